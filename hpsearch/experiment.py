@@ -1,0 +1,188 @@
+"""What was asked for: the experiment file as a typed, frozen record."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+from hpsearch.objective import Objective
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
+SPAN = re.compile(r"^(?:(\d+)h)? ?(?:(\d+)m)? ?(?:(\d+)s)?$")
+
+
+def seconds(span: str) -> float:
+    """Turn a span of time such as "90s", "30m" or "1h30m" into seconds; raise ValueError on anything else."""
+    if not span or not (match := SPAN.match(span)):
+        message = f"a span of time reads '90s', '30m' or '1h30m', not {span!r}"
+        raise ValueError(message)
+    hours, minutes, rest = (int(part or 0) for part in match.groups())
+    return float(hours * 3600 + minutes * 60 + rest)
+
+
+def _spans_time(span: str) -> str:
+    if seconds(span) <= 0:
+        message = "a span of time is longer than nothing"
+        raise ValueError(message)
+    return span
+
+
+def _is_objective(text: str) -> str:
+    Objective.parse(text)
+    return text
+
+
+Span = Annotated[str, AfterValidator(_spans_time)]
+Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are mistakes, nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Data(Section):
+    """[data]: which images, and how they are divided."""
+
+    source: str = "mnist-5k"
+    """The data set's name; see `hpsearch data list`."""
+    folder: str | None = None
+    """For source "idx": the folder that holds the files."""
+    train: str | None = None
+    """For source "idx": the beginning of the training files' names, where several fit."""
+    test: Annotated[float, Field(gt=0, lt=1)] | str | None = None
+    """For source "idx": the beginning of the test files' names; for a source without a test split: its share (0.2)."""
+    transposed: bool = False
+    """For source "idx": the images lie on their side, as EMNIST's official files do."""
+    mirror: str | None = None
+    """Another address to fetch the source's files from."""
+    validation: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The stratified share of the training rows that validates (0.15 unless folds are given)."""
+    folds: Annotated[int, Field(ge=2, le=100)] | None = None
+    """Stratified cross-validation with so many folds, in place of `validation`."""
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    """How often each trial is trained, on fresh seeds; its score is the mean."""
+    allow_empty_class: bool = False
+    """Accept a data set in which a class has no rows, or all rows have one class."""
+
+    @property
+    def holdout(self) -> float | None:
+        """The share that validates, None with folds."""
+        return None if self.folds else self.validation or 0.15
+
+
+class Model(Section):
+    """[model]: the search space."""
+
+    build: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    """"module:function", a file under the project's root or an installed package; the function is build_model(hp)."""
+
+
+class Range(Section):
+    """A narrowed numeric range in [space]."""
+
+    min: StrictInt | StrictFloat
+    max: StrictInt | StrictFloat
+    step: StrictInt | StrictFloat | None = None
+    sampling: Literal["linear", "log", "reverse_log"] | None = None
+
+
+class Search(Section):
+    """[search]: who chooses the trials, what for, and how many."""
+
+    tuner: str = "keras-tuner.random"
+    """The algorithm that chooses the trials."""
+    tuner_options: dict[str, Any] = {}
+    """Passed to the tuner."""
+    pruner: str = "none"
+    """The algorithm that stops trials which will not win."""
+    pruner_options: dict[str, Any] = {}
+    """Passed to the pruner."""
+    objective: Annotated[str, AfterValidator(_is_objective)] = "max val_accuracy"
+    """"max METRIC" or "min METRIC"."""
+    trials: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """How many trials, over all sessions."""
+    time: Span | None = None
+    """How long to search, over all sessions: "90s", "30m", "1h30m"."""
+    max_failures: Annotated[int, Field(ge=1)] = 50
+    """Stop when so many trials failed."""
+
+
+class Train(Section):
+    """[train]: how a trial is trained."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
+    """The most epochs a fit runs; learning-rate schedules end there."""
+    batch_size: Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = 128
+    """Rows a step; a list is searched."""
+    early_stopping: Annotated[int, Field(ge=0)] = 0
+    """Stop after so many epochs without improvement of the objective; 0 never stops."""
+    keep: Annotated[int, Field(ge=0)] = 3
+    """Of how many best trials the best epoch's weights stay on disk."""
+    loop: Literal["auto", "graph", "fit"] = "auto"
+    """Train by whole epochs in one graph, by Keras's model.fit, or by what suits the model."""
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The batch sizes to choose from; one if it is not searched."""
+        return tuple(self.batch_size) if isinstance(self.batch_size, list) else (self.batch_size,)
+
+
+class Final(Section):
+    """[final]: who is trained again before the test split is opened."""
+
+    finalists: Annotated[int, Field(ge=1, le=100)] = 3
+    """How many of the best trials are trained again."""
+    seeds: Annotated[int, Field(ge=1, le=100)] = 3
+    """On how many fresh seeds."""
+
+
+class Workers(Section):
+    """[workers]: where trials are trained."""
+
+    kind: str = "local"
+    """"local" trains in processes of this machine, "inline" in this process, for a debugger."""
+    count: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
+    """How many at a time; "auto" follows cores and memory."""
+
+
+class Tracking(Section):
+    """[tracking]: where MLflow keeps the runs."""
+
+    mlflow: str | Literal[False] | None = None
+    """MLflow's tracking address; unless given, MLFLOW_TRACKING_URI or the project's own mlruns/mlflow.db; false is off."""
+    experiment: Annotated[str, Field(pattern=NAME)] | None = None
+    """MLflow's experiment; unless given, the project's name, so that studies compare side by side."""
+
+
+class Experiment(Section):
+    """An experiment file, whole."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    """The study's name: letters, digits, '.', '_' and '-'."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Where all randomness begins."""
+    data: Data = Data()
+    model: Model
+    space: dict[str, Scalar | Range | list[Scalar]] = {}
+    """Narrows what build_model asks for: a list of choices, a range, or a plain value that fixes it."""
+    search: Search = Search()
+    train: Train = Train()
+    final: Final = Final()
+    workers: Workers = Workers()
+    tracking: Tracking = Tracking()
+
+    @property
+    def objective(self) -> Objective:
+        """What the search looks for."""
+        return Objective.parse(self.search.objective)
+
+    @property
+    def seconds(self) -> float | None:
+        """The time budget in seconds of searching."""
+        return seconds(self.search.time) if self.search.time else None
+
+    def renamed(self, name: str) -> Self:
+        """The same experiment under another name."""
+        return self.model_copy(update={"name": name})

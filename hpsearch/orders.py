@@ -1,0 +1,71 @@
+"""What the coordinator and a worker say to each other: small plain records that cross a process."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hpsearch.objective import Objective
+from hpsearch.space import Parameter, Value, Values
+from hpsearch.trial import Attempt, AttemptEnd, Built, Measure
+
+Loop = Literal["auto", "graph", "fit"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every fit of a study has in common. All paths are absolute.
+
+    `data` holds the prepared training arrays (and never the test split), `fits` the folder of each fit;
+    several batch sizes mean that the batch size is searched; `early_stopping` counts epochs, 0 is off.
+    """
+
+    root: Path
+    build: str
+    data: Path
+    fits: Path
+    class_names: tuple[str, ...]
+    objective: Objective
+    epochs: int
+    batch_sizes: tuple[int, ...]
+    early_stopping: int = 0
+    loop: Loop = "auto"
+
+
+@dataclass(frozen=True)
+class Order:
+    """One attempt to make: the values known so far and the rows to train and validate on.
+
+    `split` is an .npz file with int64 arrays `train` and `validation` (the latter may be empty);
+    `until` ends the fit after that epoch, while schedules keep the horizon of the recipe's epochs.
+    """
+
+    attempt: Attempt
+    split: Path
+    values: Values = field(default_factory=dict)
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A worker's `build_model` asks for the value of a parameter, and waits."""
+
+    attempt: Attempt
+    parameter: Parameter
+
+
+Event = Question | Built | Measure | AttemptEnd
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The value a worker waits for."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Ask a worker to end its fit after the current epoch (pruned, out of time) or, at once, before it."""
+
+    reason: str
+    at_once: bool = False

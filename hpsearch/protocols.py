@@ -1,0 +1,167 @@
+"""The sockets: what a tuner, pruner, data set, executor, tracker or exporter must do to be one."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+from hpsearch.objective import Objective
+from hpsearch.orders import Event, Order, Recipe
+from hpsearch.records import Answered, Asked, News
+from hpsearch.space import Parameter, Value
+from hpsearch.trial import Attempt, Trial, TrialResult
+
+
+class Turn(Enum):
+    """What a tuner says when it has no trial to give."""
+
+    WAIT = "wait"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What a tuner or pruner is told before its first trial.
+
+    `history` is everything that was asked, answered and ended before, in its order: from it the tuner
+    comes to the state in which an undisturbed one would be. `space` is what sample builds asked for,
+    narrowed; a running trial may still ask for more.
+    """
+
+    objective: Objective
+    seed: int
+    trials: int | None
+    epochs: int
+    space: tuple[Parameter, ...] = ()
+    history: tuple[Asked | Answered | TrialResult, ...] = ()
+
+
+class Tuner(Protocol):
+    """Chooses the points of the space."""
+
+    def begin(self, brief: Brief) -> None:
+        """Take in the space and the history; called once, before anything else."""
+
+    def ask(self, number: int) -> Trial | Turn:
+        """Hand out trial `number` (0, 1, 2, … without a gap), with the values already known, if any."""
+
+    def suggest(self, number: int, parameter: Parameter) -> Value:
+        """Answer for an asked trial; the value lies inside the parameter. Each name is asked for once."""
+
+    def tell(self, result: TrialResult) -> None:
+        """Hear how a trial ended; a failed one has no score."""
+
+    def close(self) -> None:
+        """Let go of whatever is held (processes, files)."""
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """A pruner's wish to stop a trial, with the reason in words."""
+
+    reason: str
+
+
+class Pruner(Protocol):
+    """Stops trials that will not win."""
+
+    def begin(self, brief: Brief) -> None:
+        """Take in the objective; called once, before anything else."""
+
+    def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
+        """Hear the objective's metric after an epoch (with folds: its mean so far) and say whether to stop."""
+
+
+class Progress(Protocol):
+    """Hears how far a long piece of work has come."""
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """Say what is being done and how many bytes or steps of how many are done."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is known of a data set without reading it."""
+
+    train_rows: int
+    classes: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set on disk, ready to be memory-mapped.
+
+    `folder`/train/ holds images.npy (uint8, rows × height × width) and labels.npy (int64, rows);
+    `folder`/test/ the same for the test split. `digest` is a SHA-256 over arrays and class names.
+    `test_from` says where the test split is from: "official" or "content-hash".
+    """
+
+    folder: Path
+    name: str
+    digest: str
+    class_names: tuple[str, ...]
+    shape: tuple[int, ...]
+    train_rows: int
+    test_rows: int
+    test_from: str
+    licence: str = ""
+
+
+class Dataset(Protocol):
+    """A named source of images with labels."""
+
+    def outline(self) -> Outline | None:
+        """Tell what is known without reading or fetching the images; None if nothing is."""
+
+    def prepare(self, progress: Progress) -> Prepared:
+        """Fetch, verify and unpack what is missing; twice is as good as once. Raise DataRefused."""
+
+
+class Executor(Protocol):
+    """Many hands: makes attempts, each in a place where it can hurt nobody."""
+
+    def start(self) -> None:
+        """Begin to get ready, without waiting for it."""
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a module-level function in a fresh worker process and give back what it returns or raise what it raises."""
+
+    def open(self, recipe: Recipe) -> None:
+        """Learn the study's recipe; attempts can be submitted from now on."""
+
+    def free(self) -> int:
+        """How many more attempts could be submitted now."""
+
+    def submit(self, order: Order) -> None:
+        """Have an attempt made; it ends exactly once, by an AttemptEnd among the events."""
+
+    def events(self, timeout: float) -> Iterable[Event]:
+        """What came from the workers, waiting at most `timeout` seconds for the first."""
+
+    def answer(self, attempt: Attempt, value: Value) -> None:
+        """Answer an attempt's Question."""
+
+    def stop(self, attempt: Attempt, reason: str, *, at_once: bool = False) -> None:
+        """Have an attempt end after its current epoch, or at once; it still ends by an AttemptEnd."""
+
+    def close(self) -> None:
+        """End every process; attempts under way end without an event."""
+
+
+class Tracker(Protocol):
+    """Listens to the story of a study; the search goes on whether it hears or not."""
+
+    def hear(self, news: News) -> None:
+        """Take in the next record. Hearing one twice is as good as once; kinds it does not know are let pass."""
+
+    def close(self) -> None:
+        """Write out what is still in hand."""
+
+
+class Exporter(Protocol):
+    """Writes a model in one format."""
+
+    def write(self, model: Path, folder: Path) -> Sequence[Path]:
+        """Export the `.keras` file into the folder; the exported thing alone gives the same predictions."""

@@ -1,0 +1,128 @@
+"""What a study's ledger holds: the whole story of a search, one record after another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpsearch.space import Parameter, Value
+from hpsearch.trial import Attempt, AttemptEnd, Built, Measure, Trial, TrialResult
+
+
+@dataclass(frozen=True)
+class SessionBegan:
+    """The study was started or taken up again; `experiment` is the resolved experiment as plain data.
+
+    `identity` holds digests of what must not change between sessions (experiment, code, data);
+    `provenance` what is good to know (package versions, git commit, Python, machine).
+    """
+
+    name: str
+    experiment: Mapping[str, Any]
+    identity: Mapping[str, str]
+    provenance: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class SpaceFound:
+    """What a few sample builds asked for, already narrowed by the experiment's [space]."""
+
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The tuner handed out a trial."""
+
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A parameter of a trial got its value; a fixed parameter's is not the tuner's."""
+
+    trial: int
+    parameter: Parameter
+    value: Value
+
+
+@dataclass(frozen=True)
+class AttemptBegan:
+    """A worker was given a fit."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True)
+class FinalistsChosen:
+    """The search is over; these trials are trained again on fresh seeds, best first."""
+
+    trials: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TestOpened:
+    """The test split is opened, once, for exactly these models (SHA-256 of each model file, by fit name)."""
+
+    models: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A configuration trained again on fresh seeds: its validation scores and test accuracies, seed by seed."""
+
+    trial: int
+    scores: tuple[float, ...]
+    test_accuracies: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the finals found: the winner, its exported model, and what the one look at the test split showed.
+
+    `report` is scikit-learn's classification report as plain data (precision, recall, f1-score, support
+    for every class, and averages); `confusion` counts true classes in rows, predicted ones in columns.
+    """
+
+    winner: int
+    model_fit: str
+    finalists: tuple[Finalist, ...]
+    test_rows: int
+    test_accuracy: float
+    report: Mapping[str, Any]
+    confusion: tuple[tuple[int, ...], ...]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SessionEnded:
+    """The session is over: `finished` when the budget is spent and the finals are done."""
+
+    finished: bool
+    reason: str
+
+
+Body = (
+    SessionBegan
+    | SpaceFound
+    | Asked
+    | Answered
+    | AttemptBegan
+    | Built
+    | Measure
+    | AttemptEnd
+    | TrialResult
+    | FinalistsChosen
+    | TestOpened
+    | Verdict
+    | SessionEnded
+)
+
+
+@dataclass(frozen=True)
+class News:
+    """A record as the ledger keeps it: its place in the order, when (Unix milliseconds), seconds searched so far."""
+
+    number: int
+    time_ms: int
+    searched: float
+    body: Body = field(repr=False)

@@ -1,0 +1,125 @@
+"""The nouns of a search: what is ordered, what is trained, what is heard of it, and how it ended."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from hpsearch.space import Values
+
+Metrics = Mapping[str, float]
+
+
+class Status(StrEnum):
+    """How a trial stands.
+
+    asked ──► running ◄─► interrupted
+                    ├───► completed
+                    ├───► pruned      (cut short on purpose)
+                    └───► failed      (raised, ran out of memory, hung, or its process died too often)
+    """
+
+    ASKED = "asked"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    COMPLETED = "completed"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+class How(StrEnum):
+    """How an attempt ended: by itself (well or with a failure), with its process, or because it was told to stop."""
+
+    FINISHED = "finished"
+    LOST = "lost"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of the search space: the order. Values may still be empty while `build_model` asks for them."""
+
+    number: int
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a worker trains: one trial on one part of the data, under one seed."""
+
+    trial: int
+    seed: int
+    kind: Literal["search", "final"] = "search"
+    fold: int = 0
+    repeat: int = 0
+
+    @property
+    def name(self) -> str:
+        """A name for folders and logs, one of its own within the study."""
+        return f"{self.kind}-{self.trial:04d}-r{self.repeat}-f{self.fold}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a fit; it ends exactly once."""
+
+    fit: Fit
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The news after an epoch (counted from 1): every metric, such as loss, val_accuracy, learning_rate."""
+
+    attempt: Attempt
+    epoch: int
+    metrics: Metrics
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Built:
+    """The model of an attempt stands: its number of weights and Keras's own summary of it."""
+
+    attempt: Attempt
+    parameters: int
+    summary: str
+    loop: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a trial came to nothing: a failed trial is data, not an exception."""
+
+    kind: str
+    message: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class AttemptEnd:
+    """How an attempt ended, and with what: the best epoch's score and metrics where there is one."""
+
+    attempt: Attempt
+    how: How
+    seconds: float
+    score: float | None = None
+    best_epoch: int | None = None
+    epochs: int = 0
+    metrics: Metrics = field(default_factory=dict)
+    reason: str = ""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """The outcome of a trial, when its fits have ended. Scores are means over the fits; seconds their sum."""
+
+    trial: Trial
+    status: Status
+    score: float | None = None
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    metrics: Metrics = field(default_factory=dict)
+    reason: str = ""
+    failure: Failure | None = None
