@@ -28,6 +28,11 @@ class Study:
         return self.folder / "lock"
 
     @property
+    def cursor(self) -> Path:
+        """How far MLflow has heard the ledger."""
+        return self.folder / "mlflow.cursor"
+
+    @property
     def experiment(self) -> Path:
         """The resolved experiment, for people to read."""
         return self.folder / "experiment.json"

@@ -8,6 +8,7 @@ from typing import Literal
 from hpsearch.space import Values
 
 Metrics = Mapping[str, float]
+STRICT = {"ser_json_inf_nan": "strings"}  # JSON has no NaN: pydantic writes "NaN" and reads it back
 
 
 class Status(StrEnum):
@@ -45,11 +46,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Fit:
-    """What a worker trains: one trial on one part of the data, under one seed."""
+    """What a worker trains: one trial on one part of the data, under one seed.
+
+    A *search* fit belongs to the trial's score; *final* fits train a finalist again on fresh seeds;
+    a *whole* fit trains the winner of a cross-validation on all training rows.
+    """
 
     trial: int
     seed: int
-    kind: Literal["search", "final"] = "search"
+    kind: Literal["search", "final", "whole"] = "search"
     fold: int = 0
     repeat: int = 0
 
@@ -70,6 +75,8 @@ class Attempt:
 @dataclass(frozen=True)
 class Measure:
     """The news after an epoch (counted from 1): every metric, such as loss, val_accuracy, learning_rate."""
+
+    __pydantic_config__ = STRICT
 
     attempt: Attempt
     epoch: int
@@ -100,6 +107,8 @@ class Failure:
 class AttemptEnd:
     """How an attempt ended, and with what: the best epoch's score and metrics where there is one."""
 
+    __pydantic_config__ = STRICT
+
     attempt: Attempt
     how: How
     seconds: float
@@ -114,6 +123,8 @@ class AttemptEnd:
 @dataclass(frozen=True)
 class TrialResult:
     """The outcome of a trial, when its fits have ended. Scores are means over the fits; seconds their sum."""
+
+    __pydantic_config__ = STRICT
 
     trial: Trial
     status: Status

@@ -1,0 +1,129 @@
+"""`hpsearch run FILE`: search, finals and report for one experiment."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hpsearch import paths
+from hpsearch.errors import StudyChanged
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hpsearch.experiment import Experiment
+    from hpsearch.protocols import Executor, Tracker
+
+EPILOG = """\b
+Examples:
+  hpsearch run experiments/quickstart.toml
+  hpsearch run experiments/mnist_mlp.toml --set search.trials=40 --set workers.count=4
+  hpsearch run experiments/quickstart.toml --name second-try
+  hpsearch run experiments/quickstart.toml --fresh
+
+The same command again goes on where the last run stopped."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key, such as search.trials=40.")
+@click.option("--name", help="Give the study another name.")
+@click.option("--fresh", is_flag=True, help="Begin anew; the old study is set aside, not deleted.")
+@click.option("--reopen", is_flag=True, help="Allow more trials after the test split was opened.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--plain", is_flag=True, help="Plain lines in place of the live board.")
+def run(*, file: Path, sets: tuple[str, ...], name: str | None, fresh: bool, reopen: bool, as_json: bool, plain: bool) -> None:
+    """Search the experiment in FILE, retrain the best, and test the winner once."""
+    from hpsearch.loading import load
+
+    project = paths.Project.around(file.parent)
+    experiment = load(file, project, [*sets, *([f'name="{name}"'] if name else [])])
+    place = _Place(project, plain=plain or as_json)
+    if fresh:
+        _set_aside(project, experiment.name, place)
+    try:
+        experiment = _search(experiment, place, reopen=reopen)
+    except StudyChanged as changed:
+        if reopen or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise
+        experiment = _under_another_name(experiment, place, changed)
+    _finish(project, experiment.name, place, as_json=as_json)
+
+
+def _search(experiment: "Experiment", place: "_Place", *, reopen: bool) -> "Experiment":
+    from hpsearch.session import Session, Surroundings
+
+    around = Surroundings(place.project, place.progress, place.say, place.watch, place.mlflow)
+    Session(experiment, around, reopen=reopen).run()
+    return experiment
+
+
+def _set_aside(project: paths.Project, name: str, place: "_Place") -> None:
+    from hpsearch.study import held, set_aside
+
+    folder = project.study(name)
+    if folder.ledger.exists():
+        with held(folder):
+            aside = set_aside(folder)
+        place.say(f"the old study is kept in {aside}")
+
+
+def _under_another_name(experiment: "Experiment", place: "_Place", changed: StudyChanged) -> "Experiment":
+    taken, number = set(place.project.studies()), 2
+    while (name := f"{experiment.name}-{number}") in taken:
+        number += 1
+    place.say(str(changed))
+    if not click.confirm(f"run it as {name!r}?", default=False):
+        raise changed
+    return _search(experiment.renamed(name), place, reopen=False)
+
+
+def _finish(project: paths.Project, name: str, place: "_Place", *, as_json: bool) -> None:
+    from hpsearch.cli.output import print_json
+    from hpsearch.report.facts import gather
+    from hpsearch.report.html import write_report
+    from hpsearch.report.terminal import show
+    from hpsearch.study import read
+
+    facts = gather(read(project, name))
+    folder = project.study(name)
+    write_report(facts, folder.report)
+    if as_json:
+        print_json(facts)
+    else:
+        show(facts, place.console)
+        place.say(f"report: {folder.report}\nmodel:  {folder.best / 'model.keras'}\ncompare in MLflow: hpsearch ui")
+
+
+class _Place:
+    """The terminal, and the parts that are chosen by what it is."""
+
+    def __init__(self, project: paths.Project, *, plain: bool) -> None:
+        from rich.console import Console
+
+        self.project = project
+        self.console: Console = Console(stderr=plain and not sys.stdout.isatty())
+        self._lively = self.console.is_terminal and not plain
+
+    def say(self, text: str) -> None:
+        click.echo(text, err=True)
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        if self._lively and total and sys.stderr.isatty():
+            click.echo(f"\r{what}: {100 * done // total} %{'' if done < total else chr(10)}", nl=False, err=True)
+
+    def watch(self, experiment: "Experiment", workers: int) -> "Tracker":
+        if self._lively:
+            from hpsearch.trackers.board import Board
+
+            return Board(experiment, workers, self.console)
+        from hpsearch.trackers.plain_lines import PlainLines
+
+        return PlainLines(experiment.objective, sys.stderr)
+
+    def mlflow(self, experiment: "Experiment", executor: "Executor") -> "Callable[[], Tracker] | None":
+        from hpsearch.trackers.via_mlflow import for_study
+
+        return for_study(self.project, experiment, executor.call)

@@ -1,0 +1,80 @@
+"""Has fits made, each to its one end: an attempt that was lost is made again, from its checkpoint."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from hpsearch.orders import Event, Order
+from hpsearch.protocols import Executor
+from hpsearch.records import AttemptBegan
+from hpsearch.space import Value
+from hpsearch.splits import Splits
+from hpsearch.study import Study
+from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure
+
+MOST_LOSSES = 3
+
+
+class Crew:
+    """The workers of one study, as those see them who have fits to make."""
+
+    def __init__(self, study: Study, executor: Executor, splits: Splits) -> None:
+        """Have the executor's workers make fits of this study, and the ledger hear of everything."""
+        self._study, self._executor, self._splits = study, executor, splits
+        self._running: dict[Fit, Attempt] = {}
+        self._until: dict[Fit, int | None] = {}
+        self._losses: Counter[Fit] = Counter()
+
+    @property
+    def free(self) -> bool:
+        """Whether another fit could begin now."""
+        return self._executor.free() > 0
+
+    @property
+    def running(self) -> list[Fit]:
+        """The fits under way."""
+        return list(self._running)
+
+    def begin(self, fit: Fit, until: int | None = None) -> None:
+        """Begin a fit, or go on with one that has a checkpoint."""
+        state = self._study.state
+        attempt = Attempt(fit, state.attempts.get(fit, 0) + 1)
+        self._study.record(AttemptBegan(attempt), durable=True)
+        self._running[fit], self._until[fit] = attempt, until
+        values = dict(state.courses[fit.trial].values)
+        self._executor.submit(Order(attempt, self._splits.file(fit), values, until))
+
+    def news(self, timeout: float) -> Iterator[Event]:
+        """What came from the workers, already in the ledger; an AttemptEnd only when its fit has ended for good."""
+        for event in self._executor.events(timeout):
+            match event:
+                case Built() | Measure():
+                    self._study.record(event)
+                    yield event
+                case AttemptEnd():
+                    if self._ended(event):
+                        yield event
+                case question:
+                    yield question
+        self._study.ledger.commit_due()
+
+    def _ended(self, end: AttemptEnd) -> bool:
+        fit = end.attempt.fit
+        self._study.record(end, durable=True)
+        del self._running[fit]
+        if end.how is not How.LOST:
+            return True
+        self._losses[fit] += 1
+        if self._losses[fit] >= MOST_LOSSES:
+            return True
+        self.begin(fit, self._until[fit])
+        return False
+
+    def answer(self, attempt: Attempt, value: Value) -> None:
+        """Answer a worker's question."""
+        self._executor.answer(attempt, value)
+
+    def stop(self, reason: str, *, trial: int | None = None, at_once: bool = False) -> None:
+        """Stop the fits under way, or those of one trial."""
+        for fit, attempt in self._running.items():
+            if trial in {None, fit.trial}:
+                self._executor.stop(attempt, reason, at_once=at_once)

@@ -1,0 +1,122 @@
+"""Hands out the next fit, answers for its trial's values, and closes a trial when its fits have ended."""
+
+from collections.abc import Iterator
+from statistics import fmean, median_low
+
+from hpsearch.narrowing import narrow
+from hpsearch.protocols import Tuner, Turn
+from hpsearch.records import Answered, Asked
+from hpsearch.seeds import derive
+from hpsearch.space import Parameter, Value
+from hpsearch.state import OUT_OF_TIME, Course
+from hpsearch.study import Study
+from hpsearch.trial import AttemptEnd, Fit, How, Status, Trial, TrialResult
+
+
+class Desk:
+    """Stands between the tuner, which thinks in trials, and the crew, which makes fits."""
+
+    def __init__(self, study: Study, tuner: Tuner) -> None:
+        """Begin with the trials that an earlier session left unfinished."""
+        self._study, self._tuner = study, tuner
+        self._open: dict[int, list[Fit]] = {}
+        self._left = study.state.taken_up()
+        self.reason = ""
+
+    def next_fit(self) -> Fit | None:
+        """The next fit to begin: of a trial under way, one left over, or a new one; None when there is none now."""
+        if self._out_of_time():
+            return None
+        return self._waiting_fit() or self._fit_left_over() or self._fit_of_new_trial()
+
+    def _waiting_fit(self) -> Fit | None:
+        for number, fits in sorted(self._open.items()):
+            if fits and self._study.state.courses[number].built:
+                return fits.pop(0)
+        return None
+
+    def _fit_left_over(self) -> Fit | None:
+        return self._first_fit(self._left.pop(0)) if self._left else None
+
+    def _fit_of_new_trial(self) -> Fit | None:
+        number = len(self._study.state.courses)
+        wanted = self._study.experiment.search.trials
+        if wanted is not None and number >= wanted:
+            self.reason = f"{wanted} trials"
+            return None
+        match self._tuner.ask(number):
+            case Trial() as trial:
+                self._study.record(Asked(trial), durable=True)
+                return self._first_fit(self._study.state.courses[number])
+            case Turn.DONE:
+                self.reason = f"the search space is exhausted after {number} trials"
+        return None
+
+    def _first_fit(self, course: Course) -> Fit:
+        fits = [fit for fit in self._fits(course.number) if fit not in course.ends]
+        self._open[course.number] = fits[1:]
+        return fits[0]
+
+    def _fits(self, number: int) -> Iterator[Fit]:
+        data, seed = self._study.experiment.data, self._study.experiment.seed
+        for repeat in range(data.repeats):
+            for fold in range(data.folds or 1):
+                yield Fit(number, derive(seed, "fit", number, repeat, fold), "search", fold, repeat)
+
+    def _out_of_time(self) -> bool:
+        limit = self._study.experiment.seconds
+        if limit is None or self._study.clock.seconds() < limit:
+            return False
+        self.reason = f"{self._study.experiment.search.time} of searching"
+        return True
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time budget is spent."""
+        return self._out_of_time()
+
+    def answer(self, number: int, parameter: Parameter) -> Value:
+        """The value of a parameter for a trial: the one it has, the fixed one, the planned one, or the tuner's."""
+        course = self._study.state.courses[number]
+        if parameter.name in course.values:
+            return course.values[parameter.name]
+        narrowed = narrow(parameter, self._study.experiment.space)
+        value = self._choose(course, narrowed)
+        self._study.record(Answered(number, narrowed, value))
+        return value
+
+    def _choose(self, course: Course, parameter: Parameter) -> Value:
+        if parameter.kind == "fixed":
+            return parameter.default
+        return self._tuner.suggest(course.number, parameter)
+
+    def fit_ended(self, end: AttemptEnd, pruned: str = "") -> TrialResult | None:
+        """Take in the end of a fit; give the trial's result if that closes it (an interrupted one stays open)."""
+        course = self._study.state.courses[end.attempt.fit.trial]
+        if course.number not in self._open or not (result := self._result(course, end, pruned)):
+            return None
+        del self._open[course.number]
+        self._study.record(result, durable=True)
+        if result.reason != OUT_OF_TIME:
+            self._tuner.tell(result)
+        return result
+
+    def _result(self, course: Course, end: AttemptEnd, pruned: str) -> TrialResult | None:
+        if end.failure:
+            return TrialResult(course.trial, Status.FAILED, seconds=end.seconds, failure=end.failure)
+        if end.how is How.INTERRUPTED:
+            why = pruned or (OUT_OF_TIME if end.reason == OUT_OF_TIME else "")
+            return self._mean(course, [*course.ends.values(), end], Status.PRUNED, why) if why else None
+        whole = all(fit in course.ends for fit in self._fits(course.number))
+        return self._mean(course, list(course.ends.values()), Status.COMPLETED, end.reason) if whole else None
+
+    def _mean(self, course: Course, ends: list[AttemptEnd], status: Status, reason: str) -> TrialResult:
+        scored = [end for end in ends if end.score is not None]
+        seconds = sum(end.seconds for end in ends)
+        if not scored:
+            return TrialResult(course.trial, status, seconds=seconds, reason=reason)
+        names = set.intersection(*(set(end.metrics) for end in scored))
+        metrics = {name: fmean(end.metrics[name] for end in scored) for name in sorted(names)}
+        score = fmean(end.score for end in scored if end.score is not None)
+        epoch = median_low([end.best_epoch or 0 for end in scored])
+        return TrialResult(course.trial, status, score, epoch, seconds, metrics, reason)

@@ -1,0 +1,124 @@
+"""Trains on this machine: a fresh process for every attempt, forked where TensorFlow is already imported.
+
+One more process than there are free hands waits ready, so that the next attempt starts at once. A
+process that dies (killed, out of memory, a crash in C) ends its attempt as lost and touches nothing else.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from hpsearch.executors.capacity import workers
+from hpsearch.orders import Answer, Event, Order, Recipe, Stop
+from hpsearch.space import Value
+from hpsearch.trial import Attempt, AttemptEnd, Failure, How
+from hpsearch.worker import hand, process
+
+
+@dataclass
+class _Hand:
+    process: BaseProcess
+    line: Connection
+    attempt: Attempt | None = None
+
+
+class Local:
+    """An executor with `count` hands."""
+
+    def __init__(self, count: int | str = "auto") -> None:
+        self.count = workers(count)  # type: ignore[arg-type] - checked by the experiment's schema
+        self._recipe: Recipe | None = None
+        self._ready: list[_Hand] = []
+        self._busy: dict[Attempt, _Hand] = {}
+
+    def start(self) -> None:
+        """Begin to import TensorFlow in the process that all others are forked from."""
+        process.warm_up()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a function in a fresh process."""
+        return process.call(function, *arguments)
+
+    def open(self, recipe: Recipe) -> None:
+        """Have processes wait for orders under this recipe."""
+        self._recipe = recipe
+        self._make_ready()
+
+    def free(self) -> int:
+        """How many hands are free."""
+        return self.count - len(self._busy)
+
+    def submit(self, order: Order) -> None:
+        """Give the order to a waiting process; one that died waiting is passed over."""
+        while True:
+            self._make_ready()
+            chosen = self._ready.pop(0)
+            try:
+                chosen.line.send(order)
+            except OSError:
+                self._bury(chosen)
+                continue
+            chosen.attempt = order.attempt
+            self._busy[order.attempt] = chosen
+            return
+
+    def _make_ready(self) -> None:
+        while len(self._ready) < max(1, self.free()):
+            self._ready.append(_Hand(*process.fresh(hand.serve, self._recipe)))
+
+    def events(self, timeout: float) -> Iterable[Event]:
+        """What the workers sent, one message a worker, and a loss for each that died without ending its attempt."""
+        lines = {busy.line: busy for busy in self._busy.values()}
+        for line in wait(list(lines), timeout):
+            yield self._hear(lines[line])  # type: ignore[index] - only connections are waited for
+        self._make_ready()
+
+    def _hear(self, busy: _Hand) -> Event:
+        try:
+            event: Event = busy.line.recv()
+        except (EOFError, OSError):
+            event = self._lost(busy)
+        if isinstance(event, AttemptEnd):
+            del self._busy[event.attempt]
+            self._bury(busy)
+        return event
+
+    def _lost(self, busy: _Hand) -> AttemptEnd:
+        attempt = busy.attempt
+        if attempt is None:
+            message = "a process without an attempt was waited for"
+            raise RuntimeError(message)
+        busy.process.join(5)
+        why = process.how_it_died(busy.process)
+        return AttemptEnd(attempt, How.LOST, 0.0, reason=why, failure=Failure("lost", why))
+
+    def answer(self, attempt: Attempt, value: Value) -> None:
+        """Send the value that the attempt waits for; a dead worker is heard of as lost."""
+        self._send(attempt, Answer(value))
+
+    def stop(self, attempt: Attempt, reason: str, *, at_once: bool = False) -> None:
+        """Ask the attempt to end."""
+        self._send(attempt, Stop(reason, at_once))
+
+    def _send(self, attempt: Attempt, message: object) -> None:
+        if busy := self._busy.get(attempt):
+            try:
+                busy.line.send(message)
+            except OSError:
+                return
+
+    def _bury(self, done: _Hand) -> None:
+        done.line.close()
+        done.process.join(2)
+        if done.process.is_alive():
+            process.kill(done.process)
+        done.process.join()
+
+    def close(self) -> None:
+        """Kill every process that is left."""
+        for left in (*self._ready, *self._busy.values()):
+            process.kill(left.process)
+            self._bury(left)
+        self._ready, self._busy = [], {}

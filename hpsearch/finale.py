@@ -1,0 +1,142 @@
+"""The finals: the best trials once more on fresh seeds, one winner, and one look at the test split."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import fmean, median_low
+
+from hpsearch.crew import Crew
+from hpsearch.errors import Interrupted, NothingCompleted
+from hpsearch.orders import Question
+from hpsearch.protocols import Executor, Prepared
+from hpsearch.records import Finalist, FinalistsChosen, TestOpened, Verdict
+from hpsearch.search import PATIENCE_SECONDS, completed
+from hpsearch.seeds import derive
+from hpsearch.study import Study
+from hpsearch.trial import Fit
+from hpsearch.worker.fit import model_file
+from hpsearch.worker.judging import Judgement, judge
+
+
+@dataclass
+class Finale:
+    """The finals of one study."""
+
+    study: Study
+    crew: Crew
+    executor: Executor
+    data: Prepared
+    leave: Callable[[], bool]
+
+    def hold(self) -> Verdict:
+        """Train the finalists, choose the winner, open the test split; what was done in earlier sessions stands."""
+        if self.study.state.verdict:
+            return self.study.state.verdict
+        self._make(self._final_fits(self._finalists()))
+        ranking = self._ranking()
+        models = self._models(ranking)
+        judgements = self._open_test(models)
+        verdict = self._verdict(ranking, models, judgements)
+        self.study.record(verdict, durable=True)
+        return verdict
+
+    def _finalists(self) -> Sequence[int]:
+        if self.study.state.finalists:
+            return self.study.state.finalists
+        best = completed(self.study)[: self.study.experiment.final.finalists]
+        if not best:
+            message = "no trial completed, so there is nothing to choose from\n  look at the failures with: hpsearch show"
+            raise NothingCompleted(message)
+        chosen = FinalistsChosen(tuple(result.trial.number for result in best))
+        self.study.record(chosen, durable=True)
+        return chosen.trials
+
+    def _final_fits(self, finalists: Sequence[int]) -> Iterator[tuple[Fit, int | None]]:
+        seeds, folds = range(self.study.experiment.final.seeds), range(self.study.experiment.data.folds or 1)
+        for trial, repeat, fold in product(finalists, seeds, folds):
+            yield Fit(trial, self._seed("final", trial, repeat, fold), "final", fold, repeat), None
+
+    def _seed(self, *words: object) -> int:
+        return derive(self.study.experiment.seed, *words)
+
+    def _make(self, fits: Iterator[tuple[Fit, int | None]]) -> None:
+        waiting = [(fit, until) for fit, until in fits if fit not in self.study.state.finals]
+        while waiting or self.crew.running:
+            while waiting and self.crew.free and not self.leave():
+                self.crew.begin(*waiting.pop(0))
+            for event in self.crew.news(PATIENCE_SECONDS):
+                if isinstance(event, Question):  # a branch that the search never took; its default keeps the fit going
+                    self.crew.answer(event.attempt, event.parameter.default)
+            if self.leave():
+                self.crew.stop("interrupted", at_once=True)
+                waiting = []
+        if self.leave():
+            message = "interrupted"
+            raise Interrupted(message)
+
+    def _ranking(self) -> list[tuple[int, list[float]]]:
+        """The finalists that came through, best mean validation score first, each with a score a seed."""
+        folds = self.study.experiment.data.folds or 1
+        ranking = []
+        for trial in self.study.state.finalists:
+            ends = [(fit, end) for fit, end in self.study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")]
+            by_seed = [[end.score for fit, end in ends if fit.repeat == seed] for seed in self._seeds()]
+            whole = [[score for score in scores if score is not None] for scores in by_seed]
+            if means := [fmean(scores) for scores in whole if len(scores) == folds]:
+                ranking.append((trial, means))
+        if not ranking:
+            message = "every finalist failed when it was trained again\n  look at the failures with: hpsearch show"
+            raise NothingCompleted(message)
+        objective = self.study.experiment.objective
+        return sorted(ranking, key=lambda entry: objective.key(fmean(entry[1])))
+
+    def _seeds(self) -> range:
+        return range(self.study.experiment.final.seeds)
+
+    def _models(self, ranking: list[tuple[int, list[float]]]) -> dict[Fit, Path]:
+        """The models that the test split will judge."""
+        if self.study.experiment.data.folds:
+            fit = self._whole_fit(ranking[0][0])
+            self._make(iter([(fit, self._median_best_epoch(fit.trial))]))
+            fits = [fit]
+        else:
+            fits = [fit for fit in self.study.state.finals if fit.kind == "final"]
+        files = {fit: model_file(self.study.paths.fits, fit) for fit in fits}
+        return {fit: file for fit, file in files.items() if file.exists()}
+
+    def _whole_fit(self, trial: int) -> Fit:
+        return Fit(trial, self._seed("whole", trial), "whole")
+
+    def _median_best_epoch(self, trial: int) -> int:
+        ends = [end for fit, end in self.study.state.finals.items() if fit.trial == trial]
+        return median_low([end.best_epoch for end in ends if end.best_epoch])
+
+    def _open_test(self, models: dict[Fit, Path]) -> dict[Fit, Judgement]:
+        digests = {fit.name: hashlib.sha256(file.read_bytes()).hexdigest() for fit, file in models.items()}
+        if self.study.state.opened is None:
+            self.study.record(TestOpened(digests), durable=True)
+        judged = self.executor.call(judge, self.data.folder, list(models.values()), self.data.class_names)
+        return dict(zip(models, judged, strict=True))
+
+    def _verdict(
+        self, ranking: list[tuple[int, list[float]]], models: dict[Fit, Path], judgements: dict[Fit, Judgement]
+    ) -> Verdict:
+        winner = ranking[0][0]
+        exported = self._median_fit(winner, [fit for fit in models if fit.trial == winner])
+        finalists = tuple(
+            Finalist(trial, tuple(scores), tuple(judgements[fit].accuracy for fit in models if fit.trial == trial))
+            for trial, scores in ranking
+        )
+        judgement = judgements[exported]
+        return Verdict(
+            winner, exported.name, finalists, self.data.test_rows, judgement.accuracy,
+            judgement.report, judgement.confusion, self.data.class_names,
+        )  # fmt: skip
+
+    def _median_fit(self, winner: int, fits: list[Fit]) -> Fit:
+        """The fit with the winner's median validation score: neither its luckiest nor its unluckiest seed."""
+        objective = self.study.experiment.objective
+        ordered = sorted(fits, key=lambda fit: (objective.key(self.study.state.finals[fit].score), fit.repeat))
+        return ordered[(len(ordered) - 1) // 2]

@@ -1,0 +1,138 @@
+"""Narrows what `build_model` asks for to what the experiment's [space] wants."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import log
+
+from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.experiment import Range
+from hpsearch.space import Parameter, Sampling, Value, same
+
+Number = int | float
+Wish = Value | Range | list[Value]
+
+
+def narrow(parameter: Parameter, space: Mapping[str, Wish]) -> Parameter:
+    """The parameter as [space] wants it: a list chooses, a range (which may also widen) bounds, a value fixes.
+
+    The default moves inside. Raises ExperimentRefused for a wish that the parameter cannot grant.
+    """
+    wish = space.get(parameter.name)
+    if wish is None:
+        return parameter
+    if parameter.kind == "fixed":
+        return _refuse_unless_equal(parameter, wish)
+    if isinstance(wish, Range):
+        return _bounded(parameter, wish)
+    if isinstance(wish, list):
+        return _chosen(parameter, wish)
+    return parameter.fixed_to(_granted(parameter, wish))
+
+
+def never_asked(space: Mapping[str, Wish], parameters: Iterable[Parameter]) -> list[Mistake]:
+    """What is wrong with the names in [space] that no sample build asked for, each with the nearest known one."""
+    known = list(dict.fromkeys(parameter.name for parameter in parameters))
+    return [
+        Mistake(f"space.{name}", f"build_model never asks for {name!r}", _hint(name, known))
+        for name in space
+        if name not in known
+    ]
+
+
+def _refuse_unless_equal(parameter: Parameter, wish: Wish) -> Parameter:
+    if wish != parameter.default:
+        raise _refusal(parameter, f"build_model fixes it to {parameter.default!r}", "change it there")
+    return parameter
+
+
+def _chosen(parameter: Parameter, wishes: list[Value]) -> Parameter:
+    if not wishes:
+        raise _refusal(parameter, "the list is empty", "name at least one value, or leave the line out")
+    choices = tuple(dict.fromkeys(_granted(parameter, wish) for wish in wishes))
+    if parameter.kind == "boolean":
+        return parameter if len(choices) > 1 else parameter.fixed_to(choices[0])
+    default = parameter.default if parameter.default in choices else choices[0]
+    ordered = parameter.ordered or parameter.kind in {"int", "float"}
+    return replace(
+        parameter.fixed_to(default), kind="choice", default=default, choices=choices, ordered=ordered
+    )
+
+
+def _granted(parameter: Parameter, wish: Value) -> Value:
+    """The wish as one of the parameter's own values: numbers of the same size count as the same."""
+    if parameter.kind in {"int", "float"}:
+        return _number(parameter, wish)
+    alike = [choice for choice in parameter.choices if same(choice, wish)] or [
+        choice for choice in parameter.choices if choice == wish and isinstance(choice, bool) == isinstance(wish, bool)
+    ]
+    if not alike:
+        raise _refusal(parameter, f"{wish!r} is none of its choices", _hint(wish, parameter.choices))
+    return alike[0]
+
+
+def _number(parameter: Parameter, wish: Value) -> Number:
+    if isinstance(wish, bool | str):
+        raise _refusal(parameter, f"{wish!r} is not a number", f"build_model asks for {_bounds(parameter)}")
+    if parameter.kind == "float":
+        return float(wish)
+    if wish != int(wish):
+        raise _refusal(parameter, f"{wish!r} is not a whole number", f"build_model asks for {_bounds(parameter)}")
+    return int(wish)
+
+
+def _bounded(parameter: Parameter, wish: Range) -> Parameter:
+    if parameter.kind not in {"int", "float"}:
+        raise _refusal(parameter, "it is chosen, not measured", f"give a list out of {_listed(parameter.choices)}")
+    low, high = _number(parameter, wish.min), _number(parameter, wish.max)
+    sampling = wish.sampling or parameter.sampling
+    step = _step(parameter, wish, sampling)
+    if low > high:
+        raise _refusal(parameter, f"min {low} is above max {high}", "exchange them")
+    if sampling != "linear" and low <= 0:
+        raise _refusal(parameter, f"{sampling} sampling cannot begin at {low}", "choose a min above 0")
+    bounded = replace(parameter, low=low, high=high, step=step, sampling=sampling)
+    return replace(bounded, default=_number(parameter, _nearest(bounded, low, high)))
+
+
+def _step(parameter: Parameter, wish: Range, sampling: Sampling) -> Number | None:
+    """The wished step, else the old one where it still means the same."""
+    if wish.step is not None:
+        least = 0 if sampling == "linear" else 1
+        if wish.step <= least:
+            raise _refusal(parameter, f"step {wish.step} leads nowhere", f"choose one above {least}")
+        return _number(parameter, wish.step)
+    if sampling == parameter.sampling:
+        return parameter.step
+    return 1 if sampling == "linear" and parameter.kind == "int" else None
+
+
+def _nearest(parameter: Parameter, low: Number, high: Number) -> Number:
+    """The value nearest to the default that the range and its step allow (KerasTuner's grids, value by value)."""
+    value = min(max(parameter.default, low), high)  # type: ignore[type-var]  # a number's default is a number
+    step = parameter.step
+    if step is None or isinstance(value, str):
+        return value  # type: ignore[return-value]  # the same
+    if parameter.sampling == "linear":
+        return low + min(round((value - low) / step), int((high - low) / step + 1e-8)) * step
+    away = value if parameter.sampling == "log" else high + low - value
+    factor = step ** min(round(log(away / low, step)), int(log(high / low, step) + 1e-8))
+    return low * factor if parameter.sampling == "log" else high + low - low * factor
+
+
+def _refusal(parameter: Parameter, what: str, mend: str) -> ExperimentRefused:
+    return ExperimentRefused([Mistake(f"space.{parameter.name}", what, mend)])
+
+
+def _bounds(parameter: Parameter) -> str:
+    noun = "a whole number" if parameter.kind == "int" else "a number"
+    return f"{noun} from {parameter.low} to {parameter.high}"
+
+
+def _hint(word: Value, known: Iterable[Value]) -> str:
+    near = difflib.get_close_matches(str(word), [str(one) for one in known], n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {_listed(known)}"
+
+
+def _listed(values: Iterable[Value]) -> str:
+    return ", ".join(map(str, values)) or "none"

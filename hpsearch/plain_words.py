@@ -1,0 +1,166 @@
+"""Turns pydantic's errors about an experiment into sentences of the file's own words."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from hpsearch.experiment import Experiment, Range
+from hpsearch.toml_places import Finding, Place, dotted
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+TYPES = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text in quotes",
+    "bool_type": "true or false",
+    "list_type": "a list in brackets",
+    "dict_type": "a table",
+    "model_type": "a table",
+}
+BOUNDS = {
+    "greater_than_equal": ("ge", "at least"),
+    "greater_than": ("gt", "more than"),
+    "less_than_equal": ("le", "at most"),
+    "less_than": ("lt", "less than"),
+}
+EITHER: dict[Place, str] = {
+    ("data", "test"): "a share between 0 and 1, or the beginning of the test files' names",
+    ("train", "batch_size"): "a whole number from 1, or a list of such numbers",
+    ("workers", "count"): "\"auto\" or a whole number from 1 to 1024",
+    ("tracking", "mlflow"): "an address in quotes, or false",
+}
+NAMING = "a name of at most 80 letters, digits, '.', '_' and '-' that begins with a letter or a digit"
+SHAPES: dict[Place, str] = {
+    ("name",): NAMING,
+    ("tracking", "experiment"): NAMING,
+    ("model", "build"): '"module:function", such as "searchspace.mlp:build_model_mlp"',
+}
+PLAIN = "a plain value, a list of plain values, or a range {min = …, max = …}"
+LONGEST = 60
+
+
+def findings(errors: Iterable["ErrorDetails"], said: Mapping[str, Any]) -> list[Finding]:
+    """One finding for each key that pydantic complains of, however many complaints it has."""
+    found: dict[Place, Finding] = {}
+    for error in errors:
+        place = _place(error, said)
+        if finding := _finding(error, place, said):
+            found.setdefault(finding.place, finding)
+    return list(found.values())
+
+
+def hint(word: str, known: Sequence[str]) -> str:
+    """Name the nearest known word, where one is near, and all of them."""
+    near = difflib.get_close_matches(word.lower(), known, n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(known) or 'none'}"
+
+
+def shown(value: Any) -> str:
+    """Write a value much as TOML does, but short."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, datetime | date | time):
+        return f"the date or time {value}"
+    text = str(value) if isinstance(value, int) and value.bit_length() < LONGEST else ascii(value)[: LONGEST + 1]
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+def _place(error: "ErrorDetails", said: Mapping[str, Any]) -> Place:
+    """The key an error speaks of: pydantic's location without the names of a union's branches."""
+    place: Place = ()
+    node: Any = said
+    for key in error["loc"]:
+        if (isinstance(node, dict) and key in node) or (isinstance(node, list) and isinstance(key, int)):
+            place, node = (*place, key), node[key]
+    return (*place, error["loc"][-1]) if error["type"] == "missing" else place
+
+
+def _finding(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> Finding | None:
+    kind = error["type"]
+    for either, wanted in EITHER.items():
+        if place[: len(either)] == either:
+            return _unlike(either, value_at(said, either), wanted)
+    if place[:1] == ("space",) and len(place) > 1:
+        return _in_space(error, place, said)
+    if kind == "missing":
+        return Finding(place, f"{dotted(place)} is missing", _example(place))
+    if kind == "extra_forbidden":
+        return _unknown_key(place, value_at(said, place))
+    return _unlike(place, value_at(said, place), _wanted(error, place))
+
+
+def _in_space(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> Finding | None:
+    whole, value = place[:2], value_at(said, place[:2])
+    if not isinstance(value, dict):
+        return _unlike(whole, value, PLAIN)
+    if "Range" not in error["loc"]:
+        return None
+    if error["type"] == "missing":
+        return Finding(whole, f"the range {dotted(whole)} lacks {place[-1]!r}", "a range has min and max")
+    if error["type"] == "extra_forbidden":
+        return Finding(place, f"a range has no key {place[-1]!r}", hint(str(place[-1]), list(Range.model_fields)))
+    wanted = "a finite number" if place[-1] in {"min", "max", "step"} else _wanted(error, place)
+    return _unlike(place, value_at(said, place), wanted)
+
+
+def _unlike(place: Place, value: Any, wanted: str) -> Finding:
+    near = difflib.get_close_matches(value, wanted.split("'")[1::2], n=1) if isinstance(value, str) else []
+    mend = f"did you mean {near[0]!r}?" if near else ""
+    return Finding(place, f"{dotted(place)} is {shown(value)}, but must be {wanted}", mend)
+
+
+def _wanted(error: "ErrorDetails", place: Place) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in BOUNDS:
+        name, words = BOUNDS[kind]
+        return f"{words} {context[name]:,}"
+    if kind == "literal_error":
+        return f"one of {context['expected']}"
+    if kind == "value_error":
+        return f"otherwise: {context['error']}"
+    if kind == "string_pattern_mismatch" and place in SHAPES:
+        return SHAPES[place]
+    return TYPES.get(kind, error["msg"])
+
+
+def _example(place: Place) -> str:
+    if place[0] == "model":
+        return 'such as [model] build = "searchspace.mlp:build_model_mlp"'
+    return 'such as name = "my_first_search"' if place == ("name",) else ""
+
+
+def _unknown_key(place: Place, value: Any) -> Finding:
+    *tables, last = place
+    known, word = list(_fields(tables)), str(last)
+    belongs = [name for name in ("", *Experiment.model_fields) if name not in tables and word in _fields([name])]
+    table = f"[{dotted(tuple(tables))}]" if tables else "the file's top"
+    what = f"there is no table [{word}]" if isinstance(value, dict) and not tables else f"{table} has no key {word!r}"
+    if belongs:
+        return Finding(place, what, f"it belongs in {f'[{belongs[0]}]' if belongs[0] else 'the top of the file'}")
+    return Finding(place, what, hint(word, known))
+
+
+def _fields(tables: Sequence[str | int]) -> Iterable[str]:
+    section: Any = Experiment
+    for name in filter(None, tables):
+        section = section.model_fields[name].annotation
+    return section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else ()
+
+
+def value_at(said: Any, place: Place) -> Any:
+    """What stands at a place, None if nothing does."""
+    for key in place:
+        if isinstance(said, dict):
+            said = said.get(key)
+        else:
+            said = said[key] if isinstance(said, list) and isinstance(key, int) else None
+    return said

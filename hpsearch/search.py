@@ -1,0 +1,112 @@
+"""The search: while there is a free hand and budget, ask the tuner, have the trial made, and hear how it goes."""
+
+from collections.abc import Callable
+from statistics import fmean
+
+from hpsearch.crew import Crew
+from hpsearch.desk import Desk
+from hpsearch.errors import HpsearchError, Interrupted, SameFailureRepeated
+from hpsearch.orders import Question
+from hpsearch.protocols import Pruner, Tuner
+from hpsearch.state import OUT_OF_TIME
+from hpsearch.study import Study
+from hpsearch.trial import AttemptEnd, Fit, Measure, Status, TrialResult
+
+PATIENCE_SECONDS = 0.2
+SAME_FAILURES = 3
+
+
+def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callable[[], bool]) -> str:
+    """Search until the budget is spent, and give the reason why it ended; raise Interrupted when told to leave."""
+    desk, pruning = Desk(study, tuner), _Pruning(study, pruner)
+    study.clock.start()
+    try:
+        while True:
+            while crew.free and not leave() and (fit := desk.next_fit()):
+                crew.begin(fit)
+            if not crew.running:
+                break
+            for event in crew.news(PATIENCE_SECONDS):
+                match event:
+                    case Question(attempt, parameter):
+                        crew.answer(attempt, desk.answer(attempt.fit.trial, parameter))
+                    case Measure() if reason := pruning.hear(event):
+                        crew.stop(reason, trial=event.attempt.fit.trial)
+                    case AttemptEnd(attempt) if result := desk.fit_ended(event, pruning.reason(attempt.fit.trial)):
+                        crew.stop("the trial has ended", trial=result.trial.number, at_once=True)
+                        pruning.forget(result.trial.number)
+                        _heed_failures(study, result)
+            _hurry(crew, desk, leave)
+    finally:
+        study.clock.stop()
+    if leave():
+        message = "interrupted"
+        raise Interrupted(message)
+    return desk.reason
+
+
+def _hurry(crew: Crew, desk: Desk, leave: Callable[[], bool]) -> None:
+    if leave():
+        crew.stop("interrupted", at_once=True)
+    elif desk.out_of_time:
+        crew.stop(OUT_OF_TIME)
+
+
+def _heed_failures(study: Study, result: TrialResult) -> None:
+    if result.failure is None:
+        return
+    results = study.state.results
+    failures = [(failed.failure.kind, failed.failure.message) for failed in results if failed.failure]
+    if len(results) == len(failures) >= SAME_FAILURES and len(set(failures)) == 1:
+        kind, message = failures[0]
+        text = f"the first {len(failures)} trials failed in the same way\n  {kind}: {message}\n\n{result.failure.traceback}"
+        raise SameFailureRepeated(text.rstrip())
+    if len(failures) >= study.experiment.search.max_failures:
+        text = f"{len(failures)} trials failed (search.max_failures); the last: {result.failure.kind}: {result.failure.message}"
+        raise HpsearchError(text)
+
+
+class _Pruning:
+    """What the pruner hears: each trial's objective, epoch by epoch, as the mean over the fits that came so far."""
+
+    def __init__(self, study: Study, pruner: Pruner) -> None:
+        self._pruner, self._metric = pruner, study.experiment.objective.metric
+        self._scores: dict[int, dict[int, dict[Fit, float]]] = {}
+        self._reasons: dict[int, str] = {}
+        for news in study.ledger.read():
+            match news.body:
+                case Measure() as measure:
+                    self.hear(measure)
+                case TrialResult(trial):
+                    self.forget(trial.number)
+
+    def hear(self, measure: Measure) -> str:
+        """Tell the pruner of a measure; give its reason the first time that it wants the trial stopped."""
+        fit = measure.attempt.fit
+        if fit.kind != "search" or self._metric not in measure.metrics:
+            return ""
+        came = self._scores.setdefault(fit.trial, {}).setdefault(measure.epoch, {})
+        came[fit] = measure.metrics[self._metric]
+        pruning = self._pruner.hear(fit.trial, measure.epoch, fmean(came.values()))
+        if pruning is None or fit.trial in self._reasons:
+            return ""
+        self._reasons[fit.trial] = pruning.reason
+        return pruning.reason
+
+    def reason(self, trial: int) -> str:
+        """Why the trial was to be stopped, if it was."""
+        return self._reasons.get(trial, "")
+
+    def forget(self, trial: int) -> None:
+        """Let go of a trial that has ended."""
+        self._scores.pop(trial, None)
+        self._reasons.pop(trial, None)
+
+
+def completed(study: Study) -> list[TrialResult]:
+    """The trials that came to a score, best first: the completed ones, or else those cut short by time."""
+    objective = study.experiment.objective
+    whole = study.state.with_status(Status.COMPLETED)
+    cut = [result for result in study.state.with_status(Status.PRUNED) if result.reason == OUT_OF_TIME]
+    scored = [result for result in whole or cut if result.score is not None]
+    return sorted(scored, key=lambda result: (objective.key(result.score), result.trial.number))

@@ -1,0 +1,72 @@
+"""Which rows train and which validate: stratified, and the same for the same study, fold and repeat."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.experiment import Experiment
+from hpsearch.paths import make, write
+from hpsearch.seeds import derive
+from hpsearch.trial import Fit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+class Splits:
+    """The splits of one study, each written once as an .npz file of two int64 row-number arrays."""
+
+    def __init__(self, experiment: Experiment, labels: Path, folder: Path) -> None:
+        """Split the rows that `labels` (an .npy of int64) labels; files go to `folder`."""
+        self._data, self._seed, self._labels, self._folder = experiment.data, experiment.seed, labels, folder
+
+    def file(self, fit: Fit) -> Path:
+        """The split of a fit, written if it is not there yet."""
+        path = self._folder / f"{self._name(fit)}.npz"
+        if not path.exists():
+            self._write(path, *self._rows(fit))
+        return path
+
+    def _name(self, fit: Fit) -> str:
+        if fit.kind == "whole":
+            return "whole"
+        if self._data.folds is None:
+            return "holdout"
+        return f"{fit.kind}-r{fit.repeat}-f{fit.fold}"
+
+    def _rows(self, fit: Fit) -> tuple["Rows", "Rows"]:
+        import numpy as np
+
+        labels = np.load(self._labels)
+        everything = np.arange(len(labels))
+        if fit.kind == "whole":
+            return everything, everything[:0]
+        if self._data.folds is None:
+            return self._holdout(everything, labels)
+        return self._fold(fit, everything, labels)
+
+    def _holdout(self, everything: "Rows", labels: "Rows") -> tuple["Rows", "Rows"]:
+        from sklearn.model_selection import train_test_split
+
+        train, validation = train_test_split(
+            everything, test_size=self._data.holdout, stratify=labels, random_state=derive(self._seed, "holdout")
+        )
+        return train, validation
+
+    def _fold(self, fit: Fit, everything: "Rows", labels: "Rows") -> tuple["Rows", "Rows"]:
+        from sklearn.model_selection import StratifiedKFold
+
+        seed = derive(self._seed, "folds", fit.kind, fit.repeat)
+        folds = StratifiedKFold(self._data.folds, shuffle=True, random_state=seed)
+        return list(folds.split(everything, labels))[fit.fold]
+
+    def _write(self, path: Path, train: "Rows", validation: "Rows") -> None:
+        import numpy as np
+
+        make(self._folder)
+
+        def fill(temporary: Path) -> None:
+            np.savez(temporary, train=np.sort(train), validation=np.sort(validation))
+
+        write(path, fill)

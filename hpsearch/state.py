@@ -1,0 +1,128 @@
+"""What the records of a ledger add up to: every trial, its fits, and how far the study is."""
+
+from dataclasses import dataclass, field
+
+from hpsearch.records import (
+    Answered,
+    Asked,
+    AttemptBegan,
+    FinalistsChosen,
+    News,
+    SessionBegan,
+    SessionEnded,
+    SpaceFound,
+    TestOpened,
+    Verdict,
+)
+from hpsearch.space import Parameter, Values
+from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
+
+OUT_OF_TIME = "time"
+
+
+@dataclass
+class Course:
+    """How one trial went so far: `planned` are the values its tuner gave with it, `values` those asked for."""
+
+    number: int
+    planned: Values = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
+    built: bool = False
+    answers: dict[str, Answered] = field(default_factory=dict)
+    ends: dict[Fit, AttemptEnd] = field(default_factory=dict)
+    result: TrialResult | None = None
+
+    @property
+    def trial(self) -> Trial:
+        """The trial with all values known so far."""
+        return Trial(self.number, dict(self.values))
+
+
+@dataclass
+class State:
+    """The study as of its last record."""
+
+    courses: dict[int, Course] = field(default_factory=dict)
+    attempts: dict[Fit, int] = field(default_factory=dict)
+    running: dict[Fit, Attempt] = field(default_factory=dict)
+    story: list[Asked | Answered | TrialResult] = field(default_factory=list)
+    space: tuple[Parameter, ...] = ()
+    session: SessionBegan | None = None
+    finalists: tuple[int, ...] = ()
+    finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
+    opened: TestOpened | None = None
+    verdict: Verdict | None = None
+    ended: SessionEnded | None = None
+    searched: float = 0.0
+    last: int = 0
+
+    @property
+    def results(self) -> list[TrialResult]:
+        """The results of all ended trials, by number."""
+        return [course.result for _, course in sorted(self.courses.items()) if course.result]
+
+    def with_status(self, status: Status) -> list[TrialResult]:
+        """The results of one status."""
+        return [result for result in self.results if result.status is status]
+
+    def take(self, news: News) -> None:
+        """Add the next record."""
+        self.searched, self.last = news.searched, news.number
+        body = news.body
+        match body:
+            case Asked(trial):
+                self.courses[trial.number] = Course(trial.number, planned=dict(trial.values))
+                self.story.append(body)
+            case Answered(number, parameter, value):
+                self.courses[number].values[parameter.name] = value
+                self.courses[number].answers[parameter.name] = body
+                self.story.append(body)
+            case AttemptBegan(attempt):
+                self.attempts[attempt.fit] = attempt.number
+                self.running[attempt.fit] = attempt
+            case Built(attempt) if attempt.fit.kind == "search":
+                self.courses[attempt.fit.trial].built = True
+            case Measure():
+                return
+            case AttemptEnd(attempt):
+                self._end(body)
+            case TrialResult(trial):
+                self._close(body)
+            case _:
+                self._note(body)
+
+    def _end(self, end: AttemptEnd) -> None:
+        fit = end.attempt.fit
+        self.running.pop(fit, None)
+        if end.how is How.FINISHED:
+            ends = self.courses[fit.trial].ends if fit.kind == "search" else self.finals
+            ends[fit] = end
+
+    def _close(self, result: TrialResult) -> None:
+        self.courses[result.trial.number].result = result
+        if result.reason != OUT_OF_TIME:
+            self.story.append(result)
+
+    def _note(self, body: object) -> None:
+        match body:
+            case SessionBegan():
+                self.session, self.ended = body, None
+                self.running.clear()
+            case SpaceFound(parameters):
+                self.space = parameters
+            case FinalistsChosen(trials):
+                self.finalists = trials
+            case TestOpened():
+                self.opened = body
+            case Verdict():
+                self.verdict = body
+            case SessionEnded():
+                self.ended = body
+
+    def taken_up(self) -> list[Course]:
+        """The trials to go on with, by number: those without a result, and those that only ran out of time."""
+        return [
+            course
+            for _, course in sorted(self.courses.items())
+            if course.result is None or course.result.reason == OUT_OF_TIME
+        ]

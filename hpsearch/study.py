@@ -1,0 +1,124 @@
+"""A study on disk: its folder, the lock of its one coordinator, its ledger, and those who listen."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from hpsearch import paths
+from hpsearch.errors import ExperimentRefused, RunningElsewhere
+from hpsearch.experiment import Experiment
+from hpsearch.ledger import Ledger
+from hpsearch.records import Body, News
+from hpsearch.state import State
+
+
+class Stopwatch:
+    """Counts seconds of searching, by the monotonic clock, on top of those of earlier sessions."""
+
+    def __init__(self) -> None:
+        self._before, self._since = 0.0, None
+
+    def set(self, seconds: float) -> None:
+        """Begin from what earlier sessions counted."""
+        self._before = seconds
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._since = time.monotonic()
+
+    def stop(self) -> None:
+        """Count no further."""
+        self._before, self._since = self.seconds(), None
+
+    def seconds(self) -> float:
+        """The seconds counted so far."""
+        return self._before + (time.monotonic() - self._since if self._since is not None else 0.0)
+
+
+class Study:
+    """One study, held open by its only coordinator."""
+
+    def __init__(self, experiment: Experiment, folder: paths.Study) -> None:
+        """Open the ledger and add up what it holds; the caller holds the lock."""
+        self.experiment, self.paths = experiment, folder
+        self.clock = Stopwatch()
+        self.ledger = Ledger(folder.ledger, self.clock.seconds)
+        self.state = State()
+        for news in self.ledger.read():
+            self.state.take(news)
+        self.clock.set(self.state.searched)
+        self._listeners: list[Callable[[News], None]] = []
+
+    def listen(self, hear: Callable[[News], None]) -> None:
+        """Have every further record heard, as soon as it is written."""
+        self._listeners.append(hear)
+
+    def record(self, body: Body, *, durable: bool = False) -> None:
+        """Write a record, add it to the state, and tell those who listen."""
+        news = self.ledger.write(body, durable=durable)
+        self.state.take(news)
+        for hear in self._listeners:
+            hear(news)
+
+    def close(self) -> None:
+        """Make everything durable and let go."""
+        self.ledger.close()
+
+
+@contextmanager
+def held(folder: paths.Study) -> Iterator[None]:
+    """Hold the study for this process alone; raise RunningElsewhere, naming the holder, when another has it."""
+    paths.make(folder.folder)
+    lock = filelock.FileLock(folder.lock, timeout=0, mode=0o600)
+    holder = folder.folder / "holder.json"
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        message = f"the study {folder.folder.name!r} is running in {_read_holder(holder)}\n  wait for it, stop it, or give this run another --name"
+        raise RunningElsewhere(message) from error
+    try:
+        paths.write_text(holder, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        yield
+        holder.unlink(missing_ok=True)
+    finally:
+        lock.release()
+
+
+def _read_holder(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "another process"
+    return f"process {holder['pid']} on {holder['host']}"
+
+
+def read(project: paths.Project, name: str) -> Iterator[News]:
+    """The records of a study of this project, for reading only; raise ExperimentRefused when there is none."""
+    folder = project.study(name)
+    if not folder.ledger.exists():
+        import difflib
+
+        near = difflib.get_close_matches(name, project.studies(), n=1)
+        hint = f"\n  did you mean {near[0]!r}?" if near else f"\n  known: {', '.join(project.studies()) or 'none yet'}"
+        message = f"there is no study {name!r} in {project.runs}{hint}"
+        raise ExperimentRefused(message)
+    ledger = Ledger(folder.ledger, writer=False)
+    try:
+        yield from ledger.read()
+    finally:
+        ledger.close()
+
+
+def set_aside(folder: paths.Study) -> Path:
+    """Move the study's folder out of the way, for --fresh, under a name of its own; give that place."""
+    number = 1
+    while (aside := folder.folder.with_name(f"{folder.folder.name}.before-{number}")).exists():
+        number += 1
+    folder.folder.rename(aside)
+    return aside

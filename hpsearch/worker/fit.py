@@ -1,0 +1,192 @@
+"""Trains one fit: builds the model, runs its epochs, keeps its checkpoint, and says how it went."""
+
+import math
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hpsearch.orders import Order, Recipe
+from hpsearch.paths import make, write
+from hpsearch.seeds import derive
+from hpsearch.space import Parameter, Value, Values
+from hpsearch.trial import AttemptEnd, Built, Failure, Fit, How, Measure, Metrics
+from hpsearch.worker.wire import Stopped, Wire
+
+BATCH_SIZE = "batch_size"
+
+
+class NonFinite(ValueError):  # noqa: N818 - named by what it says
+    """A metric came out as NaN or infinite."""
+
+
+class MetricMissing(ValueError):  # noqa: N818 - named by what it says
+    """The model does not give the metric that the search optimises."""
+
+
+@dataclass
+class Progress:
+    """How far a fit has come: what its checkpoint keeps beside the model."""
+
+    epoch: int = 0
+    score: float | None = None
+    best_epoch: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
+    """Make one attempt. Whatever user code raises becomes a Failure; nothing is raised from here."""
+    began = time.monotonic()
+    progress = Progress()
+    how, reason, failure = How.FINISHED, "", None
+    try:
+        reason = _Run(order, recipe, wire, progress).train()
+    except Stopped as stopped:
+        how, reason = How.INTERRUPTED, stopped.reason
+    except Exception as error:  # noqa: BLE001 - user code may raise anything; it fails its trial, not the worker
+        failure = Failure(_kind(error), str(error)[:2000], traceback.format_exc()[-8000:])
+    return AttemptEnd(
+        order.attempt, how, progress.seconds or time.monotonic() - began,
+        progress.score, progress.best_epoch or None, progress.epoch, progress.metrics, reason, failure,
+    )  # fmt: skip
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, NonFinite):
+        return "non-finite"
+    return "oom" if type(error).__name__ == "ResourceExhaustedError" else type(error).__name__
+
+
+class _Run:
+    """One attempt under way."""
+
+    def __init__(self, order: Order, recipe: Recipe, wire: Wire, progress: Progress) -> None:
+        self._order, self._recipe, self._wire, self._progress = order, recipe, wire, progress
+        self._fit = order.attempt.fit
+        self._folder = make(recipe.fits / self._fit.name)
+        self._validates = self._fit.kind != "whole"
+
+    def train(self) -> str:
+        """Run the epochs that are left; give the reason when they ended before the last."""
+        self._prepare()
+        last = self._order.until or self._recipe.epochs
+        reason = ""
+        while self._progress.epoch < last and not (reason := self._out_of_patience()):
+            self._leave_if_told()
+            self._epoch()
+        if self._fit.kind != "search":
+            self._save_model()
+        return reason
+
+    def _prepare(self) -> None:
+        import keras
+
+        from hpsearch.worker import building, checkpoint, loops
+        from hpsearch.worker.rows import Rows
+
+        keras.utils.set_random_seed(derive(self._fit.seed, "model"))
+        values: Values = dict(self._order.values)
+        batch_size = self._batch_size(values)
+        rows = Rows(self._recipe.data, self._order.split)
+        self._model = building.build(
+            building.find_build(self._recipe.root, self._recipe.build), self._parameters(values, batch_size, rows)
+        )
+        seed = derive(self._fit.seed, "order")
+        self._loop = loops.make_loop(self._model, rows, batch_size=batch_size, seed=seed, loop=self._recipe.loop)
+        self._wire.tell(Built(self._order.attempt, self._model.count_params(), _summary(self._model), self._loop.kind))
+        if saved := checkpoint.load(self._folder / "checkpoint.npz"):
+            checkpoint.restore(saved, self._model)
+            self._progress.__dict__.update(saved.state)
+
+    def _batch_size(self, values: Values) -> int:
+        sizes = self._recipe.batch_sizes
+        if len(sizes) == 1:
+            return sizes[0]
+        if BATCH_SIZE not in values:
+            values[BATCH_SIZE] = self._wire.ask(
+                Parameter(BATCH_SIZE, "choice", sizes[0], choices=sizes, ordered=True)
+            )
+        return int(values[BATCH_SIZE])
+
+    def _parameters(self, values: Values, batch_size: int, rows: Any) -> Any:
+        from hpsearch.worker.hp import AskingHyperParameters
+        from hpsearch.worker.task import Task
+
+        names = self._recipe.class_names
+        task = Task(rows.shape, len(names), names, rows.train_rows, self._recipe.epochs, batch_size)
+        searched = len(self._recipe.batch_sizes) > 1
+
+        def ask(parameter: Parameter) -> Value:
+            if searched and parameter.name == BATCH_SIZE:
+                message = "build_model asks for 'batch_size', which train.batch_size searches already; use hp.task.batch_size"
+                raise ValueError(message)
+            return self._wire.ask(parameter)
+
+        return AskingHyperParameters(ask, task, values)
+
+    def _epoch(self) -> None:
+        began = time.monotonic()
+        epoch = self._progress.epoch + 1
+        metrics = self._loop.epoch(epoch, tick=self._tick)
+        seconds = time.monotonic() - began
+        self._check(metrics, epoch)
+        self._progress.epoch, self._progress.seconds = epoch, self._progress.seconds + seconds
+        self._note_best(metrics, epoch)
+        self._wire.tell(Measure(self._order.attempt, epoch, metrics, seconds))
+        self._keep()  # after telling: a kill between the two repeats an epoch, where the other order would lose its news
+
+    def _tick(self, _step: int, _steps: int) -> bool:
+        if (stop := self._wire.stopped()) and stop.at_once:
+            raise Stopped(stop.reason)
+        return True
+
+    def _check(self, metrics: Metrics, epoch: int) -> None:
+        wrong = [f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)]
+        if wrong:
+            message = f"{', '.join(wrong)} in epoch {epoch}"
+            raise NonFinite(message)
+        metric = self._recipe.objective.metric
+        if self._validates and metric not in metrics:
+            message = f"the objective is {metric!r}, but the model gives only {', '.join(sorted(metrics))}"
+            raise MetricMissing(message)
+
+    def _note_best(self, metrics: Metrics, epoch: int) -> None:
+        from hpsearch.worker import checkpoint
+
+        score = metrics.get(self._recipe.objective.metric) if self._validates else None
+        if score is None or self._recipe.objective.better(score, self._progress.score):
+            self._progress.score, self._progress.best_epoch, self._progress.metrics = score, epoch, dict(metrics)
+            checkpoint.save_weights(self._folder / "best.npz", self._model)
+
+    def _keep(self) -> None:
+        from hpsearch.worker import checkpoint
+
+        checkpoint.save(self._folder / "checkpoint.npz", self._model, dict(vars(self._progress)))
+
+    def _leave_if_told(self) -> None:
+        if stop := self._wire.stopped():
+            raise Stopped(stop.reason)
+
+    def _out_of_patience(self) -> str:
+        patience = self._recipe.early_stopping if self._validates else 0
+        waited = self._progress.epoch - self._progress.best_epoch
+        return f"early stopping: {waited} epochs without improvement" if patience and waited >= patience else ""
+
+    def _save_model(self) -> None:
+        from hpsearch.worker import checkpoint
+
+        checkpoint.load_weights(self._folder / "best.npz", self._model)
+        write(model_file(self._recipe.fits, self._fit), lambda path: self._model.save(path))
+
+
+def model_file(fits: Path, fit: Fit) -> Path:
+    """Where a final fit leaves its model."""
+    return fits / fit.name / "model.keras"
+
+
+def _summary(model: Any) -> str:
+    lines: list[str] = []
+    model.summary(line_length=88, print_fn=lambda line, **_: lines.append(line))
+    return "\n".join(lines)

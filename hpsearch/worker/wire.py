@@ -1,0 +1,61 @@
+"""A worker's end of the line to the coordinator: it asks, tells, and hears when to stop."""
+
+from typing import Protocol
+
+from hpsearch.orders import Answer, Event, Question, Stop
+from hpsearch.space import Parameter, Value
+from hpsearch.trial import Attempt
+
+
+class Line(Protocol):
+    """Two-way talk, as multiprocessing's Connection has it; EOFError when the other end is gone."""
+
+    def send(self, obj: object) -> None:
+        """Send one message."""
+
+    def recv(self) -> object:
+        """Wait for the next message."""
+
+    def poll(self, timeout: float | None = 0.0) -> bool:
+        """Whether a message waits."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: someone asked for it
+    """The coordinator wants no more of this fit."""
+
+    def __init__(self, reason: str) -> None:
+        """Carry the coordinator's reason."""
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Wire:
+    """The line of one attempt."""
+
+    def __init__(self, line: Line, attempt: Attempt) -> None:
+        """Speak for the attempt over the line."""
+        self._line, self._attempt = line, attempt
+        self._stop: Stop | None = None
+
+    def tell(self, event: Event) -> None:
+        """Send news."""
+        self._line.send(event)
+
+    def ask(self, parameter: Parameter) -> Value:
+        """Ask for the value of a parameter and wait for it; raise Stopped when told to stop instead."""
+        self._line.send(Question(self._attempt, parameter))
+        match self._line.recv():
+            case Answer(value):
+                return value
+            case Stop(reason):
+                raise Stopped(reason)
+            case message:
+                raise TypeError(message)
+
+    def stopped(self) -> Stop | None:
+        """The wish to stop, if one came."""
+        while self._line.poll():
+            match self._line.recv():
+                case Stop() as stop:
+                    self._stop = stop
+        return self._stop
