@@ -10,7 +10,7 @@ from hpsearch.seeds import derive
 from hpsearch.space import Parameter, Value
 from hpsearch.state import OUT_OF_TIME, Course
 from hpsearch.study import Study
-from hpsearch.trial import AttemptEnd, Fit, How, Status, Trial, TrialResult
+from hpsearch.trial import AttemptEnd, Failure, Fit, How, Status, Trial, TrialResult
 
 
 class Desk:
@@ -102,8 +102,9 @@ class Desk:
         return result
 
     def _result(self, course: Course, end: AttemptEnd, pruned: str) -> TrialResult | None:
-        if end.failure:
-            return TrialResult(course.trial, Status.FAILED, seconds=end.seconds, failure=end.failure)
+        failure = Failure("lost", end.reason) if end.how is How.LOST else end.failure
+        if failure:
+            return TrialResult(course.trial, Status.FAILED, seconds=end.seconds, failure=failure)
         if end.how is How.INTERRUPTED:
             why = pruned or (OUT_OF_TIME if end.reason == OUT_OF_TIME else "")
             return self._mean(course, [*course.ends.values(), end], Status.PRUNED, why) if why else None

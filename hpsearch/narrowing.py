@@ -54,9 +54,7 @@ def _chosen(parameter: Parameter, wishes: list[Value]) -> Parameter:
         return parameter if len(choices) > 1 else parameter.fixed_to(choices[0])
     default = parameter.default if parameter.default in choices else choices[0]
     ordered = parameter.ordered or parameter.kind in {"int", "float"}
-    return replace(
-        parameter.fixed_to(default), kind="choice", default=default, choices=choices, ordered=ordered
-    )
+    return replace(parameter.fixed_to(default), kind="choice", default=default, choices=choices, ordered=ordered)
 
 
 def _granted(parameter: Parameter, wish: Value) -> Value:
@@ -109,10 +107,10 @@ def _step(parameter: Parameter, wish: Range, sampling: Sampling) -> Number | Non
 
 def _nearest(parameter: Parameter, low: Number, high: Number) -> Number:
     """The value nearest to the default that the range and its step allow (KerasTuner's grids, value by value)."""
-    value = min(max(parameter.default, low), high)  # type: ignore[type-var]  # a number's default is a number
+    value = min(max(_number(parameter, parameter.default), low), high)
     step = parameter.step
-    if step is None or isinstance(value, str):
-        return value  # type: ignore[return-value]  # the same
+    if step is None:
+        return value
     if parameter.sampling == "linear":
         return low + min(round((value - low) / step), int((high - low) / step + 1e-8)) * step
     away = value if parameter.sampling == "log" else high + low - value

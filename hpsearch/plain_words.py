@@ -33,7 +33,7 @@ BOUNDS = {
 EITHER: dict[Place, str] = {
     ("data", "test"): "a share between 0 and 1, or the beginning of the test files' names",
     ("train", "batch_size"): "a whole number from 1, or a list of such numbers",
-    ("workers", "count"): "\"auto\" or a whole number from 1 to 1024",
+    ("workers", "count"): '"auto" or a whole number from 1 to 1024',
     ("tracking", "mlflow"): "an address in quotes, or false",
 }
 NAMING = "a name of at most 80 letters, digits, '.', '_' and '-' that begins with a letter or a digit"
@@ -95,6 +95,8 @@ def _finding(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> Fi
         return Finding(place, f"{dotted(place)} is missing", _example(place))
     if kind == "extra_forbidden":
         return _unknown_key(place, value_at(said, place))
+    if kind == "value_error":
+        return Finding(place, f"{dotted(place)}: {error['ctx']['error']}")
     return _unlike(place, value_at(said, place), _wanted(error, place))
 
 
@@ -125,8 +127,6 @@ def _wanted(error: "ErrorDetails", place: Place) -> str:
         return f"{words} {context[name]:,}"
     if kind == "literal_error":
         return f"one of {context['expected']}"
-    if kind == "value_error":
-        return f"otherwise: {context['error']}"
     if kind == "string_pattern_mismatch" and place in SHAPES:
         return SHAPES[place]
     return TYPES.get(kind, error["msg"])

@@ -18,7 +18,9 @@ def read(file: Path, shown: str) -> tuple[str, dict[str, Any]]:
     text = _text(_bytes(file, shown), shown)
     for number, line in enumerate(text.splitlines(), start=1):
         if max(part.count(".") for part in line.split("=")) > MOST_DOTS:
-            raise _refused(f"{shown}, line {number}", "this key is nested too deeply", f"at most {DEEPEST} levels")
+            raise ExperimentRefused(
+                [Mistake(f"{shown}, line {number}", "this key is nested too deeply", f"at most {DEEPEST} levels")]
+            )
     try:
         said = tomllib.loads(text)
     except RecursionError as error:
@@ -44,16 +46,20 @@ def _inside(outer: dict[str, Any] | list[Any]) -> list[Any]:
 
 def _bytes(file: Path, shown: str) -> bytes:
     if not file.exists():
-        raise _refused(shown, "there is no such file", _near(file))
+        raise ExperimentRefused([Mistake(shown, "there is no such file", _near(file))])
     if not file.is_file():
-        raise _refused(shown, "this is not a file", "name an experiment file, such as experiments/mnist_mlp.toml")
+        raise ExperimentRefused(
+            [Mistake(shown, "this is not a file", "name an experiment file, such as experiments/mnist_mlp.toml")]
+        )
     try:
         with file.open("rb") as opened:
             content = opened.read(LARGEST + 1)
     except OSError as error:
-        raise _refused(shown, f"the file cannot be read ({error.strerror})") from error
+        raise ExperimentRefused([Mistake(shown, f"the file cannot be read ({error.strerror})")]) from error
     if len(content) > LARGEST:
-        raise _refused(shown, f"the file is larger than {LARGEST:,} bytes", "this is no experiment file")
+        raise ExperimentRefused(
+            [Mistake(shown, f"the file is larger than {LARGEST:,} bytes", "this is no experiment file")]
+        )
     return content
 
 
@@ -65,15 +71,21 @@ def _near(file: Path) -> str:
 
 def _text(content: bytes, shown: str) -> str:
     if content.startswith(b"\xef\xbb\xbf"):
-        raise _refused(
-            f"{shown}, line 1", "the file begins with a byte-order mark", "save it as UTF-8 without one (without BOM)"
+        raise ExperimentRefused(
+            [
+                Mistake(
+                    f"{shown}, line 1",
+                    "the file begins with a byte-order mark",
+                    "save it as UTF-8 without one (without BOM)",
+                )
+            ]
         )
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         what = f"byte {content[error.start]:#04x} is not UTF-8"
-        raise _refused(f"{shown}, line {line}", what, "save the file as UTF-8") from error
+        raise ExperimentRefused([Mistake(f"{shown}, line {line}", what, "save the file as UTF-8")]) from error
 
 
 def _not_toml(shown: str, text: str, error: ValueError) -> ExperimentRefused:
@@ -84,7 +96,7 @@ def _not_toml(shown: str, text: str, error: ValueError) -> ExperimentRefused:
     what = f"this is not TOML: {message[: spot.start()] if spot else message}"
     written = rows[min(line, len(rows)) - 1].strip()[:80]
     mend = f'written is: {written}   (text stands in quotes, as in time = "30m"; a key stands once)'
-    return _refused(f"{shown}, line {line}" if spot else shown, what, mend)
+    return ExperimentRefused([Mistake(f"{shown}, line {line}" if spot else shown, what, mend)])
 
 
 def _too_deep(shown: str, text: str) -> ExperimentRefused:
@@ -93,10 +105,8 @@ def _too_deep(shown: str, text: str) -> ExperimentRefused:
         depth = 0 if line.startswith("[") and line.endswith("]") else depth
         deepest = max(depth + line.count("[") + line.count("{"), line.count("."))
         if deepest > DEEPEST:
-            return _refused(f"{shown}, line {number}", "this is nested too deeply", f"at most {DEEPEST} levels")
+            return ExperimentRefused(
+                [Mistake(f"{shown}, line {number}", "this is nested too deeply", f"at most {DEEPEST} levels")]
+            )
         depth += sum(line.count(sign) for sign in "[{") - sum(line.count(sign) for sign in "]}")
-    return _refused(shown, "this is nested too deeply", f"at most {DEEPEST} levels")
-
-
-def _refused(where: str, what: str, mend: str = "") -> ExperimentRefused:
-    return ExperimentRefused([Mistake(where, what, mend)])
+    return ExperimentRefused([Mistake(shown, "this is nested too deeply", f"at most {DEEPEST} levels")])

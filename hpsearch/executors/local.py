@@ -13,7 +13,7 @@ from typing import Any
 from hpsearch.executors.capacity import workers
 from hpsearch.orders import Answer, Event, Order, Recipe, Stop
 from hpsearch.space import Value
-from hpsearch.trial import Attempt, AttemptEnd, Failure, How
+from hpsearch.trial import Attempt, AttemptEnd, How
 from hpsearch.worker import hand, process
 
 
@@ -92,7 +92,7 @@ class Local:
             raise RuntimeError(message)
         busy.process.join(5)
         why = process.how_it_died(busy.process)
-        return AttemptEnd(attempt, How.LOST, 0.0, reason=why, failure=Failure("lost", why))
+        return AttemptEnd(attempt, How.LOST, 0.0, reason=why)
 
     def answer(self, attempt: Attempt, value: Value) -> None:
         """Send the value that the attempt waits for; a dead worker is heard of as lost."""

@@ -89,7 +89,7 @@ class _Run:
         keras.utils.set_random_seed(derive(self._fit.seed, "model"))
         values: Values = dict(self._order.values)
         batch_size = self._batch_size(values)
-        rows = Rows(self._recipe.data, self._order.split)
+        rows = Rows.open(self._recipe.data / "train", self._order.split)
         self._model = building.build(
             building.find_build(self._recipe.root, self._recipe.build), self._parameters(values, batch_size, rows)
         )
@@ -115,7 +115,7 @@ class _Run:
         from hpsearch.worker.task import Task
 
         names = self._recipe.class_names
-        task = Task(rows.shape, len(names), names, rows.train_rows, self._recipe.epochs, batch_size)
+        task = Task(rows.images.shape[1:], len(names), names, len(rows.train), self._recipe.epochs, batch_size)
         searched = len(self._recipe.batch_sizes) > 1
 
         def ask(parameter: Parameter) -> Value:

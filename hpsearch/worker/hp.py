@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras_tuner import HyperParameters
-from keras_tuner.engine import conditions as kt_conditions
 from keras_tuner.engine import hyperparameters as kt
+from keras_tuner.src.engine.conditions import Parent
 
 from hpsearch.space import Condition, Parameter, Value, Values
 from hpsearch.worker.task import Task
@@ -18,7 +18,9 @@ class AskingHyperParameters(HyperParameters):  # type: ignore[misc]  # keras_tun
     they mean in KerasTuner; its `_register` is the one seam (keras_tuner 1.4.8).
     """
 
-    def __init__(self, ask: Callable[[Parameter], Value], task: Task | None = None, asked: Values | None = None) -> None:
+    def __init__(
+        self, ask: Callable[[Parameter], Value], task: Task | None = None, asked: Values | None = None
+    ) -> None:
         super().__init__()
         self._ask = ask
         self._task = task
@@ -44,15 +46,13 @@ def to_parameter(hp: Any) -> Parameter:
     conditions = tuple(Condition(condition.name, _plain(condition.values)) for condition in hp.conditions)
     match hp:
         case kt.Fixed():
-            return Parameter(hp.name, "fixed", *_plain([hp.value]), conditions=conditions)
+            return Parameter(hp.name, "fixed", _plain([hp.value])[0], conditions=conditions)
         case kt.Boolean():
             return Parameter(hp.name, "boolean", bool(hp.default), choices=(False, True), conditions=conditions)
         case kt.Choice():
             default, *choices = _plain([hp.default, *hp.values])
             ordered = bool(hp.ordered)
-            return Parameter(
-                hp.name, "choice", default, choices=tuple(choices), ordered=ordered, conditions=conditions
-            )
+            return Parameter(hp.name, "choice", default, choices=tuple(choices), ordered=ordered, conditions=conditions)
         case kt.Int() | kt.Float():
             return _number(hp, conditions)
     message = f"{hp!r} is none of KerasTuner's Int, Float, Choice, Boolean and Fixed"
@@ -63,9 +63,7 @@ def to_keras_tuner(parameter: Parameter) -> Any:
     """Turn a parameter into KerasTuner's hyperparameter, its conditions included."""
     about = {
         "name": parameter.name,
-        "conditions": [
-            kt_conditions.Parent(condition.name, list(condition.values)) for condition in parameter.conditions
-        ],
+        "conditions": [Parent(condition.name, list(condition.values)) for condition in parameter.conditions],
     }
     match parameter.kind:
         case "fixed":

@@ -1,0 +1,53 @@
+# Two commands do all the set-up: `make run` and `make test`. The README has the same as plain pip lines.
+
+PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+EXPERIMENT ?= experiments/quickstart.toml
+
+.PHONY: run test check format lock clean bench
+
+run: .venv/run.stamp
+	$(BIN)/hpsearch run $(EXPERIMENT)
+
+test: .venv/dev.stamp
+	$(BIN)/pytest
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.stamp
+	$(BIN)/python benchmarks/loops.py
+
+# The packages of pyproject.toml, pinned with hashes for every platform and Python; needs uv.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade --generate-hashes \
+		--no-emit-index-url --no-header --output-file requirements.lock
+	uv pip compile pyproject.toml --group dev --constraints requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --output-file requirements-dev.lock
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/pyvenv.cfg:
+	@test -n "$(PYTHON)" || { echo "hpsearch needs Python 3.11, 3.12 or 3.13, and none of them is installed"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module (on Debian: apt-get install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: .venv/pyvenv.cfg requirements.lock pyproject.toml
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+.venv/dev.stamp: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@

@@ -1,0 +1,34 @@
+"""`hpsearch export STUDY`: the winner as files that stand alone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+
+from hpsearch import paths, plugins
+from hpsearch.errors import ExperimentRefused
+
+
+@click.command(epilog="\b\nExample:\n  hpsearch export quickstart --format keras --out model/")
+@click.argument("study")
+@click.option("--format", "formats", default="keras", show_default=True, help="Formats, parted by commas.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write to.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def export(*, study: str, formats: str, out: Path, as_json: bool) -> None:
+    """Export the winner of STUDY with a manifest of its input, classes and digests."""
+    from hpsearch.winner import MANIFEST, MODEL, verify
+
+    exporters = [plugins.make("exporters", name.strip(), {}, "--format") for name in formats.split(",")]
+    best = paths.Project.around(Path.cwd()).study(study).best
+    if not (best / MANIFEST).exists():
+        message = f"the study {study!r} has no winner yet; finish it with: hpsearch run"
+        raise ExperimentRefused(message)
+    manifest = json.loads((best / MANIFEST).read_text(encoding="utf-8"))
+    verify(best / MODEL, manifest["model"]["sha256"])
+    written = [file for exporter in exporters for file in exporter.write(best / MODEL, out)]
+    written.append(Path(shutil.copyfile(best / MANIFEST, out / MANIFEST)))
+    if as_json:
+        click.echo(json.dumps([str(file) for file in written]))
+    else:
+        click.echo("\n".join(f"wrote {file}" for file in written))

@@ -1,0 +1,116 @@
+"""Finds the mistakes of an experiment that no single key shows: keys that contradict each other or make no sense."""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hpsearch.experiment import Experiment, Range
+from hpsearch.metric_names import metric_findings
+from hpsearch.plain_words import shown
+from hpsearch.toml_places import Finding, Place, dotted
+
+ENDS_BY_ITSELF = {"keras-tuner.grid"}
+ADDRESS = re.compile(r"^(?:databricks|uc|[a-z][a-z0-9+.-]*://.*|databricks(?:-uc)?:.*)$", re.DOTALL)
+
+
+def crosschecks(experiment: Experiment) -> list[Finding]:
+    """Everything that contradicts something else within the experiment itself."""
+    return [
+        *_division(experiment),
+        *_end(experiment),
+        *metric_findings(experiment.objective),
+        *_ranges(experiment),
+        *_option_values(experiment),
+        *_addresses(experiment),
+    ]
+
+
+def rows_check(experiment: Experiment, rows: int | None) -> list[Finding]:
+    """Batches larger than the part of `rows` training rows that trains; nothing if the rows are not known."""
+    if rows is None:
+        return []
+    data = experiment.data
+    share = 1 - 1 / data.folds if data.folds else 1 - (data.holdout or 0)
+    training = max(1, math.floor(rows * share))
+    listed = isinstance(experiment.train.batch_size, list)
+    return [
+        Finding(
+            ("train", "batch_size", index) if listed else ("train", "batch_size"),
+            f"batch_size {size:,} is more than the {training:,} rows that train",
+            f"choose {_sensible(training):,} or less",
+        )
+        for index, size in enumerate(experiment.train.batch_sizes)
+        if size > training
+    ]
+
+
+def _sensible(rows: int) -> int:
+    """The largest power of two that gives at least eight steps an epoch."""
+    return 1 << max(0, (rows // 8).bit_length() - 1)
+
+
+def _division(experiment: Experiment) -> Iterator[Finding]:
+    if experiment.data.folds and experiment.data.validation:
+        yield Finding(
+            ("data", "folds"),
+            "folds and validation exclude each other",
+            "keep folds for cross-validation, or validation for one split",
+        )
+
+
+def _end(experiment: Experiment) -> Iterator[Finding]:
+    search = experiment.search
+    if search.trials is None and search.time is None and search.tuner not in ENDS_BY_ITSELF:
+        yield Finding(
+            ("search",), "the search has no end: neither trials nor time is given", 'add trials = 20 or time = "30m"'
+        )
+
+
+def _ranges(experiment: Experiment) -> Iterator[Finding]:
+    for name, narrowed in experiment.space.items():
+        if narrowed == []:
+            yield Finding(("space", name), f"space.{name} is an empty list", "list at least one choice")
+        if isinstance(narrowed, Range):
+            yield from _range(("space", name), narrowed)
+
+
+def _range(place: Place, given: Range) -> Iterator[Finding]:
+    if given.min > given.max:
+        yield Finding(place, f"{dotted(place)}: min {given.min} is more than max {given.max}", "exchange the two")
+    if given.sampling in {"log", "reverse_log"} and given.min <= 0:
+        what = f"{dotted(place)}: {given.sampling} sampling cannot begin at {given.min}"
+        yield Finding((*place, "min"), what, "choose a min above 0, or sampling = 'linear'")
+    if given.step is not None and given.step <= (1 if given.sampling in {"log", "reverse_log"} else 0):
+        what = f"{dotted(place)}: a step of {given.step} leads nowhere"
+        yield Finding((*place, "step"), what, "a step is more than 0; with log sampling it is a factor above 1")
+
+
+def _option_values(experiment: Experiment) -> Iterator[Finding]:
+    for table in ("tuner_options", "pruner_options"):
+        for key, value in getattr(experiment.search, table).items():
+            if not _plain(value):
+                place = ("search", table, key)
+                yield Finding(
+                    place, f"{dotted(place)} is {shown(value)}", "options are text, finite numbers or booleans"
+                )
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_plain, value))
+    if isinstance(value, dict):
+        return all(map(_plain, value.values()))
+    return isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _addresses(experiment: Experiment) -> Iterator[Finding]:
+    mirror, mlflow = experiment.data.mirror, experiment.tracking.mlflow
+    if mirror is not None and not mirror.startswith(("http://", "https://", "file://")):
+        yield Finding(("data", "mirror"), "data.mirror is no address", "an address begins with https://")
+    if isinstance(mlflow, str) and (mlflow.startswith("file:") or not ADDRESS.match(mlflow)):
+        yield Finding(
+            ("tracking", "mlflow"),
+            "tracking.mlflow is a plain folder, in which MLflow keeps no runs any more",
+            "write sqlite:///mlruns/mlflow.db, or a server's http:// address",
+        )

@@ -1,0 +1,1 @@
+"""Where images with labels come from."""

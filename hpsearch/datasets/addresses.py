@@ -1,0 +1,70 @@
+"""Says which addresses may be asked for data: public ones over https, and what the user names as the mirror."""
+
+import ipaddress
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+
+class NotFetched(Exception):  # noqa: N818  it names a consequence, as all errors here do
+    """One address did not give the file; another may."""
+
+
+def as_address(mirror: str) -> str:
+    """The address of a mirror: an http, https or file address as it is, a folder as a file address."""
+    return mirror if "://" in mirror else Path(mirror).expanduser().resolve().as_uri()
+
+
+def shown(url: str) -> str:
+    """The address without a password, token or query, for people and logs."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def refuse_unsafe(url: str, mirror: str | None) -> None:
+    """Raise NotFetched unless the address is public and https, or on the very host of the user's own mirror.
+
+    Link-local addresses, where clouds keep their secrets, are refused to a mirror too.
+    """
+    parts = urlsplit(url)
+    own = mirror is not None and _host(url) == _host(mirror)
+    if parts.scheme != "https" and not (own and parts.scheme == "http"):
+        message = f"only https addresses are asked, not {parts.scheme!r}"
+        raise NotFetched(message)
+    for address in _resolved(url):
+        if address.is_link_local or not (own or address.is_global):
+            message = f"{parts.hostname} is at {address}, not a public address"
+            raise NotFetched(message)
+
+
+def _host(url: str) -> tuple[str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port
+
+
+def _resolved(url: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        found = [host] if _is_literal(host) else _looked_up(url, host, parts.port)
+    except (OSError, UnicodeError) as error:
+        message = f"the host {host!r} is not known (is there a network?)"
+        raise NotFetched(message) from error
+    addresses = [ipaddress.ip_address(text) for text in found]
+    return [getattr(address, "ipv4_mapped", None) or address for address in addresses]
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _looked_up(url: str, host: str, port: int | None) -> list[str]:
+    from requests.utils import get_environ_proxies
+
+    if get_environ_proxies(url):  # the proxy looks names up; behind it this machine often cannot
+        return []
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)]

@@ -1,0 +1,94 @@
+"""Holds rows out for testing by the content of their images alone.
+
+No seed and no order of rows moves an image to the other side, so all studies on a source share one test split,
+and an image that occurs twice, even under two labels, is never on both sides.
+"""
+
+from collections import Counter, defaultdict
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from hpsearch.datasets.content import Part
+from hpsearch.errors import DataRefused
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hpsearch.datasets.content import Images, Labels
+
+SALT = b"hpsearch test split 1"
+DEFAULT_SHARE = 0.2
+
+
+def as_share(given: object) -> float:
+    """Take a share between 0 and 1, or raise ValueError."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < 1:
+        message = f"test is the share of rows to hold out, between 0 and 1, not {given!r}"
+        raise ValueError(message)
+    return float(given)
+
+
+def divide(part: Part, share: float) -> tuple[Part, Part]:
+    """Divide rows into those that train and those that test; raise DataRefused when either side is left empty."""
+    test = mark_held_out(part.images, part.labels, share)
+    if test.all() or not test.any():
+        message = (
+            f"{part.source}: {len(test):,} rows cannot be divided, no class has two different images"
+            "\n  add rows, or name test files with data.test"
+        )
+        raise DataRefused(message)
+    return (
+        Part(part.images[~test], part.labels[~test], f"{part.source} (train)"),
+        Part(part.images[test], part.labels[test], f"{part.source} (held out)"),
+    )
+
+
+def mark_held_out(images: "Images", labels: "Labels", share: float) -> "NDArray[np.bool_]":
+    """Mark the rows to test on: in each class the images of lowest SHA-256, until `share` of its rows is reached.
+
+    images: uint8, rows × height × width; labels: int64, rows; returns bool, rows.
+    A class of two or more different images has some on either side.
+    """
+    import numpy as np
+
+    digests = [sha256(SALT + image.tobytes()).digest() for image in images]
+    rows = Counter(digests)
+    chosen = {
+        digest
+        for label, members in _homes(digests, labels.tolist()).items()
+        for digest in _lowest(sorted(members), rows, wanted(int((labels == label).sum()), share))
+    }
+    return np.fromiter((digest in chosen for digest in digests), np.bool_, len(digests))
+
+
+def wanted(rows: int, share: float) -> int:
+    """How many of the rows of one class to test on, unless repeated images stand in the way."""
+    return min(max(round(rows * share), 1), rows - 1) if rows else 0
+
+
+def expected_rows(labels: "Labels", share: float) -> int:
+    """How many rows will be marked in all, unless images occur twice."""
+    import numpy as np
+
+    return sum(wanted(int(rows), share) for rows in np.unique(labels, return_counts=True)[1])
+
+
+def _homes(digests: list[bytes], labels: list[int]) -> dict[int, set[bytes]]:
+    """The different images of each class; one that has several labels counts with the lowest."""
+    lowest: dict[bytes, int] = {}
+    for digest, label in zip(digests, labels, strict=True):
+        lowest[digest] = min(label, lowest.get(digest, label))
+    homes: dict[int, set[bytes]] = defaultdict(set)
+    for digest, label in lowest.items():
+        homes[label].add(digest)
+    return homes
+
+
+def _lowest(members: list[bytes], rows: Counter[bytes], goal: int) -> list[bytes]:
+    taken = 0
+    for place, digest in enumerate(members[:-1]):
+        if taken >= goal:
+            return members[:place]
+        taken += rows[digest]
+    return members[:-1]

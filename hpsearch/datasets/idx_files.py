@@ -1,0 +1,97 @@
+"""Finds which files of a folder hold the images, the labels and the class names."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch.errors import DataRefused
+
+IMAGES = re.compile(r"^(?P<stem>.+?)[-._]images[-._]idx3[-._]ubyte(?:\.gz)?$")
+LABELS = re.compile(r"^(?P<stem>.+?)[-._]labels[-._]idx1[-._]ubyte(?:\.gz)?$")
+TRAIN, TEST = ("train",), ("test", "t10k")
+MAPPING = "mapping.txt"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A file of images and the labels to it; `stem` is the beginning that their names share."""
+
+    stem: str
+    images: Path
+    labels: Path
+
+
+def find_train(folder: Path, beginning: str | None) -> Pair:
+    """The training files whose names begin so, or that are called train; raise DataRefused unless one pair fits."""
+    found = _pairs(folder)
+    stems = _fitting(found, beginning, TRAIN)
+    if not stems:
+        asked = f"that begins with {beginning!r}" if beginning else "called …train…"
+        message = (
+            f"{folder}: no file of images {asked} (such as train-images-idx3-ubyte.gz)"
+            f"\n  {_known(found)}; choose with data.train, the beginning of the name"
+        )
+        raise DataRefused(message)
+    return _one(folder, found, stems, "data.train")
+
+
+def find_test(folder: Path, beginning: str | None, train: Pair) -> Pair | None:
+    """The test files whose names begin so, or that are called test or t10k; None when none is named so."""
+    found = {stem: path for stem, path in _pairs(folder).items() if stem != train.stem}
+    stems = _fitting(found, beginning, TEST)
+    if beginning and not stems:
+        message = f"{folder}: no file of images that begins with {beginning!r}\n  {_known(found)}; mend data.test"
+        raise DataRefused(message)
+    if not stems:
+        return None
+    twins = [stem for stem in stems if stem in {train.stem.replace("train", word) for word in TEST}]
+    return _one(folder, found, twins if len(twins) == 1 and not beginning else stems, "data.test")
+
+
+def find_mapping(folder: Path, train: Pair) -> Path | None:
+    """The mapping file that shares its name's beginning with the training files, or the only one there is."""
+    files = sorted(path for path in folder.glob(f"*{MAPPING}") if path.is_file())
+    named = [path for path in files if train.stem.startswith(path.name.removesuffix(MAPPING).rstrip("-._"))]
+    longest = sorted(named, key=lambda path: len(path.name))[-1:]
+    return (longest or (files if len(files) == 1 else [None]))[0]
+
+
+def _pairs(folder: Path) -> dict[str, Path]:
+    """The images file of each stem; a plain one goes before its gzipped twin."""
+    if not folder.is_dir():
+        message = f"{folder}: there is no such folder\n  mend data.folder"
+        raise DataRefused(message)
+    try:
+        files = sorted(folder.iterdir(), reverse=True)
+    except OSError as error:
+        message = f"{folder}: cannot be read ({error.strerror})\n  make the folder readable for you"
+        raise DataRefused(message) from error
+    return {match["stem"]: path for path in files if (match := IMAGES.match(path.name)) and path.is_file()}
+
+
+def _fitting(found: dict[str, Path], beginning: str | None, words: Sequence[str]) -> list[str]:
+    if beginning in found:
+        return [beginning]
+    if beginning:
+        return sorted(stem for stem in found if stem.startswith(beginning))
+    return sorted(stem for stem in found if set(words) & set(re.split(r"[-._]", stem.lower())))
+
+
+def _one(folder: Path, found: dict[str, Path], stems: Sequence[str], option: str) -> Pair:
+    if len(stems) > 1:
+        message = (
+            f"{folder}: several files of images fit: {', '.join(stems)}"
+            f"\n  choose one with {option}, the beginning of the name"
+        )
+        raise DataRefused(message)
+    (stem,) = stems
+    labels = [path for path in sorted(folder.iterdir()) if (match := LABELS.match(path.name)) and match["stem"] == stem]
+    if not labels:
+        message = f"{found[stem]}: no file of labels beside it\n  put {stem}-labels-idx1-ubyte.gz into the same folder"
+        raise DataRefused(message)
+    return Pair(stem, found[stem], labels[0])
+
+
+def _known(found: dict[str, Path]) -> str:
+    return f"there are: {', '.join(sorted(found))}" if found else "there is no idx file of images at all"

@@ -1,0 +1,66 @@
+"""Refuses a data set that cannot be learnt from, with all that is wrong in one error."""
+
+from collections.abc import Iterator
+
+from hpsearch.datasets.content import Content, Part, per_class
+from hpsearch.errors import DataRefused
+
+FIRST = 5
+IMAGE_AXES = 3
+
+
+def refuse_unsound(content: Content, *, allow_empty_class: bool) -> None:
+    """Raise DataRefused for wrong shapes or types, unequal counts, labels without a class, or missing rows.
+
+    `allow_empty_class` lets a class without rows, or a single class, pass.
+    """
+    classes = len(content.class_names)
+    faults = [fault for part in (content.train, content.test) for fault in _faults(part, classes)]
+    if not faults:
+        faults = list(_unlike(content))
+    if not faults and not allow_empty_class:
+        faults = [fault for part in (content.train, content.test) for fault in _missing_classes(part, content)]
+    if faults:
+        raise DataRefused("\n".join(faults))
+
+
+def _faults(part: Part, classes: int) -> Iterator[str]:
+    images, labels = part.images, part.labels
+    if images.ndim != IMAGE_AXES or images.dtype.name != "uint8":
+        yield f"{part.source}: images must be uint8, rows × height × width, not {images.dtype} {images.shape}"
+    elif not len(images):
+        yield f"{part.source}: holds no rows\n  name files with rows in them, or another share for data.test"
+    elif not images.size:
+        yield f"{part.source}: its images are {images.shape[1]} × {images.shape[2]}, without a pixel"
+    if len(images) != len(labels):
+        yield (
+            f"{part.source}: {len(images):,} images but {len(labels):,} labels"
+            "\n  the two files do not belong together; look at both names"
+        )
+    strange = ((labels < 0) | (labels >= classes)).nonzero()[0]
+    if len(strange):
+        shown = ", ".join(f"row {row}: {labels[row]}" for row in strange[:FIRST])
+        yield f"{part.source}: {len(strange):,} labels outside 0 … {classes - 1} ({shown})\n  mend these rows"
+
+
+def _unlike(content: Content) -> Iterator[str]:
+    train, test = content.train, content.test
+    if train.images.shape[1:] != test.images.shape[1:]:
+        sizes = (" × ".join(map(str, part.images.shape[1:])) for part in (train, test))
+        yield f"{test.source}: images of another size than those of {train.source} ({' and '.join(sizes)})"
+
+
+def _missing_classes(part: Part, content: Content) -> Iterator[str]:
+    names = content.class_names
+    counts = per_class(part.labels, len(names))
+    empty = [name for name, count in zip(names, counts, strict=True) if not count]
+    mend = "add rows, or accept this with data.allow_empty_class = true"
+    if len(names) - len(empty) == 1:
+        (only,) = (name for name, count in zip(names, counts, strict=True) if count)
+        yield f"{part.source}: all {len(part.labels):,} rows are of one class, {only!r}\n  {mend}"
+    elif empty:
+        shown = ", ".join(empty[:FIRST]) + (", …" if len(empty) > FIRST else "")
+        yield (
+            f"{part.source}: {len(empty)} of {len(names)} classes have no rows ({shown}); rows per class:"
+            f" {', '.join(f'{name}: {count}' for name, count in zip(names, counts, strict=True) if count)}\n  {mend}"
+        )

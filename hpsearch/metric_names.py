@@ -1,0 +1,111 @@
+"""Tells a misspelt or wrongly directed objective from one that a model of its own may well report."""
+
+import re
+from collections.abc import Iterator
+
+from hpsearch.objective import Objective
+from hpsearch.toml_places import Finding
+
+# The names under which Keras 3 reports its own losses and metrics (keras.metrics, keras.losses).
+FALLING = frozenset(
+    [
+        "loss",
+        "mse",
+        "mae",
+        "mape",
+        "msle",
+        "mean_squared_error",
+        "mean_absolute_error",
+        "mean_absolute_percentage_error",
+        "mean_squared_logarithmic_error",
+        "root_mean_squared_error",
+        "categorical_crossentropy",
+        "sparse_categorical_crossentropy",
+        "binary_crossentropy",
+        "kl_divergence",
+        "poisson",
+        "hinge",
+        "squared_hinge",
+        "categorical_hinge",
+        "logcosh",
+        "false_positives",
+        "false_negatives",
+    ]
+)
+RISING = frozenset(
+    [
+        "accuracy",
+        "acc",
+        "categorical_accuracy",
+        "sparse_categorical_accuracy",
+        "binary_accuracy",
+        "top_k_categorical_accuracy",
+        "sparse_top_k_categorical_accuracy",
+        "precision",
+        "recall",
+        "auc",
+        "f1_score",
+        "fbeta_score",
+        "r2_score",
+        "true_positives",
+        "true_negatives",
+        "precision_at_recall",
+        "recall_at_precision",
+        "sensitivity_at_specificity",
+        "specificity_at_sensitivity",
+    ]
+)
+KNOWN = FALLING | RISING
+ABBREVIATED = {"mse", "mae", "mape", "msle", "acc", "auc"}  # too short for a slip to be told from another name
+LONGEST_SLIP = 2  # signs
+PLACE = ("search", "objective")
+
+
+def metric_findings(objective: Objective) -> Iterator[Finding]:
+    """A metric that is nearly a standard one, or that is sought in the wrong direction."""
+    near = nearest(objective.metric)
+    if near:
+        what = f"there is no metric {objective.metric!r}"
+        yield Finding(PLACE, what, f"did you mean {near!r}? known: val_accuracy, val_loss, accuracy, loss")
+        return
+    wanted = {"max": RISING, "min": FALLING}[objective.goal]
+    if (plain := objective.metric.removeprefix("val_")) in KNOWN and plain not in wanted:
+        turned = "min" if objective.goal == "max" else "max"
+        what = f"{str(objective)!r} looks for the worst {objective.metric}"
+        yield Finding(PLACE, what, f"did you mean '{turned} {objective.metric}'?")
+
+
+def nearest(metric: str) -> str | None:
+    """The standard metric that a name is a slip of; None for a standard name and for one unlike all of them."""
+    names = {prefix + name: name for name in KNOWN for prefix in ("", "val_")}
+    if metric in names:
+        return None
+    alike = re.sub(r"^(validation|valid)_", "val_", metric.lower().replace("-", "_"))
+    slips = [(distance(alike, name), name) for name, plain in names.items() if _comparable(alike, name, plain)]
+    allowed = [(far, name) for far, name in slips if far <= min(LONGEST_SLIP, len(names[name]) // 4)]
+    return min(allowed)[1] if allowed else None
+
+
+def _comparable(alike: str, name: str, plain: str) -> bool:
+    if alike == name:
+        return True
+    return plain not in ABBREVIATED and abs(len(alike) - len(name)) <= LONGEST_SLIP and _digits(alike) == _digits(name)
+
+
+def _digits(name: str) -> str:
+    return re.sub(r"\D", "", name)
+
+
+def distance(one: str, other: str) -> int:
+    """How many signs were left out, added, exchanged or swapped with their neighbour (optimal string alignment)."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, sign in enumerate(one, start=1):
+        current = [i]
+        for j, wanted in enumerate(other, start=1):
+            cost = min(current[-1] + 1, row[j] + 1, row[j - 1] + (sign != wanted))
+            if i > 1 and j > 1 and sign == other[j - 2] and one[i - 2] == wanted:
+                cost = min(cost, before[j - 2] + 1)
+            current.append(cost)
+        before, row = row, current
+    return row[-1]

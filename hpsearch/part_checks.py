@@ -1,0 +1,117 @@
+"""Checks the names of an experiment's parts, with the options given to each, against what is installed."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hpsearch import plugins
+from hpsearch.errors import ExperimentRefused, HpsearchError
+from hpsearch.experiment import Data, Experiment
+from hpsearch.plain_words import hint, shown
+from hpsearch.toml_places import Finding, Place, dotted
+
+SOURCE_KEYS = ("folder", "train", "test", "transposed", "mirror")
+PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
+
+
+def part_findings(experiment: Experiment) -> list[Finding]:
+    """Unknown parts, options that a part does not take or lacks, and options of the wrong kind."""
+    search = experiment.search
+    return [
+        *_part("tuners", search.tuner, ("search", "tuner"), search.tuner_options),
+        *_part("pruners", search.pruner, ("search", "pruner"), search.pruner_options),
+        *_source(experiment.data),
+        *_unknown("executors", experiment.workers.kind, ("workers", "kind")),
+    ]
+
+
+def source_options(data: Data) -> dict[str, Any]:
+    """What of [data] the source itself is made with; keys left at their default are left out."""
+    return {key: value for key in SOURCE_KEYS if (value := getattr(data, key)) != Data.model_fields[key].default}
+
+
+def train_rows(data: Data) -> int | None:
+    """How many training rows the source has; None if it cannot tell without being read."""
+    try:
+        outline = plugins.make("datasets", data.source, source_options(data)).outline()
+    except (HpsearchError, ImportError, OSError):  # said elsewhere, or when the data set is prepared
+        return None
+    return outline.train_rows if outline else None
+
+
+def _unknown(socket: str, name: str, place: Place) -> Iterator[Finding]:
+    if mistake := plugins.unknown(socket, name, ""):
+        yield Finding(place, mistake.what, mistake.mend)
+
+
+def _part(socket: str, name: str, place: Place, given: Mapping[str, Any]) -> Iterator[Finding]:
+    table = (place[0], f"{place[-1]}_options")
+    if unknown := list(_unknown(socket, name, place)):
+        yield from unknown
+    elif (takes := _options(socket, name)) is not None:
+        wrong = [*_strangers(name, table, given, takes), *_wrong_kinds(table, given, takes)]
+        yield from wrong
+        yield from _missing(name, table, given, takes)
+        if given and not wrong:
+            yield from _refusals(socket, name, table, given)
+
+
+def _source(data: Data) -> Iterator[Finding]:
+    if unknown := list(_unknown("datasets", data.source, ("data", "source"))):
+        yield from unknown
+    elif (takes := _options("datasets", data.source)) is not None:
+        given = source_options(data)
+        for key in given:
+            if key not in takes:
+                known = [name for name in SOURCE_KEYS if name in takes]
+                mend = f"the source {data.source!r} takes: {', '.join(known) or 'none of ' + ', '.join(SOURCE_KEYS)}"
+                yield Finding(("data", key), f"the source {data.source!r} takes no {key!r}", mend)
+        for key in _required(takes):
+            if key in SOURCE_KEYS and key not in given:
+                yield Finding(("data",), f"the source {data.source!r} needs the key {key!r}")
+
+
+def _options(socket: str, name: str) -> dict[str, inspect.Parameter] | None:
+    """The options a part takes; None where it cannot be told: its module is not installed, or it takes any."""
+    try:
+        takes = plugins.options(plugins.part(socket, name))
+    except (ImportError, AttributeError, ValueError):  # making the part will say so; check stays useful without it
+        return None
+    return None if any(option.kind is option.VAR_KEYWORD for option in takes.values()) else takes
+
+
+def _required(takes: Mapping[str, inspect.Parameter]) -> list[str]:
+    return [key for key, option in takes.items() if option.default is option.empty]
+
+
+def _strangers(
+    name: str, table: Place, given: Mapping[str, Any], takes: Mapping[str, inspect.Parameter]
+) -> Iterator[Finding]:
+    for key in given:
+        if key not in takes:
+            yield Finding((*table, key), f"{name} takes no option {key!r}", hint(key, list(takes)))
+
+
+def _wrong_kinds(table: Place, given: Mapping[str, Any], takes: Mapping[str, inspect.Parameter]) -> Iterator[Finding]:
+    for key, value in given.items():
+        kind = takes[key].annotation if key in takes else None
+        fits = type(value) is kind or (kind is float and type(value) is int)
+        if kind in PLAIN and not fits:
+            place = (*table, key)
+            yield Finding(place, f"{dotted(place)} is {shown(value)}, but must be {PLAIN[kind]}")
+
+
+def _missing(
+    name: str, table: Place, given: Mapping[str, Any], takes: Mapping[str, inspect.Parameter]
+) -> Iterator[Finding]:
+    for key in _required(takes):
+        if key not in given:
+            yield Finding(table, f"{name} needs the option {key!r}")
+
+
+def _refusals(socket: str, name: str, table: Place, given: Mapping[str, Any]) -> Iterator[Finding]:
+    try:
+        plugins.make(socket, name, given, dotted(table))
+    except ExperimentRefused as refused:
+        for mistake in refused.mistakes:
+            yield Finding(table, mistake.what, mistake.mend)

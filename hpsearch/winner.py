@@ -1,0 +1,68 @@
+"""Lays the winner out in the study's best/ folder: its model, a manifest with digests, its report."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from hpsearch import paths
+from hpsearch.errors import StateDamaged
+from hpsearch.protocols import Prepared
+from hpsearch.records import Verdict
+from hpsearch.study import Study
+
+MODEL = "model.keras"
+MANIFEST = "manifest.json"
+REPORT = "classification_report.txt"
+
+
+def lay_out(study: Study, verdict: Verdict, data: Prepared) -> Path:
+    """Write best/ anew from the verdict; raise StateDamaged when the judged model file is gone or another."""
+    folder = paths.make(study.paths.best)
+    judged = study.paths.fits / verdict.model_fit / MODEL
+    digest = study.state.opened.models[verdict.model_fit] if study.state.opened else ""
+    verify(judged, digest)
+
+    def copy(temporary: Path) -> None:
+        shutil.copyfile(judged, temporary)
+
+    paths.write(folder / MODEL, copy)
+    paths.write_text(folder / REPORT, table(verdict))
+    paths.write_text(folder / MANIFEST, json.dumps(_manifest(study, verdict, data, digest), indent=2) + "\n")
+    return folder
+
+
+def _manifest(study: Study, verdict: Verdict, data: Prepared, digest: str) -> dict[str, object]:
+    return {
+        "study": study.experiment.name,
+        "trial": verdict.winner,
+        "values": study.state.courses[verdict.winner].values,
+        "model": {"file": MODEL, "sha256": digest},
+        "input": {"shape": list(data.shape), "dtype": "float32", "range": [0.0, 1.0], "ink": "bright on dark"},
+        "class_names": list(data.class_names),
+        "data": {"name": data.name, "sha256": data.digest, "licence": data.licence, "test_from": data.test_from},
+        "test": {"rows": verdict.test_rows, "accuracy": verdict.test_accuracy},
+    }
+
+
+def verify(file: Path, digest: str) -> None:
+    """Raise StateDamaged unless the file is there and has this SHA-256."""
+    if not file.exists():
+        message = f"{file}: the model is missing; run the study again with --fresh to make it anew"
+        raise StateDamaged(message)
+    if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+        message = f"{file}: this is not the model that was tested (its SHA-256 differs from the ledger's)"
+        raise StateDamaged(message)
+
+
+def table(verdict: Verdict) -> str:
+    """The classification report as text: precision, recall and F1 for each class, and averaged."""
+    width = max(12, *(len(name) for name in verdict.class_names))
+    lines = [f"{'':>{width}}  precision  recall  f1-score  support", ""]
+    for name in (*verdict.class_names, "macro avg", "weighted avg"):
+        row = verdict.report[name]
+        lines.append(
+            f"{name:>{width}}  {row['precision']:9.4f}  {row['recall']:6.4f}  {row['f1-score']:8.4f}  {row['support']:7.0f}"
+        )
+    lines += ["", f"{'accuracy':>{width}}  {verdict.test_accuracy:.4f} on {verdict.test_rows} rows of the test split"]
+    return "\n".join(lines) + "\n"

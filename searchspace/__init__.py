@@ -1,0 +1,1 @@
+"""Your search spaces: each module has a function that asks for hyperparameters and builds a model with them."""

@@ -1,0 +1,109 @@
+"""A small real executor for tests: makes fits in no time, by a given formula, in this process."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpsearch.orders import Event, Order, Question, Recipe
+from hpsearch.space import Parameter, Value, Values
+from hpsearch.trial import Attempt, AttemptEnd, Built, Failure, How, Measure
+
+X = Parameter("x", "float", 0.5, low=0.0, high=1.0)
+KIND = Parameter("kind", "choice", "a", choices=("a", "b"))
+
+
+@dataclass
+class Fitting:
+    order: Order
+    values: Values = field(default_factory=dict)
+    epoch: int = 0
+    stop: str = ""
+
+
+class Instant:
+    """`score(values, epoch)` is the validation accuracy; `fate(attempt)` may say 'lose' or raise to fail."""
+
+    def __init__(
+        self,
+        score: Callable[[Values, int], float] = lambda values, epoch: float(values["x"]) * epoch,
+        *,
+        count: int = 1,
+        epochs: int = 4,
+        fate: Callable[[Attempt], str] = lambda attempt: "",
+        space: tuple[Parameter, ...] = (X, KIND),
+    ) -> None:
+        self.count, self._score, self._epochs, self._fate, self._space = count, score, epochs, fate, space
+        self._running: dict[Attempt, Fitting] = {}
+        self._news: deque[Event] = deque()
+        self.orders: list[Order] = []
+
+    def start(self) -> None: ...
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
+
+    def open(self, recipe: Recipe) -> None: ...
+
+    def free(self) -> int:
+        return self.count - len(self._running)
+
+    def submit(self, order: Order) -> None:
+        self.orders.append(order)
+        self._running[order.attempt] = fitting = Fitting(order, dict(order.values))
+        self._step(fitting)
+
+    def events(self, timeout: float) -> Iterable[Event]:
+        for _ in range(len(self._news)):
+            event = self._news.popleft()
+            if isinstance(event, AttemptEnd):
+                del self._running[event.attempt]
+            yield event
+            if isinstance(event, Measure | Built) and event.attempt in self._running:
+                self._step(self._running[event.attempt])
+
+    def answer(self, attempt: Attempt, value: Value) -> None:
+        fitting = self._running[attempt]
+        asked = next(parameter for parameter in self._space if parameter.name not in fitting.values)
+        fitting.values[asked.name] = value
+        self._step(fitting)
+
+    def stop(self, attempt: Attempt, reason: str, *, at_once: bool = False) -> None:
+        self._running[attempt].stop = reason
+
+    def close(self) -> None: ...
+
+    def _step(self, fitting: Fitting) -> None:
+        attempt = fitting.order.attempt
+        if unknown := [parameter for parameter in self._space if parameter.name not in fitting.values]:
+            self._news.append(Question(attempt, unknown[0]))
+        elif fitting.stop:
+            self._end(fitting, How.INTERRUPTED, fitting.stop)
+        elif fitting.epoch == 0:
+            self._begin(fitting)
+        elif fitting.epoch > (fitting.order.until or self._epochs):
+            self._end(fitting, How.FINISHED)
+        else:
+            metrics = {"val_accuracy": self._score(fitting.values, fitting.epoch), "loss": 1.0 / fitting.epoch}
+            self._news.append(Measure(attempt, fitting.epoch, metrics, 0.01))
+            fitting.epoch += 1
+
+    def _begin(self, fitting: Fitting) -> None:
+        attempt = fitting.order.attempt
+        try:
+            if self._fate(attempt) == "lose":
+                self._end(fitting, How.LOST, "killed by signal 9")
+                return
+        except ValueError as error:
+            self._news.append(AttemptEnd(attempt, How.FINISHED, 0.0, failure=Failure("ValueError", str(error))))
+            return
+        fitting.epoch = 1
+        self._news.append(Built(attempt, 100, "a model", "instant"))
+
+    def _end(self, fitting: Fitting, how: How, reason: str = "") -> None:
+        scores = {epoch: self._score(fitting.values, epoch) for epoch in range(1, fitting.epoch)}
+        best = max(scores, key=lambda epoch: scores[epoch], default=None)
+        score = scores[best] if best else None
+        metrics = {"val_accuracy": score} if score is not None else {}
+        end = AttemptEnd(fitting.order.attempt, how, 0.1, score, best, len(scores), metrics, reason)
+        self._news.append(end)

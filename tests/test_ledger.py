@@ -1,0 +1,98 @@
+"""The ledger keeps what was written, in order, and says so when it does not."""
+
+import math
+import sqlite3
+
+import pytest
+
+from hpsearch.errors import StateDamaged
+from hpsearch.ledger import Ledger
+from hpsearch.records import Answered, Asked, FinalistsChosen
+from hpsearch.space import Condition, Parameter
+from hpsearch.trial import Attempt, Fit, Measure, Trial
+
+ASKED = Asked(Trial(0, {"whole": 1, "part": 1.0, "truth": True, "word": "1"}))
+CHOICE = Parameter("a", "choice", 1, choices=(1, 2.0, True, "x"), conditions=(Condition("b", (True,)),))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "ledger.db"
+
+
+def written(path, *bodies):
+    ledger = Ledger(path)
+    for body in bodies:
+        ledger.write(body, durable=True)
+    ledger.close()
+
+
+def test_what_was_written_is_read_again_in_order_with_every_type_kept(path):
+    bodies = [ASKED, Answered(0, CHOICE, True), FinalistsChosen((3, 1))]
+
+    written(path, *bodies)
+
+    read = list(Ledger(path, writer=False).read())
+    assert [news.body for news in read] == bodies
+    assert [news.number for news in read] == [1, 2, 3]
+    assert {name: type(value) for name, value in read[0].body.trial.values.items()} == {
+        "whole": int, "part": float, "truth": bool, "word": str,
+    }  # fmt: skip
+
+
+def test_numbers_that_json_does_not_know_survive(path):
+    written(path, Measure(Attempt(Fit(0, 1)), 1, {"loss": math.nan, "val_loss": -math.inf}, 0.1))
+
+    (news,) = Ledger(path, writer=False).read()
+
+    assert math.isnan(news.body.metrics["loss"])
+    assert news.body.metrics["val_loss"] == -math.inf
+
+
+def test_a_reader_sees_only_what_is_committed(path):
+    ledger = Ledger(path)
+    ledger.write(ASKED, durable=True)
+    ledger.write(ASKED)
+
+    seen = list(Ledger(path, writer=False).read())
+
+    assert len(seen) == 1
+    ledger.close()
+    assert len(list(Ledger(path, writer=False).read())) == 2
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE log SET body = CAST(replace(CAST(body AS TEXT), '1', '2') AS BLOB) WHERE number = 2",
+        "UPDATE log SET searched = 5.0 WHERE number = 2",
+        "UPDATE log SET kind = 'Nonsense' WHERE number = 2",
+        "DELETE FROM log WHERE number = 2",
+    ],
+)
+def test_a_changed_or_missing_record_is_refused_by_its_number(path, harm):
+    written(path, ASKED, FinalistsChosen((1,)), ASKED)
+    with sqlite3.connect(path) as db:
+        db.execute(harm)
+
+    with pytest.raises(StateDamaged, match="record 2"):
+        list(Ledger(path, writer=False).read())
+
+
+@pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\x00" + b"\x00" * 50])
+def test_a_file_that_is_no_ledger_is_refused_and_left_alone(path, content):
+    path.write_bytes(content)
+
+    with pytest.raises(StateDamaged, match="damaged"):
+        Ledger(path)
+
+    assert path.read_bytes() == content
+
+
+def test_a_ledger_of_a_newer_program_is_refused(path):
+    written(path, ASKED)
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(StateDamaged, match="newer hpsearch"):
+        Ledger(path)

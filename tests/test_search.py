@@ -1,0 +1,241 @@
+"""The search loop, desk and crew on a real ledger, with fits that take no time."""
+
+import random
+
+import numpy as np
+import pytest
+from instant import KIND, X, Instant
+
+from hpsearch import paths
+from hpsearch.crew import Crew
+from hpsearch.errors import Interrupted, SameFailureRepeated
+from hpsearch.experiment import Experiment
+from hpsearch.protocols import Brief, Pruning, Turn
+from hpsearch.search import completed, search
+from hpsearch.splits import Splits
+from hpsearch.study import Study
+from hpsearch.trial import How, Status, Trial
+
+
+class Dice:
+    """A tuner that throws dice seeded by the trial's number and the parameter's name."""
+
+    def __init__(self, most=None):
+        self.told, self.most = [], most
+
+    def begin(self, brief): ...
+
+    def ask(self, number):
+        return Turn.DONE if self.most is not None and number >= self.most else Trial(number)
+
+    def suggest(self, number, parameter):
+        dice = random.Random(f"{number}/{parameter.name}")  # noqa: S311
+        return dice.choice(parameter.choices) if parameter.choices else dice.uniform(parameter.low, parameter.high)
+
+    def tell(self, result):
+        self.told.append(result)
+
+    def close(self): ...
+
+
+class Lenient:
+    def begin(self, brief): ...
+
+    def hear(self, trial, epoch, score):
+        return None
+
+
+class Impatient(Lenient):
+    def __init__(self, after):
+        self.after = after
+
+    def hear(self, trial, epoch, score):
+        return Pruning(f"enough after {epoch}") if epoch >= self.after else None
+
+
+@pytest.fixture
+def begin(tmp_path):
+    labels = tmp_path / "labels.npy"
+    np.save(labels, np.arange(200) % 4)
+
+    def begin(**sections):
+        wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 5}, **sections}
+        experiment = Experiment.model_validate(wanted)
+        study = Study(experiment, paths.Study(paths.make(tmp_path / "a")))
+        return study, Splits(experiment, labels, study.paths.splits)
+
+    return begin
+
+
+def go(study, splits, executor, tuner=None, pruner=None, leave=lambda: False):
+    tuner = tuner or Dice()
+    return search(study, tuner, pruner or Lenient(), Crew(study, executor, splits), leave)
+
+
+def test_a_search_ends_after_its_trials_and_ranks_them(begin):
+    study, splits = begin()
+
+    reason = go(study, splits, Instant())
+
+    assert reason == "5 trials"
+    assert [result.status for result in study.state.results] == [Status.COMPLETED] * 5
+    best = completed(study)
+    assert best[0].score == max(result.score for result in study.state.results)
+    assert best[0].best_epoch == 4
+
+
+def test_two_hands_and_one_make_the_same_trials(begin, tmp_path):
+    study, splits = begin()
+    other = Study(study.experiment, paths.Study(paths.make(tmp_path / "b")))
+
+    go(study, splits, Instant(count=1))
+    go(other, splits, Instant(count=2))
+
+    assert {r.trial.number: r.score for r in study.state.results} == {r.trial.number: r.score for r in other.state.results}
+
+
+def test_a_search_that_was_told_to_leave_goes_on_to_the_same_end(begin):
+    study, splits = begin()
+    straight, tuner = begin()[0], Dice()
+    polls = iter(range(10_000))
+
+    with pytest.raises(Interrupted):
+        go(study, splits, Instant(), leave=lambda: next(polls) > 20)
+    study.close()
+    again = Study(study.experiment, study.paths)
+    go(again, splits, Instant(), tuner)
+
+    assert [result.trial.number for result in again.state.results] == [0, 1, 2, 3, 4]
+    assert {result.status for result in again.state.results} == {Status.COMPLETED}
+    del straight
+
+
+def test_a_lost_attempt_is_made_again_with_the_same_values(begin):
+    study, splits = begin(search={"trials": 1})
+    executor = Instant(fate=lambda attempt: "lose" if attempt.number == 1 else "")
+
+    go(study, splits, executor)
+
+    assert [order.attempt.number for order in executor.orders] == [1, 2]
+    assert executor.orders[1].values == study.state.results[0].trial.values
+    assert study.state.results[0].status is Status.COMPLETED
+
+
+def test_a_fit_that_is_lost_three_times_fails_its_trial_and_the_next_begins(begin):
+    study, splits = begin(search={"trials": 2})
+    executor = Instant(fate=lambda attempt: "lose" if attempt.fit.trial == 0 else "")
+
+    go(study, splits, executor)
+
+    first, second = study.state.results
+    assert (first.status, first.failure.kind, second.status) == (Status.FAILED, "lost", Status.COMPLETED)
+
+
+def test_a_failed_trial_is_data_and_the_tuner_hears_of_it(begin):
+    study, splits = begin()
+
+    def fate(attempt):
+        if attempt.fit.trial == 2:
+            raise ValueError("no such layer")
+        return ""
+
+    go(study, splits, Instant(fate=fate), tuner := Dice())
+
+    assert [result.status for result in study.state.results].count(Status.FAILED) == 1
+    assert tuner.told[2].failure.message == "no such layer"
+
+
+def test_the_same_failure_from_the_start_stops_the_search(begin):
+    study, splits = begin(search={"trials": 50})
+
+    def fate(attempt):
+        raise ValueError("tensorboard is missing")
+
+    with pytest.raises(SameFailureRepeated, match="tensorboard is missing"):
+        go(study, splits, Instant(fate=fate))
+
+    assert len(study.state.results) == 3
+
+
+def test_a_pruner_stops_a_trial_with_its_reason(begin):
+    study, splits = begin()
+
+    go(study, splits, Instant(epochs=50), pruner=Impatient(after=2))
+
+    assert {result.status for result in study.state.results} == {Status.PRUNED}
+    assert {result.reason for result in study.state.results} == {"enough after 2"}
+    assert max(result.best_epoch for result in study.state.results) < 50
+
+
+def test_folds_of_a_trial_share_its_values_and_its_score_is_their_mean(begin):
+    study, splits = begin(data={"folds": 4}, search={"trials": 2})
+
+    go(study, splits, executor := Instant(lambda values, epoch: float(values["x"]), count=3))
+
+    assert len(executor.orders) == 8
+    assert len({str(order.split) for order in executor.orders}) == 4
+    for result in study.state.results:
+        assert result.score == pytest.approx(result.trial.values["x"])
+
+
+def test_the_splits_of_folds_cover_every_row_once(begin):
+    study, splits = begin(data={"folds": 4}, search={"trials": 1})
+
+    go(study, splits, executor := Instant())
+
+    parts = [np.load(order.split) for order in executor.orders]
+    assert sorted(np.concatenate([part["validation"] for part in parts])) == list(range(200))
+    assert all(set(part["train"]).isdisjoint(part["validation"]) for part in parts)
+
+
+def test_a_narrowed_space_is_what_the_tuner_sees_and_a_fixed_value_is_not_asked(begin):
+    study, splits = begin(space={"kind": "b", "x": {"min": 0.2, "max": 0.3}})
+
+    go(study, splits, Instant())
+
+    assert {result.trial.values["kind"] for result in study.state.results} == {"b"}
+    assert all(0.2 <= result.trial.values["x"] <= 0.3 for result in study.state.results)
+
+
+def test_an_exhausted_tuner_ends_the_search_with_the_count(begin):
+    study, splits = begin(search={"trials": 50})
+
+    reason = go(study, splits, Instant(), Dice(most=3))
+
+    assert reason == "the search space is exhausted after 3 trials"
+
+
+def test_a_spent_time_budget_cuts_trials_short_and_more_time_takes_them_up(begin):
+    study, splits = begin(search={"time": "1s"})
+    study.clock.set(2.0)
+    assert go(study, splits, Instant()) == "1s of searching"
+    assert study.state.results == []
+    study.close()
+
+    later = study.experiment.model_copy(update={"search": study.experiment.search.model_copy(update={"trials": 2, "time": None})})
+    again = Study(later, study.paths)
+    go(again, splits, Instant())
+
+    assert len(again.state.results) == 2
+
+
+def test_everything_the_tuner_needs_to_remember_is_in_the_story(begin):
+    study, splits = begin(search={"trials": 2})
+
+    go(study, splits, Instant())
+    study.close()
+
+    story = Study(study.experiment, study.paths).state.story
+    brief = Brief(study.experiment.objective, 0, 2, 4, (X, KIND), tuple(story))
+    assert [type(record).__name__ for record in brief.history] == ["Asked", "Answered", "Answered", "TrialResult"] * 2
+
+
+def test_every_attempt_ends_exactly_once_in_the_ledger(begin):
+    study, splits = begin(search={"trials": 6})
+
+    go(study, splits, Instant(count=3, fate=lambda attempt: "lose" if attempt.number == 1 else ""))
+
+    kinds = [type(news.body).__name__ for news in study.ledger.read()]
+    ends = [news.body.how for news in study.ledger.read() if type(news.body).__name__ == "AttemptEnd"]
+    assert kinds.count("AttemptBegan") == kinds.count("AttemptEnd") == 12
+    assert ends.count(How.LOST) == 6
