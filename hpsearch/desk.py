@@ -1,12 +1,11 @@
 """Hands out the next fit, answers for its trial's values, and closes a trial when its fits have ended."""
 
-from collections.abc import Iterator
 from statistics import fmean, median_low
 
+from hpsearch.fits import search_fits
 from hpsearch.narrowing import narrow
 from hpsearch.protocols import Tuner, Turn
 from hpsearch.records import Answered, Asked
-from hpsearch.seeds import derive
 from hpsearch.space import Parameter, Value
 from hpsearch.state import OUT_OF_TIME, Course
 from hpsearch.study import Study
@@ -53,15 +52,9 @@ class Desk:
         return None
 
     def _first_fit(self, course: Course) -> Fit:
-        fits = [fit for fit in self._fits(course.number) if fit not in course.ends]
+        fits = [fit for fit in search_fits(self._study.experiment, course.number) if fit not in course.ends]
         self._open[course.number] = fits[1:]
         return fits[0]
-
-    def _fits(self, number: int) -> Iterator[Fit]:
-        data, seed = self._study.experiment.data, self._study.experiment.seed
-        for repeat in range(data.repeats):
-            for fold in range(data.folds or 1):
-                yield Fit(number, derive(seed, "fit", number, repeat, fold), "search", fold, repeat)
 
     def _out_of_time(self) -> bool:
         limit = self._study.experiment.seconds
@@ -108,7 +101,7 @@ class Desk:
         if end.how is How.INTERRUPTED:
             why = pruned or (OUT_OF_TIME if end.reason == OUT_OF_TIME else "")
             return self._mean(course, [*course.ends.values(), end], Status.PRUNED, why) if why else None
-        whole = all(fit in course.ends for fit in self._fits(course.number))
+        whole = all(fit in course.ends for fit in search_fits(self._study.experiment, course.number))
         return self._mean(course, list(course.ends.values()), Status.COMPLETED, end.reason) if whole else None
 
     def _mean(self, course: Course, ends: list[AttemptEnd], status: Status, reason: str) -> TrialResult:

@@ -6,6 +6,7 @@ from statistics import fmean
 from hpsearch.crew import Crew
 from hpsearch.desk import Desk
 from hpsearch.errors import HpsearchError, Interrupted, SameFailureRepeated
+from hpsearch.keeping import tidy
 from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
 from hpsearch.state import OUT_OF_TIME
@@ -35,6 +36,7 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
                     case AttemptEnd(attempt) if result := desk.fit_ended(event, pruning.reason(attempt.fit.trial)):
                         crew.stop("the trial has ended", trial=result.trial.number, at_once=True)
                         pruning.forget(result.trial.number)
+                        tidy(study, result)
                         _heed_failures(study, result)
             _hurry(crew, desk, leave)
     finally:

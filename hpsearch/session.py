@@ -22,6 +22,7 @@ from hpsearch.seeds import derive
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held
 from hpsearch.trial import AttemptEnd, How
+from hpsearch.winner import lay_out
 from hpsearch.worker.preflight import Preflight, fly, task_of
 
 DRAIN_SECONDS = 60.0
@@ -60,9 +61,11 @@ class Session:
             self._refuse_if_changed(study, data)
             if self._complete(study):
                 return self._already(study)
+            splits = Splits(self._experiment, data.folder / "train" / "labels.npy", self._folder.splits)
+            splits.prepare()  # now, while TensorFlow is still being imported elsewhere
             preflight = self._preflight(executor, data)
             self._begin(study, data, preflight)
-            return self._search(stack, study, executor, data)
+            return self._search(stack, study, Crew(study, executor, splits), executor, data)
 
     def _refuse_if_changed(self, study: Study, data: Prepared, code: str | None = None) -> None:
         before = study.state.session
@@ -131,7 +134,7 @@ class Session:
         study.record(SpaceFound(preflight.parameters), durable=True)
         paths.write_text(self._folder.experiment, self._experiment.model_dump_json(indent=2))
 
-    def _search(self, stack: ExitStack, study: Study, executor: Executor, data: Prepared) -> Verdict:
+    def _search(self, stack: ExitStack, study: Study, crew: Crew, executor: Executor, data: Prepared) -> Verdict:
         leave = stack.enter_context(_told_to_leave())
         watcher = self._around.watch(self._experiment, executor.free())
         for news in study.ledger.read():
@@ -139,7 +142,9 @@ class Session:
         study.listen(watcher.hear)
         outbox = self._outbox(study, executor)
         try:
-            verdict = self._work(study, executor, data, leave)
+            executor.open(self._recipe(data))
+            verdict = self._work(Finale(study, crew, executor, data, leave), leave)
+            lay_out(study, verdict, data)
             study.record(SessionEnded(finished=True, reason="the budget is spent"), durable=True)
         except BaseException as error:
             study.record(SessionEnded(finished=False, reason=_in_words(error)), durable=True)
@@ -149,15 +154,13 @@ class Session:
             self._drain(outbox)
         return verdict
 
-    def _work(self, study: Study, executor: Executor, data: Prepared, leave: "Leave") -> Verdict:
-        executor.open(self._recipe(data))
-        crew = Crew(study, executor, Splits(self._experiment, data.folder / "train" / "labels.npy", self._folder.splits))
-        tuner, pruner = self._minds(study)
+    def _work(self, finale: Finale, leave: "Leave") -> Verdict:
+        tuner, pruner = self._minds(finale.study)
         try:
-            search(study, tuner, pruner, crew, leave)
-            return Finale(study, crew, executor, data, leave).hold()
+            search(finale.study, tuner, pruner, finale.crew, leave)
+            return finale.hold()
         except Interrupted:
-            message = f"interrupted; go on with the same command: hpsearch run … (study {study.experiment.name!r})"
+            message = f"interrupted; the same command goes on with the study {self._experiment.name!r}"
             raise Interrupted(message, leave.exit_code) from None
         finally:
             tuner.close()

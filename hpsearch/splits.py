@@ -28,6 +28,10 @@ class Splits:
             self._write(path, *self._rows(fit))
         return path
 
+    def prepare(self) -> None:
+        """Write the split of the first fit."""
+        self.file(Fit(0, 0))
+
     def _name(self, fit: Fit) -> str:
         if fit.kind == "whole":
             return "whole"

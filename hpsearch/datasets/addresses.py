@@ -5,14 +5,30 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from hpsearch.errors import DataRefused
+
+MIRROR_SCHEMES = ("https", "http", "file")
+
 
 class NotFetched(Exception):  # noqa: N818  it names a consequence, as all errors here do
     """One address did not give the file; another may."""
 
 
 def as_address(mirror: str) -> str:
-    """The address of a mirror: an http, https or file address as it is, a folder as a file address."""
-    return mirror if "://" in mirror else Path(mirror).expanduser().resolve().as_uri()
+    """The address of a mirror: an http, https or file address as it is, a folder as a file address.
+
+    Raises DataRefused if it cannot be read as an address.
+    """
+    if "://" not in mirror:
+        return Path(mirror).expanduser().resolve().as_uri()
+    try:
+        scheme, _ = urlsplit(mirror).scheme, urlsplit(mirror).port
+    except ValueError:
+        scheme = ""
+    if scheme not in MIRROR_SCHEMES:
+        message = f"the mirror is no {', '.join(MIRROR_SCHEMES)} address and no folder\n  mend data.mirror or --mirror"
+        raise DataRefused(message)
+    return mirror
 
 
 def shown(url: str) -> str:

@@ -91,7 +91,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _by_hand(files: Iterable[RemoteFile], folder: Path, complaints: Iterable[str]) -> str:
+def _by_hand(files: Sequence[RemoteFile], folder: Path, complaints: Iterable[str]) -> str:
     """What to do without a network."""
     wanted = [
         f"    {file.name}  {_spelt(file.checksum)}"
@@ -100,7 +100,8 @@ def _by_hand(files: Iterable[RemoteFile], folder: Path, complaints: Iterable[str
     ]
     return "\n".join(
         [
-            *complaints,
+            f"{', '.join(file.name for file in files)}: could not be fetched",
+            *(f"  {complaint}" for complaint in complaints),
             f"  name another address with data.mirror or --mirror, or put by hand into {folder}",
             *wanted,
         ]

@@ -1,6 +1,7 @@
 """One's own images in IDX files, the format of MNIST and EMNIST."""
 
 from pathlib import Path
+from typing import Literal
 
 from hpsearch.datasets import idx_format, storing
 from hpsearch.datasets.content import About, Content, Part
@@ -82,7 +83,7 @@ class Idx:
         rows = read_pair(train.images, train.labels, transposed=self._transposed)
         names = _class_names(mapping, rows.labels.tolist())
         train_part, test_part = self._parts(as_positions(rows, list(names)), test, list(names))
-        test_from = "official" if test else "content-hash"
+        test_from: Literal["official", "content-hash"] = "official" if test else "content-hash"
         content = Content("idx", tuple(names.values()), train_part, test_part, test_from, "")
         refuse_unsound(content, allow_empty_class=self._allow_empty_class)
         progress("test", len(test_part.labels), len(test_part.labels))

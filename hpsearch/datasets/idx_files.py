@@ -53,8 +53,9 @@ def find_mapping(folder: Path, train: Pair) -> Path | None:
     """The mapping file that shares its name's beginning with the training files, or the only one there is."""
     files = sorted(path for path in folder.glob(f"*{MAPPING}") if path.is_file())
     named = [path for path in files if train.stem.startswith(path.name.removesuffix(MAPPING).rstrip("-._"))]
-    longest = sorted(named, key=lambda path: len(path.name))[-1:]
-    return (longest or (files if len(files) == 1 else [None]))[0]
+    if named:
+        return max(named, key=lambda path: len(path.name))
+    return files[0] if len(files) == 1 else None
 
 
 def _pairs(folder: Path) -> dict[str, Path]:

@@ -46,7 +46,7 @@ def read(path: Path, axes: int) -> "NDArray[np.uint8]":
     array = np.empty(shape, np.uint8)
     with _opened(path) as file:
         file.read(4 + 4 * axes)
-        _fill(path, file, memoryview(array.reshape(-1)))
+        _fill(path, file, array.reshape(-1).data)
     return array
 
 

@@ -51,6 +51,9 @@ def bring(errand: Errand, progress: Progress) -> None:
         except requests.exceptions.RequestException as error:
             message = f"cannot be reached ({type(error).__name__})"  # its text may hold the address with a password
             raise BrokenOff(message) from error
+        except ValueError as error:  # from urllib.parse
+            message = "redirects to something that is no address"
+            raise NotFetched(message) from error
 
 
 def _bring_file(errand: Errand, progress: Progress) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, Literal
 
 from hpsearch.executors.capacity import workers
 from hpsearch.orders import Answer, Event, Order, Recipe, Stop
@@ -16,19 +16,21 @@ from hpsearch.space import Value
 from hpsearch.trial import Attempt, AttemptEnd, How
 from hpsearch.worker import hand, process
 
+Work = Callable[[Any, Any], None]
+
 
 @dataclass
 class _Hand:
     process: BaseProcess
-    line: Connection
+    line: "Connection[Any, Any]"
     attempt: Attempt | None = None
 
 
 class Local:
-    """An executor with `count` hands."""
+    """An executor with `count` hands; `work` is what each process runs, and takes its line and the recipe."""
 
-    def __init__(self, count: int | str = "auto") -> None:
-        self.count = workers(count)  # type: ignore[arg-type] - checked by the experiment's schema
+    def __init__(self, count: int | Literal["auto"] = "auto", work: Work = hand.serve) -> None:
+        self.count, self._work = workers(count), work
         self._recipe: Recipe | None = None
         self._ready: list[_Hand] = []
         self._busy: dict[Attempt, _Hand] = {}
@@ -66,7 +68,7 @@ class Local:
 
     def _make_ready(self) -> None:
         while len(self._ready) < max(1, self.free()):
-            self._ready.append(_Hand(*process.fresh(hand.serve, self._recipe)))
+            self._ready.append(_Hand(*process.fresh(self._work, self._recipe)))
 
     def events(self, timeout: float) -> Iterable[Event]:
         """What the workers sent, one message a worker, and a loss for each that died without ending its attempt."""

@@ -1,8 +1,8 @@
 """Builds models: the one of a trial, and the samples that show what a search space asks for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from hpsearch.errors import ExperimentRefused, Mistake
@@ -16,7 +16,7 @@ __all__ = ["NotAModel", "SpaceDrift", "build", "discover", "find_build", "projec
 MOST_BUILDS = 12
 QUIET_BUILDS = 3
 
-Key = tuple[str, tuple[Condition, ...]]
+Found = dict[tuple[str, tuple[Condition, ...]], Parameter]
 
 
 class NotAModel(ValueError):  # noqa: N818 - named by what it says
@@ -44,28 +44,85 @@ def build(function: Build, hp: Any) -> Any:
     raise NotAModel(message)
 
 
-def discover(
-    root: Path, spec: str, task: Task, seed: int, space: Mapping[str, Wish] | None = None
-) -> list[Parameter]:
+def discover(root: Path, spec: str, task: Task, seed: int, space: Mapping[str, Wish] | None = None) -> list[Parameter]:
     """Find what the build function asks for by a few sample builds: two with defaults, then with random values.
 
     Gives the parameters as `space` narrows them, those of inactive scopes included, each (name, conditions)
     once, in the order found. Ends when three builds in a row show nothing new, at the latest after twelve.
     Raises ExperimentRefused for wishes that cannot be granted, SpaceDrift, and what a build with defaults raises.
     """
-    sampler = _Sampler(find_build(root, spec), task, space or {})
-    found = sampler.build(None)
-    _refuse_drift(found, sampler.build(None))
-    sampler.refuse_wishes()
+    samples = _Samples(find_build(root, spec), task, space or {})
+    found = samples.by_default()
+    _refuse_drift(found, samples.by_default())
+    samples.refuse_mistakes()
     quiet = 0
-    for seeds in _seeds(seed):
-        known = len(found)
-        try:
-            found = sampler.build(seeds) | found if False else found | sampler.build(seeds)
-        except Exception:  # a point of the space that cannot be built fails its trial, not the search
-            continue
-        quiet = 0 if len(found) > known else quiet + 1
+    for number in range(2, MOST_BUILDS):
+        fresh = {key: parameter for key, parameter in samples.at_random(f"{seed}/{number}").items() if key not in found}
+        found |= fresh
+        quiet = 0 if fresh else quiet + 1
         if quiet == QUIET_BUILDS:
             break
-    sampler.refuse_wishes()
+    samples.refuse_mistakes()
     return list(found.values())
+
+
+class _Samples:
+    """Builds models to see what they ask for, inside one narrowed space."""
+
+    def __init__(self, function: Build, task: Task, space: Mapping[str, Wish]) -> None:
+        self._function, self._task, self._space = function, task, space
+        self._mistakes: dict[Mistake, None] = {}
+
+    def by_default(self) -> Found:
+        """Build with every default; raise what the build raises."""
+        hp = self._hp(lambda parameter: parameter.default)
+        self._build(hp)
+        return self._found(hp)
+
+    def at_random(self, seed: str) -> Found:
+        """Build with random values. A point that cannot be built would fail its trial, so it does not fail here."""
+        from hpsearch.worker.hp import to_keras_tuner
+
+        hp = self._hp(lambda parameter: to_keras_tuner(parameter).random_sample(f"{seed}/{parameter.name}"))
+        with suppress(Exception):
+            self._build(hp)
+        return self._found(hp)
+
+    def refuse_mistakes(self) -> None:
+        """Raise ExperimentRefused with every wish that could not be granted so far."""
+        if self._mistakes:
+            raise ExperimentRefused(list(self._mistakes))
+
+    def _hp(self, answer: Callable[[Parameter], Value]) -> Any:
+        from hpsearch.worker.hp import AskingHyperParameters
+
+        return AskingHyperParameters(lambda parameter: answer(self._narrowed(parameter)), self._task)
+
+    def _build(self, hp: Any) -> None:
+        import keras
+
+        try:
+            build(self._function, hp)
+        finally:
+            keras.utils.clear_session()
+
+    def _found(self, hp: Any) -> Found:
+        from hpsearch.worker.hp import to_parameter
+
+        parameters = [self._narrowed(to_parameter(one)) for one in hp.space]
+        return {(parameter.name, parameter.conditions): parameter for parameter in parameters}
+
+    def _narrowed(self, parameter: Parameter) -> Parameter:
+        try:
+            return narrow(parameter, self._space)
+        except ExperimentRefused as refused:
+            self._mistakes |= dict.fromkeys(refused.mistakes)
+            return parameter
+
+
+def _refuse_drift(one: Found, other: Found) -> None:
+    """Raise SpaceDrift unless two builds with equal values asked for equal things."""
+    drifting = dict.fromkeys(key[0] for key in one | other if one.get(key) != other.get(key))
+    if drifting:
+        what = f"two builds with the same values asked differently for {', '.join(map(repr, drifting))}"
+        raise SpaceDrift([Mistake("model.build", what, "let nothing but hp and its task decide what is asked for")])

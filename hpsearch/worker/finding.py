@@ -1,25 +1,18 @@
-"""Finds the build function: in the project's own files first, then among installed packages.
-
-Project modules are served by finders of our own in place of `sys.path`: the first in line serves only the
-package that the experiment names, the last only names that nobody else knows, so that a `json.py` in the
-project shadows nothing. No `__pycache__` is written, and no file from outside the root is served.
-"""
+"""Finds the build function: in the project's own files first, then among installed packages."""
 
 import difflib
 import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import spec_from_file_location
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import hpsearch
 from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.worker.serving import place, serve
 
 Build = Callable[[Any], Any]
 
@@ -32,7 +25,7 @@ def find_build(root: Path, spec: str) -> Build:
     root = root.resolve()
     module_name, _, name = spec.partition(":")
     _check_name(root, module_name)
-    _serve(root, module_name.partition(".")[0])
+    serve(root, module_name.partition(".")[0])
     try:
         module = importlib.import_module(module_name)
     except ExperimentRefused:
@@ -57,94 +50,30 @@ def project_modules(root: Path) -> list[Path]:
     )
 
 
-class _Fresh(SourceFileLoader):
-    """Compiles the source as it is now; a compiled copy could be that of an edit in the same second."""
-
-    def get_code(self, fullname: str) -> CodeType:
-        return compile(self.get_source(fullname), self.path, "exec", dont_inherit=True)
-
-
-class _First(MetaPathFinder):
-    """Serves the packages in `names` from files under the root, before anybody else can."""
-
-    def __init__(self, root: Path, name: str) -> None:
-        self.root, self.names = root, {name}
-
-    def find_spec(
-        self, fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname.partition(".")[0] not in self.names or not (place := _place(self.root, fullname)):
-            return None
-        if _leads_out(self.root, place):
-            what = f"{place.relative_to(self.root)} is a link that leads out of the project"
-            raise _refusal(what, "copy the file into the project")
-        if place.suffix == ".py":
-            return spec_from_file_location(fullname, place, loader=_Fresh(fullname, str(place)))
-        folder = ModuleSpec(fullname, None, is_package=True)
-        folder.submodule_search_locations = [str(place)]
-        return folder
-
-
-class _Last(MetaPathFinder):
-    """Has the project serve a name that no standard or installed module has."""
-
-    def __init__(self, first: _First) -> None:
-        self._first = first
-
-    def find_spec(
-        self, fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        place = None if "." in fullname else _place(self._first.root, fullname)
-        if not place or _leads_out(self._first.root, place):
-            return None
-        self._first.names.add(fullname)
-        return self._first.find_spec(fullname)
-
-
-def _serve(root: Path, name: str) -> None:
-    """Put our finders in place, and forget what earlier ones served: another project's modules, or older text."""
-    earlier = [finder for finder in sys.meta_path if isinstance(finder, _First)]
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _First | _Last)]
-    forgotten = {name for finder in earlier for name in finder.names} | ({name} if _place(root, name) else set())
-    for module in [module for module in sys.modules if module.partition(".")[0] in forgotten]:
-        del sys.modules[module]
-    if _place(root, name):
-        first = _First(root, name)
-        sys.meta_path[:] = [first, *sys.meta_path, _Last(first)]
-    importlib.invalidate_caches()
-
-
-def _place(root: Path, module: str) -> Path | None:
-    """The module's file, or its folder if that holds Python files without an `__init__.py`."""
-    path = root.joinpath(*module.split("."))
-    for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
-        if file.is_file():
-            return file
-    return path if any(path.glob("*.py")) else None
-
-
-def _leads_out(root: Path, place: Path) -> bool:
-    return not place.resolve().is_relative_to(root)
-
-
 def _check_name(root: Path, module: str) -> None:
     """Refuse what is no module's name, and project files that would take the place of a module others use."""
     if not all(part.isidentifier() for part in module.split(".")):
-        raise _refusal(f"{module!r} is not the name of a module", "write package.module:function")
+        what = f"{module!r} is not the name of a module"
+        raise _refusal(what, "write package.module:function")
     first = module.partition(".")[0]
     known = getattr(sys.modules.get(first), "__file__", None) or ""
     taken = first in sys.stdlib_module_names or first == hpsearch.__name__ or "site-packages" in Path(known).parts
-    if taken and _place(root, first):
-        raise _refusal(f"{first!r} in the project has the name of an installed module", f"rename the project's {first}")
+    if taken and place(root, first):
+        what = f"{first!r} in the project has the name of an installed module"
+        raise _refusal(what, "rename it in the project")
 
 
 def _refused_import(root: Path, module: str, error: Exception) -> ExperimentRefused:
-    if not isinstance(error, ModuleNotFoundError) or error.name is None or not f"{module}.".startswith(f"{error.name}."):
+    if (
+        not isinstance(error, ModuleNotFoundError)
+        or error.name is None
+        or not f"{module}.".startswith(f"{error.name}.")
+    ):
         return _refusal(f"{_where(root, error) or module}: {type(error).__name__}: {error}", "mend it there")
-    wanted = "/".join(module.split("."))
-    folder = root.joinpath(*module.split(".")[:-1])
-    near = _hint(module.split(".")[-1], sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__"))
-    return _refusal(f"there is no {wanted}.py under {root}, and no installed module {module!r}", near)
+    wanted = Path(*module.split(".")).with_suffix(".py")
+    beside = sorted(file.stem for file in (root / wanted).parent.glob("*.py") if file.stem != "__init__")
+    what = f"there is no {wanted} under {root}, and no installed module {module!r}"
+    return _refusal(what, _hint(wanted.stem, beside))
 
 
 def _where(root: Path, error: Exception) -> str:
@@ -167,7 +96,8 @@ def _buildable(file: str, module: ModuleType, name: str) -> Build:
     found = getattr(module, name, None)
     if found is None:
         functions = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-        raise _refusal(f"{file} has no {name!r}", _hint(name, functions))
+        what = f"{file} has no {name!r}"
+        raise _refusal(what, _hint(name, functions))
     if isinstance(found, type) and issubclass(found, HyperModel):
         _check_call(found, f"{file}: {name}", "write an instance of it into the file, and name that")
         found = found()
@@ -180,8 +110,9 @@ def _check_call(function: Any, name: str, mend: str, *arguments: str) -> None:
     try:
         inspect.signature(function).bind(*arguments)
     except TypeError as error:
-        called = f"{name} cannot be called with {arguments[0]!r} alone" if arguments else f"{name} needs arguments"
-        raise _refusal(f"{called} ({error})", mend) from error
+        called = f"cannot be called with {arguments[0]!r} alone" if arguments else "cannot be made without arguments"
+        what = f"{name} {called}: {error}"
+        raise _refusal(what, mend) from error
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

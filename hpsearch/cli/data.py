@@ -1,0 +1,174 @@
+"""`hpsearch data`: which data sets there are, fetching them, and looking whether they are whole."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from hpsearch.datasets.content import About
+    from hpsearch.protocols import Prepared, Progress
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def of_a_source(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options with which a data set is made; they are the keys of [data] in an experiment."""
+    for option in (
+        click.option("--folder", type=click.Path(path_type=Path), help="For idx: the folder that holds the files."),
+        click.option("--train", help="For idx: the beginning of the training files' names."),
+        click.option("--test", help="For idx: the beginning of the test files' names; or the share to hold out."),
+        click.option("--transposed", is_flag=True, help="For idx: the images lie on their side, as EMNIST's do."),
+        click.option("--mirror", help="Fetch from this address or folder in place of the well-known ones."),
+        click.option("--allow-empty-class", is_flag=True, help="Accept classes without rows."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def data() -> None:
+    """List, fetch and verify data sets."""
+
+
+@data.command("list", epilog="\b\nExample:\n  hpsearch data list")
+@as_json
+def list_(*, as_json: bool) -> None:
+    """List every data set, and whether it is prepared."""
+    from hpsearch import plugins
+    from hpsearch.datasets.storing import all_prepared
+
+    rows = []
+    for name in plugins.known("datasets"):
+        about: About | None = getattr(plugins.part("datasets", name), "about", None)
+        rows.append({"name": name, **_facts(about), "prepared": [str(one.folder) for one in all_prepared(name)]})
+    click.echo(json.dumps(rows, indent=1) if as_json else "\n".join(map(_line, rows)))
+
+
+@data.command(epilog="\b\nExample:\n  hpsearch data get mnist --mirror /media/stick/mnist")
+@click.argument("name")
+@of_a_source
+@as_json
+def get(*, name: str, as_json: bool, **options: Any) -> None:
+    """Fetch, verify and prepare the data set NAME."""
+    from hpsearch import plugins
+
+    with _shown_progress() as progress:
+        prepared: Prepared = plugins.make("datasets", name, _given(options)).prepare(progress)
+    said = _told(prepared)
+    click.echo(json.dumps(said) if as_json else "\n".join(f"{key:<11} {_words(value)}" for key, value in said.items()))
+
+
+@data.command(epilog="\b\nExample:\n  hpsearch data check mnist-5k")
+@click.argument("name")
+@of_a_source
+@as_json
+def check(*, name: str, as_json: bool, **options: Any) -> None:
+    """Read every byte of the prepared data set NAME again and count the rows of each class."""
+    from hpsearch.datasets.storing import verify
+
+    found = []
+    for prepared in _prepared(name, _given(options)):
+        verify(prepared)
+        found.append({**_told(prepared), "rows_per_class": _counts(prepared)})
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for one in found:
+        click.echo(
+            f"{one['name']}: whole, sha256 {one['digest']}\n{one['folder']}\n{'class':<8}{'train':>8}{'test':>8}"
+        )
+        for label, (train, test) in one["rows_per_class"].items():
+            click.echo(f"{label:<8}{train:>8,}{test:>8,}")
+
+
+def _prepared(name: str, given: dict[str, Any]) -> "list[Prepared]":
+    """Those kept under the name; with options, the one that they make."""
+    from hpsearch import plugins
+    from hpsearch.datasets.storing import all_prepared
+    from hpsearch.errors import DataRefused
+
+    plugins.part("datasets", name)
+    if given:
+        with _shown_progress() as progress:
+            return [plugins.make("datasets", name, given).prepare(progress)]
+    if not (kept := all_prepared(name)):
+        message = f"{name} is not prepared yet\n  hpsearch data get {name}"
+        raise DataRefused(message)
+    return kept
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    given = {key: value for key, value in options.items() if value not in (None, False)}
+    if "test" in given:
+        try:
+            given["test"] = float(given["test"])
+        except ValueError:
+            return given  # the beginning of a name
+    return given
+
+
+def _facts(about: "About | None") -> dict[str, Any]:
+    from dataclasses import asdict, fields
+
+    from hpsearch.datasets.content import About
+
+    return asdict(about) if about else {field.name: None for field in fields(About)}
+
+
+def _line(row: dict[str, Any]) -> str:
+    rows = f"{row['train_rows']:,} + {row['test_rows']:,}" if row["train_rows"] else "your own"
+    size = f"{row['classes']} classes" if row["classes"] else ""
+    state = "prepared" if row["prepared"] else "-"
+    return (
+        f"{row['name']:<16} {rows:<17} {size:<11} {state:<9} {row['origin'] or ''}\n{'':<16} licence: {row['licence']}"
+    )
+
+
+def _told(prepared: "Prepared") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    said = asdict(prepared) | {"folder": str(prepared.folder), "classes": len(prepared.class_names)}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _counts(prepared: "Prepared") -> dict[str, tuple[int, int]]:
+    from hpsearch.datasets.content import per_class
+    from hpsearch.datasets.storing import load
+
+    names = prepared.class_names
+    train, test = (per_class(load(prepared.folder, part)[1], len(names)) for part in ("train", "test"))
+    return dict(zip(names, zip(train, test, strict=True), strict=True))
+
+
+def _unheard(what: str, done: int, total: int | None) -> None:
+    """Let the news pass: it would only clutter a log."""
+
+
+@contextmanager
+def _shown_progress() -> "Iterator[Progress]":
+    """A bar a file on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield _unheard
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield progress

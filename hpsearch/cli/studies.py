@@ -1,0 +1,109 @@
+"""`hpsearch list`, `show` and `best`: what the project's studies came to."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hpsearch import paths
+
+if TYPE_CHECKING:
+    from hpsearch.state import State
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _project() -> paths.Project:
+    return paths.Project.around(Path.cwd())
+
+
+def _state(name: str) -> "State":
+    from hpsearch.state import State
+    from hpsearch.study import read
+
+    state = State()
+    for news in read(_project(), name):
+        state.take(news)
+    return state
+
+
+@click.command("list", epilog="\b\nExample:\n  hpsearch list --json")
+@AS_JSON
+def list_studies(*, as_json: bool) -> None:
+    """List the project's studies: how far each is, and what it came to."""
+    from hpsearch.cli.output import print_json, print_table
+
+    rows = [_line(name, _state(name)) for name in _project().studies()]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(rows)
+    else:
+        click.echo("no studies yet; begin one with: hpsearch run experiments/quickstart.toml")
+
+
+def _line(name: str, state: "State") -> dict[str, Any]:
+    from hpsearch.objective import Objective
+
+    experiment = state.session.experiment if state.session else {}
+    objective = Objective.parse(experiment["search"]["objective"]) if experiment else None
+    scores = [result.score for result in state.results if result.score is not None]
+    best = min(scores, key=objective.key) if objective and scores else None
+    return {
+        "study": name,
+        "state": _standing(state),
+        "trials": len(state.results),
+        "objective": str(objective or ""),
+        "best": best,
+        "test_accuracy": state.verdict.test_accuracy if state.verdict else None,
+        "searched_seconds": round(state.searched, 1),
+    }
+
+
+def _standing(state: "State") -> str:
+    if state.verdict:
+        return "finished"
+    return "interrupted" if state.ended else "running or killed"
+
+
+@click.command(epilog="\b\nExamples:\n  hpsearch show quickstart\n  hpsearch show quickstart --json")
+@click.argument("study")
+@AS_JSON
+def show(*, study: str, as_json: bool) -> None:
+    """Show the trials of STUDY, best first, with their values and failures."""
+    from hpsearch.cli.output import print_json
+    from hpsearch.report.facts import gather
+    from hpsearch.report.terminal import show as show_facts
+    from hpsearch.study import read
+
+    facts = gather(read(_project(), study))
+    if as_json:
+        print_json(facts)
+        return
+    from rich.console import Console
+
+    show_facts(facts, Console())
+
+
+@click.command(epilog="\b\nExample:\n  hpsearch best quickstart --json")
+@click.argument("study")
+@AS_JSON
+def best(*, study: str, as_json: bool) -> None:
+    """Show the winner of STUDY: its values, its test figures class by class, and where its model is."""
+    from hpsearch.cli.output import print_json
+    from hpsearch.errors import NothingCompleted
+    from hpsearch.winner import MODEL, table
+
+    state = _state(study)
+    if state.verdict is None:
+        message = f"the study {study!r} has no winner yet; finish it with: hpsearch run"
+        raise NothingCompleted(message)
+    values = state.courses[state.verdict.winner].values
+    model = _project().study(study).best / MODEL
+    if as_json:
+        print_json({"values": values, "model": str(model), **asdict(state.verdict)})
+        return
+    click.echo(f"trial {state.verdict.winner} of {study}\n")
+    click.echo("\n".join(f"  {name} = {value}" for name, value in sorted(values.items())))
+    click.echo(f"\n{table(state.verdict)}\nmodel: {model}")

@@ -1,0 +1,1 @@
+"""The algorithms that stop trials which will not win."""

@@ -1,0 +1,48 @@
+"""Stops all but the best share of the trials at epochs that grow geometrically.
+
+ASHA, the asynchronous successive halving algorithm, in its stopping form (Li et al. 2018, arXiv:1810.05934,
+section 3.1): a trial that comes to a rung goes on if it is among the best 1/η of those that came there so far.
+"""
+
+from collections import defaultdict
+
+from hpsearch.protocols import Brief, Pruning
+from hpsearch.pruners.options import whole
+
+FIRST_RUNG = 3  # epochs; earlier curves cross too often to judge by
+
+
+class ASHA:
+    """Keeps the best 1/`reduction_factor` at the epochs `min_epochs` × `reduction_factor`ⁿ below the last epoch."""
+
+    def __init__(self, reduction_factor: int = 3, min_epochs: int = FIRST_RUNG) -> None:
+        self._factor = whole("reduction_factor", reduction_factor, 2)
+        self._first = whole("min_epochs", min_epochs, FIRST_RUNG)
+
+    def begin(self, brief: Brief) -> None:
+        """Set up the rungs below the last epoch."""
+        self._objective = brief.objective
+        self._rungs = set()
+        epoch = self._first
+        while epoch < brief.epochs:
+            self._rungs.add(epoch)
+            epoch *= self._factor
+        self._best: dict[int, float] = {}
+        self._reached: defaultdict[int, dict[int, float | None]] = defaultdict(dict)
+
+    def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
+        """At a rung, compare the trial's best score with those of the trials that came there before."""
+        if self._objective.better(score, self._best.get(trial)):
+            self._best[trial] = score
+        if epoch not in self._rungs:
+            return None
+        reached = self._reached[epoch]
+        reached[trial] = self._best.get(trial)
+        if len(reached) < self._factor:  # too few to name a best share: everyone goes on
+            return None
+        mine = self._objective.key(reached[trial])
+        place = 1 + sum(self._objective.key(score) < mine for score in reached.values())
+        kept = len(reached) // self._factor
+        if place <= kept and reached[trial] is not None:
+            return None
+        return Pruning(f"place {place} of {len(reached)} at epoch {epoch}, the best {kept} go on")

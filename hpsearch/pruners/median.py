@@ -1,0 +1,48 @@
+"""Stops a trial that is worse than the median of the others at the same epoch.
+
+The median stopping rule of Google Vizier (Golovin et al. 2017, KDD, section 3.2.2): a trial is stopped at an
+epoch if its best score by then is worse than the median of the other trials' running means up to that epoch.
+"""
+
+import math
+from collections import defaultdict
+from statistics import median
+
+from hpsearch.protocols import Brief, Pruning
+from hpsearch.pruners.options import whole
+
+
+class Median:
+    """Stops nothing before `startup_trials` others came to the epoch, nor in the first `warmup_epochs` epochs."""
+
+    def __init__(self, startup_trials: int = 5, warmup_epochs: int = 3) -> None:
+        self._startup = whole("startup_trials", startup_trials, 1)
+        self._warmup = whole("warmup_epochs", warmup_epochs, 0)
+
+    def begin(self, brief: Brief) -> None:
+        """Learn which way is up."""
+        self._objective = brief.objective
+        self._best: dict[int, float] = {}
+        self._sums: dict[int, tuple[float, int]] = {}
+        self._means: defaultdict[int, dict[int, float]] = defaultdict(dict)
+
+    def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
+        """Compare the trial's best score with the median of the others' means; a score that is no number is the worst."""
+        self._take(trial, epoch, score)
+        others = [mean for number, mean in self._means[epoch].items() if number != trial]
+        if epoch <= self._warmup or len(others) < self._startup:
+            return None
+        middle, best = median(others), self._best.get(trial)
+        if best is not None and not self._objective.better(middle, best):
+            return None
+        shown = "no number" if best is None else f"{best:.4g}"
+        return Pruning(f"best {self._objective.metric} {shown}, median {middle:.4g} at epoch {epoch}")
+
+    def _take(self, trial: int, epoch: int, score: float) -> None:
+        if not math.isfinite(score):
+            return
+        if self._objective.better(score, self._best.get(trial)):
+            self._best[trial] = score
+        total, count = self._sums.get(trial, (0.0, 0))
+        self._sums[trial] = (total + score, count + 1)
+        self._means[epoch][trial] = (total + score) / (count + 1)

@@ -1,0 +1,1 @@
+"""Contract suites that any part, ours or another's, proves itself by."""

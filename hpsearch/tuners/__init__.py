@@ -1,0 +1,1 @@
+"""The algorithms that choose the points of the space."""

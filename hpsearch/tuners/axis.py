@@ -1,0 +1,121 @@
+"""Lays a parameter out as one of Optuna's distributions, and finds the way back to its values.
+
+Optuna knows no geometric grid and no reverse logarithm: a grid becomes the places of its values, and a
+reverse logarithm is drawn as a logarithm and mirrored. Grids follow KerasTuner (`Numerical._get_n_values`).
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from optuna import Trial
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from hpsearch.space import Kind, Parameter, Value, same
+
+Point = int | float
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A distribution with what leads from its points to values.
+
+    `values` are listed where a point is a place among them; `mirror` is low + high where points are mirrored.
+    """
+
+    kind: Kind
+    distribution: IntDistribution | FloatDistribution | CategoricalDistribution
+    values: tuple[Value, ...] = ()
+    mirror: Point | None = None
+
+    def value(self, point: Point) -> Value:
+        """The value at a point."""
+        if self.values:
+            return self.values[int(point)]
+        low, high = self.distribution.low, self.distribution.high  # type: ignore[union-attr] - categories have values
+        inside = min(max(point if self.mirror is None else self.mirror - point, low), high)
+        return int(inside) if self.kind == "int" else float(inside)
+
+    def point(self, value: Value) -> Point | None:
+        """Where a value lies; None if it does not lie on the axis."""
+        if self.values:
+            return next((place for place, known in enumerate(self.values) if same(known, value)), None)
+        if isinstance(value, bool | str):
+            return None
+        point = value if self.mirror is None else self.mirror - value
+        inside = self.distribution.low <= point <= self.distribution.high  # type: ignore[union-attr] - as above
+        return point if inside else None
+
+    def suggest(self, trial: Trial, name: str) -> Point:
+        """Have Optuna choose a point."""
+        match self.distribution:
+            case IntDistribution(low=low, high=high, step=step, log=log):
+                return trial.suggest_int(name, low, high, step=step, log=log)
+            case FloatDistribution(low=low, high=high, log=log):
+                return trial.suggest_float(name, low, high, log=log)
+            case CategoricalDistribution(choices=places):
+                return int(trial.suggest_categorical(name, places))  # type: ignore[arg-type] - places are numbers
+
+
+@lru_cache(maxsize=4096)
+def axis(parameter: Parameter) -> Axis:
+    """Lay out a parameter that is not fixed."""
+    if parameter.kind in {"choice", "boolean"}:
+        values = parameter.choices or (False, True)
+        return Axis(parameter.kind, _places(len(values), ordered=parameter.ordered), values)
+    if parameter.low is None or parameter.high is None:
+        message = f"{parameter.name}: a number needs a lowest and a highest value"
+        raise ValueError(message)
+    if parameter.step and (parameter.kind == "float" or parameter.sampling != "linear"):
+        grid = _grid(parameter, parameter.low, parameter.high, parameter.step)
+        return Axis(parameter.kind, _places(len(grid), ordered=True), grid)
+    return Axis(parameter.kind, _range(parameter, parameter.low, parameter.high), mirror=_mirror(parameter))
+
+
+def _places(count: int, *, ordered: bool) -> IntDistribution | CategoricalDistribution:
+    return IntDistribution(0, count - 1) if ordered else CategoricalDistribution(range(count))
+
+
+def _grid(parameter: Parameter, low: Point, high: Point, step: Point) -> tuple[Value, ...]:
+    if parameter.sampling == "linear":
+        steps = [low + place * step for place in range(int((high - low) / step + 1e-8) + 1)]
+    else:
+        steps = [low * step**place for place in range(int(math.log(high / low, step) + 1e-8) + 1)]
+    if parameter.sampling == "reverse_log":
+        steps = [low + high - number for number in steps]
+    if parameter.kind == "int":
+        return tuple(dict.fromkeys(round(number) for number in steps))
+    # 12 digits: 0.1 + 2 × 0.1 is 0.3 to a person.
+    return tuple(min(max(float(f"{number:.12g}"), float(low)), float(high)) for number in steps)
+
+
+def _range(parameter: Parameter, low: Point, high: Point) -> IntDistribution | FloatDistribution:
+    log = parameter.sampling != "linear"
+    if parameter.kind == "float":
+        return FloatDistribution(float(low), float(high), log=log)
+    step = 1 if log else int(parameter.step or 1)
+    low, high = int(low), int(high)
+    return IntDistribution(low, low + (high - low) // step * step, log=log, step=step)
+
+
+def _mirror(parameter: Parameter) -> Point | None:
+    if parameter.sampling != "reverse_log" or parameter.low is None or parameter.high is None:
+        return None
+    return parameter.low + parameter.high
+
+
+class Names:
+    """Gives each axis a name of its own: Optuna takes one distribution's kind and choices under one name."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[Axis]] = {}
+
+    def of(self, parameter: Parameter) -> str:
+        """The parameter's name, or a numbered one where an earlier axis of that name was another."""
+        seen, laid = self._seen.setdefault(parameter.name, []), axis(parameter)
+        if laid not in seen:
+            seen.append(laid)
+        place = seen.index(laid)
+        return f"{parameter.name}\x1f{place}" if place else parameter.name
+
+

@@ -1,0 +1,89 @@
+"""KerasTuner's oracles as tuners; each lives in a process of its own, so that TensorFlow stays out of this one."""
+
+import pickle
+from typing import Any
+
+from hpsearch.protocols import Brief, Turn
+from hpsearch.space import Parameter, Value
+from hpsearch.trial import Trial, TrialResult
+from hpsearch.worker import process
+
+
+class _Remote:
+    """A tuner whose work is done by `kind` in hpsearch.tuners.oracles, in another process.
+
+    `begin` returns at once; what goes wrong there is raised by the next call. A process that died raises ChildDied.
+    """
+
+    kind: str
+
+    def begin(self, brief: Brief) -> None:
+        """Start the process and hand it the brief."""
+        self._process, self._line = process.fresh(serve, self.kind, brief)
+
+    def ask(self, number: int) -> Trial | Turn:
+        """Hand out a trial with the values the oracle planned."""
+        answer: Trial | Turn = self._request("ask", number)
+        return answer
+
+    def suggest(self, number: int, parameter: Parameter) -> Value:
+        """Answer as planned where that lies inside the parameter, else by the oracle's own rule."""
+        if parameter.kind == "fixed":
+            return parameter.default
+        answer: Value = self._request("suggest", number, parameter)
+        return answer
+
+    def tell(self, result: TrialResult) -> None:
+        """Tell the oracle how a trial ended."""
+        self._request("tell", result)
+
+    def _request(self, what: str, *arguments: Any) -> Any:
+        try:
+            self._line.send((what, arguments))
+            returned, answer, text = pickle.loads(self._line.recv_bytes())  # noqa: S301 - our own process wrote it
+        except (EOFError, OSError) as error:
+            self._process.join(5)
+            message = f"keras-tuner.{self.kind} is gone: its process {process.how_it_died(self._process)}"
+            raise process.ChildDied(message) from error
+        if returned:
+            return answer
+        answer.add_note(text)
+        raise answer
+
+    def close(self) -> None:
+        """End the process."""
+        if hasattr(self, "_process"):
+            self._line.close()
+            process.kill(self._process)
+
+
+class Random(_Remote):
+    """KerasTuner's RandomSearch: never the same values twice; done after 21 collisions in a row."""
+
+    kind = "random"
+
+
+class Grid(_Remote):
+    """KerasTuner's GridSearch: every combination, defaults first. A range without steps counts as ten values."""
+
+    kind = "grid"
+
+
+def serve(line: Any, kind: str, brief: Brief) -> None:
+    """Be the oracle's process: answer one request after another until the line is closed."""
+    mind: Any = None
+
+    def do(what: str, *arguments: Any) -> Any:
+        nonlocal mind
+        if mind is None:
+            from hpsearch.tuners import oracles
+
+            mind = oracles.Mind(kind, brief)
+        return getattr(mind, what)(*arguments)
+
+    while True:
+        try:
+            what, arguments = line.recv()
+        except (EOFError, OSError):
+            return
+        line.send_bytes(process.attempt(do, what, *arguments))

@@ -1,0 +1,152 @@
+"""Optuna's samplers as tuners: one live optuna.Trial a trial, each value asked for while build_model runs.
+
+Every draw has a sampler of its own, seeded by (study's seed, trial, parameter): what it gives depends on
+the history alone, so that a replayed study goes on as if nothing had happened.
+"""
+
+import math
+import warnings
+from typing import TYPE_CHECKING
+
+from hpsearch.protocols import Brief, Turn
+from hpsearch.records import Answered, Asked
+from hpsearch.seeds import derive
+from hpsearch.space import Parameter, Value
+from hpsearch.trial import Status, Trial, TrialResult
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class Sampled:
+    """A tuner that asks one of Optuna's samplers; subclasses say which."""
+
+    look_back = 500
+
+    def sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
+        """A sampler of this tuner, seeded."""
+        raise NotImplementedError
+
+    def begin(self, brief: Brief) -> None:
+        """Rebuild the study from the history, record by record, in its order."""
+        import optuna
+
+        from hpsearch.tuners.axis import Names
+        from hpsearch.tuners.recent import Recent
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._seed, self._names, self._storage = brief.seed, Names(), Recent(self.look_back)
+        self._study = optuna.create_study(
+            storage=self._storage,
+            study_name="hpsearch",
+            direction="maximize" if brief.objective.goal == "max" else "minimize",
+            pruner=optuna.pruners.NopPruner(),
+        )
+        self._live: dict[int, optuna.Trial] = {}
+        self._restore(brief)
+
+    def _restore(self, brief: Brief) -> None:
+        ended = {record.trial.number for record in brief.history if isinstance(record, TrialResult)}
+        for record in brief.history:
+            match record:
+                case Asked(trial) if trial.number in ended:
+                    self._storage.create_new_trial(self._storage.get_study_id_from_name("hpsearch"))
+                case Asked(trial):  # in flight: what its sampler would see now is what it saw then
+                    self.ask(trial.number)
+                case Answered(number, parameter, value) if parameter.kind != "fixed":
+                    self._note(number, parameter, value)
+                case TrialResult():
+                    self.tell(record)
+
+    def ask(self, number: int) -> Trial | Turn:
+        """Begin an Optuna trial; its values are drawn as they are asked for."""
+        self._draw_from(number)
+        self._live[number] = self._study.ask()
+        if (given := self._live[number].number) != number:
+            message = f"trial {number} was asked for where {given} comes next"
+            raise RuntimeError(message)
+        return Trial(number)
+
+    def suggest(self, number: int, parameter: Parameter) -> Value:
+        """Draw a value inside the parameter."""
+        if parameter.kind == "fixed":
+            return parameter.default
+        from hpsearch.tuners.axis import axis
+
+        self._draw_from(number, parameter.name)
+        laid = axis(parameter)
+        value = laid.value(laid.suggest(self._live[number], self._names.of(parameter)))
+        self._note(number, parameter, value)
+        return value
+
+    def _draw_from(self, *words: object) -> None:
+        self._study.sampler = self.sampler(derive(self._seed, "optuna", *words))
+
+    def _note(self, number: int, parameter: Parameter, value: Value) -> None:
+        # Written live too, though Optuna did so: the way out and back may cost a float its last bit.
+        from hpsearch.tuners.axis import axis
+
+        laid, name = axis(parameter), self._names.of(parameter)
+        if (point := laid.point(value)) is not None:
+            self._storage.set_trial_param(number, name, laid.distribution.to_internal_repr(point), laid.distribution)
+
+    def tell(self, result: TrialResult) -> None:
+        """Hand on the outcome: a pruned trial ranks behind completed ones, by its epoch and then its score."""
+        from optuna.trial import TrialState
+
+        number, score = result.trial.number, result.score
+        self._live.pop(number, None)
+        if score is None or not math.isfinite(score) or result.status not in {Status.COMPLETED, Status.PRUNED}:
+            self._study.tell(number, state=TrialState.FAIL)
+        elif result.status is Status.PRUNED:
+            self._storage.set_trial_intermediate_value(number, result.best_epoch or 0, score)
+            self._study.tell(number, state=TrialState.PRUNED)
+        else:
+            self._study.tell(number, score)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Random(Sampled):
+    """Uniform random search."""
+
+    def sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
+        """Optuna's RandomSampler."""
+        import optuna
+
+        return optuna.samplers.RandomSampler(seed=seed)
+
+
+class TPE(Sampled):
+    """Tree-structured Parzen estimator (Bergstra et al. 2011), multivariate, for conditional spaces too.
+
+    The first `startup_trials` are random; each draw takes the best of `candidates`; `look_back` finished
+    trials are modelled at most.
+    """
+
+    def __init__(self, startup_trials: int = 10, candidates: int = 24, look_back: int = 500) -> None:
+        for name, value, least in (
+            ("startup_trials", startup_trials, 0),
+            ("candidates", candidates, 1),
+            ("look_back", look_back, 100),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                message = f"{name} is a whole number, {least} or more, not {value!r}"
+                raise ValueError(message)
+        self.startup_trials, self.candidates, self.look_back = startup_trials, candidates, look_back
+
+    def sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
+        """Optuna's TPESampler, its groups following the conditions of the space."""
+        import optuna
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # group=True is one, since 2.8
+            return optuna.samplers.TPESampler(
+                n_startup_trials=self.startup_trials,
+                n_ei_candidates=self.candidates,
+                multivariate=True,
+                group=True,
+                constant_liar=True,
+                seed=seed,
+            )

@@ -1,0 +1,169 @@
+"""Small real files and a real web server for the tests of data sets."""
+
+import gzip
+import re
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+
+
+def idx_bytes(array):
+    header = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+def write_idx(path, array):
+    data = idx_bytes(array)
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def drawings(rows=40, classes=4, height=6, width=5, seed=0):
+    random = np.random.default_rng(seed)
+    return random.integers(0, 256, (rows, height, width), dtype=np.uint8), np.arange(rows) % classes
+
+
+def write_pair(folder, beginning, images, labels, suffix=".gz"):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_idx(folder / f"{beginning}-images-idx3-ubyte{suffix}", np.asarray(images))
+    write_idx(folder / f"{beginning}-labels-idx1-ubyte{suffix}", np.asarray(labels))
+    return folder
+
+
+class Site:
+    """A folder of files on loopback; the first word of a path says how the server misbehaves."""
+
+    def __init__(self, files):
+        self.files, self.asked, self.url = files, [], ""
+
+    def answer(self, request):
+        _, habit, name = request.path.split("/", 2)
+        self.asked.append((habit, request.headers.get("Range")))
+        getattr(self, habit.replace("-", "_"), self.missing)(request, name)
+
+    def good(self, request, name):
+        body = self.files[name]
+        begin = self._begin(request)
+        if begin >= len(body):
+            self._head(request, 416, 0)
+            return
+        if begin:
+            self._head(request, 206, len(body) - begin, f"bytes {begin}-{len(body) - 1}/{len(body)}")
+        else:
+            self._head(request, 200, len(body))
+        request.wfile.write(body[begin:])
+
+    def cuts_once(self, request, name):
+        if len(self.asked) > 1:
+            self.good(request, name)
+            return
+        self.forgets_ranges(request, name, cut=True)
+
+    def always_cuts(self, request, name):
+        self.forgets_ranges(request, name, cut=True)
+
+    def cuts_then_forgets_ranges(self, request, name):
+        self.forgets_ranges(request, name, cut=len(self.asked) == 1)
+
+    def forgets_ranges(self, request, name, *, cut=False):
+        body = self.files[name]
+        self._head(request, 200, len(body))
+        request.wfile.write(body[: len(body) // 2] if cut else body)
+
+    def lies(self, request, name):
+        self._head(request, 200, len(self.files[name]))
+        request.wfile.write(bytes(len(self.files[name])))
+
+    def never_ends(self, request, name):
+        self._head(request, 200, None)
+        while True:
+            request.wfile.write(bytes(1 << 16))
+
+    def goes_round(self, request, name):
+        self._redirect(request, f"/goes-round/{name}")
+
+    def moved(self, request, name):
+        self._redirect(request, f"/good/{name}")
+
+    def betrays(self, request, name):
+        self._redirect(request, f"http://169.254.169.254/{name}")
+
+    def sends_to_a_neighbour(self, request, name):
+        self._redirect(request, f"http://127.0.0.1:1/{name}")
+
+    def babbles(self, request, name):
+        self._redirect(request, "http://[nowhere/")
+
+    def sends_to_files(self, request, name):
+        self._redirect(request, f"file:///etc/{name}")
+
+    def missing(self, request, name):
+        self._head(request, 404, 0)
+
+    def _begin(self, request):
+        match = re.match(r"bytes=(\d+)-", request.headers.get("Range") or "")
+        return int(match[1]) if match else 0
+
+    def _redirect(self, request, to):
+        request.send_response(302)
+        request.send_header("Location", to)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    def _head(self, request, status, length, content_range=None):
+        request.send_response(status)
+        if length is not None:
+            request.send_header("Content-Length", str(length))
+        if content_range:
+            request.send_header("Content-Range", content_range)
+        request.end_headers()
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up on an endless body is what is wanted."""
+
+
+@contextmanager
+def serving(files: dict[str, bytes]) -> Iterator[Site]:
+    site = Site(files)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):  # noqa: N802  the library's name
+            site.answer(self)
+
+        def log_message(self, *words):
+            """Keep the test's output to itself."""
+
+    server = _Quiet(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    site.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield site
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Heard:
+    """Remembers what a Progress was told."""
+
+    def __init__(self):
+        self.news = []
+
+    def __call__(self, what, done, total):
+        self.news.append((what, done, total))
+
+
+def flip(path, place):
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0xFF
+    path.write_bytes(data)

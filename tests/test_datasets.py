@@ -1,0 +1,612 @@
+import gzip
+import json
+import os
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from data_makers import Heard, drawings, flip, idx_bytes, write_idx, write_pair
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hpsearch import plugins
+from hpsearch.cli.data import data
+from hpsearch.datasets import storing
+from hpsearch.datasets.archive import take_out
+from hpsearch.datasets.content import Content, Part
+from hpsearch.datasets.emnist import EMNISTBalanced, read_archive
+from hpsearch.datasets.held_out import mark_held_out
+from hpsearch.datasets.idx import Idx
+from hpsearch.datasets.idx_format import read
+from hpsearch.datasets.mnist import MNIST
+from hpsearch.datasets.mnist_5k import MNIST5k
+from hpsearch.errors import DataRefused, ExperimentRefused, FolderUnusable
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("HPSEARCH_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def shared():
+    folder = Path(os.environ.get("HPSEARCH_TEST_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"the shared data is not here: {folder} (set HPSEARCH_TEST_DATA)")
+    return folder
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A folder of one's own: 40 training and 12 test drawings in 4 classes."""
+    folder = write_pair(tmp_path / "own", "train", *drawings())
+    return write_pair(folder, "test", *drawings(rows=12, seed=1))
+
+
+def prepare(**options):
+    return Idx(**options).prepare(Heard())
+
+
+# --- mnist-5k -----------------------------------------------------------------------------------
+
+
+def test_mnist_5k_is_4000_and_1000_real_digits():
+    prepared = MNIST5k().prepare(Heard())
+
+    images, labels = storing.load(prepared.folder, "train")
+    _, test_labels = storing.load(prepared.folder, "test")
+    assert (images.shape, images.dtype, labels.dtype) == ((4000, 28, 28), np.uint8, np.int64)
+    assert np.bincount(labels).tolist() == [400] * 10
+    assert np.bincount(test_labels).tolist() == [100] * 10
+    assert prepared.class_names == tuple("0123456789")
+    assert prepared.test_from == "content-hash"
+    assert MNIST5k().outline().train_rows == len(images)
+
+
+def test_every_row_of_mnist_5k_is_in_mnist(shared):
+    prepared = MNIST5k(test=0.3).prepare(Heard())
+    digits = read(shared / "mnist" / "train-images-idx3-ubyte.gz", 3)
+    known = dict(zip((d.tobytes() for d in digits), read(shared / "mnist" / "train-labels-idx1-ubyte.gz", 1), strict=True))
+
+    for part in storing.PARTS:
+        images, labels = storing.load(prepared.folder, part)
+        assert [known[image.tobytes()] for image in images] == labels.tolist()
+
+
+def test_a_share_that_is_none_is_refused():
+    with pytest.raises(ExperimentRefused, match="between 0 and 1"):
+        plugins.make("datasets", "mnist-5k", {"test": "t10k"})
+
+
+# --- mnist, emnist ------------------------------------------------------------------------------
+
+
+def test_mnist_comes_from_a_mirror_byte_for_byte(shared):
+    prepared = MNIST(mirror=str(shared / "mnist")).prepare(Heard())
+
+    images, labels = storing.load(prepared.folder, "train")
+    assert (images.shape, prepared.test_rows, prepared.test_from) == ((60_000, 28, 28), 10_000, "official")
+    assert labels[:5].tolist() == [5, 0, 4, 1, 9]
+
+
+def test_mnist_files_put_into_the_cache_by_hand_are_used(shared, cache):
+    downloads = cache / "downloads" / "mnist"
+    downloads.mkdir(parents=True)
+    for file in (shared / "mnist").iterdir():
+        (downloads / file.name).symlink_to(file)
+
+    prepared = MNIST(mirror=str(cache / "nothing here")).prepare(Heard())
+
+    assert prepared.train_rows == 60_000
+
+
+def test_emnist_without_its_archive_says_which_file_goes_where(cache):
+    with pytest.raises(DataRefused) as refused:
+        EMNISTBalanced(mirror=str(cache / "nothing here")).prepare(Heard())
+
+    assert "gzip.zip  md5 58c8d27c78d21e728a6bc7b3cc06412e" in str(refused.value)
+    assert str(cache / "downloads" / "emnist") in str(refused.value)
+
+
+def test_the_balanced_split_leaves_the_archive_upright(shared, tmp_path):
+    archive, source = tmp_path / "gzip.zip", shared / "emnist47"
+    with zipfile.ZipFile(archive, "w") as opened:
+        for kind in ("images-idx3", "labels-idx1"):
+            for part in ("train", "test"):
+                file = source / f"emnist47-test-{kind}-ubyte.gz"  # the small one, twice
+                opened.write(file, f"gzip/emnist-balanced-{part}-{kind}-ubyte.gz")
+        opened.write(source / "emnist47-mapping.txt", "gzip/emnist-balanced-mapping.txt")
+        opened.writestr("../escaped.txt", "out")
+
+    content = read_archive(archive)
+
+    lying = read(source / "emnist47-test-images-idx3-ubyte.gz", 3)
+    assert np.array_equal(content.train.images, lying.transpose(0, 2, 1))
+    assert len(content.class_names) == 47
+    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["gzip.zip"]
+
+
+def test_transposed_images_stand_upright(shared):
+    folder = shared / "emnist47"
+
+    prepared = Idx(folder, train="emnist47-train", transposed=True).prepare(Heard())
+
+    images, labels = storing.load(prepared.folder, "test")
+    ones = images[labels == prepared.class_names.index("1")].astype(float).mean(axis=0)
+    dashes_less = ones.max(axis=1).astype(bool).sum(), ones.max(axis=0).astype(bool).sum()
+    height, width = (ones > 100).any(axis=1).sum(), (ones > 100).any(axis=0).sum()
+    assert height > width, dashes_less
+    assert (prepared.train_rows, prepared.test_rows) == (36_660, 6_110)
+    assert prepared.class_names[10:12] == ("A", "B")
+
+
+# --- idx: what is found ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_own_files_come_back_as_they_were(suffix, tmp_path):
+    images, labels = drawings()
+    folder = write_pair(tmp_path / "own", "train", images, labels, suffix)
+    write_pair(folder, "t10k", images[:8], labels[:8], suffix)
+
+    prepared = prepare(folder=folder)
+
+    stored, named = storing.load(prepared.folder, "train")
+    assert np.array_equal(stored, images)
+    assert np.array_equal(named, labels)
+    assert (prepared.class_names, prepared.shape, prepared.test_rows) == (("0", "1", "2", "3"), (6, 5), 8)
+
+
+def test_without_test_files_a_share_is_held_out(tmp_path):
+    folder = write_pair(tmp_path / "own", "train", *drawings(rows=100))
+
+    prepared = prepare(folder=folder, test=0.25)
+
+    assert (prepared.train_rows, prepared.test_rows, prepared.test_from) == (76, 24, "content-hash")
+    assert Idx(folder, test=0.25).outline().train_rows == 76
+
+
+def test_the_outline_is_what_will_be_prepared(own):
+    outline = Idx(own, transposed=True).outline()
+
+    assert (outline.train_rows, outline.classes, outline.shape) == (40, 4, (5, 6))
+    assert prepare(folder=own, transposed=True).shape == (5, 6)
+
+
+def test_class_names_come_from_a_mapping_that_fits(own):
+    (own / "mapping.txt").write_text("0 65\n1 66 98\n2 67\n3 8364\n", encoding="utf-8")
+
+    assert prepare(folder=own).class_names == ("A", "Bb", "C", "€")
+
+
+def test_a_mapping_that_lacks_a_label_names_nothing(own):
+    (own / "mapping.txt").write_text("0 65\n1 66\n")
+
+    assert prepare(folder=own).class_names == ("0", "1", "2", "3")
+
+
+@pytest.mark.parametrize("text", ["0 65\nx 66\n", "0 65\n0 66\n", "0\n", "0 99999999999\n", "-1 65\n", "0 10\n"])
+def test_a_broken_mapping_is_refused_with_its_line(text, own):
+    (own / "mapping.txt").write_text(text)
+
+    with pytest.raises(DataRefused, match=r"mapping\.txt, line \d"):
+        prepare(folder=own)
+
+
+def test_labels_that_begin_at_one_are_classes_from_zero(tmp_path):
+    images, labels = drawings()
+    folder = write_pair(tmp_path / "letters", "train", images, labels + 1)
+
+    prepared = prepare(folder=folder)
+
+    assert prepared.class_names == ("1", "2", "3", "4")
+    assert sorted(set(storing.load(prepared.folder, "train")[1].tolist())) == [0, 1, 2, 3]
+
+
+def test_several_training_files_are_listed_and_one_can_be_chosen(own):
+    write_pair(own, "small-train", *drawings(rows=20))
+
+    with pytest.raises(DataRefused, match=r"small-train, train\n.*data\.train"):
+        prepare(folder=own)
+    assert prepare(folder=own, train="small").train_rows == 20
+    assert prepare(folder=own, train="train").train_rows == 40
+
+
+def test_several_test_files_are_listed_and_one_can_be_chosen(own):
+    write_pair(own, "hard-test", *drawings(rows=8))
+    write_pair(own, "odd-test", *drawings(rows=8))
+    (own / "test-images-idx3-ubyte.gz").unlink()
+
+    with pytest.raises(DataRefused, match=r"hard-test, odd-test\n.*data\.test"):
+        prepare(folder=own)
+    assert prepare(folder=own, test="odd").test_rows == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"folder": "/nowhere/at/all"}, "no such folder"),
+        ({"train": "trian"}, "begins with 'trian'\n  there are: test, train"),
+        ({"test": "tset"}, "begins with 'tset'\n  there are: train"),
+    ],
+)
+def test_what_is_not_found_is_said_with_what_there_is(options, words, own):
+    with pytest.raises(DataRefused) as refused:
+        prepare(**{"folder": own} | options)
+
+    assert words in str(refused.value).replace("(such as train-images-idx3-ubyte.gz)", "").replace(" \n", "\n")
+
+
+# --- idx: what is refused -------------------------------------------------------------------------
+
+IMAGES, LABELS = drawings()
+RAW = idx_bytes(IMAGES)
+ZIPPED = gzip.compress(RAW)
+
+
+def header(*shape):
+    return bytes((0, 0, 8, len(shape))) + struct.pack(f">{len(shape)}I", *shape)
+
+
+SPOILED = {
+    "a cut archive": (ZIPPED[: len(ZIPPED) // 2], "damaged or cut off"),
+    "a flipped bit": (ZIPPED[:200] + bytes([ZIPPED[200] ^ 4]) + ZIPPED[201:], ""),
+    "a flipped checksum": (ZIPPED[:-8] + bytes([ZIPPED[-8] ^ 1]) + ZIPPED[-7:], "damaged or cut off"),
+    "a wrong file": (b"<html>404 Not Found</html>", "not an idx file of 3 axes"),
+    "labels in place of images": (idx_bytes(LABELS), "not an idx file of 3 axes"),
+    "another type": (bytes((0, 0, 13, 3)) + RAW[4:], "not an idx file of 3 axes"),
+    "an empty file": (b"", "begins with nothing"),
+    "half a header": (RAW[:9], "cut off inside its header"),
+    "60,000 promised, 10 there": (header(60_000, 28, 28) + bytes(10 * 784), "header says 60,000 × 28 × 28"),
+    "60,000 promised, 10 there, zipped": (gzip.compress(header(60_000, 28, 28) + IMAGES.tobytes() * 50), "header says"),
+    "4e9 × 4e9": (header(4_000_000_000, 4_000_000_000, 1), "header says 4,000,000,000 × 4,000,000,000"),
+    "4e9 × 4e9, zipped": (gzip.compress(header(4_000_000_000, 4_000_000_000, 1)), "header says 4,000,000,000"),
+    "more than promised": (RAW + b"more", "the file holds"),
+    "a bomb": (gzip.compress(header(40, 6, 5) + bytes(1 << 26)), "the file holds more"),
+}
+
+
+@pytest.mark.parametrize("fault", SPOILED)
+def test_a_spoiled_file_is_refused_by_name_before_anything_is_stored(fault, own, cache):
+    spoiled, words = SPOILED[fault]
+    (own / "train-images-idx3-ubyte.gz").write_bytes(spoiled)
+
+    with pytest.raises(DataRefused) as refused:
+        prepare(folder=own)
+
+    assert str(own / "train-images-idx3-ubyte.gz") in str(refused.value)
+    assert words in str(refused.value)
+    assert "\n  " in str(refused.value)
+    assert not list(cache.glob("prepared/[!.]*"))
+
+
+def test_a_pipe_named_like_a_file_is_not_waited_for(own):
+    (own / "train-images-idx3-ubyte.gz").unlink()
+    os.mkfifo(own / "train-images-idx3-ubyte.gz")
+
+    with pytest.raises(DataRefused, match="no file of images"):
+        prepare(folder=own)
+
+
+def one_class(images, labels):
+    return images, labels * 0
+
+
+def no_rows(images, labels):
+    return images[:0], labels[:0]
+
+
+def no_pixels(images, labels):
+    return images[:, :0], labels
+
+
+def no_class_2(images, labels):
+    return images, np.where(labels == 2, 1, labels)
+
+
+def fewer_labels(images, labels):
+    return images, labels[:-1]
+
+
+def always_the_same_image(images, labels):
+    return images * 0, labels
+
+
+FAULTS = [
+    ("train", one_class, "all 40 rows are of one class"),
+    ("train", no_rows, "holds no rows"),
+    ("train", no_pixels, "without a pixel"),
+    ("train", no_class_2, "1 of 4 classes have no rows (2); rows per class: 0: 10, 1: 20, 3: 10"),
+    ("train", fewer_labels, "40 images, but 39 labels"),
+    ("test", no_rows, "holds no rows"),
+    ("test", no_class_2, "classes have no rows (2)"),
+    ("test", fewer_labels, "12 images, but 11 labels"),
+    ("test", lambda images, labels: (images, labels + 2), "6 labels are none of the 4 classes, 0 … 3 (row 2: 4, row 3: 5"),
+    ("test", lambda images, labels: (images[:, 1:], labels), "images of another size"),
+]
+
+
+@pytest.mark.parametrize(("part", "spoil", "words"), FAULTS)
+def test_faults_of_labels_and_rows_are_refused(part, spoil, words, own):
+    rows = drawings() if part == "train" else drawings(rows=12, seed=1)
+    write_pair(own, part, *spoil(*rows))
+
+    with pytest.raises(DataRefused) as refused:
+        prepare(folder=own)
+
+    assert words in str(refused.value)
+    assert f"{part}-images-idx3-ubyte.gz" in str(refused.value)
+
+
+def test_a_split_that_leaves_nothing_is_refused(tmp_path):
+    folder = write_pair(tmp_path / "own", "train", *always_the_same_image(*drawings()))
+
+    with pytest.raises(DataRefused, match="cannot be divided"):
+        prepare(folder=folder)
+
+
+def test_an_empty_class_passes_when_the_user_says_so(own):
+    write_pair(own, "train", *no_class_2(*drawings()))
+
+    prepared = prepare(folder=own, allow_empty_class=True)
+
+    assert prepared.class_names == ("0", "1", "2", "3")
+
+
+def test_labels_out_of_range_are_named_by_row(tmp_path):
+    from hpsearch.datasets.soundness import refuse_unsound
+
+    images, labels = drawings()
+    bad = Part(images, np.where(np.arange(40) == 7, -1, labels), "mine")
+    good = Part(images, labels, "good")
+
+    with pytest.raises(DataRefused, match=r"mine: 1 labels outside 0 … 3 \(row 7: -1\)"):
+        refuse_unsound(Content("x", tuple("abcd"), bad, good, "official", ""), allow_empty_class=True)
+
+
+# --- the split by content -------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=2, max_size=60), st.randoms(), st.floats(0.05, 0.9))
+def test_the_split_hears_the_content_alone(rows, random, share):
+    shuffled = random.sample(rows, len(rows))
+
+    def sides(order):
+        images = np.array([[[pixel]] for pixel, _ in order], np.uint8)
+        marks = mark_held_out(images, np.array([label for _, label in order]), share)
+        return {(pixel, bool(mark)) for (pixel, _), mark in zip(order, marks, strict=True)}
+
+    once = sides(rows)
+    assert once == sides(shuffled)
+    assert len(once) == len({pixel for pixel, _ in rows})  # every image is on one side only
+
+
+def test_the_split_keeps_the_shares_of_the_classes():
+    images, _ = drawings(rows=1000)
+    labels = np.repeat([0, 1, 2], [700, 250, 50])
+
+    marks = mark_held_out(images, labels, 0.2)
+
+    assert np.bincount(labels[marks]).tolist() == [140, 50, 10]
+
+
+# --- storing --------------------------------------------------------------------------------------
+
+
+def test_twice_is_once(own):
+    first = prepare(folder=own)
+    written = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
+
+    second = prepare(folder=own)
+
+    assert second == first == storing.read_manifest(first.folder)
+    assert {path: path.stat().st_mtime_ns for path in second.folder.rglob("*")} == written
+
+
+def test_a_changed_file_is_prepared_anew(own):
+    first = prepare(folder=own)
+    kept = (own / "train-images-idx3-ubyte.gz").stat()
+    images, labels = drawings()
+    images[0, 0, 0] ^= 1
+    write_pair(own, "train", images, labels)
+    os.utime(own / "train-images-idx3-ubyte.gz", ns=(kept.st_atime_ns, kept.st_mtime_ns))
+
+    second = prepare(folder=own)
+
+    assert second.digest != first.digest
+
+
+def test_the_digest_hears_the_content_alone(own, tmp_path):
+    copy = tmp_path / "copy"
+    for part, rows in (("train", drawings()), ("test", drawings(rows=12, seed=1))):
+        write_pair(copy, part, *rows, suffix="")
+
+    assert prepare(folder=copy).digest == prepare(folder=own).digest
+
+
+@pytest.mark.parametrize("lost", ["manifest.json", "test/labels.npy"])
+def test_a_folder_that_lacks_something_is_not_taken_for_a_whole_one(lost, own):
+    first = prepare(folder=own)
+    (first.folder / lost).unlink()
+
+    with pytest.raises(DataRefused, match="not a whole"):
+        storing.read_manifest(first.folder)
+    assert prepare(folder=own) == first
+    storing.verify(first)
+
+
+def test_a_cut_array_is_prepared_anew(own):
+    first = prepare(folder=own)
+    images = first.folder / "train" / "images.npy"
+    images.write_bytes(images.read_bytes()[:-1])
+
+    prepare(folder=own)
+
+    storing.verify(first)
+
+
+DIES_WHILE_WRITING = """
+import resource, signal, sys
+from hpsearch.datasets.idx import Idx
+if sys.argv[2] == "killed":
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+Idx(sys.argv[1]).prepare(lambda what, done, total: None)
+"""
+
+
+def test_a_process_killed_while_it_writes_leaves_nothing_that_is_taken_for_whole(own, cache):
+    died = subprocess.run([sys.executable, "-c", DIES_WHILE_WRITING, own, "killed"], check=False)
+    left = list(cache.glob("prepared/.*.tmp-*"))
+
+    prepared = prepare(folder=own)
+
+    assert died.returncode < 0
+    assert len(left) == 1
+    assert not left[0].exists()
+    storing.verify(prepared)
+
+
+def test_a_full_disk_is_said_with_the_folder(own, cache):
+    said = subprocess.run(
+        [sys.executable, "-c", DIES_WHILE_WRITING, own, "told"], check=False, capture_output=True, text=True
+    ).stderr
+
+    assert f"{FolderUnusable.__name__}: {cache}" in said
+    assert "HPSEARCH_DATA" in said
+
+
+def test_two_processes_prepare_one_set_between_them(own, cache):
+    script = "import sys; from hpsearch.datasets.idx import Idx; print(Idx(sys.argv[1]).prepare(lambda *_: None).folder)"
+    hands = [subprocess.Popen([sys.executable, "-c", script, own], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+
+    said = {hand.communicate()[0].strip() for hand in hands}
+
+    assert said == {str(folder) for folder in cache.glob("prepared/[!.]*")}
+    assert len(said) == 1
+
+
+# --- the archive ----------------------------------------------------------------------------------
+
+
+def test_members_with_paths_leave_nothing_outside(tmp_path):
+    archive, folder = tmp_path / "a.zip", tmp_path / "out"
+    folder.mkdir()
+    with zipfile.ZipFile(archive, "w") as opened:
+        for name in ("../evil.txt", "/evil.txt", "a\\..\\evil.txt", "good/wanted.txt"):
+            opened.writestr(name, name)
+
+    taken = take_out(archive, ["good/wanted.txt"], folder, 1000)
+
+    assert taken == [folder / "wanted.txt"]
+    assert sorted(path.name for path in tmp_path.rglob("*.txt")) == ["wanted.txt"]
+
+
+def not_a_zip(path):
+    path.write_bytes(b"not a zip")
+
+
+def without_the_member(path):
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr("other.txt", "x")
+
+
+def with_a_huge_member(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("wanted.txt", bytes(1 << 24))
+
+
+def with_a_flipped_byte(path):
+    with zipfile.ZipFile(path, "w") as opened:
+        opened.writestr("wanted.txt", "wanted" * 20)
+    flip(path, 60)
+
+
+def marked_as_encrypted(path):
+    with_a_flipped_byte(path)
+    raw = bytearray(path.read_bytes())
+    raw[raw.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (not_a_zip, "not a zip archive"),
+        (without_the_member, "no member 'wanted.txt'"),
+        (with_a_huge_member, "more than 1,000 bytes"),
+        (with_a_flipped_byte, "damaged"),
+        (marked_as_encrypted, "encrypted"),
+    ],
+)
+def test_a_spoiled_archive_is_refused(spoil, words, tmp_path):
+    spoil(tmp_path / "a.zip")
+
+    with pytest.raises(DataRefused, match=words):
+        take_out(tmp_path / "a.zip", ["wanted.txt"], tmp_path, 1000)
+
+
+# --- the commands -----------------------------------------------------------------------------------
+
+
+def ask(*words):
+    return CliRunner().invoke(data, words)
+
+
+def test_the_list_says_what_is_prepared():
+    ask("get", "mnist-5k")
+
+    rows = {row["name"]: row for row in json.loads(ask("list", "--json").stdout)}
+
+    assert sorted(rows) == ["emnist-balanced", "idx", "mnist", "mnist-5k"]
+    assert (len(rows["mnist-5k"]["prepared"]), rows["mnist"]["prepared"]) == (1, [])
+    assert "mnist-5k" in ask("list").stdout
+
+
+def test_check_counts_the_rows_of_each_class(own):
+    ask("get", "idx", "--folder", str(own))
+
+    (found,) = json.loads(ask("check", "idx", "--json").stdout)
+
+    assert found["rows_per_class"] == {str(label): [10, 3] for label in range(4)}
+    assert "whole, sha256" in ask("check", "idx", "--folder", str(own)).stdout
+
+
+def test_check_finds_a_flipped_byte(own):
+    folder = Path(json.loads(ask("get", "idx", "--folder", str(own), "--json").stdout)["folder"])
+    flip(folder / "train" / "images.npy", 500)
+
+    result = ask("check", "idx")
+
+    assert isinstance(result.exception, DataRefused)
+    assert "hpsearch data get idx" in str(result.exception)
+
+
+def test_check_of_what_is_not_prepared_says_how_to_get_it():
+    result = ask("check", "mnist")
+
+    assert isinstance(result.exception, DataRefused)
+    assert "hpsearch data get mnist" in str(result.exception)
+
+
+def test_the_share_for_testing_is_taken_as_a_number_or_a_name(own):
+    share = json.loads(ask("get", "idx", "--folder", str(own), "--test", "0.5", "--json").stdout)
+    name = json.loads(ask("get", "idx", "--folder", str(own), "--test", "test", "--json").stdout)
+
+    assert (share["test_rows"], share["test_from"]) == (20, "content-hash")
+    assert (name["test_rows"], name["test_from"]) == (12, "official")
+
+
+def test_images_may_lie_in_a_folder_without_gzip(own):
+    write_idx(own / "train-images.idx3-ubyte", IMAGES)
+    (own / "train-images-idx3-ubyte.gz").unlink()
+
+    assert prepare(folder=own).train_rows == 40
