@@ -105,9 +105,9 @@ def _plain(value: Any) -> bool:
 
 
 def _addresses(experiment: Experiment) -> Iterator[Finding]:
-    mirror, mlflow = experiment.data.mirror, experiment.tracking.mlflow
-    if mirror is not None and not mirror.startswith(("http://", "https://", "file://")):
-        yield Finding(("data", "mirror"), "data.mirror is no address", "an address begins with https://")
+    mirror, mlflow = experiment.data.mirror or "", experiment.tracking.mlflow
+    if "://" in mirror and not mirror.startswith(("http://", "https://", "file://")):
+        yield Finding(("data", "mirror"), "data.mirror is no address", "it is a folder, or begins with https://")
     if isinstance(mlflow, str) and (mlflow.startswith("file:") or not ADDRESS.match(mlflow)):
         yield Finding(
             ("tracking", "mlflow"),

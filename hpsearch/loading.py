@@ -62,7 +62,16 @@ def resolve_folder(folder: str, base: Path) -> str:
     return str((base / Path(folder).expanduser()).absolute())
 
 
-PATHS = {("data", "folder"): resolve_folder, ("tracking", "mlflow"): resolve_tracking}
+def resolve_mirror(mirror: str, base: Path) -> str:
+    """Make a mirror that is a folder absolute; leave an address as it is."""
+    return mirror if "://" in mirror else resolve_folder(mirror, base)
+
+
+PATHS = {
+    ("data", "folder"): resolve_folder,
+    ("data", "mirror"): resolve_mirror,
+    ("tracking", "mlflow"): resolve_tracking,
+}
 
 
 def _covers(settings: Settings, place: Place) -> bool:
@@ -163,7 +172,7 @@ def _hidden(place: Place, silent: set[Place]) -> bool:
 def _absolute(experiment: Experiment, bases: Bases) -> Experiment:
     changed: dict[str, Any] = {}
     for (table, key), resolve in PATHS.items():
-        section = getattr(experiment, table)
+        section = changed.get(table, getattr(experiment, table))
         if isinstance(given := getattr(section, key), str):
             changed[table] = section.model_copy(update={key: resolve(given, bases[table, key])})
     return experiment.model_copy(update=changed)

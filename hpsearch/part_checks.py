@@ -10,7 +10,7 @@ from hpsearch.experiment import Data, Experiment
 from hpsearch.plain_words import hint, shown
 from hpsearch.toml_places import Finding, Place, dotted
 
-SOURCE_KEYS = ("folder", "train", "test", "transposed", "mirror")
+SOURCE_KEYS = ("folder", "train", "test", "transposed", "mirror", "allow_empty_class")
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
 
 

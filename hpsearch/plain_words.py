@@ -77,11 +77,14 @@ def shown(value: Any) -> str:
 def _place(error: "ErrorDetails", said: Mapping[str, Any]) -> Place:
     """The key an error speaks of: pydantic's location without the names of a union's branches."""
     place: Place = ()
-    node: Any = said
     for key in error["loc"]:
-        if (isinstance(node, dict) and key in node) or (isinstance(node, list) and isinstance(key, int)):
-            place, node = (*place, key), node[key]
+        if isinstance(key, int) or key in _keys(value_at(said, place)):
+            place = (*place, key)
     return (*place, error["loc"][-1]) if error["type"] == "missing" else place
+
+
+def _keys(node: Any) -> Iterable[str]:
+    return node if isinstance(node, dict) else ()
 
 
 def _finding(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> Finding | None:
@@ -145,7 +148,7 @@ def _unknown_key(place: Place, value: Any) -> Finding:
     table = f"[{dotted(tuple(tables))}]" if tables else "the file's top"
     what = f"there is no table [{word}]" if isinstance(value, dict) and not tables else f"{table} has no key {word!r}"
     if belongs:
-        return Finding(place, what, f"it belongs in {f'[{belongs[0]}]' if belongs[0] else 'the top of the file'}")
+        return Finding(place, what, f"it belongs {f'in [{belongs[0]}]' if belongs[0] else 'at the top of the file'}")
     return Finding(place, what, hint(word, known))
 
 

@@ -1,5 +1,6 @@
 """One session of a study, from the experiment to the report: who is made when, and who is told what."""
 
+import json
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -74,7 +75,7 @@ class Session:
         now = self._identity(data, code or before.identity.get("code", ""))
         if now == dict(before.identity):
             return
-        changes = provenance.differences(before.experiment, self._experiment.model_dump(mode="json"))
+        changes = provenance.differences(before.experiment, provenance.public(self._experiment))
         if now["data"] != before.identity["data"]:
             changes.append(f"the data: digest {before.identity['data'][:12]} -> {now['data'][:12]}")
         if now["code"] != before.identity["code"]:
@@ -129,10 +130,10 @@ class Session:
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
         facts = {**provenance.versions(), **provenance.machine(), "git_commit": provenance.git_commit(root)}
         facts |= {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
-        experiment = self._experiment.model_dump(mode="json")
-        study.record(SessionBegan(study.experiment.name, experiment, self._identity(data, code), facts))
+        public = provenance.public(self._experiment)
+        study.record(SessionBegan(study.experiment.name, public, self._identity(data, code), facts))
         study.record(SpaceFound(preflight.parameters), durable=True)
-        paths.write_text(self._folder.experiment, self._experiment.model_dump_json(indent=2))
+        paths.write_text(self._folder.experiment, json.dumps(public, indent=2) + "\n")
 
     def _search(self, stack: ExitStack, study: Study, crew: Crew, executor: Executor, data: Prepared) -> Verdict:
         leave = stack.enter_context(_told_to_leave())

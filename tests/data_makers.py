@@ -7,27 +7,31 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+Array = np.ndarray[Any, Any]
 
-def idx_bytes(array):
+
+def idx_bytes(array: Array) -> bytes:
     header = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
     return header + array.astype(np.uint8).tobytes()
 
 
-def write_idx(path, array):
+def write_idx(path: Path, array: Array) -> Path:
     data = idx_bytes(array)
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
 
 
-def drawings(rows=40, classes=4, height=6, width=5, seed=0):
+def drawings(rows: int = 40, classes: int = 4, height: int = 6, width: int = 5, seed: int = 0) -> tuple[Array, Array]:
     random = np.random.default_rng(seed)
     return random.integers(0, 256, (rows, height, width), dtype=np.uint8), np.arange(rows) % classes
 
 
-def write_pair(folder, beginning, images, labels, suffix=".gz"):
+def write_pair(folder: Path, beginning: str, images: Array, labels: Array, suffix: str = ".gz") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_idx(folder / f"{beginning}-images-idx3-ubyte{suffix}", np.asarray(images))
     write_idx(folder / f"{beginning}-labels-idx1-ubyte{suffix}", np.asarray(labels))
@@ -37,15 +41,16 @@ def write_pair(folder, beginning, images, labels, suffix=".gz"):
 class Site:
     """A folder of files on loopback; the first word of a path says how the server misbehaves."""
 
-    def __init__(self, files):
-        self.files, self.asked, self.url = files, [], ""
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files, self.url = files, ""
+        self.asked: list[tuple[str, str | None]] = []
 
-    def answer(self, request):
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
         _, habit, name = request.path.split("/", 2)
         self.asked.append((habit, request.headers.get("Range")))
         getattr(self, habit.replace("-", "_"), self.missing)(request, name)
 
-    def good(self, request, name):
+    def good(self, request: BaseHTTPRequestHandler, name: str) -> None:
         body = self.files[name]
         begin = self._begin(request)
         if begin >= len(body):
@@ -57,64 +62,66 @@ class Site:
             self._head(request, 200, len(body))
         request.wfile.write(body[begin:])
 
-    def cuts_once(self, request, name):
+    def cuts_once(self, request: BaseHTTPRequestHandler, name: str) -> None:
         if len(self.asked) > 1:
             self.good(request, name)
             return
         self.forgets_ranges(request, name, cut=True)
 
-    def always_cuts(self, request, name):
+    def always_cuts(self, request: BaseHTTPRequestHandler, name: str) -> None:
         self.forgets_ranges(request, name, cut=True)
 
-    def cuts_then_forgets_ranges(self, request, name):
+    def cuts_then_forgets_ranges(self, request: BaseHTTPRequestHandler, name: str) -> None:
         self.forgets_ranges(request, name, cut=len(self.asked) == 1)
 
-    def forgets_ranges(self, request, name, *, cut=False):
+    def forgets_ranges(self, request: BaseHTTPRequestHandler, name: str, *, cut: bool = False) -> None:
         body = self.files[name]
         self._head(request, 200, len(body))
         request.wfile.write(body[: len(body) // 2] if cut else body)
 
-    def lies(self, request, name):
+    def lies(self, request: BaseHTTPRequestHandler, name: str) -> None:
         self._head(request, 200, len(self.files[name]))
         request.wfile.write(bytes(len(self.files[name])))
 
-    def never_ends(self, request, name):
+    def never_ends(self, request: BaseHTTPRequestHandler, _: str) -> None:
         self._head(request, 200, None)
         while True:
             request.wfile.write(bytes(1 << 16))
 
-    def goes_round(self, request, name):
+    def goes_round(self, request: BaseHTTPRequestHandler, name: str) -> None:
         self._redirect(request, f"/goes-round/{name}")
 
-    def moved(self, request, name):
+    def moved(self, request: BaseHTTPRequestHandler, name: str) -> None:
         self._redirect(request, f"/good/{name}")
 
-    def betrays(self, request, name):
+    def betrays(self, request: BaseHTTPRequestHandler, name: str) -> None:
         self._redirect(request, f"http://169.254.169.254/{name}")
 
-    def sends_to_a_neighbour(self, request, name):
+    def sends_to_a_neighbour(self, request: BaseHTTPRequestHandler, name: str) -> None:
         self._redirect(request, f"http://127.0.0.1:1/{name}")
 
-    def babbles(self, request, name):
+    def babbles(self, request: BaseHTTPRequestHandler, _: str) -> None:
         self._redirect(request, "http://[nowhere/")
 
-    def sends_to_files(self, request, name):
+    def sends_to_files(self, request: BaseHTTPRequestHandler, name: str) -> None:
         self._redirect(request, f"file:///etc/{name}")
 
-    def missing(self, request, name):
+    def missing(self, request: BaseHTTPRequestHandler, _: str) -> None:
         self._head(request, 404, 0)
 
-    def _begin(self, request):
+    def _begin(self, request: BaseHTTPRequestHandler) -> int:
         match = re.match(r"bytes=(\d+)-", request.headers.get("Range") or "")
         return int(match[1]) if match else 0
 
-    def _redirect(self, request, to):
+    def _redirect(self, request: BaseHTTPRequestHandler, to: str) -> None:
         request.send_response(302)
         request.send_header("Location", to)
         request.send_header("Content-Length", "0")
         request.end_headers()
 
-    def _head(self, request, status, length, content_range=None):
+    def _head(
+        self, request: BaseHTTPRequestHandler, status: int, length: int | None, content_range: str | None = None
+    ) -> None:
         request.send_response(status)
         if length is not None:
             request.send_header("Content-Length", str(length))
@@ -126,7 +133,7 @@ class Site:
 class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, request, client_address):
+    def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up on an endless body is what is wanted."""
 
 
@@ -135,10 +142,10 @@ def serving(files: dict[str, bytes]) -> Iterator[Site]:
     site = Site(files)
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802  the library's name
+        def do_GET(self) -> None:
             site.answer(self)
 
-        def log_message(self, *words):
+        def log_message(self, *words: object) -> None:
             """Keep the test's output to itself."""
 
     server = _Quiet(("127.0.0.1", 0), Handler)
@@ -156,14 +163,14 @@ def serving(files: dict[str, bytes]) -> Iterator[Site]:
 class Heard:
     """Remembers what a Progress was told."""
 
-    def __init__(self):
-        self.news = []
+    def __init__(self) -> None:
+        self.news: list[tuple[str, int, int | None]] = []
 
-    def __call__(self, what, done, total):
+    def __call__(self, what: str, done: int, total: int | None) -> None:
         self.news.append((what, done, total))
 
 
-def flip(path, place):
+def flip(path: Path, place: int) -> None:
     data = bytearray(path.read_bytes())
     data[place] ^= 0xFF
     path.write_bytes(data)

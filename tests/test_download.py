@@ -1,7 +1,9 @@
 import hashlib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from data_makers import Heard, serving
+from data_makers import Heard, Site, serving
 
 from hpsearch.datasets.addresses import NotFetched, refuse_unsafe, shown
 from hpsearch.datasets.download import RemoteFile, fetch
@@ -11,22 +13,22 @@ BODY = bytes(range(256)) * 4096
 
 
 @pytest.fixture
-def site():
+def site() -> Iterator[Site]:
     with serving({"digits.gz": BODY}) as running:
         yield running
 
 
 @pytest.fixture
-def digits():
+def digits() -> RemoteFile:
     checksum = f"md5:{hashlib.md5(BODY, usedforsecurity=False).hexdigest()}"
     return RemoteFile("digits.gz", ("https://nowhere.invalid/",), checksum, len(BODY))
 
 
-def parts(folder):
+def parts(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
-def test_a_file_comes_whole_from_the_users_own_mirror(site, digits, tmp_path):
+def test_a_file_comes_whole_from_the_users_own_mirror(site: Site, digits: RemoteFile, tmp_path: Path) -> None:
     heard = Heard()
 
     (path,) = fetch([digits], tmp_path, heard, f"{site.url}/good/")
@@ -36,7 +38,7 @@ def test_a_file_comes_whole_from_the_users_own_mirror(site, digits, tmp_path):
     assert heard.news[-1] == ("digits.gz", len(BODY), len(BODY))
 
 
-def test_a_file_that_is_there_is_not_asked_for_again(site, digits, tmp_path):
+def test_a_file_that_is_there_is_not_asked_for_again(site: Site, digits: RemoteFile, tmp_path: Path) -> None:
     fetch([digits], tmp_path, Heard(), f"{site.url}/good")
 
     fetch([digits], tmp_path, Heard(), f"{site.url}/good")
@@ -44,14 +46,14 @@ def test_a_file_that_is_there_is_not_asked_for_again(site, digits, tmp_path):
     assert len(site.asked) == 1
 
 
-def test_a_cut_connection_goes_on_where_it_broke_off(site, digits, tmp_path):
+def test_a_cut_connection_goes_on_where_it_broke_off(site: Site, digits: RemoteFile, tmp_path: Path) -> None:
     (path,) = fetch([digits], tmp_path, Heard(), f"{site.url}/cuts-once")
 
     assert path.read_bytes() == BODY
     assert site.asked == [("cuts-once", None), ("cuts-once", f"bytes={len(BODY) // 2}-")]
 
 
-def test_a_later_run_goes_on_from_the_part_file(site, digits, tmp_path):
+def test_a_later_run_goes_on_from_the_part_file(site: Site, digits: RemoteFile, tmp_path: Path) -> None:
     (tmp_path / "digits.gz.part").write_bytes(BODY[:1000])
 
     (path,) = fetch([digits], tmp_path, Heard(), f"{site.url}/good")
@@ -60,7 +62,7 @@ def test_a_later_run_goes_on_from_the_part_file(site, digits, tmp_path):
     assert site.asked == [("good", "bytes=1000-")]
 
 
-def test_a_part_file_that_is_whole_already_only_gets_its_name(site, digits, tmp_path):
+def test_a_part_file_that_is_whole_already_only_gets_its_name(site: Site, digits: RemoteFile, tmp_path: Path) -> None:
     (tmp_path / "digits.gz.part").write_bytes(BODY)
 
     (path,) = fetch([digits], tmp_path, Heard(), f"{site.url}/good")
@@ -68,7 +70,7 @@ def test_a_part_file_that_is_whole_already_only_gets_its_name(site, digits, tmp_
     assert path.read_bytes() == BODY
 
 
-def test_a_part_file_of_something_else_is_begun_again(site, digits, tmp_path):
+def test_a_part_file_of_something_else_is_begun_again(site: Site, digits: RemoteFile, tmp_path: Path) -> None:
     (tmp_path / "digits.gz.part").write_bytes(b"something else")
 
     (path,) = fetch([digits], tmp_path, Heard(), f"{site.url}/good")
@@ -76,13 +78,13 @@ def test_a_part_file_of_something_else_is_begun_again(site, digits, tmp_path):
     assert path.read_bytes() == BODY
 
 
-def test_a_server_that_knows_no_ranges_sends_all_again(site, digits, tmp_path):
+def test_a_server_that_knows_no_ranges_sends_all_again(site: Site, digits: RemoteFile, tmp_path: Path) -> None:
     (path,) = fetch([digits], tmp_path, Heard(), f"{site.url}/cuts-then-forgets-ranges")
 
     assert path.read_bytes() == BODY
 
 
-def test_a_redirect_within_the_mirror_is_followed(site, digits, tmp_path):
+def test_a_redirect_within_the_mirror_is_followed(site: Site, digits: RemoteFile, tmp_path: Path) -> None:
     (path,) = fetch([digits], tmp_path, Heard(), f"{site.url}/moved")
 
     assert path.read_bytes() == BODY
@@ -102,7 +104,9 @@ def test_a_redirect_within_the_mirror_is_followed(site, digits, tmp_path):
         ("sends-to-files", "redirects from http to 'file'"),
     ],
 )
-def test_what_is_wrong_with_a_mirror_is_said_and_nothing_gets_the_files_name(habit, words, site, digits, tmp_path):
+def test_what_is_wrong_with_a_mirror_is_said_and_nothing_gets_the_files_name(
+    habit: str, words: str, site: Site, digits: RemoteFile, tmp_path: Path
+) -> None:
     with pytest.raises(DataRefused) as refused:
         fetch([digits], tmp_path, Heard(), f"{site.url}/{habit}")
 
@@ -112,7 +116,7 @@ def test_what_is_wrong_with_a_mirror_is_said_and_nothing_gets_the_files_name(hab
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < len(BODY)
 
 
-def test_without_a_network_the_error_says_what_to_put_where(digits, tmp_path):
+def test_without_a_network_the_error_says_what_to_put_where(digits: RemoteFile, tmp_path: Path) -> None:
     other = RemoteFile("names.txt", (), "sha256:00ff", 10)
     (tmp_path / "digits.gz").write_bytes(b"put here by hand, but wrong")
 
@@ -125,7 +129,7 @@ def test_without_a_network_the_error_says_what_to_put_where(digits, tmp_path):
     assert "names.txt  sha256 00ff" in str(refused.value)
 
 
-def test_a_folder_can_be_the_mirror(digits, tmp_path):
+def test_a_folder_can_be_the_mirror(digits: RemoteFile, tmp_path: Path) -> None:
     mirror = tmp_path / "a stick"
     mirror.mkdir()
     (mirror / "digits.gz").write_bytes(BODY)
@@ -136,12 +140,12 @@ def test_a_folder_can_be_the_mirror(digits, tmp_path):
 
 
 @pytest.mark.parametrize("mirror", ["https://[bad/", "https://host:port/", "s3://bucket/", "gs://a/b"])
-def test_a_mirror_that_is_no_address_is_refused(mirror, digits, tmp_path):
+def test_a_mirror_that_is_no_address_is_refused(mirror: str, digits: RemoteFile, tmp_path: Path) -> None:
     with pytest.raises(DataRefused, match=r"data\.mirror"):
         fetch([digits], tmp_path, Heard(), mirror)
 
 
-def test_a_server_that_is_down_is_reported_without_its_password(digits, tmp_path):
+def test_a_server_that_is_down_is_reported_without_its_password(digits: RemoteFile, tmp_path: Path) -> None:
     with pytest.raises(DataRefused) as refused:
         fetch([digits], tmp_path, Heard(), "http://user:S3CRET@127.0.0.1:1/data?token=S3CRET")
 
@@ -167,21 +171,21 @@ def test_a_server_that_is_down_is_reported_without_its_password(digits, tmp_path
         "https://no-such-host.invalid/x",
     ],
 )
-def test_only_public_https_addresses_are_asked(url):
+def test_only_public_https_addresses_are_asked(url: str) -> None:
     with pytest.raises(NotFetched):
         refuse_unsafe(url, None)
 
 
-def test_a_public_https_address_may_be_asked():
+def test_a_public_https_address_may_be_asked() -> None:
     refuse_unsafe("https://93.184.215.14/x", None)
 
 
-def test_a_mirror_may_be_private_but_never_where_clouds_keep_their_secrets():
+def test_a_mirror_may_be_private_but_never_where_clouds_keep_their_secrets() -> None:
     refuse_unsafe("http://10.0.0.8/x", "http://10.0.0.8/")
 
     with pytest.raises(NotFetched):
         refuse_unsafe("http://169.254.169.254/x", "http://169.254.169.254/")
 
 
-def test_an_address_is_shown_without_secrets():
+def test_an_address_is_shown_without_secrets() -> None:
     assert shown("https://me:pw@host:8443/a/b?key=1#f") == "https://host:8443/a/b"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from hpsearch.errors import ExperimentRefused
@@ -12,27 +14,27 @@ L2 = Parameter("l2", "choice", 0.0, choices=(0.0, 1e-5, 1e-4), ordered=True)
 NORM = Parameter("norm", "boolean", False, choices=(False, True))  # noqa: FBT003 - the default, in its place
 
 
-def refusal(parameter, wish):
+def refusal(parameter: Parameter, wish: Any) -> str:
     with pytest.raises(ExperimentRefused) as caught:
         narrow(parameter, {parameter.name: wish})
     return str(caught.value)
 
 
-def test_a_parameter_that_the_space_does_not_name_stays_as_it_is():
+def test_a_parameter_that_the_space_does_not_name_stays_as_it_is() -> None:
     assert narrow(UNITS, {"other": 3}) is UNITS
 
 
-def test_a_list_leaves_those_choices_in_its_own_order_and_the_default_moves_inside():
+def test_a_list_leaves_those_choices_in_its_own_order_and_the_default_moves_inside() -> None:
     narrowed = narrow(ACTIVATION, {"activation": ["tanh", "elu"]})
 
     assert (narrowed.kind, narrowed.choices, narrowed.default) == ("choice", ("tanh", "elu"), "tanh")
 
 
-def test_a_default_that_is_still_inside_stays():
+def test_a_default_that_is_still_inside_stays() -> None:
     assert narrow(ACTIVATION, {"activation": ["elu", "relu"]}).default == "relu"
 
 
-def test_a_list_for_a_number_is_a_choice_of_numbers_of_its_kind():
+def test_a_list_for_a_number_is_a_choice_of_numbers_of_its_kind() -> None:
     narrowed = narrow(RATE, {"rate": [1, 0.001]})
 
     assert (narrowed.kind, narrowed.choices, narrowed.default) == ("choice", (1.0, 0.001), 0.001)
@@ -41,52 +43,52 @@ def test_a_list_for_a_number_is_a_choice_of_numbers_of_its_kind():
     assert narrowed.ordered
 
 
-def test_a_choice_of_decimal_numbers_takes_a_whole_number_as_its_equal():
+def test_a_choice_of_decimal_numbers_takes_a_whole_number_as_its_equal() -> None:
     assert narrow(L2, {"l2": [0, 1e-4]}).choices == (0.0, 1e-4)
 
 
-def test_a_list_of_one_truth_value_fixes_it():
+def test_a_list_of_one_truth_value_fixes_it() -> None:
     narrowed = narrow(NORM, {"norm": [True]})
 
     assert (narrowed.kind, narrowed.default) == ("fixed", True)
 
 
-def test_a_plain_value_fixes_a_parameter():
+def test_a_plain_value_fixes_a_parameter() -> None:
     narrowed = narrow(UNITS, {"units": 100.0})
 
     assert (narrowed.kind, narrowed.default, type(narrowed.default)) == ("fixed", 100, int)
     assert narrow(NORM, {"norm": True}).default is True
 
 
-def test_a_range_bounds_a_number_and_puts_its_default_on_the_new_grid():
+def test_a_range_bounds_a_number_and_puts_its_default_on_the_new_grid() -> None:
     narrowed = narrow(UNITS, {"units": Range(min=64, max=500, step=64)})
 
     assert (narrowed.low, narrowed.high, narrowed.step, narrowed.default) == (64, 500, 64, 64)
 
 
 @pytest.mark.parametrize(("low", "high", "default"), [(128, 1024, 128), (8, 40, 40), (8, 2048, 104)])
-def test_a_range_may_widen_and_keeps_the_step(low, high, default):
+def test_a_range_may_widen_and_keeps_the_step(low: int, high: int, default: int) -> None:
     narrowed = narrow(UNITS, {"units": Range(min=low, max=high)})
 
     assert (narrowed.low, narrowed.high, narrowed.step) == (low, high, 32)
     assert narrowed.default == default
 
 
-def test_a_logarithmic_step_is_a_factor():
+def test_a_logarithmic_step_is_a_factor() -> None:
     narrowed = narrow(RATE, {"rate": Range(min=0.001, max=0.5, step=10)})
 
     assert (narrowed.default, narrowed.sampling) == (0.001, "log")
     assert narrow(UNITS, {"units": Range(min=16, max=256, step=2, sampling="log")}).default == 128
 
 
-def test_another_sampling_forgets_the_old_step():
+def test_another_sampling_forgets_the_old_step() -> None:
     narrowed = narrow(UNITS, {"units": Range(min=16, max=256, sampling="log")})
 
     assert narrowed.step is None
     assert narrow(narrowed, {"units": Range(min=16, max=256, sampling="linear")}).step == 1
 
 
-def test_conditions_are_kept():
+def test_conditions_are_kept() -> None:
     from hpsearch.space import Condition
 
     conditional = Parameter("units_1", "int", 4, low=1, high=9, conditions=(Condition("layers", (2, 3)),))
@@ -95,7 +97,7 @@ def test_conditions_are_kept():
     assert narrow(conditional, {"units_1": 3}).conditions == conditional.conditions
 
 
-def test_a_choice_that_is_not_there_is_refused_with_the_nearest():
+def test_a_choice_that_is_not_there_is_refused_with_the_nearest() -> None:
     text = refusal(ACTIVATION, ["relu", "thanh"])
 
     assert "space.activation" in text
@@ -119,11 +121,11 @@ def test_a_choice_that_is_not_there_is_refused_with_the_nearest():
         (Parameter("depth", "fixed", 3), 4, "build_model fixes it to 3"),
     ],
 )
-def test_a_wish_that_cannot_be_granted_is_refused(parameter, wish, says):
+def test_a_wish_that_cannot_be_granted_is_refused(parameter: Parameter, wish: Any, says: str) -> None:
     assert says in refusal(parameter, wish)
 
 
-def test_names_that_no_build_asks_for_are_mistakes_with_the_nearest_known_name():
+def test_names_that_no_build_asks_for_are_mistakes_with_the_nearest_known_name() -> None:
     mistakes = never_asked({"unit": 3, "rate": 0.1}, [UNITS, RATE, RATE])
 
     assert [mistake.where for mistake in mistakes] == ["space.unit"]

@@ -1,6 +1,5 @@
 """`hpsearch data`: which data sets there are, fetching them, and looking whether they are whole."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from hpsearch.cli.output import print_json, say, table
 
 if TYPE_CHECKING:
     from hpsearch.datasets.content import About
@@ -40,13 +41,16 @@ def data() -> None:
 def list_(*, as_json: bool) -> None:
     """List every data set, and whether it is prepared."""
     from hpsearch import plugins
-    from hpsearch.datasets.storing import all_prepared
+    from hpsearch.datasets.prepared import all_prepared
 
     rows = []
     for name in plugins.known("datasets"):
         about: About | None = getattr(plugins.part("datasets", name), "about", None)
         rows.append({"name": name, **_facts(about), "prepared": [str(one.folder) for one in all_prepared(name)]})
-    click.echo(json.dumps(rows, indent=1) if as_json else "\n".join(map(_line, rows)))
+    if as_json:
+        print_json(rows)
+    else:
+        table(("name", "train", "test", "classes", "prepared", "licence", "from"), map(_cells, rows))
 
 
 @data.command(epilog="\b\nExample:\n  hpsearch data get mnist --mirror /media/stick/mnist")
@@ -60,7 +64,10 @@ def get(*, name: str, as_json: bool, **options: Any) -> None:
     with _shown_progress() as progress:
         prepared: Prepared = plugins.make("datasets", name, _given(options)).prepare(progress)
     said = _told(prepared)
-    click.echo(json.dumps(said) if as_json else "\n".join(f"{key:<11} {_words(value)}" for key, value in said.items()))
+    if as_json:
+        print_json(said)
+    else:
+        table(("what", "is"), [(key, _words(value)) for key, value in said.items()])
 
 
 @data.command(epilog="\b\nExample:\n  hpsearch data check mnist-5k")
@@ -69,27 +76,24 @@ def get(*, name: str, as_json: bool, **options: Any) -> None:
 @as_json
 def check(*, name: str, as_json: bool, **options: Any) -> None:
     """Read every byte of the prepared data set NAME again and count the rows of each class."""
-    from hpsearch.datasets.storing import verify
+    from hpsearch.datasets.prepared import verify
 
     found = []
     for prepared in _prepared(name, _given(options)):
         verify(prepared)
         found.append({**_told(prepared), "rows_per_class": _counts(prepared)})
     if as_json:
-        click.echo(json.dumps(found))
+        print_json(found)
         return
     for one in found:
-        click.echo(
-            f"{one['name']}: whole, sha256 {one['digest']}\n{one['folder']}\n{'class':<8}{'train':>8}{'test':>8}"
-        )
-        for label, (train, test) in one["rows_per_class"].items():
-            click.echo(f"{label:<8}{train:>8,}{test:>8,}")
+        say(f"{one['name']}: whole, sha256 {one['digest']}\n{one['folder']}")
+        table(("class", "train", "test"), [(label, *rows) for label, rows in one["rows_per_class"].items()])
 
 
 def _prepared(name: str, given: dict[str, Any]) -> "list[Prepared]":
     """Those kept under the name; with options, the one that they make."""
     from hpsearch import plugins
-    from hpsearch.datasets.storing import all_prepared
+    from hpsearch.datasets.prepared import all_prepared
     from hpsearch.errors import DataRefused
 
     plugins.part("datasets", name)
@@ -120,13 +124,9 @@ def _facts(about: "About | None") -> dict[str, Any]:
     return asdict(about) if about else {field.name: None for field in fields(About)}
 
 
-def _line(row: dict[str, Any]) -> str:
-    rows = f"{row['train_rows']:,} + {row['test_rows']:,}" if row["train_rows"] else "your own"
-    size = f"{row['classes']} classes" if row["classes"] else ""
-    state = "prepared" if row["prepared"] else "-"
-    return (
-        f"{row['name']:<16} {rows:<17} {size:<11} {state:<9} {row['origin'] or ''}\n{'':<16} licence: {row['licence']}"
-    )
+def _cells(row: dict[str, Any]) -> list[object]:
+    counts = [f"{row[key]:,}" if row[key] else "-" for key in ("train_rows", "test_rows", "classes")]
+    return [row["name"], *counts, "yes" if row["prepared"] else "no", row["licence"] or "-", row["origin"] or "-"]
 
 
 def _told(prepared: "Prepared") -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _words(value: Any) -> str:
 
 def _counts(prepared: "Prepared") -> dict[str, tuple[int, int]]:
     from hpsearch.datasets.content import per_class
-    from hpsearch.datasets.storing import load
+    from hpsearch.datasets.prepared import load
 
     names = prepared.class_names
     train, test = (per_class(load(prepared.folder, part)[1], len(names)) for part in ("train", "test"))

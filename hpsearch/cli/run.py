@@ -27,7 +27,7 @@ The same command again goes on where the last run stopped."""
 
 
 @click.command(epilog=EPILOG)
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key, such as search.trials=40.")
 @click.option("--name", help="Give the study another name.")
 @click.option("--fresh", is_flag=True, help="Begin anew; the old study is set aside, not deleted.")
@@ -38,7 +38,7 @@ def run(*, file: Path, sets: tuple[str, ...], name: str | None, fresh: bool, reo
     """Search the experiment in FILE, retrain the best, and test the winner once."""
     from hpsearch.loading import load
 
-    project = paths.Project.around(file.parent)
+    project = paths.Project.around(file.absolute().parent)
     experiment = load(file, project, [*sets, *([f'name="{name}"'] if name else [])])
     place = _Place(project, plain=plain or as_json)
     if fresh:

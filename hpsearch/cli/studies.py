@@ -32,15 +32,15 @@ def _state(name: str) -> "State":
 @AS_JSON
 def list_studies(*, as_json: bool) -> None:
     """List the project's studies: how far each is, and what it came to."""
-    from hpsearch.cli.output import print_json, print_table
+    from hpsearch.cli.output import print_json, say, table
 
-    rows = [_line(name, _state(name)) for name in _project().studies()]
+    lines = [_line(name, _state(name)) for name in _project().studies()]
     if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(rows)
+        print_json(lines)
+    elif lines:
+        table([name.replace("_", " ") for name in lines[0]], [_cells(line) for line in lines])
     else:
-        click.echo("no studies yet; begin one with: hpsearch run experiments/quickstart.toml")
+        say("no studies yet; begin one with: hpsearch run experiments/quickstart.toml")
 
 
 def _line(name: str, state: "State") -> dict[str, Any]:
@@ -59,6 +59,10 @@ def _line(name: str, state: "State") -> dict[str, Any]:
         "test_accuracy": state.verdict.test_accuracy if state.verdict else None,
         "searched_seconds": round(state.searched, 1),
     }
+
+
+def _cells(line: dict[str, Any]) -> list[object]:
+    return [f"{cell:.4f}" if isinstance(cell, float) else "" if cell is None else cell for cell in line.values()]
 
 
 def _standing(state: "State") -> str:
@@ -91,7 +95,7 @@ def show(*, study: str, as_json: bool) -> None:
 @AS_JSON
 def best(*, study: str, as_json: bool) -> None:
     """Show the winner of STUDY: its values, its test figures class by class, and where its model is."""
-    from hpsearch.cli.output import print_json
+    from hpsearch.cli.output import print_json, say
     from hpsearch.errors import NothingCompleted
     from hpsearch.winner import MODEL, table
 
@@ -104,6 +108,5 @@ def best(*, study: str, as_json: bool) -> None:
     if as_json:
         print_json({"values": values, "model": str(model), **asdict(state.verdict)})
         return
-    click.echo(f"trial {state.verdict.winner} of {study}\n")
-    click.echo("\n".join(f"  {name} = {value}" for name, value in sorted(values.items())))
-    click.echo(f"\n{table(state.verdict)}\nmodel: {model}")
+    chosen = "\n".join(f"  {name} = {value}" for name, value in sorted(values.items()))
+    say(f"trial {state.verdict.winner} of {study}\n\n{chosen}\n\n{table(state.verdict)}\nmodel: {model}")

@@ -7,6 +7,7 @@ section 3.1): a trial that comes to a rung goes on if it is among the best 1/η 
 from collections import defaultdict
 
 from hpsearch.protocols import Brief, Pruning
+from hpsearch.pruners.curves import Curves
 from hpsearch.pruners.options import whole
 
 FIRST_RUNG = 3  # epochs; earlier curves cross too often to judge by
@@ -21,23 +22,21 @@ class ASHA:
 
     def begin(self, brief: Brief) -> None:
         """Set up the rungs below the last epoch."""
-        self._objective = brief.objective
+        self._objective, self._curves = brief.objective, Curves(brief.objective)
         self._rungs = set()
         epoch = self._first
         while epoch < brief.epochs:
             self._rungs.add(epoch)
             epoch *= self._factor
-        self._best: dict[int, float] = {}
         self._reached: defaultdict[int, dict[int, float | None]] = defaultdict(dict)
 
     def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
         """At a rung, compare the trial's best score with those of the trials that came there before."""
-        if self._objective.better(score, self._best.get(trial)):
-            self._best[trial] = score
+        self._curves.hear(trial, epoch, score)
         if epoch not in self._rungs:
             return None
         reached = self._reached[epoch]
-        reached[trial] = self._best.get(trial)
+        reached[trial] = self._curves.best(trial, epoch)
         if len(reached) < self._factor:  # too few to name a best share: everyone goes on
             return None
         mine = self._objective.key(reached[trial])

@@ -4,11 +4,11 @@ The median stopping rule of Google Vizier (Golovin et al. 2017, KDD, section 3.2
 epoch if its best score by then is worse than the median of the other trials' running means up to that epoch.
 """
 
-import math
 from collections import defaultdict
 from statistics import median
 
 from hpsearch.protocols import Brief, Pruning
+from hpsearch.pruners.curves import Curves
 from hpsearch.pruners.options import whole
 
 
@@ -21,28 +21,19 @@ class Median:
 
     def begin(self, brief: Brief) -> None:
         """Learn which way is up."""
-        self._objective = brief.objective
-        self._best: dict[int, float] = {}
-        self._sums: dict[int, tuple[float, int]] = {}
+        self._objective, self._curves = brief.objective, Curves(brief.objective)
         self._means: defaultdict[int, dict[int, float]] = defaultdict(dict)
 
     def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
-        """Compare the trial's best score with the median of the others' means; a score that is no number is the worst."""
-        self._take(trial, epoch, score)
-        others = [mean for number, mean in self._means[epoch].items() if number != trial]
+        """Compare the trial's best score with the median of the others' means; no finite score is the worst."""
+        self._curves.hear(trial, epoch, score)
+        if (mean := self._curves.mean(trial, epoch)) is not None:
+            self._means[epoch][trial] = mean
+        others = [other for number, other in self._means[epoch].items() if number != trial]
         if epoch <= self._warmup or len(others) < self._startup:
             return None
-        middle, best = median(others), self._best.get(trial)
+        middle, best = median(others), self._curves.best(trial, epoch)
         if best is not None and not self._objective.better(middle, best):
             return None
         shown = "no number" if best is None else f"{best:.4g}"
         return Pruning(f"best {self._objective.metric} {shown}, median {middle:.4g} at epoch {epoch}")
-
-    def _take(self, trial: int, epoch: int, score: float) -> None:
-        if not math.isfinite(score):
-            return
-        if self._objective.better(score, self._best.get(trial)):
-            self._best[trial] = score
-        total, count = self._sums.get(trial, (0.0, 0))
-        self._sums[trial] = (total + score, count + 1)
-        self._means[epoch][trial] = (total + score) / (count + 1)

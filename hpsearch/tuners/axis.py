@@ -14,6 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from hpsearch.space import Kind, Parameter, Value, same
 
 Point = int | float
+Distribution = IntDistribution | FloatDistribution | CategoricalDistribution
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Axis:
     """
 
     kind: Kind
-    distribution: IntDistribution | FloatDistribution | CategoricalDistribution
+    distribution: Distribution
     values: tuple[Value, ...] = ()
     mirror: Point | None = None
 
@@ -32,7 +33,7 @@ class Axis:
         """The value at a point."""
         if self.values:
             return self.values[int(point)]
-        low, high = self.distribution.low, self.distribution.high  # type: ignore[union-attr] - categories have values
+        low, high = self._ends()
         inside = min(max(point if self.mirror is None else self.mirror - point, low), high)
         return int(inside) if self.kind == "int" else float(inside)
 
@@ -43,8 +44,14 @@ class Axis:
         if isinstance(value, bool | str):
             return None
         point = value if self.mirror is None else self.mirror - value
-        inside = self.distribution.low <= point <= self.distribution.high  # type: ignore[union-attr] - as above
-        return point if inside else None
+        low, high = self._ends()
+        return point if low <= point <= high else None
+
+    def _ends(self) -> tuple[Point, Point]:
+        if isinstance(self.distribution, CategoricalDistribution):
+            message = "categories are places among values"
+            raise TypeError(message)
+        return self.distribution.low, self.distribution.high
 
     def suggest(self, trial: Trial, name: str) -> Point:
         """Have Optuna choose a point."""
@@ -54,7 +61,7 @@ class Axis:
             case FloatDistribution(low=low, high=high, log=log):
                 return trial.suggest_float(name, low, high, log=log)
             case CategoricalDistribution(choices=places):
-                return int(trial.suggest_categorical(name, places))  # type: ignore[arg-type] - places are numbers
+                return places.index(trial.suggest_categorical(name, places))
 
 
 @lru_cache(maxsize=4096)
@@ -72,7 +79,7 @@ def axis(parameter: Parameter) -> Axis:
     return Axis(parameter.kind, _range(parameter, parameter.low, parameter.high), mirror=_mirror(parameter))
 
 
-def _places(count: int, *, ordered: bool) -> IntDistribution | CategoricalDistribution:
+def _places(count: int, *, ordered: bool) -> Distribution:
     return IntDistribution(0, count - 1) if ordered else CategoricalDistribution(range(count))
 
 
@@ -89,7 +96,7 @@ def _grid(parameter: Parameter, low: Point, high: Point, step: Point) -> tuple[V
     return tuple(min(max(float(f"{number:.12g}"), float(low)), float(high)) for number in steps)
 
 
-def _range(parameter: Parameter, low: Point, high: Point) -> IntDistribution | FloatDistribution:
+def _range(parameter: Parameter, low: Point, high: Point) -> Distribution:
     log = parameter.sampling != "linear"
     if parameter.kind == "float":
         return FloatDistribution(float(low), float(high), log=log)
@@ -117,5 +124,3 @@ class Names:
             seen.append(laid)
         place = seen.index(laid)
         return f"{parameter.name}\x1f{place}" if place else parameter.name
-
-

@@ -1,7 +1,7 @@
 """The inside of the oracle's process: KerasTuner's oracles, fed with the space and the history."""
 
 import math
-import sys
+from collections import defaultdict
 from typing import Any
 
 import keras_tuner as kt
@@ -36,6 +36,9 @@ class _Random(RandomSearchOracle):  # type: ignore[misc]  # keras_tuner has no t
     def _save_trial(self, trial: Any) -> None:
         """Write nothing, as above."""
 
+    def _check_consecutive_failures(self) -> None:
+        """Let them fail: the search counts failures, and this one looks through all trials each time."""
+
 
 class _Grid(GridSearchOracle):  # type: ignore[misc]  # keras_tuner has no types
     """Writes nothing; a grid is replayed by asking it again."""
@@ -48,6 +51,9 @@ class _Grid(GridSearchOracle):  # type: ignore[misc]  # keras_tuner has no types
 
     def _save_trial(self, trial: Any) -> None:
         """Write nothing, as above."""
+
+    def _check_consecutive_failures(self) -> None:
+        """Let them fail: the search counts failures, and this one looks through all trials each time."""
 
 
 class Mind:
@@ -62,18 +68,19 @@ class Mind:
             objective=kt.Objective(brief.objective.metric, brief.objective.goal),
             max_trials=None,
             hyperparameters=space,
-            max_consecutive_failed_trials=sys.maxsize,
         )
         self._oracle.verbose = 0
         self._oracle.study_seed = brief.seed
-        self._known = {parameter.name: parameter for parameter in brief.space}
+        self._known: defaultdict[str, list[Parameter]] = defaultdict(list)
+        for parameter in brief.space:
+            self._known[parameter.name].append(parameter)
         self._replay(brief)
 
     def _replay(self, brief: Brief) -> None:
         for record in brief.history:
             match record:
                 case Asked(trial):
-                    self._oracle.replayed = trial.values
+                    self._oracle.replayed = {name: self._raw(name, value) for name, value in trial.values.items()}
                     self.ask(trial.number)
                 case Answered(number, parameter, value):
                     self._meet(number, parameter, value)
@@ -93,9 +100,12 @@ class Mind:
         return Trial(number, {name: self._plain(name, value) for name, value in values.items()})
 
     def _plain(self, name: str, value: Any) -> Value:
-        known = self._known[name]
-        inside = inside_of(known, value)
-        return known.default if inside is None else inside
+        inside = (inside_of(parameter, value) for parameter in self._known[name])
+        return next((plain for plain in inside if plain is not None), value)
+
+    def _raw(self, name: str, value: Value) -> Any:
+        # KerasTuner's Choice turns True into 1, and what was tried is remembered by how it is written.
+        return int(value) if isinstance(value, bool) and self._known[name][0].kind == "choice" else value
 
     def suggest(self, number: int, parameter: Parameter) -> Value:
         """The planned value where it lies inside the parameter, else one by the oracle's own rule."""
@@ -115,7 +125,8 @@ class Mind:
 
     def _meet(self, number: int, parameter: Parameter, value: Value) -> None:
         """Add a name that the oracle did not know to its space and to the trial."""
-        self._known.setdefault(parameter.name, parameter)
+        if parameter not in self._known[parameter.name]:
+            self._known[parameter.name].append(parameter)
         held = self._trial(number).hyperparameters
         if parameter.name in held.values:
             return

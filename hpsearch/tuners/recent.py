@@ -1,6 +1,8 @@
 """Keeps Optuna's trials in memory and shows a sampler a bounded number, so that asking stays quick."""
 
-from collections.abc import Container
+from bisect import insort
+from collections import deque
+from collections.abc import Container, Sequence
 
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
@@ -10,40 +12,52 @@ BEST = 50  # TPE models at most 25 good trials (optuna's default_gamma)
 
 
 class Recent(InMemoryStorage):
-    """Shows all unfinished trials, the best completed ones and the latest: `look_back` finished ones in all.
+    """Shows all running trials, the latest `look_back` finished ones, and the best 50 that were completed.
 
-    A sampler's notes on a trial are dropped: the ledger does not hold them, so a replayed study would lack them.
+    Failed trials teach samplers nothing and are not shown. A sampler's notes on a trial are dropped: the
+    ledger does not hold them, so a replayed study would lack them.
     """
 
     def __init__(self, look_back: int) -> None:
         super().__init__()
-        self._look_back = look_back
+        self._running: set[int] = set()
+        self._latest: deque[int] = deque(maxlen=look_back)
+        self._best: list[tuple[float, int]] = []
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Begin a trial."""
+        trial_id = super().create_new_trial(study_id, template_trial)
+        self._running.add(trial_id)
+        return trial_id
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """End a trial."""
+        changed = super().set_trial_state_values(trial_id, state, values)
+        if state.is_finished():
+            self._running.discard(trial_id)
+            if state != TrialState.FAIL:
+                self._latest.append(trial_id)
+            if state == TrialState.COMPLETE and values:
+                self._rank(trial_id, values[0])
+        return changed
+
+    def _rank(self, trial_id: int, value: float) -> None:
+        (direction,) = self.get_study_directions(0)
+        insort(self._best, (-value if direction == StudyDirection.MAXIMIZE else value, trial_id))
+        del self._best[BEST:]
 
     def get_all_trials(
-        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
-        """The trials a sampler may look at, by their numbers."""
+        """The trials a sampler may look at, by their numbers; all of them if they are to be copied."""
         if deepcopy or states == (TrialState.WAITING,):
             return super().get_all_trials(study_id, deepcopy, states)
-        trials = super().get_all_trials(study_id, deepcopy=False)
-        if len(trials) > self._look_back:
-            trials = self._bounded(trials, self.get_study_directions(study_id)[0])
-        return trials if states is None else [trial for trial in trials if trial.state in states]
-
-    def _bounded(self, trials: list[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
-        finished = [trial for trial in trials if trial.state.is_finished() and trial.state != TrialState.FAIL]
-        if len(finished) > self._look_back:
-            sign = -1 if direction == StudyDirection.MAXIMIZE else 1
-            ranked = sorted(
-                (sign * trial.value, trial.number)
-                for trial in finished
-                if trial.state == TrialState.COMPLETE and trial.value is not None
-            )
-            best = {number for _, number in ranked[:BEST]}
-            latest = {trial.number for trial in finished[-(self._look_back - BEST) :]}
-            finished = [trial for trial in finished if trial.number in best or trial.number in latest]
-        running = [trial for trial in trials if not trial.state.is_finished()]
-        return sorted(finished + running, key=lambda trial: trial.number)
+        shown = self._running.union(self._latest, (trial_id for _, trial_id in self._best))
+        trials = [self.get_trial(trial_id) for trial_id in sorted(shown)]
+        return [trial for trial in trials if states is None or trial.state in states]
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: object) -> None:
         """Let a sampler's note pass."""

@@ -54,6 +54,8 @@ class Sampled:
                 case Asked(trial):  # in flight: what its sampler would see now is what it saw then
                     self.ask(trial.number)
                 case Answered(number, parameter, value) if parameter.kind != "fixed":
+                    if number in self._live:  # its first value drew others with it, of which some may be still unasked
+                        self.suggest(number, parameter)
                     self._note(number, parameter, value)
                 case TrialResult():
                     self.tell(record)
@@ -83,12 +85,12 @@ class Sampled:
         self._study.sampler = self.sampler(derive(self._seed, "optuna", *words))
 
     def _note(self, number: int, parameter: Parameter, value: Value) -> None:
-        # Written live too, though Optuna did so: the way out and back may cost a float its last bit.
+        # Written live too, where Optuna has written already: the way out and back may cost a float its last bit.
         from hpsearch.tuners.axis import axis
 
         laid, name = axis(parameter), self._names.of(parameter)
         if (point := laid.point(value)) is not None:
-            self._storage.set_trial_param(number, name, laid.distribution.to_internal_repr(point), laid.distribution)
+            self._storage.set_trial_param(number, name, point, laid.distribution)
 
     def tell(self, result: TrialResult) -> None:
         """Hand on the outcome: a pruned trial ranks behind completed ones, by its epoch and then its score."""
@@ -121,15 +123,15 @@ class Random(Sampled):
 class TPE(Sampled):
     """Tree-structured Parzen estimator (Bergstra et al. 2011), multivariate, for conditional spaces too.
 
-    The first `startup_trials` are random; each draw takes the best of `candidates`; `look_back` finished
-    trials are modelled at most.
+    The first `startup_trials` are random; each draw takes the best of `candidates`; the latest
+    `look_back` finished trials and the best 50 of all are modelled.
     """
 
     def __init__(self, startup_trials: int = 10, candidates: int = 24, look_back: int = 500) -> None:
         for name, value, least in (
             ("startup_trials", startup_trials, 0),
             ("candidates", candidates, 1),
-            ("look_back", look_back, 100),
+            ("look_back", look_back, 1),
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 message = f"{name} is a whole number, {least} or more, not {value!r}"

@@ -30,7 +30,7 @@ def find_build(root: Path, spec: str) -> Build:
         module = importlib.import_module(module_name)
     except ExperimentRefused:
         raise
-    except Exception as error:  # user code may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # user code may raise anything while it is imported
         raise _refused_import(root, module_name, error) from error
     return _buildable(_shown(root, module.__file__ or module_name), module, name)
 
@@ -63,7 +63,7 @@ def _check_name(root: Path, module: str) -> None:
         raise _refusal(what, "rename it in the project")
 
 
-def _refused_import(root: Path, module: str, error: Exception) -> ExperimentRefused:
+def _refused_import(root: Path, module: str, error: BaseException) -> ExperimentRefused:
     if (
         not isinstance(error, ModuleNotFoundError)
         or error.name is None
@@ -76,7 +76,7 @@ def _refused_import(root: Path, module: str, error: Exception) -> ExperimentRefu
     return _refusal(what, _hint(wanted.stem, beside))
 
 
-def _where(root: Path, error: Exception) -> str:
+def _where(root: Path, error: BaseException) -> str:
     """The project's file and line that an error came from, where there is one."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_shown(root, error.filename)}, line {error.lineno}"

@@ -6,6 +6,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from hpsearch.worker.tether import die_with_parent, settle
 
@@ -24,13 +25,9 @@ def _silence() -> Iterator[None]:
 
 
 def _import_all() -> None:
-    import absl.logging
-    import keras
-    import keras_tuner
-    import tensorflow
-
-    absl.logging.set_verbosity(absl.logging.ERROR)
-    from hpsearch.worker import fit
+    for module in ("tensorflow", "keras", "keras_tuner", "hpsearch.worker.fit"):
+        import_module(module)
+    import_module("absl.logging").set_verbosity("error")
 
 
 settle()

@@ -15,21 +15,25 @@ import weakref
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.errors import HpsearchError
 from hpsearch.worker import tether
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
 Method = Literal["forkserver", "spawn"]
 PRELOAD = "hpsearch.worker.preload"
-MISSING = "TensorFlow cannot be imported here ({why})\n  pip install 'tensorflow>=2.21' 'keras>=3.15' 'keras-tuner>=1.4.8'"
+MISSING = (
+    "TensorFlow cannot be imported here ({why})\n  pip install 'tensorflow>=2.21' 'keras>=3.15' 'keras-tuner>=1.4.8'"
+)
 _started: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
 
 
-class ChildDied(HpsearchError):
+class ChildDied(HpsearchError):  # noqa: N818 - errors are named by their consequence
     """A process ended before it gave its result; the text says by what signal or exit code."""
 
 
@@ -42,9 +46,10 @@ def method_here() -> Method:
 def _context(method: Method) -> ForkServerContext | SpawnContext:
     # multiprocessing waits at exit for every child that runs: a forgotten one must not keep the program from ending.
     atexit.register(_end_all)
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload([PRELOAD])
+    if method == "spawn":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOAD])
     return context
 
 
@@ -104,7 +109,9 @@ def call(function: Callable[..., Any], *arguments: Any, method: Method | None = 
             returned, result, text = connection.recv()
         except (EOFError, OSError) as error:
             process.join(5)
-            message = f"{function.__module__}.{function.__qualname__} gave no result: its process {how_it_died(process)}"
+            message = (
+                f"{function.__module__}.{function.__qualname__} gave no result: its process {how_it_died(process)}"
+            )
             raise ChildDied(message) from error
         finally:
             kill(process)

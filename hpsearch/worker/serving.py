@@ -21,7 +21,7 @@ def serve(root: Path, name: str) -> None:
     """Put our finders in place, and forget what earlier ones served: another project's modules, or older text."""
     earlier = [finder for finder in sys.meta_path if isinstance(finder, _First)]
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _First | _Last)]
-    forgotten = {name for finder in earlier for name in finder.names} | ({name} if place(root, name) else set())
+    forgotten = {old for finder in earlier for old in finder.names} | ({name} if place(root, name) else set())
     for module in [module for module in sys.modules if module.partition(".")[0] in forgotten]:
         del sys.modules[module]
     if place(root, name):
@@ -36,13 +36,13 @@ def place(root: Path, module: str) -> Path | None:
     for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
         if file.is_file():
             return file
-    return path if any(path.glob("*.py")) else None
+    return path if any(path.glob("*.py")) or any(path.glob("*/*.py")) else None
 
 
 class _Fresh(SourceFileLoader):
     """Compiles the source as it is now; a compiled copy could be that of an edit in the same second."""
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, _fullname: str) -> CodeType:
         return compile(self.get_data(self.path), self.path, "exec", dont_inherit=True)
 
 

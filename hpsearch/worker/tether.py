@@ -20,7 +20,7 @@ def settle() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends. Linux only; call it from the main thread."""
+    """Have Linux kill this process when the thread that started it ends; call it from the main thread."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DEATH_OF_PARENT, signal.SIGKILL)
 

@@ -1,0 +1,77 @@
+"""The commands by name; the module of a command is imported only when that command is chosen."""
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from typing import NamedTuple, cast
+
+import click
+
+from hpsearch import __version__
+
+
+class Entry(NamedTuple):
+    """Where a command lives ("module:name"), and what it does in a few words."""
+
+    target: str
+    does: str
+
+
+COMMANDS: Mapping[str, Entry] = {
+    "run": Entry("hpsearch.cli.run:run", "Search as an experiment file asks, or go on where it stopped."),
+    "check": Entry("hpsearch.cli.check:check", "Say everything that is wrong with an experiment file."),
+    "schema": Entry("hpsearch.cli.schema:schema", "Print the JSON Schema of experiment files, for editors."),
+    "data": Entry("hpsearch.cli.data:data", "List data sets, and fetch and verify them ahead of a run."),
+    "list": Entry("hpsearch.cli.list:list_", "List the project's studies."),
+    "show": Entry("hpsearch.cli.show:show", "Show how a study stands, or one of its trials."),
+    "best": Entry("hpsearch.cli.best:best", "Show the best trial: its values and its scores."),
+    "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
+    "ui": Entry("hpsearch.cli.ui:ui", "Open MLflow's pages on the project's runs."),
+}
+
+EPILOG = """\b
+Examples:
+  hpsearch check experiments/mnist_mlp.toml
+  hpsearch run experiments/mnist_mlp.toml
+  hpsearch run experiments/mnist_mlp.toml --set search.trials=50
+  hpsearch show mnist_mlp
+
+Exit codes: 0 done, 1 no trial completed, 2 the experiment or the words are wrong, 130 stopped by Ctrl-C."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and help text, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Name the commands in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
+        """Import the command of this name; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].target.partition(":")
+        return cast("click.Command", getattr(import_module(module), name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or refuse with the nearest known word."""
+        word = args[0]
+        if word in COMMANDS or word.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        near = difflib.get_close_matches(word.lower(), COMMANDS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        message = f"there is no command {word!r}\n  {hint}known: {', '.join(COMMANDS)}"
+        raise click.UsageError(message, ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # the same
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.does) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def group() -> None:
+    """Search hyperparameters for Keras: one experiment file, any tuner, the whole machine, an honest result."""

@@ -1,0 +1,61 @@
+"""Writes what commands have to say: tables and text for people, JSON for programs."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+import click
+
+
+def plain(text: str) -> str:
+    """The text with every control sign except line ends shown as an escape, so that no file can drive the terminal."""
+    return "".join(sign if sign == "\n" or sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether colours are wanted: on a terminal that has them, unless NO_COLOR (no-color.org) is set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def complain(message: str) -> None:
+    """Write an error to standard error: what is wrong in red, how to mend it (indented) as it is."""
+    for line in plain(message).split("\n"):
+        red = coloured(sys.stderr) and not line.startswith(" ")
+        click.echo(click.style(line, fg="red") if red else line, err=True, color=coloured(sys.stderr))
+
+
+def say(text: str = "") -> None:
+    """Write text for people to standard output."""
+    click.echo(plain(text), color=False)
+
+
+def print_json(value: Any) -> None:
+    """Write a value as JSON, readable and in plain ASCII; what JSON does not know (NaN, infinity) becomes null."""
+    click.echo(json.dumps(_sound(value), indent=2, default=str, allow_nan=False))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write aligned columns; numbers stand to the right. Without rows only the head is written."""
+    kept = [list(row) for row in rows]
+    cells = [[plain(str(cell)).replace("\n", " ") for cell in row] for row in kept]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    right = [all(isinstance(row[index], int | float) for row in kept) and bool(kept) for index in range(len(head))]
+    bold = coloured(sys.stdout)
+    for number, row in enumerate([list(head), *cells]):
+        fitted = [
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        ]
+        line = "  ".join(fitted).rstrip()
+        click.echo(click.style(line, bold=True) if bold and number == 0 else line, color=bold)
+
+
+def _sound(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _sound(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sound(inner) for inner in value]
+    broken = isinstance(value, float) and (value != value or value in {float("inf"), float("-inf")})  # noqa: PLR0124  # NaN differs from itself
+    return None if broken else value

@@ -1,0 +1,90 @@
+"""Reads prepared data sets: what they say of themselves, their arrays, and whether these are still the same."""
+
+import json
+from dataclasses import fields
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hpsearch import paths
+from hpsearch.errors import DataRefused
+from hpsearch.protocols import Prepared
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hpsearch.datasets.content import Images, Labels
+
+VERSION = 1
+MANIFEST = "manifest.json"
+PARTS: tuple[Literal["train", "test"], ...] = ("train", "test")
+FILES = tuple(f"{part}/{kind}.npy" for part in PARTS for kind in ("images", "labels"))
+
+
+def read_manifest(folder: Path) -> Prepared:
+    """Read what a prepared folder says of itself; raise DataRefused if it is none or its files are not all there."""
+    if (prepared := whole(folder)) is None:
+        message = f"{folder}: not a whole prepared data set\n  prepare it again: hpsearch data get NAME"
+        raise DataRefused(message)
+    return prepared
+
+
+def load(prepared_folder: Path, part: Literal["train", "test"]) -> "tuple[Images, Labels]":
+    """Map one part into memory, read-only: uint8 images (rows × height × width) and int64 labels (rows)."""
+    import numpy as np
+
+    def mapped(kind: str) -> Any:
+        return np.load(prepared_folder / part / f"{kind}.npy", mmap_mode="r", allow_pickle=False)
+
+    return mapped("images"), mapped("labels")
+
+
+def all_prepared(name: str | None = None) -> list[Prepared]:
+    """Every whole prepared data set in the cache, or those of one name."""
+    folders = sorted((paths.cache() / "prepared").glob(f"[!.]*/{MANIFEST}"))
+    kept = (whole(manifest.parent) for manifest in folders)
+    return [prepared for prepared in kept if prepared and name in (None, prepared.name)]
+
+
+def verify(prepared: Prepared) -> None:
+    """Read every byte again; raise DataRefused if the digest is not the one that was written."""
+    try:
+        arrays = {file: array for part in PARTS for file, array in named(part, *load(prepared.folder, part)).items()}
+        sound = digest_of(arrays, prepared.class_names) == prepared.digest
+    except (OSError, ValueError):
+        sound = False
+    if not sound:
+        message = (
+            f"{prepared.folder}: its arrays are not what was written there"
+            f"\n  delete the folder, then: hpsearch data get {prepared.name}"
+        )
+        raise DataRefused(message)
+
+
+def whole(folder: Path) -> Prepared | None:
+    """What is in the folder, if its manifest can be read and every file has the size that was written; else None."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        sizes = {file: (folder / file).stat().st_size for file in FILES}
+        if manifest["version"] != VERSION or manifest["bytes"] != sizes:
+            return None
+        said = {field.name: manifest[field.name] for field in fields(Prepared) if field.name != "folder"}
+        said |= {"class_names": tuple(said["class_names"]), "shape": tuple(said["shape"])}
+        return Prepared(folder=folder, **said)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def named(part: str, images: "Images", labels: "Labels") -> "dict[str, np.ndarray[Any, Any]]":
+    """The arrays of a part by their files' names."""
+    return {f"{part}/images.npy": images, f"{part}/labels.npy": labels}
+
+
+def digest_of(arrays: "dict[str, np.ndarray[Any, Any]]", class_names: tuple[str, ...]) -> str:
+    """SHA-256 over each array's name, type, shape and values, and over the class names; not over how they lie."""
+    digest = sha256(json.dumps(class_names, ensure_ascii=False).encode())
+    for file, array in sorted(arrays.items()):
+        digest.update(f"{file} {array.dtype.str} {array.shape}".encode())
+        for start in range(0, len(array), 4096):
+            digest.update(array[start : start + 4096].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,169 @@
+"""Says what a study was made of: digests of what must not change, and what is good to know of its surroundings."""
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hpsearch.experiment import Experiment
+
+# What a session may change. Where the data come from is among it, for their bytes have a digest of their own.
+PLACES = ("data.folder", "data.mirror")
+FREE = (
+    *PLACES,
+    "search.trials",
+    "search.time",
+    "search.max_failures",
+    "workers",
+    "tracking",
+    "train.keep",
+    "final",
+    "name",
+)
+PACKAGES = ("hpsearch", "keras", "keras-tuner", "optuna", "mlflow", "numpy", "scikit-learn")
+FLAVOURS = ("tensorflow", "tensorflow-cpu")  # one program under two names
+SECONDS = 5.0
+
+
+def code_digest(files: Iterable[Path], root: Path) -> str:
+    """SHA-256 over the syntax trees of source files, so that comments, spacing and moved lines do not count.
+
+    A file's name within `root` counts; one that is no Python is taken byte by byte.
+    """
+    digest = hashlib.sha256()
+    for name, file in sorted((_name(file, root), file) for file in set(files)):
+        digest.update(f"{name}\0{_source_digest(file.read_bytes())}\n".encode())
+    return digest.hexdigest()
+
+
+def experiment_digest(experiment: Experiment) -> dict[str, str]:
+    """For each table of the experiment, the SHA-256 of what must stay the same between the sessions of a study."""
+    kept: dict[str, dict[str, Any]] = {}
+    for key, value in _flat(experiment.model_dump(mode="json")).items():
+        if not _free(key):
+            kept.setdefault(key.partition(".")[0], {})[key] = value
+    return {table: hashlib.sha256(_canonical(values)).hexdigest() for table, values in kept.items()}
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Between two experiments as plain data, each changed value that must not change: "search.tuner: 'a' -> 'b'"."""
+    before, after = _flat(old), _flat(new)
+    keys = [*before, *(key for key in after if key not in before)]
+    return [
+        f"{key}: {_word(before, key)} -> {_word(after, key)}"
+        for key in keys
+        if not _free(key) and _canonical(before.get(key)) != _canonical(after.get(key))
+    ]
+
+
+def redacted(address: str) -> str:
+    """An address without the user, password and query that it may carry."""
+    address = re.sub(r"(?<=://)[^/?#]*@", "***@", address)
+    return re.sub(r"\?.*", "?***", address, flags=re.DOTALL) if "://" in address else address
+
+
+def public(experiment: Experiment) -> dict[str, Any]:
+    """The experiment as plain data that may be shown and kept: addresses are redacted."""
+    said = experiment.model_dump(mode="json")
+    for table, key in (("tracking", "mlflow"), ("data", "mirror")):
+        if isinstance(said[table][key], str):
+            said[table][key] = redacted(said[table][key])
+    return said
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that shape a result; nothing is imported for it."""
+    found = {package: version for package in PACKAGES if (version := _version(package))}
+    tensorflow = next(filter(None, map(_version, FLAVOURS)), "")
+    return {"python": platform.python_version(), **found, **({"tensorflow": tensorflow} if tensorflow else {})}
+
+
+def git_commit(root: Path) -> str:
+    """The commit of the project, with "+dirty" if a tracked file differs from it; "" outside a repository."""
+    commit = _git(root, "rev-parse", "--verify", "HEAD")
+    return commit + ("+dirty" if commit and _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def machine() -> dict[str, str]:
+    """The machine in a few words; its name, which may be private, is left out."""
+    return {"cpus": str(os.cpu_count() or 1), "platform": platform.platform()}
+
+
+def _name(file: Path, root: Path) -> str:
+    whole, base = file.resolve(), root.resolve()
+    return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else file.name
+
+
+def _source_digest(source: bytes) -> str:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return hashlib.sha256(source).hexdigest()
+    digest = hashlib.sha256()
+    for word in _words(tree):
+        digest.update(word.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
+def _words(node: Any) -> Iterator[str]:
+    """Name every node and every field that is not empty; newer Pythons add empty fields, which must not count."""
+    if isinstance(node, ast.AST):
+        yield f"({type(node).__name__}"
+        for name, value in ast.iter_fields(node):
+            if value is not None and value != []:
+                yield name
+                yield from _words(value)
+        yield ")"
+    elif isinstance(node, list):
+        for item in node:
+            yield from _words(item)
+    else:
+        yield f"{type(node).__name__} {node!r}"
+
+
+def _flat(said: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Write nested tables as one, keyed "search.tuner"; an absent value and an empty table are the same as nothing."""
+    flat: dict[str, Any] = {}
+    for key, value in said.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{above}{key}.")
+        elif value is not None:
+            flat[f"{above}{key}"] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def _free(key: str) -> bool:
+    return any(key == free or key.startswith(f"{free}.") for free in FREE)
+
+
+def _word(flat: Mapping[str, Any], key: str) -> str:
+    return repr(flat[key]) if key in flat else "nothing"
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True).encode()
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _git(root: Path, *words: str) -> str:
+    """Ask git; a configured file-system monitor is a program of the repository's choice, so it stays off."""
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", *words]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603  # fixed words
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,222 @@
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hpsearch.errors import ExperimentRefused
+from hpsearch.experiment import Range
+from hpsearch.worker.building import NotAModel, SpaceDrift, build, discover, find_build, project_modules
+from hpsearch.worker.hp import AskingHyperParameters
+from hpsearch.worker.task import Task
+
+TASK = Task((4, 4), 3, ("a", "b", "c"), rows=60, epochs=2, batch_size=20)
+MODEL = """
+import keras
+
+def made(hp: Any, units):
+    model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten(), keras.layers.Dense(units)])
+    model.compile("sgd", "mse")
+    return model
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_module_stays() -> Iterator[None]:
+    path = list(sys.meta_path)
+    modules = set(sys.modules)
+    yield
+    sys.meta_path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.partition(".")[0] in {"mine", "beside", "flat"}:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    """Writes files of a project, with one module that makes models; gives its root."""
+
+    def write(**files: str) -> Path:
+        for name, text in {"mine__models": MODEL, **files}.items():
+            file = tmp_path / (name.replace("__", "/") + ".py")
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        return tmp_path
+
+    return write
+
+
+def refusal(root: Path, spec: str) -> str:
+    with pytest.raises(ExperimentRefused) as caught:
+        find_build(root, spec)
+    return str(caught.value)
+
+
+def test_a_file_of_the_project_is_found_with_its_neighbours(project: Callable[..., Path]) -> None:
+    root = project(
+        mine__space="from beside import UNITS\nfrom mine.models import made\n\n"
+        "def build_model(hp):\n    return made(hp, UNITS)\n",
+        beside="UNITS = 5\n",
+        unused="UNITS = 6\n",
+    )
+
+    model = build(find_build(root, "mine.space:build_model"), AskingHyperParameters(lambda p: p.default, TASK))
+
+    assert model.output_shape == (None, 5)
+    assert project_modules(root) == [root / "beside.py", root / "mine/models.py", root / "mine/space.py"]
+    assert not list(root.rglob("__pycache__"))
+
+
+@pytest.mark.parametrize(("file", "spec"), [("mine__space__init__", "mine.space:build"), ("flat", "flat:build")])
+def test_packages_and_single_files_will_do(tmp_path: Path, file: str, spec: str) -> None:
+    path = tmp_path / "flat.py" if file == "flat" else tmp_path / "mine" / "space" / "__init__.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("def build(hp):\n    return 'this one'\n")
+
+    assert find_build(tmp_path, spec)(None) == "this one"
+
+
+def test_an_edit_is_seen_at_once_and_another_project_is_another(tmp_path: Path) -> None:
+    for root, word in [(tmp_path / "one", "1"), (tmp_path / "two", "2"), (tmp_path / "one", "3")]:
+        (root / "mine").mkdir(parents=True, exist_ok=True)
+        (root / "mine" / "words.py").write_text(f"WORD = '{word}'\n")
+        (root / "mine" / "space.py").write_text("from mine.words import WORD\n\ndef build(hp):\n    return WORD\n")
+
+        assert find_build(root, "mine.space:build")(None) == word
+
+
+def test_files_of_the_project_shadow_neither_the_standard_library_nor_installed_packages(
+    project: Callable[..., Path],
+) -> None:
+    root = project(
+        json="raise SystemExit\n",
+        colorsys="raise SystemExit\n",
+        numpy="raise SystemExit\n",
+        mine__space="import json, colorsys, numpy\n\ndef build(hp):\n    return json.loads('1'), numpy.float32\n",
+    )
+    sys.modules.pop("colorsys", None)
+
+    assert find_build(root, "mine.space:build")(None)[0] == 1
+    assert "has the name of an installed module" in refusal(root, "json:build")
+    assert "has the name of an installed module" in refusal(root, "numpy:build")
+
+
+def test_an_installed_package_serves_where_the_project_has_no_such_file(tmp_path: Path) -> None:
+    assert find_build(tmp_path, "textwrap:dedent")("  a") == "a"
+
+
+def test_links_that_lead_out_of_the_project_are_refused(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.py"
+    outside.write_text("def build(hp):\n    return 1\n")
+    (tmp_path / "root" / "mine").mkdir(parents=True)
+    (tmp_path / "root" / "mine" / "space.py").symlink_to(outside)
+
+    assert "mine/space.py is a link that leads out of the project" in refusal(tmp_path / "root", "mine.space:build")
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("mine.spaces:build_model", "did you mean 'space'?"),
+        ("nowhere.at_all:build", "there is no nowhere/at_all.py under"),
+        ("mine.space:build_modle", "did you mean 'build_model'?"),
+        ("mine.broken:build", "mine/broken.py, line 2: ZeroDivisionError"),
+        ("mine.leaving:build", "mine/leaving.py, line 3: SystemExit: bye"),
+        ("mine.unreadable:build", "mine/unreadable.py, line 1: SyntaxError"),
+        ("mine.needy:build", "mine/needy.py, line 1: ModuleNotFoundError: No module named 'not_there'"),
+        ("mine.space:nothing", "cannot be called with 'hp' alone"),
+        ("mine.space:NUMBER", "cannot be called with 'hp' alone"),
+        ("mine.space:Demanding", "cannot be made without arguments"),
+        ("mine..space:build", "not the name of a module"),
+    ],
+)
+def test_what_is_missing_is_said_with_file_and_nearest_name(project: Callable[..., Path], spec: str, says: str) -> None:
+    root = project(
+        mine__space="import keras_tuner\nNUMBER = 3\n\ndef build_model(hp):\n    pass\n\ndef nothing():\n    pass\n\n"
+        "class Demanding(keras_tuner.HyperModel):\n    def __init__(self, depth):\n        super().__init__()\n",
+        mine__broken="x = 1\n1 / 0\n",
+        mine__leaving="import sys\n\nsys.exit('bye')\n",
+        mine__unreadable="def build(hp:\n",
+        mine__needy="import not_there\n",
+    )
+
+    assert says in refusal(root, spec)
+
+
+@pytest.mark.parametrize("name", ["Wide", "wide"])
+def test_a_hyper_model_works_as_a_class_and_as_an_instance(project: Callable[..., Path], name: str) -> None:
+    root = project(
+        mine__space="import keras_tuner\nfrom mine.models import made\n\nclass Wide(keras_tuner.HyperModel):\n"
+        "    def build(self, hp):\n        return made(hp, hp.Int('units', 3, 9))\n\nwide = Wide()\n"
+    )
+
+    model = build(find_build(root, f"mine.space:{name}"), AskingHyperParameters(lambda _: 7, TASK))
+
+    assert model.output_shape == (None, 7)
+
+
+def test_what_is_no_compiled_model_is_said_clearly() -> None:
+    import keras
+
+    with pytest.raises(NotAModel, match="returned nothing; does it end with `return model`"):
+        build(lambda _: None, None)
+    with pytest.raises(NotAModel, match=r"returned a builtins.int, not a keras.Model"):
+        build(lambda _: 3, None)
+    with pytest.raises(NotAModel, match="not compiled"):
+        build(lambda _: keras.Sequential([keras.layers.Dense(1)]), None)
+
+
+SPACE = """
+from mine.models import made
+
+def build_model(hp: Any):
+    for layer in range(hp.Int("layers", 1, 3)):
+        units = hp.Int(f"units_{layer}", 1, 9)
+    if hp.Choice("kind", ["plain", "odd"]) == "odd":
+        hp.Float("oddness", 0, 1)
+        raise ValueError("cannot be built")
+    with hp.conditional_scope("kind", ["odd"]):
+        hp.Int("scoped", 1, 4)
+    return made(hp, units)
+"""
+
+
+def test_sample_builds_find_what_only_other_values_show(project: Callable[..., Path]) -> None:
+    found = discover(project(mine__space=SPACE), "mine.space:build_model", TASK, seed=1)
+
+    assert [parameter.name for parameter in found[:4]] == ["layers", "units_0", "kind", "scoped"]
+    assert {parameter.name for parameter in found[4:]} == {"units_1", "units_2", "oddness"}
+    assert found == discover(project(), "mine.space:build_model", TASK, seed=1)
+
+
+def test_sample_builds_follow_the_narrowed_space(project: Callable[..., Path]) -> None:
+    space = {"layers": Range(min=2, max=2), "kind": "plain", "units_1": [4, 5]}
+
+    found = {one.name: one for one in discover(project(mine__space=SPACE), "mine.space:build_model", TASK, 1, space)}
+
+    assert set(found) == {"layers", "units_0", "units_1", "kind", "scoped"}
+    assert (found["kind"].kind, found["units_1"].choices, found["layers"].default) == ("fixed", (4, 5), 2)
+
+
+def test_all_wishes_that_cannot_be_granted_are_told_at_once(project: Callable[..., Path]) -> None:
+    with pytest.raises(ExperimentRefused) as caught:
+        discover(project(mine__space=SPACE), "mine.space:build_model", TASK, 1, {"kind": "plane", "layers": "many"})
+
+    assert [mistake.where for mistake in caught.value.mistakes] == ["space.layers", "space.kind"]
+
+
+def test_a_build_that_asks_differently_each_time_is_refused(project: Callable[..., Path]) -> None:
+    root = project(
+        mine__space="from mine.models import made\ncalls = []\n\ndef build_model(hp):\n    calls.append(1)\n"
+        "    hp.Int('steady', 1, 2)\n    return made(hp, hp.Int(f'units_{len(calls)}', 1, 9))\n"
+    )
+
+    with pytest.raises(SpaceDrift, match="'units_1', 'units_2'"):
+        discover(root, "mine.space:build_model", TASK, seed=1)
+
+
+def test_a_build_that_fails_with_its_defaults_is_raised(project: Callable[..., Path]) -> None:
+    root = project(mine__space="def build_model(hp):\n    raise ValueError('my own words')\n")
+
+    with pytest.raises(ValueError, match="my own words"):
+        discover(root, "mine.space:build_model", TASK, seed=1)

@@ -1,0 +1,98 @@
+"""What each pruner does beyond the contract of its socket."""
+
+from typing import Any
+
+import pytest
+
+from hpsearch import plugins
+from hpsearch.errors import ExperimentRefused
+from hpsearch.objective import Objective
+from hpsearch.protocols import Brief
+from hpsearch.pruners.asha import ASHA
+from hpsearch.pruners.median import Median
+
+
+def begun(pruner: Any, epochs: int = 30, objective: str = "max val_accuracy") -> Any:
+    pruner.begin(Brief(Objective.parse(objective), seed=0, trials=None, epochs=epochs))
+    return pruner
+
+
+def run(pruner: Any, trial: int, scores: list[float]) -> int | None:
+    """The epoch at which a trial with these scores is stopped."""
+    stops = [epoch for epoch, score in enumerate(scores, 1) if pruner.hear(trial, epoch, score)]
+    return stops[0] if stops else None
+
+
+def test_asha_judges_at_epochs_that_grow_by_the_factor() -> None:
+    pruner = begun(ASHA(reduction_factor=3, min_epochs=3))
+    for trial in range(3):
+        run(pruner, trial, [0.9] * 30)
+
+    stops = {run(pruner, 10 + at, [0.95] * at + [0.1] * (30 - at)) for at in range(30)}
+    slump = run(begun(ASHA()), 0, [0.1] * 30)
+
+    assert stops <= {3, 9, 27, None}
+    assert slump is None
+
+
+def test_asha_keeps_the_best_third_that_came_to_a_rung() -> None:
+    pruner = begun(ASHA(reduction_factor=3), epochs=9)
+
+    stops = [run(pruner, trial, [score] * 9) for trial, score in enumerate([0.1, 0.2, 0.3, 0.2, 0.4, 0.35, 0.5])]
+
+    assert stops == [None, None, None, 3, None, 3, None]
+
+
+def test_asha_goes_by_the_best_score_and_not_by_the_last() -> None:
+    pruner = begun(ASHA(reduction_factor=2), epochs=9)
+    run(pruner, 0, [0.5, 0.5, 0.5])
+
+    assert run(pruner, 1, [0.9, 0.1, 0.1]) is None
+
+
+def test_asha_has_no_rung_at_the_last_epoch() -> None:
+    pruner = begun(ASHA(reduction_factor=2), epochs=3)
+
+    assert [run(pruner, trial, [1 - trial / 10] * 3) for trial in range(5)] == [None] * 5
+
+
+def test_median_compares_the_best_score_with_running_means() -> None:
+    pruner = begun(Median(startup_trials=3, warmup_epochs=3))
+    for trial, score in enumerate([0.2, 0.5, 0.8]):
+        run(pruner, trial, [score] * 10)
+
+    assert run(pruner, 5, [0.4] * 10) == 4
+    assert run(pruner, 6, [0.6] + [0.1] * 9) is None
+
+
+def test_median_goes_downwards_for_a_loss() -> None:
+    pruner = begun(Median(startup_trials=2, warmup_epochs=0), objective="min val_loss")
+    run(pruner, 0, [1.0] * 5)
+    run(pruner, 1, [1.0] * 5)
+
+    assert run(pruner, 2, [1.5] * 5) == 1
+    assert run(pruner, 3, [0.5] * 5) is None
+
+
+def test_a_fold_heard_later_replaces_the_mean_of_an_epoch() -> None:
+    once, twice = begun(Median(startup_trials=1)), begun(Median(startup_trials=1))
+    for epoch in range(1, 9):
+        once.hear(0, epoch, 0.5)
+        twice.hear(0, epoch, 0.9)
+        twice.hear(0, epoch, 0.5)
+
+    assert run(once, 1, [0.45] * 8) == run(twice, 1, [0.45] * 8) == 4
+
+
+@pytest.mark.parametrize(
+    ("pruner", "options"),
+    [
+        ("asha", {"reduction_factor": 1}),
+        ("asha", {"min_epochs": 2}),
+        ("median", {"startup_trials": 0}),
+        ("median", {"warmup_epochs": True}),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_in_words(pruner: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ExperimentRefused, match="whole number"):
+        plugins.make("pruners", pruner, options)

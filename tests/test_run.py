@@ -1,0 +1,230 @@
+"""Whole runs of the real program in processes of their own, on small real images: digits that come with scikit-learn."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_makers import write_pair
+from sklearn.datasets import load_digits
+
+BUILD = '''
+"""A small perceptron whose second layer is there only when asked for."""
+import keras
+
+
+def build(hp):
+    model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten()])
+    for layer in range(hp.Int("layers", 1, 2)):
+        model.add(keras.layers.Dense(hp.Int(f"units_{layer}", 8, 32, step=8), activation="relu"))
+    model.add(keras.layers.Dropout(hp.Float("dropout", 0.0, 0.4, step=0.2)))
+    model.add(keras.layers.Dense(hp.task.classes, activation="softmax"))
+    optimizer = keras.optimizers.Adam(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log"))
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+'''
+EXPERIMENT = """
+name = "digits"
+seed = 3
+[data]
+source = "idx"
+folder = "images"
+[model]
+build = "spaces.small:build"
+[search]
+tuner = "optuna.random"
+trials = 4
+[train]
+epochs = 6
+batch_size = 64
+[final]
+finalists = 2
+seeds = 2
+[workers]
+count = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    digits = load_digits()
+    images = np.repeat(np.repeat(digits.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8)
+    write_pair(folder / "images", "train", images, digits.target)
+    (folder / "spaces").mkdir()
+    (folder / "spaces" / "small.py").write_text(BUILD)
+    (folder / "experiments").mkdir()
+    (folder / "experiments" / "digits.toml").write_text(EXPERIMENT)
+    return folder
+
+
+@pytest.fixture
+def project(template, tmp_path):
+    for name in ("images", "spaces", "experiments"):
+        subprocess.run(["cp", "-r", template / name, tmp_path / name], check=True)
+    return tmp_path
+
+
+def environment(project):
+    return {**os.environ, "HPSEARCH_DATA": str(project / "cache"), "NO_COLOR": "1"}
+
+
+def hpsearch(project, *words, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "hpsearch", *words],
+        cwd=project, env=environment(project), capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def run(project, *words, code=0):
+    return hpsearch(project, "run", "experiments/digits.toml", *words, code=code)
+
+
+def trials(project, name="digits"):
+    return json.loads(hpsearch(project, "show", name, "--json").stdout)["trials"]
+
+
+def mlflow_states(project):
+    with sqlite3.connect(project / "mlruns" / "mlflow.db") as db:
+        return [status for (status,) in db.execute("SELECT status FROM runs")]
+
+
+def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
+    done = run(project)
+
+    assert len(trials(project)) == 4
+    best = json.loads(hpsearch(project, "best", "digits", "--json").stdout)
+    assert best["test_accuracy"] > 0.85
+    assert best["test_rows"] == pytest.approx(0.2 * 1797, abs=15)
+    assert Path(best["model"]).exists()
+    assert (project / "mlruns" / "studies" / "digits" / "report.html").exists()
+    assert set(mlflow_states(project)) == {"FINISHED"}
+    assert "Traceback" not in done.stderr
+    hpsearch(project, "export", "digits", "--out", str(project / "out"))
+    assert (project / "out" / "model.keras").read_bytes() == Path(best["model"]).read_bytes()
+
+
+def test_the_same_command_after_the_end_says_it_is_complete_and_adds_nothing(project):
+    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+
+    again = run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+
+    assert "already complete" in again.stderr
+    assert len(trials(project)) == 1
+
+
+def test_a_study_stopped_by_ctrl_c_goes_on_with_the_same_command(project):
+    words = ["run", "experiments/digits.toml", "--set", "train.epochs=40", "--set", "search.trials=6"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", *words],
+        cwd=project, env=environment(project), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for_a_trial(project, process)
+
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    said = process.communicate(timeout=60)
+
+    assert process.returncode == 130, said
+    assert time.monotonic() - began < 20
+    assert "go" in said[1]
+    assert "RUNNING" not in mlflow_states(project)
+    hpsearch(project, *words)
+    assert sorted(trial["number"] for trial in trials(project)) == [0, 1, 2, 3, 4, 5]
+    assert set(mlflow_states(project)) == {"FINISHED"}
+
+
+def wait_for_a_trial(project, process):
+    ledger = project / "mlruns" / "studies" / "digits" / "ledger.db"
+    for _ in range(600):
+        if ledger.exists():
+            with sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True, timeout=10) as db:
+                if db.execute("SELECT count(*) FROM log WHERE kind = 'Measure'").fetchone()[0]:
+                    return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    pytest.fail("no trial began")
+
+
+def test_a_changed_experiment_is_refused_with_the_difference(project):
+    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+
+    refused = run(project, "--set", "train.epochs=7", code=6)
+
+    assert "train.epochs: 6 -> 7" in refused.stderr
+    assert "--fresh" in refused.stderr
+
+
+def test_changed_code_is_refused_and_a_changed_comment_is_not(project):
+    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+    module = project / "spaces" / "small.py"
+    module.write_text("# a comment\n" + BUILD)
+    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+    module.write_text(BUILD.replace('"relu"', '"tanh"'))
+
+    refused = run(project, "--set", "search.trials=1", "--set", "final.seeds=1", code=6)
+
+    assert "the code of the search space" in refused.stderr
+
+
+def test_fresh_begins_anew_and_keeps_the_old_study(project):
+    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+
+    run(project, "--fresh", "--set", "train.epochs=2", "--set", "search.trials=1", "--set", "final.seeds=1")
+
+    assert (project / "mlruns" / "studies" / "digits.before-1" / "ledger.db").exists()
+
+
+def test_folds_and_repeats_and_a_searched_batch_size_go_all_the_way(project):
+    run(
+        project, "--set", "data.folds=2", "--set", "data.repeats=2", "--set", "search.trials=2",
+        "--set", "final.seeds=1", "--set", "train.batch_size=[32, 64]", "--set", "train.epochs=2",
+    )  # fmt: skip
+
+    assert {trial["values"]["batch_size"] for trial in trials(project)} <= {32, 64}
+    assert json.loads(hpsearch(project, "best", "digits", "--json").stdout)["test_rows"] > 300
+
+
+@pytest.mark.parametrize("tuner", ["keras-tuner.random", "optuna.tpe"])
+def test_one_worker_and_one_seed_give_the_same_study_twice(project, tuner):
+    words = ["--set", f"search.tuner={tuner}", "--set", "workers.count=1", "--set", "train.epochs=2", "--set", "final.seeds=1"]
+
+    run(project, *words, "--name", "one")
+    run(project, *words, "--name", "two")
+
+    assert [(t["values"], t["score"]) for t in trials(project, "one")] == [
+        (t["values"], t["score"]) for t in trials(project, "two")
+    ]
+
+
+def test_a_build_that_fails_is_told_before_any_trial(project):
+    (project / "spaces" / "small.py").write_text("def build(hp):\n    return undefined_thing\n")
+
+    failed = run(project, code=2)
+
+    assert "undefined_thing" in failed.stderr
+    assert not (project / "mlruns" / "mlflow.db").exists()
+
+
+def test_inline_workers_train_in_this_process(project):
+    run(project, "--set", "workers.kind=inline", "--set", "search.trials=1", "--set", "final.seeds=1", "--set", "train.epochs=1")
+
+    assert len(trials(project)) == 1
+
+
+def test_spoilt_images_are_refused_with_exit_code_nine(project):
+    file = next((project / "images").glob("*images*"))
+    file.write_bytes(file.read_bytes()[:-100])
+
+    refused = run(project, code=9)
+
+    assert file.name in refused.stderr
+    assert not (project / "mlruns" / "studies" / "digits" / "ledger.db").exists()

@@ -1,0 +1,144 @@
+import tomllib
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from hpsearch.experiment import Experiment
+from hpsearch.narrowing import narrow, never_asked
+from hpsearch.space import Value
+from hpsearch.worker.building import build, discover
+from hpsearch.worker.hp import AskingHyperParameters
+from hpsearch.worker.task import Task
+from searchspace.blocks import ACTIVATIONS
+from searchspace.cnn import build_model_cnn
+from searchspace.mlp import build_model_mlp
+from searchspace.optimizers import LEARNING_RATES
+
+ROOT = Path(__file__).parents[1]
+EXPERIMENTS = sorted((ROOT / "experiments").glob("*.toml"))
+TASK = Task((28, 28), 10, tuple("0123456789"), rows=1000, epochs=6, batch_size=128)
+SMALL = {"layers": 1, "units_0": 32, "blocks": 1, "filters_0": 16, "dense_units": 32}
+RATES = {f"{name}_learning_rate" for name in LEARNING_RATES}
+
+
+@pytest.fixture(autouse=True)
+def _clear() -> Iterator[None]:
+    yield
+    keras.utils.clear_session()
+
+
+def answering(task: Task = TASK, **values: Value) -> AskingHyperParameters:
+    """An hp that answers with these values, else with defaults."""
+    known = SMALL | values
+    return AskingHyperParameters(lambda parameter: known.get(parameter.name, parameter.default), task)
+
+
+def rate(model: Any, step: int) -> float:
+    """The learning rate of the step, counted from 0."""
+    model.optimizer.iterations.assign(step)
+    return float(model.optimizer.learning_rate)
+
+
+@pytest.mark.parametrize("build_model", [build_model_mlp, build_model_cnn])
+@pytest.mark.parametrize(
+    ("optimizer", "schedule", "activation"),
+    [
+        (optimizer, schedule, ACTIVATIONS[number % len(ACTIVATIONS)])
+        for number, (optimizer, schedule) in enumerate(product(LEARNING_RATES, ["none", "step", "cosine"]))
+    ],
+)
+def test_every_optimizer_schedule_and_activation_trains(
+    build_model: Callable[[Any], Any], optimizer: str, schedule: str, activation: str
+) -> None:
+    hp = answering(optimizer=optimizer, schedule=schedule, activation=activation)
+    images = np.random.default_rng(0).random((8, 28, 28), "float32")
+
+    model = build(build_model, hp)
+    loss, accuracy = model.train_on_batch(images, np.arange(8))
+
+    assert model.output_shape == (None, 10)
+    assert np.isfinite(loss)
+    assert 0 <= accuracy <= 1
+    assert type(model.optimizer).__name__.lower() == optimizer
+    assert hp.get(f"{optimizer}_learning_rate") == pytest.approx(LEARNING_RATES[optimizer][2])
+
+
+@pytest.mark.parametrize(("optimizer", "schedule"), [("adam", "none"), ("sgd", "cosine"), ("adamw", "step")])
+def test_only_what_the_chosen_optimizer_and_schedule_need_is_asked(optimizer: str, schedule: str) -> None:
+    hp = answering(optimizer=optimizer, schedule=schedule)
+
+    build_model_mlp(hp)
+
+    asked = set(hp.values)
+    assert asked & RATES == {f"{optimizer}_learning_rate"}
+    assert ({"momentum", "nesterov"} <= asked) == (optimizer == "sgd")
+    assert ("weight_decay" in asked) == (optimizer == "adamw")
+    assert ("warmup_epochs" in asked) == (schedule == "cosine")
+    assert ("step_factor" in asked) == (schedule == "step")
+    assert {"units_0", "units_1"} & asked == {"units_0"}
+
+
+@pytest.mark.parametrize("warmup_epochs", [0, 2, 3])
+def test_the_cosine_ends_with_the_last_step_of_the_last_epoch(warmup_epochs: int) -> None:
+    model = build_model_mlp(answering(optimizer="adam", schedule="cosine", warmup_epochs=warmup_epochs))
+    horizon = TASK.epochs * TASK.steps_per_epoch
+
+    assert horizon == 48
+    assert rate(model, warmup_epochs * TASK.steps_per_epoch) == pytest.approx(1e-3)
+    assert rate(model, horizon - 1) > 0
+    assert rate(model, horizon) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_training_of_one_epoch_has_no_warm_up() -> None:
+    task = Task((28, 28), 10, TASK.class_names, rows=1000, epochs=1, batch_size=100)
+
+    model = build_model_mlp(answering(task, optimizer="adam", schedule="cosine", warmup_epochs=3))
+
+    assert rate(model, 0) == pytest.approx(1e-3)
+    assert rate(model, 10) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_steps_fall_after_each_third_of_the_training() -> None:
+    model = build_model_mlp(answering(optimizer="adam", schedule="step", step_factor=0.1))
+
+    assert [rate(model, step) for step in (0, 15, 16, 31, 32, 47)] == pytest.approx(
+        [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5]
+    )
+
+
+def test_deeper_networks_have_more_units_to_ask_for() -> None:
+    hp = answering(layers=4, units_3=64)
+
+    model = build_model_mlp(hp)
+
+    assert [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)] == [32, 256, 256, 64, 10]
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (32, 32, 3)])
+def test_convolutions_take_grey_and_coloured_images(shape: tuple[int, ...]) -> None:
+    task = Task(shape, 5, tuple("abcde"), rows=100, epochs=2, batch_size=10)
+
+    model = build_model_cnn(answering(task, blocks=3))
+
+    assert (model.input_shape, model.output_shape) == ((None, *shape), (None, 5))
+
+
+def test_there_are_experiments() -> None:
+    assert [path.stem for path in EXPERIMENTS] == ["emnist_cnn", "emnist_mlp", "mnist_cnn", "mnist_mlp", "quickstart"]
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_experiment_is_valid_and_narrows_only_what_its_model_asks_for(path: Path) -> None:
+    experiment = Experiment.model_validate(tomllib.loads(path.read_text()))
+    task = Task((28, 28), 47, tuple(map(str, range(47))), rows=5000, epochs=3, batch_size=128)
+
+    parameters = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.space)
+
+    assert not never_asked(experiment.space, parameters)
+    assert all(narrow(parameter, experiment.space).kind == parameter.kind for parameter in parameters)
+    assert experiment.name == path.stem.replace("_", "-")

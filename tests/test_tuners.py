@@ -1,0 +1,183 @@
+"""What each tuner does beyond the contract of its socket."""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch import plugins
+from hpsearch.errors import ExperimentRefused
+from hpsearch.protocols import Turn
+from hpsearch.space import Condition, Parameter
+from hpsearch.testing.tuners import BATCH, BIAS, CONDITIONAL, FLAT, OPTIMIZER, RATE, Bench, brief
+from hpsearch.trial import Status
+from hpsearch.tuners.axis import Names, axis
+from hpsearch.tuners.via_keras_tuner import Grid, Random
+from hpsearch.tuners.via_optuna import TPE
+from hpsearch.worker.process import ChildDied
+
+SAMPLINGS = st.sampled_from(["linear", "log", "reverse_log"])
+
+
+def bench(tuner: Any, *space: Parameter, seed: int = 7) -> Bench:
+    return Bench(tuner, brief(space, seed), lambda _: space)
+
+
+@st.composite
+def numbers(draw: st.DrawFn) -> Parameter:
+    sampling, kind = draw(SAMPLINGS), draw(st.sampled_from(["int", "float"]))
+    low = draw(st.integers(1, 50) if kind == "int" else st.floats(1e-4, 50))
+    high = low + draw(st.integers(0, 500) if kind == "int" else st.floats(0, 500))
+    steps = st.integers(2, 9) if kind == "int" or sampling != "linear" else st.floats(0.5, 9)
+    return Parameter("x", kind, low, low, high, draw(st.none() | steps), sampling)
+
+
+@given(numbers(), st.floats(0, 1))
+def test_every_point_of_an_axis_is_a_value_inside_and_leads_back(parameter: Parameter, share: float) -> None:
+    laid = axis(parameter)
+    low, high = laid.distribution.low, laid.distribution.high
+    whole = isinstance(low, int)
+
+    value = laid.value(low + round((high - low) * share) if whole else min(low + (high - low) * share, high))
+    point = laid.point(value)
+
+    assert parameter.contains(value)
+    assert point is not None
+    assert laid.value(point) == value
+
+
+def test_a_geometric_grid_has_kerastuners_values() -> None:
+    parameter = Parameter("units", "int", 16, low=16, high=200, step=2, sampling="log")
+
+    assert axis(parameter).values == (16, 32, 64, 128)
+
+
+def test_a_float_grid_reads_like_decimals() -> None:
+    parameter = Parameter("dropout", "float", 0.0, low=0.0, high=0.5, step=0.1)
+
+    assert axis(parameter).values == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+def test_one_name_with_other_choices_gets_another_name_in_optuna() -> None:
+    names, other = Names(), Parameter("optimizer", "choice", "lion", choices=("lion",))
+
+    given_names = [names.of(OPTIMIZER), names.of(other), names.of(OPTIMIZER)]
+
+    assert given_names[0] == given_names[2] == "optimizer"
+    assert given_names[1] != "optimizer"
+
+
+def test_tpe_finds_better_points_than_random_search() -> None:
+    def best(name: str, seed: int) -> float:
+        made = bench(plugins.make("tuners", name, {}), RATE, BATCH, BIAS, seed=seed)
+        scores = []
+        for _ in range(40):
+            number = made.ask()
+            values = made.values[number]
+            scores.append(-abs(float(values["rate"]) - 0.002) * 100 - (values["batch"] != 64) - bool(values["bias"]))
+            made.tell(number, score=scores[-1])
+        return statistics.mean(scores[20:])
+
+    assert all(best("optuna.tpe", seed) > best("optuna.random", seed) for seed in (1, 2, 3))
+
+
+def test_tpe_learns_from_pruned_trials_too() -> None:
+    def after(status: Status) -> list[Any]:
+        made = bench(TPE(startup_trials=5), RATE)
+        for _ in range(8):
+            made.tell(made.ask(), status)
+        return [made.values[made.ask()] for _ in range(3)]
+
+    assert after(Status.PRUNED) != after(Status.FAILED)
+
+
+@pytest.mark.parametrize("options", [{"startup_trials": -1}, {"candidates": 0}, {"look_back": 2.5}])
+def test_an_option_of_tpe_that_cannot_be_is_refused_in_words(options: dict[str, Any]) -> None:
+    with pytest.raises(ExperimentRefused, match="whole number"):
+        plugins.make("tuners", "optuna.tpe", options)
+
+
+def test_a_grid_tries_every_combination_once_and_waits_for_hands() -> None:
+    layers = Parameter("layers", "int", 1, low=1, high=3)
+    made = bench(Grid(), OPTIMIZER, layers, BIAS)
+
+    first, second, third = made.ask(), made.ask(), made.ask()
+    made.tell(0)
+    made.tell(1)
+    tried = made.run(50)
+    made.tuner.close()
+
+    assert (first, second, third) == (0, 1, Turn.WAIT)
+    assert sorted(map(str, tried)) == sorted(
+        str({"optimizer": name, "layers": count, "bias": bias})
+        for name, count, bias in product(("sgd", "adam"), (1, 2, 3), (True, False))
+    )
+
+
+def test_a_grid_skips_what_its_conditions_exclude() -> None:
+    nesterov = CONDITIONAL[2]
+    made = bench(Grid(), OPTIMIZER, nesterov)
+
+    tried = made.run(50)
+    made.tuner.close()
+
+    assert len(tried) == 3
+    assert {"optimizer": "adam"} in tried
+
+
+def test_choices_between_true_and_false_stay_booleans() -> None:
+    flag = Parameter("flag", "choice", default=True, choices=(True, False))
+    made = bench(Random(), flag, OPTIMIZER)
+
+    tried = made.run(9)
+    made.tuner.close()
+
+    assert {type(values["flag"]) for values in tried} == {bool}
+    assert len({tuple(values.values()) for values in tried}) == len(tried)
+
+
+def test_one_name_under_two_conditions_keeps_both_ranges() -> None:
+    slow = Parameter("rate", "float", 1.0, low=0.5, high=1.0, conditions=(Condition("optimizer", ("sgd",)),))
+    fast = Parameter("rate", "float", 0.1, low=0.01, high=0.1, conditions=(Condition("optimizer", ("adam",)),))
+    made = bench(Random(), OPTIMIZER, slow, fast)
+
+    tried = made.run(12)
+    made.tuner.close()
+
+    assert {(values["optimizer"], float(values["rate"]) >= 0.5) for values in tried} == {("sgd", True), ("adam", False)}
+
+
+def test_a_dead_oracle_is_an_error_and_not_a_wait() -> None:
+    made = bench(Random(), *FLAT)
+    made.run(1)
+
+    os.kill(made.tuner._process.pid, signal.SIGKILL)
+
+    with pytest.raises(ChildDied, match="SIGKILL"):
+        made.ask()
+    made.tuner.close()
+
+
+def test_the_coordinator_imports_no_tensorflow_for_kerastuners_oracles() -> None:
+    program = """
+import sys
+from hpsearch import plugins
+from hpsearch.testing.tuners import brief
+if __name__ == "__main__":
+    tuner = plugins.make("tuners", "keras-tuner.random", {})
+    tuner.begin(brief())
+    print(tuner.ask(0).number, {"tensorflow", "keras", "keras_tuner", "optuna"} & set(sys.modules))
+    tuner.close()
+"""
+
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+
+    assert said.stdout.split("\n")[0] == "0 set()"
+    assert said.stderr == ""
