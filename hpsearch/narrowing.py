@@ -106,16 +106,18 @@ def _step(parameter: Parameter, wish: Range, sampling: Sampling) -> Number | Non
 
 
 def _nearest(parameter: Parameter, low: Number, high: Number) -> Number:
-    """The value nearest to the default that the range and its step allow (KerasTuner's grids, value by value)."""
+    """The value nearest to the default that the range and its step allow (the grids are KerasTuner's)."""
     value = min(max(_number(parameter, parameter.default), low), high)
     step = parameter.step
     if step is None:
         return value
     if parameter.sampling == "linear":
-        return low + min(round((value - low) / step), int((high - low) / step + 1e-8)) * step
-    away = value if parameter.sampling == "log" else high + low - value
-    factor = step ** min(round(log(away / low, step)), int(log(high / low, step) + 1e-8))
-    return low * factor if parameter.sampling == "log" else high + low - low * factor
+        nearest = low + min(round((value - low) / step), int((high - low) / step + 1e-8)) * step
+    else:
+        away = value if parameter.sampling == "log" else high + low - value
+        up = low * step ** min(round(log(away / low, step)), int(log(high / low, step) + 1e-8))
+        nearest = up if parameter.sampling == "log" else high + low - up
+    return min(max(nearest, low), high)  # floating point may have stepped over the edge
 
 
 def _refusal(parameter: Parameter, what: str, mend: str) -> ExperimentRefused:

@@ -14,7 +14,7 @@ TASK = Task((4, 4), 3, ("a", "b", "c"), rows=60, epochs=2, batch_size=20)
 MODEL = """
 import keras
 
-def made(hp: Any, units):
+def made(hp, units):
     model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten(), keras.layers.Dense(units)])
     model.compile("sgd", "mse")
     return model
@@ -169,7 +169,7 @@ def test_what_is_no_compiled_model_is_said_clearly() -> None:
 SPACE = """
 from mine.models import made
 
-def build_model(hp: Any):
+def build_model(hp):
     for layer in range(hp.Int("layers", 1, 3)):
         units = hp.Int(f"units_{layer}", 1, 9)
     if hp.Choice("kind", ["plain", "odd"]) == "odd":

@@ -78,7 +78,7 @@ def test_a_parameter_that_went_to_keras_tuner_comes_back_whole(program: list[Any
         assert to_parameter(back) == parameter
         assert type(back) is type(one)
         assert {**back.get_config(), "default": back.default} == {**one.get_config(), "default": one.default}
-        assert parameter.contains(back.random_sample(3))
+        assert back.random_sample(3) == one.random_sample(3)
 
 
 def test_every_active_value_is_asked_for_once() -> None:

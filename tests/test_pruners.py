@@ -38,7 +38,7 @@ def test_asha_judges_at_epochs_that_grow_by_the_factor() -> None:
 def test_asha_keeps_the_best_third_that_came_to_a_rung() -> None:
     pruner = begun(ASHA(reduction_factor=3), epochs=9)
 
-    stops = [run(pruner, trial, [score] * 9) for trial, score in enumerate([0.1, 0.2, 0.3, 0.2, 0.4, 0.35, 0.5])]
+    stops = [run(pruner, trial, [score] * 9) for trial, score in enumerate([0.1, 0.2, 0.3, 0.2, 0.4, 0.25, 0.5])]
 
     assert stops == [None, None, None, 3, None, 3, None]
 
@@ -66,11 +66,11 @@ def test_median_compares_the_best_score_with_running_means() -> None:
 
 
 def test_median_goes_downwards_for_a_loss() -> None:
-    pruner = begun(Median(startup_trials=2, warmup_epochs=0), objective="min val_loss")
+    pruner = begun(Median(startup_trials=2, warmup_epochs=2), objective="min val_loss")
     run(pruner, 0, [1.0] * 5)
     run(pruner, 1, [1.0] * 5)
 
-    assert run(pruner, 2, [1.5] * 5) == 1
+    assert run(pruner, 2, [1.5] * 5) == 3
     assert run(pruner, 3, [0.5] * 5) is None
 
 

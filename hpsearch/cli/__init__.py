@@ -22,9 +22,9 @@ COMMANDS: Mapping[str, Entry] = {
     "check": Entry("hpsearch.cli.check:check", "Say everything that is wrong with an experiment file."),
     "schema": Entry("hpsearch.cli.schema:schema", "Print the JSON Schema of experiment files, for editors."),
     "data": Entry("hpsearch.cli.data:data", "List data sets, and fetch and verify them ahead of a run."),
-    "list": Entry("hpsearch.cli.list:list_", "List the project's studies."),
-    "show": Entry("hpsearch.cli.show:show", "Show how a study stands, or one of its trials."),
-    "best": Entry("hpsearch.cli.best:best", "Show the best trial: its values and its scores."),
+    "list": Entry("hpsearch.cli.studies:list_studies", "List the project's studies."),
+    "show": Entry("hpsearch.cli.studies:show", "Show how a study stands, or one of its trials."),
+    "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
     "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
     "ui": Entry("hpsearch.cli.ui:ui", "Open MLflow's pages on the project's runs."),
 }

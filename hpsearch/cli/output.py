@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 import click
@@ -41,7 +41,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     kept = [list(row) for row in rows]
     cells = [[plain(str(cell)).replace("\n", " ") for cell in row] for row in kept]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-    right = [all(isinstance(row[index], int | float) for row in kept) and bool(kept) for index in range(len(head))]
+    right = [bool(kept) and all(_numeric(row[index]) for row in kept) for index in range(len(head))]
     bold = coloured(sys.stdout)
     for number, row in enumerate([list(head), *cells]):
         fitted = [
@@ -50,6 +50,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         ]
         line = "  ".join(fitted).rstrip()
         click.echo(click.style(line, bold=True) if bold and number == 0 else line, color=bold)
+
+
+def _numeric(cell: object) -> bool:
+    return isinstance(cell, int | float) or cell == "-"
+
+
+def print_table(rows: Sequence[Mapping[str, object]]) -> None:
+    """Write records that have the same keys as aligned columns; a missing value is written as "-"."""
+    head = list(rows[0]) if rows else []
+    table(head, [["-" if row[key] is None else row[key] for key in head] for row in rows])
 
 
 def _sound(value: Any) -> Any:

@@ -17,7 +17,7 @@ class Median:
 
     def __init__(self, startup_trials: int = 5, warmup_epochs: int = 3) -> None:
         self._startup = whole("startup_trials", startup_trials, 1)
-        self._warmup = whole("warmup_epochs", warmup_epochs, 0)
+        self._warmup = whole("warmup_epochs", warmup_epochs, 2)
 
     def begin(self, brief: Brief) -> None:
         """Learn which way is up."""

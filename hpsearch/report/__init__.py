@@ -1,0 +1,1 @@
+"""The reports: what a study came to, for people."""

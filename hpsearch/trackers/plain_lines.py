@@ -1,0 +1,75 @@
+"""Says in plain lines how the study goes: for logs, pipes and CI."""
+
+from statistics import fmean
+from typing import TextIO
+
+from hpsearch.objective import Objective
+from hpsearch.records import Answered, FinalistsChosen, News, SessionEnded, SpaceFound, TestOpened, Verdict
+from hpsearch.trackers import words
+from hpsearch.trial import AttemptEnd, TrialResult
+
+
+class PlainLines:
+    """A tracker for places without a cursor: one line when a trial ends, and one for each step of the finals."""
+
+    def __init__(self, objective: Objective, out: TextIO) -> None:
+        """Write to a stream; nothing is written before the first trial ends."""
+        self._objective, self._out = objective, out
+        self._best: float | None = None
+        self._fixed: set[str] = set()
+        self._heard = 0
+
+    def hear(self, news: News) -> None:
+        """Write a line if the record is worth one; a record heard before is let pass."""
+        if news.number <= self._heard:
+            return
+        self._heard = news.number
+        match news.body:
+            case SpaceFound(parameters):
+                self._fixed = {parameter.name for parameter in parameters if parameter.kind == "fixed"}
+            case Answered(_, parameter) if parameter.kind == "fixed":
+                self._fixed.add(parameter.name)
+            case TrialResult() as result:
+                self._trial_ended(result)
+            case AttemptEnd(attempt) as end if attempt.fit.kind != "search":
+                self._final_ended(end)
+            case FinalistsChosen(trials):
+                self._say(f"finals: {', '.join(f'trial {trial}' for trial in trials)} on fresh seeds")
+            case TestOpened(models):
+                self._say(f"the test split is opened for {len(models)} model{'s' if len(models) > 1 else ''}")
+            case Verdict() as verdict:
+                self._verdict(verdict)
+            case SessionEnded(finished, reason) if not finished:
+                self._say(f"stopped: {words.clean(reason)}")
+
+    def close(self) -> None:
+        """Leave nothing in the stream's buffer."""
+        self._out.flush()
+
+    def _trial_ended(self, result: TrialResult) -> None:
+        leads = result.score is not None and self._objective.better(result.score, self._best)
+        self._best = result.score if leads else self._best
+        epoch = f"epoch {result.best_epoch}" if result.best_epoch else ""
+        varying = {name: value for name, value in result.trial.values.items() if name not in self._fixed}
+        line = f"trial {result.trial.number:>4}  {result.status:<9}  {words.score(result.score):>9}  {epoch:<9}  "
+        line += f"{words.span(result.seconds):>9}  {'★' if leads else ' '}  {words.values(varying)}"
+        self._say(line)
+        if result.failure:
+            self._say(f"            {words.failure(result.failure)}")
+
+    def _final_ended(self, end: AttemptEnd) -> None:
+        fit = end.attempt.fit
+        how = words.failure(end.failure) if end.failure else words.score(end.score)
+        where = "on all rows" if fit.kind == "whole" else f"seed {fit.repeat}"
+        self._say(f"final {fit.trial:>4}  {where:<9}  {how:>9}  {'':<9}  {words.span(end.seconds):>9}")
+
+    def _verdict(self, verdict: Verdict) -> None:
+        winner = next(finalist for finalist in verdict.finalists if finalist.trial == verdict.winner)
+        mean = words.score(fmean(winner.scores)) if winner.scores else "–"
+        self._say(
+            f"winner: trial {verdict.winner}, {self._objective.metric} {mean} over {len(winner.scores)} seeds, "
+            f"test accuracy {words.score(verdict.test_accuracy)} on {verdict.test_rows} rows"
+        )
+
+    def _say(self, line: str) -> None:
+        print(line.rstrip(), file=self._out, flush=True)

@@ -1,0 +1,169 @@
+"""Fresh processes start quickly, end for sure, and say how."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from hpsearch.worker import process
+
+STARTS = """
+import sys, time
+from hpsearch.worker import process
+
+def wait(line):
+    line.send(None)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    children = [process.fresh(wait) for _ in range(2)]
+    for child, line in children:
+        line.recv()
+    print(*(child.pid for child, _ in children), flush=True)
+    {then}
+"""
+
+
+class Unpicklable(Exception):  # noqa: N818 - a stranger's exception
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__("lost on the way")
+
+
+def where() -> tuple[int, int, bool]:
+    return os.getpid(), os.getsid(0), signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def stumble() -> None:
+    message = "no such layer"
+    raise ValueError(message)
+
+
+def raise_what_cannot_travel() -> None:
+    raise Unpicklable(1, 2)
+
+
+def give_what_cannot_travel() -> Callable[[], None]:
+    return lambda: None
+
+
+def leave() -> None:
+    os._exit(7)
+
+
+def crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def sleep(line: "Connection[Any, Any]") -> None:
+    line.send(subprocess.Popen(["sleep", "60"]).pid)
+    time.sleep(60)
+
+
+def has_tensorflow() -> bool:
+    return "tensorflow" in sys.modules
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_a_fresh_process_stands_apart_from_the_terminal(method: process.Method) -> None:
+    pid, session, ignores_interrupts = process.call(where, method=method)
+
+    assert pid != os.getpid()
+    assert session == pid
+    assert ignores_interrupts
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+def test_a_forked_process_has_tensorflow_already() -> None:
+    process.check_preloaded()
+
+    assert process.call(has_tensorflow)
+
+
+def test_an_exception_comes_back_with_its_traceback() -> None:
+    with pytest.raises(ValueError, match="no such layer") as caught:
+        process.call(stumble)
+
+    assert "in stumble" in caught.value.__notes__[0]
+
+
+def test_what_cannot_be_pickled_is_an_error_and_not_a_wait() -> None:
+    with pytest.raises(RuntimeError, match="lost on the way"):
+        process.call(raise_what_cannot_travel)
+    with pytest.raises(Exception, match="pickle"):
+        process.call(give_what_cannot_travel)
+
+
+@pytest.mark.parametrize(("how", "words"), [(leave, "exit code 7"), (crash, "SIGSEGV")])
+def test_a_process_that_dies_says_how(how: Callable[[], None], words: str) -> None:
+    with pytest.raises(process.ChildDied, match=words):
+        process.call(how)
+
+
+def test_killing_a_process_kills_what_it_started() -> None:
+    child, line = process.fresh(sleep)
+    grandchild = line.recv()
+
+    process.kill(child)
+
+    assert not child.is_alive()
+    assert _gone(grandchild)
+    with pytest.raises(EOFError):
+        line.recv()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread watches, which takes longer")
+def test_a_killed_coordinator_leaves_no_process_behind(tmp_path: Path) -> None:
+    coordinator, children = _start(tmp_path, "time.sleep(60)")
+
+    coordinator.kill()
+    coordinator.wait()
+
+    assert all(_gone(pid) for pid in children)
+
+
+def test_a_forgotten_process_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
+    coordinator, children = _start(tmp_path, "pass")
+
+    assert coordinator.wait(20) == 0
+    assert all(_gone(pid) for pid in children)
+
+
+def test_missing_tensorflow_is_one_sentence_with_the_way_to_mend_it(tmp_path: Path) -> None:
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('No module named tensorflow')")
+    program = "from hpsearch.worker import process\nif __name__ == '__main__': process.check_preloaded()"
+
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert "TensorFlow cannot be imported here (ImportError: No module named tensorflow)" in said.stderr
+    assert "pip install" in said.stderr
+
+
+def _start(folder: Path, then: str) -> tuple["subprocess.Popen[str]", list[int]]:
+    script = folder / "coordinator.py"
+    script.write_text(STARTS.format(then=then))
+    coordinator = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert coordinator.stdout
+    return coordinator, [int(pid) for pid in coordinator.stdout.readline().split()]
+
+
+def _gone(pid: int) -> bool:
+    for _ in range(100):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
