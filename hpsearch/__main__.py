@@ -32,6 +32,7 @@ def _command(words: list[str] | None) -> int:
     from hpsearch.cli.output import complain
     from hpsearch.errors import HpsearchError
 
+    out = sys.stdout
     try:
         code = group.main(args=words, prog_name="hpsearch", standalone_mode=False)
     except HpsearchError as error:
@@ -42,6 +43,10 @@ def _command(words: list[str] | None) -> int:
         return error.exit_code
     except click.Abort as error:
         raise KeyboardInterrupt from error
+    except SystemExit:
+        if sys.stdout is not out:  # click met a closed pipe, put a quiet stream there, and chose an exit code of ours
+            return BROKEN_PIPE
+        raise
     return code if isinstance(code, int) else 0
 
 

@@ -89,11 +89,8 @@ def nearest(metric: str) -> str | None:
 def _comparable(alike: str, name: str, plain: str) -> bool:
     if alike == name:
         return True
-    return plain not in ABBREVIATED and abs(len(alike) - len(name)) <= LONGEST_SLIP and _digits(alike) == _digits(name)
-
-
-def _digits(name: str) -> str:
-    return re.sub(r"\D", "", name)
+    numbered = re.search(r"\d", alike + plain)  # f2_score is no slip of f1_score, nor precision_2 of precision
+    return plain not in ABBREVIATED and not numbered and abs(len(alike) - len(name)) <= LONGEST_SLIP
 
 
 def distance(one: str, other: str) -> int:

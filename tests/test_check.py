@@ -37,7 +37,7 @@ def hpsearch(*words: str, **surroundings: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **surroundings})
 
 
-def test_a_good_experiment_is_printed_as_toml_with_its_defaults_and_no_secret(file):
+def test_a_good_experiment_is_printed_as_toml_with_its_defaults_and_no_secret(file: Path) -> None:
     done = hpsearch("check", str(file))
 
     said = tomllib.loads(done.stdout)
@@ -54,7 +54,7 @@ def test_a_good_experiment_is_printed_as_toml_with_its_defaults_and_no_secret(fi
     assert "canary" not in done.stdout
 
 
-def test_mistakes_are_printed_as_json_too(file):
+def test_mistakes_are_printed_as_json_too(file: Path) -> None:
     done = hpsearch("check", str(file), "--json", "--set", "search.trials=0")
 
     said = json.loads(done.stdout)
@@ -63,13 +63,13 @@ def test_mistakes_are_printed_as_json_too(file):
     assert said["mistakes"][0]["where"] == "--set search.trials"
 
 
-def test_a_good_experiment_is_printed_as_json(file):
+def test_a_good_experiment_is_printed_as_json(file: Path) -> None:
     done = hpsearch("check", str(file), "--json", "--set", "search.trials=9")
 
     assert json.loads(done.stdout)["experiment"]["search"]["trials"] == 9
 
 
-def test_neither_help_nor_check_imports_anything_heavy(file):
+def test_neither_help_nor_check_imports_anything_heavy(file: Path) -> None:
     heavy = (
         "numpy",
         "tensorflow",
@@ -97,7 +97,7 @@ def test_neither_help_nor_check_imports_anything_heavy(file):
     assert said == ["[]", "[]"]
 
 
-def test_the_door_imports_nothing_until_it_is_opened():
+def test_the_door_imports_nothing_until_it_is_opened() -> None:
     program = (
         "import sys; before = set(sys.modules); import hpsearch.__main__; print(sorted(set(sys.modules) - before))"
     )
@@ -107,7 +107,7 @@ def test_the_door_imports_nothing_until_it_is_opened():
     assert done.stdout.strip() == "['hpsearch', 'hpsearch.__main__']"
 
 
-def test_help_names_every_command_with_examples():
+def test_help_names_every_command_with_examples() -> None:
     done = hpsearch("--help")
 
     assert done.returncode == 0
@@ -116,7 +116,7 @@ def test_help_names_every_command_with_examples():
 
 
 @pytest.mark.parametrize("words", [["chekc"], ["check"], ["check", "--jsn", "x.toml"], ["--verison"]])
-def test_wrong_words_exit_with_2_and_the_nearest_known_word(words):
+def test_wrong_words_exit_with_2_and_the_nearest_known_word(words: list[str]) -> None:
     done = hpsearch(*words)
 
     assert done.returncode == 2
@@ -124,13 +124,13 @@ def test_wrong_words_exit_with_2_and_the_nearest_known_word(words):
     assert words != ["chekc"] or "did you mean 'check'?" in done.stderr
 
 
-def test_the_version_is_told():
+def test_the_version_is_told() -> None:
     done = hpsearch("--version")
 
     assert done.stdout.startswith("hpsearch 0.")
 
 
-def test_the_schema_describes_every_table():
+def test_the_schema_describes_every_table() -> None:
     done = hpsearch("schema")
 
     said = json.loads(done.stdout)
@@ -138,7 +138,7 @@ def test_the_schema_describes_every_table():
     assert said["$defs"]["Search"]["properties"]["trials"]["description"]
 
 
-def test_a_closed_pipe_is_no_mistake():
+def test_a_closed_pipe_is_no_mistake() -> None:
     command = f"{sys.executable} -m hpsearch schema | true; exit ${{PIPESTATUS[0]}}"
 
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
@@ -147,7 +147,7 @@ def test_a_closed_pipe_is_no_mistake():
     assert done.stderr == ""
 
 
-def test_an_error_is_written_without_colours_or_control_signs_to_a_file(file):
+def test_an_error_is_written_without_colours_or_control_signs_to_a_file(file: Path) -> None:
     file.write_text(GOOD.replace('name = "small"', 'name = "\\u001b[31mred"'))
 
     done = hpsearch("check", str(file))
@@ -156,7 +156,9 @@ def test_an_error_is_written_without_colours_or_control_signs_to_a_file(file):
     assert "\x1b" not in done.stderr
 
 
-def test_what_nobody_foresaw_shows_its_traceback_and_asks_for_a_report(monkeypatch, capfd):
+def test_what_nobody_foresaw_shows_its_traceback_and_asks_for_a_report(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "hpsearch.cli.schema", None)
 
     code = main(["schema"])
@@ -167,17 +169,17 @@ def test_what_nobody_foresaw_shows_its_traceback_and_asks_for_a_report(monkeypat
     assert "please report" in said
 
 
-def test_a_table_aligns_its_columns(capsys):
+def test_a_table_aligns_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
     table(["name", "n"], [["a\x1b", 5], ["bcdef", 1000]])
 
     assert capsys.readouterr().out.splitlines() == ["name      n", "a\\x1b     5", "bcdef  1000"]
 
 
-def test_json_for_programs_holds_no_nan(capsys):
+def test_json_for_programs_holds_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": [float("nan"), float("inf"), 1.5]})
 
     assert json.loads(capsys.readouterr().out) == {"a": [None, None, 1.5]}
 
 
-def test_no_text_drives_the_terminal():
+def test_no_text_drives_the_terminal() -> None:
     assert plain("a\x1b[2J\nb\r") == "a\\x1b[2J\nb\\r"

@@ -142,7 +142,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "line", "words"), BAD, ids=[words[:40] for _, _, words in BAD])
-def test_a_mistake_is_told_with_its_line_its_mend_and_exit_code_2(project, capfd, text, line, words):
+def test_a_mistake_is_told_with_its_line_its_mend_and_exit_code_2(
+    project: Project, capfd: pytest.CaptureFixture[str], text: str | bytes, line: int, words: str
+) -> None:
     file = written(project, text)
 
     code = main(["check", str(file)])
@@ -155,7 +157,7 @@ def test_a_mistake_is_told_with_its_line_its_mend_and_exit_code_2(project, capfd
     assert "Traceback" not in said
 
 
-def test_all_mistakes_of_a_file_are_told_at_once_in_its_order(project):
+def test_all_mistakes_of_a_file_are_told_at_once_in_its_order(project: Project) -> None:
     text = GOOD.replace(SOURCE, 'source = "mnst"').replace(TRIALS, "trials = 0").replace(BATCH, 'epoch = "x"')
 
     with pytest.raises(ExperimentRefused) as refused:
@@ -176,14 +178,14 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order(project):
         ("name=\udcff", "this is not KEY=VALUE"),
     ],
 )
-def test_a_mistake_in_a_set_is_shown_there(project, word, said):
+def test_a_mistake_in_a_set_is_shown_there(project: Project, word: str, said: str) -> None:
     with pytest.raises(ExperimentRefused) as refused:
         loaded(project, GOOD, word)
 
     assert said in str(refused.value)
 
 
-def test_a_set_wins_over_the_file_as_a_toml_value_or_else_as_text(project):
+def test_a_set_wins_over_the_file_as_a_toml_value_or_else_as_text(project: Project) -> None:
     words = (
         "search.trials=7",
         "search.time=30m",
@@ -200,7 +202,7 @@ def test_a_set_wins_over_the_file_as_a_toml_value_or_else_as_text(project):
     assert list(experiment.space) == ["a.b"]
 
 
-def test_relative_paths_begin_at_the_project_in_the_file_and_at_the_shell_in_a_set(project):
+def test_relative_paths_begin_at_the_project_in_the_file_and_at_the_shell_in_a_set(project: Project) -> None:
     text = GOOD.replace(SOURCE, 'source = "idx"\nfolder = "images"') + '[tracking]\nmlflow = "sqlite:///runs/a.db"\n'
 
     in_file = loaded(project, text)
@@ -213,11 +215,11 @@ def test_relative_paths_begin_at_the_project_in_the_file_and_at_the_shell_in_a_s
 
 
 @pytest.mark.parametrize("address", ["http://host:5000", "sqlite:////abs/a.db", "sqlite:///:memory:", "databricks"])
-def test_an_address_that_is_not_relative_stays_as_it_is(address, tmp_path):
+def test_an_address_that_is_not_relative_stays_as_it_is(address: str, tmp_path: Path) -> None:
     assert resolve_tracking(address, tmp_path) == address
 
 
-def test_a_file_that_is_missing_huge_or_no_file_is_refused(project):
+def test_a_file_that_is_missing_huge_or_no_file_is_refused(project: Project) -> None:
     big = written(project, b"# " + b"x" * 50_000_000)
     pipe = project.root / "experiments" / "pipe.toml"
     os.mkfifo(pipe)
@@ -234,7 +236,9 @@ def test_a_file_that_is_missing_huge_or_no_file_is_refused(project):
     assert "did you mean" in said["y.toml"]
 
 
-def test_a_search_space_that_leads_out_of_the_project_is_refused(project, tmp_path_factory):
+def test_a_search_space_that_leads_out_of_the_project_is_refused(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     outside = tmp_path_factory.mktemp("outside") / "evil.py"
     outside.write_text("def build(hp): ...\n")
     (project.root / "searchspace" / "evil.py").symlink_to(outside)
@@ -243,7 +247,7 @@ def test_a_search_space_that_leads_out_of_the_project_is_refused(project, tmp_pa
         loaded(project, GOOD.replace(BUILD, 'build = "searchspace.evil:build"'))
 
 
-def test_checking_runs_none_of_the_search_space(project):
+def test_checking_runs_none_of_the_search_space(project: Project) -> None:
     (project.root / "searchspace" / "mlp.py").write_text(f"{SPACE}\nraise SystemExit(77)\n")
 
     experiment = loaded(project)
@@ -266,11 +270,11 @@ def test_checking_runs_none_of_the_search_space(project):
         ("dice", None),
     ],
 )
-def test_a_slip_is_told_from_a_metric_of_ones_own(written_as, meant):
+def test_a_slip_is_told_from_a_metric_of_ones_own(written_as: str, meant: str | None) -> None:
     assert nearest(written_as) == meant
 
 
-def test_every_table_key_and_item_has_its_line():
+def test_every_table_key_and_item_has_its_line() -> None:
     text = '# c\na = 1\n["b c".d]\ne.f = {g = [1,\n# c\n2]}\n'
 
     found = lines(text)

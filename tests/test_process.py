@@ -6,14 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
 from hpsearch.worker import process
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 STARTS = """
 import sys, time
@@ -33,8 +35,8 @@ if __name__ == "__main__":
 
 
 class Unpicklable(Exception):  # noqa: N818 - a stranger's exception
-    def __init__(self, one: int, two: int) -> None:
-        super().__init__("lost on the way")
+    def __init__(self, where: str, when: str) -> None:
+        super().__init__(f"lost {when} {where}")
 
 
 def where() -> tuple[int, int, bool]:
@@ -47,7 +49,7 @@ def stumble() -> None:
 
 
 def raise_what_cannot_travel() -> None:
-    raise Unpicklable(1, 2)
+    raise Unpicklable(where="on the way", when="today")
 
 
 def give_what_cannot_travel() -> Callable[[], None]:
@@ -95,7 +97,7 @@ def test_an_exception_comes_back_with_its_traceback() -> None:
 
 
 def test_what_cannot_be_pickled_is_an_error_and_not_a_wait() -> None:
-    with pytest.raises(RuntimeError, match="lost on the way"):
+    with pytest.raises(RuntimeError, match="lost today on the way"):
         process.call(raise_what_cannot_travel)
     with pytest.raises(Exception, match="pickle"):
         process.call(give_what_cannot_travel)

@@ -1,4 +1,6 @@
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +36,7 @@ CODE = "import os\n\n\ndef build(hp):\n    return hp.Int('n', 1, 2)\n"
         ("def broken(:\n", False),
     ],
 )
-def test_only_what_the_code_says_counts(tmp_path, code, same):
+def test_only_what_the_code_says_counts(tmp_path: Path, code: str, same: bool) -> None:
     file = tmp_path / "space.py"
     file.write_text(CODE)
     before = code_digest([file], tmp_path)
@@ -44,7 +46,7 @@ def test_only_what_the_code_says_counts(tmp_path, code, same):
     assert (code_digest([file], tmp_path) == before) is same
 
 
-def test_the_order_of_files_and_the_place_of_the_project_do_not_count(tmp_path):
+def test_the_order_of_files_and_the_place_of_the_project_do_not_count(tmp_path: Path) -> None:
     for root in ("one", "two"):
         (tmp_path / root).mkdir()
         for name in ("a.py", "b.py"):
@@ -73,7 +75,7 @@ def test_the_order_of_files_and_the_place_of_the_project_do_not_count(tmp_path):
         ({"data": {"mirror": "https://host"}}, None),
     ],
 )
-def test_what_must_not_change_changes_its_tables_digest_and_is_named(tables, table):
+def test_what_must_not_change_changes_its_tables_digest_and_is_named(tables: dict[str, Any], table: str | None) -> None:
     old, new = experiment(), experiment(**tables)
 
     before, after = experiment_digest(old), experiment_digest(new)
@@ -84,7 +86,7 @@ def test_what_must_not_change_changes_its_tables_digest_and_is_named(tables, tab
     assert [line.partition(":")[0].partition(".")[0] for line in named] == ([table] if table else [])
 
 
-def test_a_difference_shows_both_values():
+def test_a_difference_shows_both_values() -> None:
     old, new = experiment(), experiment(search={"trials": 3, "tuner": "optuna.tpe"}, space={"n": 3})
 
     named = differences(old.model_dump(mode="json"), new.model_dump(mode="json"))
@@ -92,7 +94,7 @@ def test_a_difference_shows_both_values():
     assert named == ["search.tuner: 'keras-tuner.random' -> 'optuna.tpe'", "space.n: nothing -> 3"]
 
 
-def test_the_versions_of_what_shapes_a_result_are_known():
+def test_the_versions_of_what_shapes_a_result_are_known() -> None:
     known = versions()
 
     assert set(known) >= {"python", "hpsearch", "tensorflow", "keras", "keras-tuner", "optuna", "numpy"}
@@ -100,7 +102,7 @@ def test_the_versions_of_what_shapes_a_result_are_known():
     assert set(machine()) == {"cpus", "platform"}
 
 
-def test_the_commit_is_known_and_marked_when_files_differ(tmp_path):
+def test_the_commit_is_known_and_marked_when_files_differ(tmp_path: Path) -> None:
     def git(*words: str) -> None:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
         subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True, capture_output=True)
@@ -129,7 +131,7 @@ def test_the_commit_is_known_and_marked_when_files_differ(tmp_path):
         ("databricks", "databricks"),
     ],
 )
-def test_an_address_is_shown_without_what_is_secret(address, shown):
+def test_an_address_is_shown_without_what_is_secret(address: str, shown: str) -> None:
     said = public(experiment(tracking={"mlflow": address}))
 
     assert redacted(address) == shown

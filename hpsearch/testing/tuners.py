@@ -158,6 +158,7 @@ class TunerContract:
         names = {parameter.name for parameter in FLAT}
         assert len(tried) == 25
         assert all(set(values) == names for values in tried)
+        assert len({tuple(values.values()) for values in tried}) > 20
 
     def test_one_seed_gives_the_same_values_again(self, make: Callable[[], Tuner]) -> None:
         with self.bench(make, brief()) as first, self.bench(make, brief()) as second:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import filelock
 
@@ -34,24 +35,29 @@ def prepare_store(project: paths.Project, uri: str | None = None, experiment: st
         paths.make(project.runs)
         with filelock.FileLock(project.lock, timeout=LOCK_SECONDS, mode=0o600):
             _prepare_file(file)
-            own = client(_migrated(address))
-            experiment_id(own, experiment or project_name(project), project.artifacts.absolute().as_uri())
+            _migrate(address)
+            experiment_id(client(address), experiment or project_name(project), project.artifacts.absolute().as_uri())
     return address
 
 
 def resolve(project: paths.Project, uri: str | None = None) -> str:
     """The address that is given, or MLFLOW_TRACKING_URI, or the project's own database; SQLite files with whole paths."""
-    chosen = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{project.mlflow}"
-    if not (file := database(chosen)):
+    chosen = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    file = database(chosen) if chosen else project.mlflow
+    if chosen and not file:
         return chosen
-    _, mark, query = chosen.partition("?")
-    return f"{SQLITE}{(project.root.absolute() / file).as_posix()}{mark}{query}"
+    _, mark, query = (chosen or "").partition("?")
+    return f"{SQLITE}{_quoted(project.root.absolute() / (file or project.mlflow))}{mark}{query}"
 
 
 def database(uri: str) -> Path | None:
     """The file of a SQLite address; None for other addresses and for a database in memory."""
-    name = uri.removeprefix(SQLITE).partition("?")[0]
+    name = unquote(uri.removeprefix(SQLITE).partition("?")[0])
     return Path(name) if uri.startswith(SQLITE) and name not in {"", ":memory:"} else None
+
+
+def _quoted(file: Path) -> str:
+    return quote(file.as_posix(), safe="/: '()[]!$&*+,;=@")
 
 
 def project_name(project: paths.Project) -> str:
@@ -61,14 +67,20 @@ def project_name(project: paths.Project) -> str:
 
 def client(uri: str) -> Any:
     """MLflow's client for an address; the first import of MLflow takes about a second."""
-    for name, value in SURROUNDINGS.items():
-        os.environ.setdefault(name, value)
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what goes wrong is raised; the terminal is the board's
-    logging.getLogger("alembic").setLevel(logging.CRITICAL)
+    quiet()
     from mlflow import MlflowClient
 
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # MLflow's import sets its own
     return MlflowClient(tracking_uri=uri)
+
+
+def quiet() -> None:
+    """Import MLflow with telemetry off and time limits set; what goes wrong is raised, and the terminal is the board's."""
+    for name, value in SURROUNDINGS.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: F401  # it sets the levels of its loggers when imported
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def experiment_id(own: Any, name: str, artifacts: str | None = None) -> str:
@@ -90,10 +102,18 @@ def _prepare_file(file: Path) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
 
 
-def _migrated(address: str) -> str:
-    """Bring an older MLflow's tables up to date; MLflow itself makes those of an empty file."""
-    client(address.partition("?")[0])  # sets the environment and imports MLflow
-    return address
+def _migrate(address: str) -> None:
+    """Bring an older MLflow's tables up to date; MLflow's own client makes those of an empty file, but no more."""
+    quiet()
+    from mlflow.store.db import utils
+
+    engine = utils.create_sqlalchemy_engine(address)
+    try:
+        found = utils._get_schema_version(engine)  # noqa: SLF001  # `mlflow db upgrade` does the same, with words
+        if found not in {None, utils._get_latest_schema_revision()}:  # noqa: SLF001  # the same
+            utils._upgrade_db(engine)  # noqa: SLF001  # the same
+    finally:
+        engine.dispose()
 
 
 def _remote(file: Path) -> bool:

@@ -43,9 +43,11 @@ class Axis:
             return next((place for place, known in enumerate(self.values) if same(known, value)), None)
         if isinstance(value, bool | str):
             return None
-        point = value if self.mirror is None else self.mirror - value
         low, high = self._ends()
-        return point if low <= point <= high else None
+        if not low <= value <= high:
+            return None
+        # Mirroring the end of a float range may miss the other end by its last bit.
+        return value if self.mirror is None else min(max(self.mirror - value, low), high)
 
     def _ends(self) -> tuple[Point, Point]:
         if isinstance(self.distribution, CategoricalDistribution):

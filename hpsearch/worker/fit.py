@@ -124,7 +124,8 @@ class _Run:
                 raise ValueError(message)
             return self._wire.ask(parameter)
 
-        return AskingHyperParameters(ask, task, values)
+        known = {name: value for name, value in values.items() if not (searched and name == BATCH_SIZE)}
+        return AskingHyperParameters(ask, task, known)
 
     def _epoch(self) -> None:
         began = time.monotonic()

@@ -6,6 +6,7 @@ multiprocessing's forkserver does it on Linux; elsewhere, and on request, each p
 import atexit
 import contextlib
 import multiprocessing
+import multiprocessing.util
 import os
 import pickle
 import signal
@@ -44,7 +45,8 @@ def method_here() -> Method:
 
 @cache
 def _context(method: Method) -> ForkServerContext | SpawnContext:
-    # multiprocessing waits at exit for every child that runs: a forgotten one must not keep the program from ending.
+    # At exit multiprocessing.util waits for every child that runs: a forgotten one must not keep the program from
+    # ending. What was registered last is run first, so that module has to be imported by now.
     atexit.register(_end_all)
     if method == "spawn":
         return multiprocessing.get_context("spawn")

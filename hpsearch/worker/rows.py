@@ -7,28 +7,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-WANT_ONE_HOT = {
-    "binary_crossentropy",
-    "binary_focal_crossentropy",
-    "categorical_crossentropy",
-    "categorical_focal_crossentropy",
-    "categorical_generalized_cross_entropy",
-    "categorical_hinge",
-    "cosine_similarity",
-    "dice",
-    "hinge",
-    "huber",
-    "kl_divergence",
-    "log_cosh",
-    "mean_absolute_error",
-    "mean_squared_error",
-    "poisson",
-    "squared_hinge",
-    "tversky",
-}
+FLAT = 2  # the rank of an output of shape (rows, classes)
 
 
-class ShapesDisagree(ValueError):  # noqa: N818  named by its consequence, as all our errors are
+class ShapesDisagree(ValueError):  # noqa: N818  named by what it says, as the errors around it are
     """The model cannot take these images or these labels; the text names both shapes."""
 
 
@@ -52,7 +34,7 @@ class Rows:
             return cls(images, labels, rows["train"], rows["validation"])
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
-        """The training rows in the order of an epoch: the same for the same seed and epoch, whatever came before."""
+        """The training rows in the order of an epoch: the same for one seed and epoch, whatever came before."""
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch])))
         return self.train[generator.permutation(len(self.train))]
 
@@ -80,46 +62,67 @@ def fitted(rows: Rows, model: Any) -> Fitted:
     shape = _image_shape(rows, model)
     if not model.built:
         model.build((None, *shape))
-    return Fitted(rows, shape, _one_hot(rows, model, model.compute_output_shape((None, *shape))))
+    return Fitted(rows, shape, _one_hot(rows, model, shape))
 
 
 def _image_shape(rows: Rows, model: Any) -> tuple[int, ...]:
     height, width = rows.images.shape[1:]
-    shapes = [(height, width, 1), (height, width), (height * width,)]
-    if not model.built:
-        return next((shape for shape in shapes if _ends_flat(model, shape)), shapes[0])
-    wanted = model.input_shape
+    shapes: list[tuple[int, ...]] = [(height, width, 1), (height, width), (height * width,)]
+    try:
+        wanted = model.input_shape
+    except (AttributeError, ValueError):  # a subclassed or not yet built model does not say what it takes
+        return next((shape for shape in shapes if _rank(_outputs(model, shape)) == FLAT), shapes[0])
     for shape in shapes:
-        if isinstance(wanted, tuple) and _takes(wanted, shape):
+        if _takes(wanted, shape):
             return shape
-    message = f"the model takes inputs of shape {wanted}, but the images are {height} × {width}"
-    raise ShapesDisagree(f"{message}\n  let its Input have one of the shapes {', '.join(map(str, shapes))}")
+    message = (
+        f"the model takes inputs of shape {wanted}, but the images are {height} × {width}\n"
+        f"  let its Input have one of the shapes {', '.join(map(str, shapes))}"
+    )
+    raise ShapesDisagree(message)
 
 
-def _takes(wanted: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
-    if len(wanted) != len(shape) + 1:
+def _takes(wanted: Any, shape: tuple[int, ...]) -> bool:
+    if not isinstance(wanted, tuple) or len(wanted) != len(shape) + 1:
         return False
     return all(want in {None, size} for want, size in zip(wanted[1:], shape, strict=True))
 
 
-def _ends_flat(model: Any, shape: tuple[int, ...]) -> bool:
+def _outputs(model: Any, shape: tuple[int, ...]) -> Any:
+    """The shape a model ends in, or None where it does not take or does not tell."""
     try:
-        return len(model.compute_output_shape((None, *shape))) == len(("rows", "classes"))
-    except Exception:  # noqa: BLE001  a user's layer may raise anything at a shape it does not like: try the next
-        return False
+        return model.compute_output_shape((None, *shape))
+    except Exception:  # noqa: BLE001  a user's layer may raise anything at a shape it does not like
+        return None
 
 
-def _one_hot(rows: Rows, model: Any, outputs: Any) -> int:
-    classes = int(rows.labels.max()) + 1
-    wants, known = _wants_one_hot(model.loss)
-    if not known:
+def _rank(shape: Any) -> int | None:
+    return len(shape) if isinstance(shape, tuple) else None
+
+
+def _one_hot(rows: Rows, model: Any, shape: tuple[int, ...]) -> int:
+    outputs, classes = _outputs(model, shape), int(rows.labels.max(initial=0)) + 1
+    loss = _keras_loss(model.loss)
+    if outputs is None or loss is None:
         return 0
-    single = wants and outputs[-1] == 1
-    if isinstance(outputs, tuple) and len(outputs) == len(("rows", "classes")) and (outputs[-1] >= classes or single and classes <= 2):
-        return outputs[-1] if wants and not single else 0
-    message = f"the model ends in shape {outputs}, but the labels have shape ({len(rows.labels)},) and {classes} classes"
-    raise ShapesDisagree(f"{message}\n  let its last layer have {classes} units (hp.task.classes)")
+    units = outputs[-1] if _rank(outputs) == FLAT else 0
+    sparse = loss.startswith("sparse")
+    if units == 1 and classes <= FLAT and not sparse:
+        return 0  # one sigmoid for two classes
+    if units is None or units >= classes:
+        return 0 if sparse else int(units or classes)
+    message = (
+        f"the model ends in shape {outputs}, the labels have shape ({len(rows.labels)},) and {classes} classes\n"
+        f"  let the last layer have {classes} units (hp.task.classes)"
+    )
+    raise ShapesDisagree(message)
 
 
-def _wants_one_hot(loss: Any) -> tuple[bool, bool]:
-    """Whether the loss compares with one-hot labels, and whether it is known at all (Keras's own)."""
+def _keras_loss(loss: Any) -> str | None:
+    """The name of a loss that is Keras's own, None for a person's own, whose labels stay integers."""
+    import keras
+
+    function = keras.losses.get(loss) if isinstance(loss, str) else loss
+    function = getattr(function, "fn", function)  # Keras's loss classes wrap a function
+    name, module = getattr(function, "__name__", None), getattr(function, "__module__", None) or ""
+    return str(name) if name and module.startswith("keras.") else None

@@ -1,0 +1,122 @@
+"""Keeps a fit on disk so exactly that it goes on bit for bit: weights, optimizer, every random state.
+
+The file: a SHA-256 of what follows, the length of a JSON header (8 bytes, little-endian), the header
+(state, and dtype and shape of every array), the arrays' bytes one after another. No pickle, no zip.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.paths import write
+
+DIGEST = 32
+LENGTH = 8
+Arrays = Sequence[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds: the caller's own state, and the values of every variable in Keras's order."""
+
+    state: dict[str, Any]
+    arrays: tuple[NDArray[Any], ...]
+
+
+def save(path: Path, model: Any, state: Mapping[str, Any]) -> None:
+    """Write the model (its optimizer built here if need be) with a state that JSON can hold, whole or not at all."""
+    _write(path, _values(_variables(model)), state)
+
+
+def load(path: Path) -> Saved | None:
+    """Read a checkpoint; None if there is none or if a single bit of it is not as it was written."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return _parsed(content)
+
+
+def restore(saved: Saved, model: Any) -> None:
+    """Put a checkpoint back into a model of the same build; raise ValueError, touching nothing, if it is another."""
+    _assign(_variables(model), saved)
+
+
+def save_weights(path: Path, model: Any) -> None:
+    """Write the weights alone (batch-norm statistics among them), whole or not at all."""
+    _write(path, _values(model.weights), {})
+
+
+def load_weights(path: Path, model: Any) -> None:
+    """Put weights back; raise ValueError if the file is missing, damaged, or another model's."""
+    saved = load(path)
+    if saved is None:
+        message = f"{path}: these weights are missing or damaged"
+        raise ValueError(message)
+    _assign(model.weights, saved)
+
+
+def _variables(model: Any) -> list[Any]:
+    # Keras counts the states of SeedGenerators among `variables`, not among `weights`. A layer that draws without
+    # a seed of its own uses the global generator, which has no public name.
+    from keras.src.random.seed_generator import global_seed_generator
+
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    found = [*model.variables, *model.optimizer.variables, global_seed_generator().state]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def _values(variables: Sequence[Any]) -> Arrays:
+    import keras
+
+    return [np.ascontiguousarray(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
+
+
+def _write(path: Path, arrays: Arrays, state: Mapping[str, Any]) -> None:
+    outline = [[array.dtype.name, array.shape] for array in arrays]
+    header = json.dumps({"state": dict(state), "arrays": outline}).encode()
+    parts = [len(header).to_bytes(LENGTH, "little"), header, *(array.tobytes() for array in arrays)]
+    body = b"".join(parts)
+    digest = hashlib.sha256(body).digest()
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(digest)
+            file.write(body)
+
+    write(path, fill)
+
+
+def _parsed(content: bytes) -> Saved | None:
+    body = memoryview(content)[DIGEST:]
+    if len(content) < DIGEST + LENGTH or hashlib.sha256(body).digest() != content[:DIGEST]:
+        return None
+    start = LENGTH + int.from_bytes(body[:LENGTH], "little")
+    header = json.loads(bytes(body[LENGTH:start]))
+    arrays = []
+    for name, shape in header["arrays"]:
+        dtype, count = np.dtype(name), int(np.prod(shape, dtype=np.int64))  # TensorFlow's import makes bfloat16 known
+        arrays.append(np.frombuffer(body, dtype, count, start).reshape(shape))
+        start += count * dtype.itemsize
+    return Saved(header["state"], tuple(arrays))
+
+
+def _assign(variables: Sequence[Any], saved: Saved) -> None:
+    is_ = [tuple(variable.shape) for variable in variables]
+    was = [array.shape for array in saved.arrays]
+    if is_ != was:
+        other = next((pair for pair in zip(was, is_, strict=False) if pair[0] != pair[1]), (len(was), len(is_)))
+        message = (
+            f"the checkpoint is another model's: {len(was)} arrays for {len(is_)} variables; "
+            f"the first that differs is {other[0]} for {other[1]}"
+        )
+        raise ValueError(message)
+    for variable, array in zip(variables, saved.arrays, strict=True):
+        variable.assign(array)

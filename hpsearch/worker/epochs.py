@@ -1,0 +1,32 @@
+"""What every training loop promises: epochs, one after another, which can be given up between two steps."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+Tick = Callable[[int, int], bool]
+VALIDATION_BATCH = 256  # at least so many rows a step: no gradients, so less memory; means stay means
+
+
+class GivenUp(Exception):  # noqa: N818  not a fault: the caller's own wish comes back to it
+    """`tick` said no, so the epoch ended half way; the model is as the last step left it."""
+
+
+class Loop(Protocol):
+    """Trains a compiled model epoch by epoch."""
+
+    kind: str
+    """"graph", or "fit: " and why."""
+
+    def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
+        """Train epoch `number` (from 1) and validate; give Keras's metrics by their names.
+
+        Adds learning_rate as it stands after the epoch; without validation rows there is no val_*.
+        About once a second `tick(step, steps)` hears how far the training is; if it says False, raise GivenUp.
+        """
+
+
+def learning_rate(model: Any) -> float:
+    """The optimizer's learning rate for its next step."""
+    import keras
+
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))

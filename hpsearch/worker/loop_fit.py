@@ -1,0 +1,88 @@
+"""Trains through Keras's own model.fit, one epoch at a time, for models that the graph loop would not do justice."""
+
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate
+from hpsearch.worker.rows import Fitted
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
+    """Rows in a given order, batch by batch, the last as small as it comes."""
+
+    def __init__(self, fitted: Fitted, order: NDArray[np.int64], batch_size: int) -> None:
+        """Keep the order; images are read when their batch comes."""
+        super().__init__()
+        self._fitted, self._order, self._size = fitted, order, batch_size
+
+    def __len__(self) -> int:
+        """The number of batches."""
+        return math.ceil(len(self._order) / self._size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The batch of this number, from 0."""
+        return self._fitted.batch(self._order[index * self._size : (index + 1) * self._size])
+
+
+class Ticking(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
+    """Ticks about once a second, and keeps the raw weights that model.fit replaces by their average at its end."""
+
+    def __init__(self, tick: Tick | None, steps: int) -> None:
+        """Tick over an epoch of so many steps."""
+        super().__init__()
+        self._tick, self._steps, self._done, self._last = tick, steps, 0, time.monotonic()
+        self.raw: list[NDArray[Any]] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
+        """Tick while training."""
+        self._done = batch + 1
+        self._beat()
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
+        """Tick while validating."""
+        self._beat()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
+        """Keep the weights where the optimizer will average them."""
+        if getattr(self.model.optimizer, "use_ema", False):
+            self.raw = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+
+    def _beat(self) -> None:
+        if self._tick is None or time.monotonic() - self._last < 1:
+            return
+        self._last = time.monotonic()
+        if not self._tick(self._done, self._steps):
+            raise GivenUp
+
+
+class FitLoop:
+    """The general loop: whatever Keras can train, on the same batches as the graph loop."""
+
+    def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int, reason: str) -> None:
+        """Take the built and compiled model, and why it comes here."""
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        self.kind = f"fit: {reason}"
+        self._model, self._fitted, self._batch_size, self._seed = model, fitted, batch_size, seed
+
+    def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
+        """Train and validate one epoch; see Loop."""
+        batches = Batches(self._fitted, self._fitted.rows.order(self._seed, number), self._batch_size)
+        ticking = Ticking(tick, len(batches))
+        history = self._model.fit(
+            batches, shuffle=False, initial_epoch=number - 1, epochs=number, verbose=0,
+            validation_data=self._validation(), callbacks=[ticking],
+        )  # fmt: skip
+        for variable, value in zip(self._model.trainable_variables, ticking.raw, strict=False):
+            variable.assign(value)  # otherwise the next epoch would begin from the average
+        metrics = {name: float(values[-1]) for name, values in history.history.items()}
+        return metrics | {"learning_rate": learning_rate(self._model)}
+
+    def _validation(self) -> Batches | None:
+        rows = self._fitted.rows.validation
+        return Batches(self._fitted, rows, max(self._batch_size, VALIDATION_BATCH)) if len(rows) else None

@@ -1,0 +1,122 @@
+"""Trains whole stretches of an epoch inside one TensorFlow graph, through the model's own train_step."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate
+from hpsearch.worker.rows import Fitted
+
+SECONDS = 1.0  # how long a stretch aims to be
+FIRST = 16  # steps of the first stretch, before anything is known
+GROWTH = 8  # a stretch is at most so many times longer than the last
+
+
+class Stretches:
+    """One traced function that runs any stretch of steps over any order of rows."""
+
+    def __init__(self, step: Callable[[Any], Any], source: "Source", batch_size: int) -> None:
+        """Trace nothing yet; the first run does."""
+        self._batch_size, self._pace = batch_size, FIRST
+        self._function = _looped(step, source, batch_size)
+
+    def run(self, order: NDArray[np.int64], tick: Callable[[int, int], None]) -> None:
+        """Go over the rows once, in this order, the last batch as small as it comes; tick between stretches."""
+        import tensorflow as tf
+
+        rows, steps = tf.constant(order, tf.int64), -(-len(order) // self._batch_size)
+        done = 0
+        while done < steps:
+            stop = min(steps, done + self._pace)
+            self._function.get_concrete_function()  # traced before the clock starts; free from the second time on
+            began = time.monotonic()
+            self._function(rows, tf.constant(done), tf.constant(stop)).numpy()
+            self._learn_pace(stop - done, time.monotonic() - began)
+            done = stop
+            tick(done, steps)
+
+    def _learn_pace(self, steps: int, seconds: float) -> None:
+        self._pace = max(1, min(int(steps * SECONDS / max(seconds, 1e-6)), GROWTH * self._pace))
+
+
+class Source:
+    """The images and labels as tensors in memory, bytes as they are on disk."""
+
+    def __init__(self, fitted: Fitted) -> None:
+        """Copy the arrays into TensorFlow's memory."""
+        import tensorflow as tf
+
+        self._images, self._labels = tf.constant(fitted.rows.images), tf.constant(fitted.rows.labels)
+        self._shape, self._one_hot = fitted.shape, fitted.one_hot
+
+    def batch(self, numbers: Any) -> tuple[Any, Any]:
+        """These rows as float32 images in 0 … 1 and their labels; `numbers` is an int64 tensor."""
+        import tensorflow as tf
+
+        images = tf.reshape(tf.gather(self._images, numbers), (-1, *self._shape))
+        labels = tf.gather(self._labels, numbers)
+        return tf.cast(images, tf.float32) / 255.0, tf.one_hot(labels, self._one_hot) if self._one_hot else labels
+
+
+class GraphLoop:
+    """The quick loop: nothing but Keras's own step and metrics, without Python and input pipeline between steps."""
+
+    kind = "graph"
+
+    def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int) -> None:
+        """Take the built and compiled model; the optimizer's variables are made here."""
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        self._model, self._rows, self._seed = model, fitted.rows, seed
+        source = Source(fitted)
+        self._train = Stretches(model.train_step, source, batch_size)
+        self._validate = Stretches(model.test_step, source, max(batch_size, VALIDATION_BATCH))
+
+    def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
+        """Train and validate one epoch; see Loop."""
+        order, steps = self._rows.order(self._seed, number), 0
+
+        def training(done: int, of: int) -> None:
+            nonlocal steps
+            steps = of
+            if tick and not tick(done, of):
+                raise GivenUp
+
+        def validating(_done: int, _of: int) -> None:
+            training(steps, steps)
+
+        metrics = self._pass(self._train, order, training)
+        if len(self._rows.validation):
+            found = self._pass(self._validate, self._rows.validation, validating)
+            metrics |= {f"val_{name}": value for name, value in found.items()}
+        return metrics | {"learning_rate": learning_rate(self._model)}
+
+    def _pass(
+        self, stretches: Stretches, order: NDArray[np.int64], tick: Callable[[int, int], None]
+    ) -> dict[str, float]:
+        self._model.reset_metrics()
+        stretches.run(order, tick)
+        return {name: float(value) for name, value in self._model.get_metrics_result().items()}
+
+
+def _looped(step: Callable[[Any], Any], source: Source, batch_size: int) -> Any:
+    """Wrap a step into a function (order, start, stop) that runs steps start … stop - 1 and gives back stop.
+
+    Never compiled by XLA: on CPUs that is several times slower for such a loop.
+    """
+    import tensorflow as tf
+
+    numbers, count = tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int32)
+
+    @tf.function(input_signature=[numbers, count, count], autograph=False, jit_compile=False)  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def stretch(order: Any, start: Any, stop: Any) -> Any:
+        def body(index: Any) -> Any:
+            step(source.batch(order[index * batch_size : (index + 1) * batch_size]))
+            return index + 1
+
+        return tf.while_loop(lambda index: index < stop, body, [start], parallel_iterations=1)[0]
+
+    return stretch

@@ -1,0 +1,62 @@
+"""Chooses how a model is trained: in one graph where that is the same, by model.fit where it might not be."""
+
+from typing import Any, Literal
+
+from hpsearch.worker.epochs import GivenUp, Loop, Tick
+from hpsearch.worker.rows import Rows, ShapesDisagree, fitted
+
+__all__ = ["GivenUp", "Loop", "LoopUnfit", "Rows", "ShapesDisagree", "Tick", "choose", "make_loop"]
+
+OWN = (  # where a model with its own version of one of these does something the graph loop would pass by
+    "train_step", "test_step", "fit", "evaluate", "make_train_function", "make_test_function",
+    "compute_metrics", "reset_metrics", "get_metrics_result",
+)  # fmt: skip
+
+
+class LoopUnfit(ValueError):  # noqa: N818  named by what it says
+    """The experiment asks for the graph loop, and the model is not made for it."""
+
+
+def make_loop(
+    model: Any, rows: Rows, *, batch_size: int, seed: int, loop: Literal["auto", "graph", "fit"] = "auto"
+) -> Loop:
+    """Make the loop that trains a compiled model on these rows; it builds model and optimizer if need be.
+
+    `seed` orders the batches. Raise ShapesDisagree or LoopUnfit, both ValueErrors, when it cannot be.
+    """
+    name, reason = choose(model, loop)
+    shaped = fitted(rows, model)
+    if name == "graph":
+        from hpsearch.worker.loop_graph import GraphLoop
+
+        return GraphLoop(model, shaped, batch_size, seed)
+    from hpsearch.worker.loop_fit import FitLoop
+
+    return FitLoop(model, shaped, batch_size, seed, reason)
+
+
+def choose(model: Any, loop: Literal["auto", "graph", "fit"]) -> tuple[Literal["graph", "fit"], str]:
+    """Which loop trains the model, and why; raise LoopUnfit where "graph" is asked for and cannot be."""
+    if loop == "fit":
+        return "fit", "because the experiment asks for it"
+    obstacle = _obstacle(model)
+    if obstacle is None:
+        return "graph", "because the model trains by Keras's own step"
+    if loop == "graph":
+        message = f"the graph loop cannot train this model, {obstacle}\n  set train.loop to 'auto' or 'fit'"
+        raise LoopUnfit(message)
+    return "fit", obstacle
+
+
+def _obstacle(model: Any) -> str | None:
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return f"because Keras runs on {keras.backend.backend()}"
+    if model.run_eagerly:
+        return "because compile asked for run_eagerly"
+    if own := [name for name in OWN if getattr(type(model), name) is not getattr(keras.Model, name)]:
+        return f"because {type(model).__name__} has its own {', '.join(own)}"
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        return "because the model is spread over several devices"
+    return None

@@ -1,0 +1,220 @@
+"""The graph loop trains as model.fit does, and models it would not do justice to go through model.fit."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hpsearch.worker.loops import GivenUp, LoopUnfit, Rows, ShapesDisagree, choose, make_loop
+
+layers, regularizers = keras.layers, keras.regularizers
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        pass  # another test module has used TensorFlow in this process before
+
+
+@pytest.fixture
+def rows(tmp_path):
+    generator = np.random.default_rng(3)
+    labels = generator.integers(0, 10, 300)
+    images = generator.integers(0, 120, (300, 28, 28)) + 10 * labels[:, None, None]
+    np.save(tmp_path / "images.npy", images.astype(np.uint8))
+    np.save(tmp_path / "labels.npy", labels.astype(np.int64))
+    shuffled = generator.permutation(300)
+    np.savez(tmp_path / "split.npz", train=np.sort(shuffled[:237]), validation=np.sort(shuffled[237:]))
+    return Rows.open(tmp_path, tmp_path / "split.npz")
+
+
+def adam_with_cosine():
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, 16))
+
+
+def mlp(optimizer="adam", loss="sparse_categorical_crossentropy", shape=(28, 28), units=10, **compiling):
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential([
+        layers.Input(shape), layers.Flatten(), layers.Dense(16, kernel_regularizer=regularizers.L2(1e-3)),
+        layers.BatchNormalization(), layers.ReLU(), layers.Dense(units, activation="softmax"),
+    ])  # fmt: skip
+    model.compile(optimizer, loss, metrics=["accuracy"], **compiling)
+    return model
+
+
+def stock(model, rows, epochs):
+    """What Keras's own fit makes of float arrays in the same order."""
+    found = {}
+    for epoch in range(1, epochs + 1):
+        order = rows.order(5, epoch)
+        x, y = (rows.images / np.float32(255)).astype(np.float32), rows.labels
+        history = model.fit(
+            x[order], y[order], batch_size=32, shuffle=False, verbose=0, initial_epoch=epoch - 1, epochs=epoch,
+            validation_data=(x[rows.validation], y[rows.validation]),
+        )  # fmt: skip
+        found = {name: values[-1] for name, values in history.history.items()}
+    return found
+
+
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+@pytest.mark.parametrize(
+    "optimizer", [lambda: keras.optimizers.SGD(0.05, momentum=0.9), adam_with_cosine], ids=["sgd", "adam"]
+)
+def test_both_loops_train_as_model_fit_does_on_the_same_batches(rows, optimizer, loop):
+    ours, theirs = mlp(optimizer()), mlp(optimizer())
+    expected = stock(theirs, rows, epochs=2)
+
+    looping = make_loop(ours, rows, batch_size=32, seed=5, loop=loop)
+    found = [looping.epoch(number) for number in (1, 2)][-1]
+
+    rate = found.pop("learning_rate")
+    assert rate == pytest.approx(float(theirs.optimizer.learning_rate))
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    for ours_is, theirs_is in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(ours_is, theirs_is, rtol=1e-2, atol=2e-4)
+    assert int(ours.optimizer.iterations) == 16
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (784,), (None, None, 1)])
+def test_images_come_in_the_shape_that_the_model_takes(rows, shape):
+    model = keras.Sequential([
+        layers.Input(shape), layers.GlobalAveragePooling2D() if None in shape else layers.Flatten(), layers.Dense(10)
+    ])  # fmt: skip
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+
+    metrics = make_loop(model, rows, batch_size=64, seed=1).epoch(1)
+
+    assert set(metrics) == {"loss", "val_loss", "learning_rate"}
+
+
+@pytest.mark.parametrize("first", [layers.Flatten, lambda: layers.Conv2D(2, 5, strides=4)], ids=["flatten", "conv"])
+def test_a_model_without_an_input_layer_is_built(rows, first):
+    model = keras.Sequential([first(), layers.Flatten(), layers.Dense(10, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+    metrics = make_loop(model, rows, batch_size=64, seed=1).epoch(1)
+
+    assert 0 <= metrics["val_accuracy"] <= 1
+
+
+def test_a_subclassed_model_is_built(rows):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.flatten, self.dense = layers.Flatten(), layers.Dense(10, activation="softmax")
+
+        def call(self, x):
+            return self.dense(self.flatten(x))
+
+    model = Own()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+    metrics = make_loop(model, rows, batch_size=64, seed=1).epoch(1)
+
+    assert 0 <= metrics["val_accuracy"] <= 1
+
+
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+@pytest.mark.parametrize(
+    "loss", ["categorical_crossentropy", keras.losses.CategoricalCrossentropy(label_smoothing=0.1), "mse"], ids=str
+)
+def test_labels_come_one_hot_when_the_loss_wants_them_so(rows, loss, loop):
+    model = mlp(loss=loss)
+
+    metrics = make_loop(model, rows, batch_size=64, seed=1, loop=loop).epoch(1)
+
+    assert 0 < metrics["loss"] < 10
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (lambda: mlp(shape=(32, 32)), r"\(None, 32, 32\).*28 × 28"),
+        (lambda: mlp(units=5), r"\(None, 5\).*\(300,\) and 10 classes"),
+        (lambda: mlp(units=5, loss="categorical_crossentropy"), r"\(None, 5\).*\(300,\) and 10 classes"),
+    ],
+)
+def test_shapes_that_no_reshaping_helps_are_both_named(rows, model, says):
+    with pytest.raises(ShapesDisagree, match=says):
+        make_loop(model(), rows, batch_size=64, seed=1)
+
+
+class OwnStep(keras.Sequential):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (lambda: OwnStep([layers.Input((784,)), layers.Dense(10, activation="softmax")]), "OwnStep has its own train_step"),
+        (lambda: keras.Sequential([layers.Input((784,)), layers.Dense(10, activation="softmax")]), "run_eagerly"),
+    ],
+    ids=["own step", "eager"],
+)  # fmt: skip
+def test_a_model_the_graph_would_not_do_justice_goes_through_fit_and_says_why(rows, model, reason):
+    model = model()
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly="eager" in reason)
+
+    loop = make_loop(model, rows, batch_size=64, seed=1)
+
+    assert loop.kind.startswith("fit: because")
+    assert reason in loop.kind
+    assert loop.epoch(1)["loss"] > 0
+    with pytest.raises(LoopUnfit, match=reason):
+        choose(model, "graph")
+
+
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+def test_without_validation_rows_nothing_is_validated(rows, loop):
+    rows = Rows(rows.images, rows.labels, rows.train, rows.validation[:0])
+
+    metrics = make_loop(mlp(), rows, batch_size=64, seed=1, loop=loop).epoch(1)
+
+    assert set(metrics) == {"loss", "accuracy", "learning_rate"}
+
+
+def test_a_graph_epoch_is_given_up_between_two_stretches_when_tick_says_no(rows):
+    heard = []
+    loop = make_loop(mlp(), rows, batch_size=1, seed=1)
+
+    def tick(step, steps):
+        heard.append((step, steps))
+        return len(heard) < 2
+
+    with pytest.raises(GivenUp):
+        loop.epoch(1, tick=tick)
+
+    assert [step for step, _ in heard] == sorted({step for step, _ in heard})
+    assert {steps for _, steps in heard} == {237}
+
+
+def test_a_fit_epoch_is_given_up_when_tick_says_no(rows):
+    model = mlp(run_eagerly=True)
+    loop = make_loop(model, rows, batch_size=1, seed=1, loop="fit")
+
+    with pytest.raises(GivenUp):
+        for number in range(1, 50):
+            loop.epoch(number, tick=lambda _step, _steps: False)
+
+
+def test_the_weights_after_a_fit_epoch_are_those_that_were_scored(rows):
+    plain = mlp(keras.optimizers.SGD(0.05))
+    averaged = mlp(keras.optimizers.SGD(0.05, use_ema=True))
+
+    for model in (plain, averaged):
+        make_loop(model, rows, batch_size=64, seed=1, loop="fit").epoch(1)
+
+    for one, other in zip(plain.get_weights(), averaged.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_every_epoch_has_an_order_of_its_own_over_the_same_rows(rows):
+    first, again, second = rows.order(1, 1), rows.order(1, 1), rows.order(1, 2)
+
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(np.sort(second), rows.train)
+    assert (first != second).any()
