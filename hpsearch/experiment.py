@@ -151,7 +151,7 @@ class Tracking(Section):
     """[tracking]: where MLflow keeps the runs."""
 
     mlflow: str | Literal[False] | None = None
-    """MLflow's tracking address; unless given, MLFLOW_TRACKING_URI or the project's own mlruns/mlflow.db; false is off."""
+    """MLflow's tracking address (else MLFLOW_TRACKING_URI, else the project's own mlruns/mlflow.db); false is off."""
     experiment: Annotated[str, Field(pattern=NAME)] | None = None
     """MLflow's experiment; unless given, the project's name, so that studies compare side by side."""
 

@@ -47,7 +47,9 @@ class Finale:
             return self.study.state.finalists
         best = completed(self.study)[: self.study.experiment.final.finalists]
         if not best:
-            message = "no trial completed, so there is nothing to choose from\n  look at the failures with: hpsearch show"
+            message = (
+                "no trial completed, so there is nothing to choose from\n  look at the failures with: hpsearch show"
+            )
             raise NothingCompleted(message)
         chosen = FinalistsChosen(tuple(result.trial.number for result in best))
         self.study.record(chosen, durable=True)
@@ -81,7 +83,9 @@ class Finale:
         folds = self.study.experiment.data.folds or 1
         ranking = []
         for trial in self.study.state.finalists:
-            ends = [(fit, end) for fit, end in self.study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")]
+            ends = [
+                (fit, end) for fit, end in self.study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")
+            ]
             by_seed = [[end.score for fit, end in ends if fit.repeat == seed] for seed in self._seeds()]
             whole = [[score for score in scores if score is not None] for scores in by_seed]
             if means := [fmean(scores) for scores in whole if len(scores) == folds]:
@@ -124,7 +128,7 @@ class Finale:
         self, ranking: list[tuple[int, list[float]]], models: dict[Fit, Path], judgements: dict[Fit, Judgement]
     ) -> Verdict:
         winner = ranking[0][0]
-        exported = self._median_fit(winner, [fit for fit in models if fit.trial == winner])
+        exported = self._median_fit([fit for fit in models if fit.trial == winner])
         finalists = tuple(
             Finalist(trial, tuple(scores), tuple(judgements[fit].accuracy for fit in models if fit.trial == trial))
             for trial, scores in ranking
@@ -135,7 +139,7 @@ class Finale:
             judgement.report, judgement.confusion, self.data.class_names,
         )  # fmt: skip
 
-    def _median_fit(self, winner: int, fits: list[Fit]) -> Fit:
+    def _median_fit(self, fits: list[Fit]) -> Fit:
         """The fit with the winner's median validation score: neither its luckiest nor its unluckiest seed."""
         objective = self.study.experiment.objective
         ordered = sorted(fits, key=lambda fit: (objective.key(self.study.state.finals[fit].score), fit.repeat))

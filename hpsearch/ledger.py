@@ -112,4 +112,7 @@ def _connect(path: Path, *, writer: bool) -> sqlite3.Connection:
 
 
 def _damaged(path: Path, what: str) -> StateDamaged:
-    return StateDamaged(f"{path}: the study's ledger is damaged: {what}\n  nothing was changed; restore the file from a backup, or begin anew with --fresh")
+    return StateDamaged(
+        f"{path}: the study's ledger is damaged: {what}\n"
+        "  nothing was changed; restore the file from a backup, or begin anew with --fresh"
+    )

@@ -116,7 +116,8 @@ def make(folder: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        message = f"{folder}: cannot create this folder ({error.strerror})\n  make its parent writable for you or choose another place"
+        mend = "make its parent writable for you or choose another place"
+        message = f"{folder}: cannot create this folder ({error.strerror})\n  {mend}"
         raise FolderUnusable(message) from error
     if not os.access(folder, os.W_OK):
         message = f"{folder}: this folder cannot be written to by user {os.getuid()}"

@@ -126,7 +126,7 @@ class Executor(Protocol):
         """Begin to get ready, without waiting for it."""
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a module-level function in a fresh worker process and give back what it returns or raise what it raises."""
+        """Run a module-level function in a fresh process; give back what it returns, raise what it raises."""
 
     def open(self, recipe: Recipe) -> None:
         """Learn the study's recipe; attempts can be submitted from now on."""

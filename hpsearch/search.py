@@ -61,11 +61,12 @@ def _heed_failures(study: Study, result: TrialResult) -> None:
     failures = [(failed.failure.kind, failed.failure.message) for failed in results if failed.failure]
     if len(results) == len(failures) >= SAME_FAILURES and len(set(failures)) == 1:
         kind, message = failures[0]
-        text = f"the first {len(failures)} trials failed in the same way\n  {kind}: {message}\n\n{result.failure.traceback}"
-        raise SameFailureRepeated(text.rstrip())
+        text = f"the first {len(failures)} trials failed in the same way\n  {kind}: {message}"
+        raise SameFailureRepeated(f"{text}\n\n{result.failure.traceback}".rstrip())
     if len(failures) >= study.experiment.search.max_failures:
-        text = f"{len(failures)} trials failed (search.max_failures); the last: {result.failure.kind}: {result.failure.message}"
-        raise HpsearchError(text)
+        last = f"{result.failure.kind}: {result.failure.message}"
+        message = f"{len(failures)} trials failed (search.max_failures); the last: {last}"
+        raise HpsearchError(message)
 
 
 class _Pruning:

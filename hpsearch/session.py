@@ -4,8 +4,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -17,14 +16,15 @@ from hpsearch.finale import Finale
 from hpsearch.orders import Recipe
 from hpsearch.outbox import Outbox
 from hpsearch.protocols import Brief, Executor, Prepared, Progress, Tracker
-from hpsearch.records import News, SessionBegan, SessionEnded, SpaceFound, Verdict
+from hpsearch.records import SessionBegan, SessionEnded, SpaceFound, Verdict
 from hpsearch.search import search
 from hpsearch.seeds import derive
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held
 from hpsearch.trial import AttemptEnd, How
 from hpsearch.winner import lay_out
-from hpsearch.worker.preflight import Preflight, fly, task_of
+from hpsearch.worker.preflight import Preflight, fly
+from hpsearch.worker.task import Task
 
 DRAIN_SECONDS = 60.0
 
@@ -113,7 +113,8 @@ class Session:
         wanted = self._experiment
         share = 1 - (wanted.data.holdout or 1 / (wanted.data.folds or 1))
         batch = wanted.train.batch_sizes[0]
-        task = task_of(data.shape, data.class_names, data.train_rows * share, wanted.train.epochs, batch)
+        rows = round(data.train_rows * share)
+        task = Task(data.shape, len(data.class_names), data.class_names, rows, wanted.train.epochs, batch)
         root = self._around.project.root
         preflight: Preflight = executor.call(
             fly, root, wanted.model.build, task, derive(wanted.seed, "preflight"), dict(wanted.space)
@@ -252,5 +253,3 @@ def make_dataset(experiment: Experiment) -> Any:
 
 def _in_words(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-

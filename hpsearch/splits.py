@@ -63,7 +63,8 @@ class Splits:
 
         seed = derive(self._seed, "folds", fit.kind, fit.repeat)
         folds = StratifiedKFold(self._data.folds, shuffle=True, random_state=seed)
-        return list(folds.split(everything, labels))[fit.fold]
+        train, validation = list(folds.split(everything, labels))[fit.fold]
+        return train, validation
 
     def _write(self, path: Path, train: "Rows", validation: "Rows") -> None:
         import numpy as np

@@ -22,7 +22,8 @@ class Stopwatch:
     """Counts seconds of searching, by the monotonic clock, on top of those of earlier sessions."""
 
     def __init__(self) -> None:
-        self._before, self._since = 0.0, None
+        self._before = 0.0
+        self._since: float | None = None
 
     def set(self, seconds: float) -> None:
         """Begin from what earlier sessions counted."""
@@ -80,7 +81,8 @@ def held(folder: paths.Study) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout as error:
-        message = f"the study {folder.folder.name!r} is running in {_read_holder(holder)}\n  wait for it, stop it, or give this run another --name"
+        mend = "wait for it, stop it, or give this run another --name"
+        message = f"the study {folder.folder.name!r} is running in {_read_holder(holder)}\n  {mend}"
         raise RunningElsewhere(message) from error
     try:
         paths.write_text(holder, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))

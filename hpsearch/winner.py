@@ -14,6 +14,7 @@ from hpsearch.study import Study
 MODEL = "model.keras"
 MANIFEST = "manifest.json"
 REPORT = "classification_report.txt"
+ROW = ("precision", "recall", "f1-score", "support")
 
 
 def lay_out(study: Study, verdict: Verdict, data: Prepared) -> Path:
@@ -60,9 +61,7 @@ def table(verdict: Verdict) -> str:
     width = max(12, *(len(name) for name in verdict.class_names))
     lines = [f"{'':>{width}}  precision  recall  f1-score  support", ""]
     for name in (*verdict.class_names, "macro avg", "weighted avg"):
-        row = verdict.report[name]
-        lines.append(
-            f"{name:>{width}}  {row['precision']:9.4f}  {row['recall']:6.4f}  {row['f1-score']:8.4f}  {row['support']:7.0f}"
-        )
+        precision, recall, f1, rows = (verdict.report[name][key] for key in ROW)
+        lines.append(f"{name:>{width}}  {precision:9.4f}  {recall:6.4f}  {f1:8.4f}  {rows:7.0f}")
     lines += ["", f"{'accuracy':>{width}}  {verdict.test_accuracy:.4f} on {verdict.test_rows} rows of the test split"]
     return "\n".join(lines) + "\n"

@@ -63,7 +63,7 @@ def everything(model):
     return [np.asarray(variable) for variable in (*model.variables, *model.optimizer.variables)]
 
 
-@settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(OPTIMIZERS), loop=st.sampled_from(["graph", "fit"]),
     parts=st.fixed_dictionaries(dict.fromkeys(("cosine", "dropout", "norm", "noise"), st.booleans())),
@@ -88,7 +88,7 @@ def test_a_resumed_fit_ends_bit_for_bit_where_an_undisturbed_one_does(rows, tmp_
         np.testing.assert_array_equal(was, now)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_never_loaded(a_checkpoint, tmp_path, place, bit):
     content = bytearray(a_checkpoint)

@@ -7,9 +7,9 @@ from hpsearch.__main__ import main
 from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import Experiment
 from hpsearch.loading import load, resolve_tracking
-from hpsearch.metric_names import nearest
+from hpsearch.loading.metric_names import nearest
+from hpsearch.loading.toml_places import lines
 from hpsearch.paths import Project
-from hpsearch.toml_places import lines
 
 GOOD = """\
 name = "small"

@@ -134,7 +134,9 @@ def test_closing_leaves_no_process_behind(local):
     executor.close()
 
     ours = psutil.Process().children()
-    workers_left = [worker for server in ours for worker in server.children() if worker.status() != psutil.STATUS_ZOMBIE]
+    workers_left = [
+        worker for server in ours for worker in server.children() if worker.status() != psutil.STATUS_ZOMBIE
+    ]
     assert workers_left == []
 
 

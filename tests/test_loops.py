@@ -38,7 +38,7 @@ def adam_with_cosine():
 def mlp(optimizer="adam", loss="sparse_categorical_crossentropy", shape=(28, 28), units=10, **compiling):
     keras.utils.set_random_seed(7)
     model = keras.Sequential([
-        layers.Input(shape), layers.Flatten(), layers.Dense(16, kernel_regularizer=regularizers.L2(1e-3)),
+        layers.Input(shape), layers.Flatten(), layers.Dense(16, use_bias=False, kernel_regularizer=regularizers.L2(1e-3)),
         layers.BatchNormalization(), layers.ReLU(), layers.Dense(units, activation="softmax"),
     ])  # fmt: skip
     model.compile(optimizer, loss, metrics=["accuracy"], **compiling)

@@ -34,7 +34,7 @@ if __name__ == "__main__":
 """
 
 
-class Unpicklable(Exception):  # noqa: N818 - a stranger's exception
+class Unpicklable(Exception):
     def __init__(self, where: str, when: str) -> None:
         super().__init__(f"lost {when} {where}")
 

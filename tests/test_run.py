@@ -1,4 +1,4 @@
-"""Whole runs of the real program in processes of their own, on small real images: digits that come with scikit-learn."""
+"""Whole runs of the real program in processes of their own, on the digits that come with scikit-learn."""
 
 import json
 import os
@@ -195,7 +195,16 @@ def test_folds_and_repeats_and_a_searched_batch_size_go_all_the_way(project):
 
 @pytest.mark.parametrize("tuner", ["keras-tuner.random", "optuna.tpe"])
 def test_one_worker_and_one_seed_give_the_same_study_twice(project, tuner):
-    words = ["--set", f"search.tuner={tuner}", "--set", "workers.count=1", "--set", "train.epochs=2", "--set", "final.seeds=1"]
+    words = [
+        "--set",
+        f"search.tuner={tuner}",
+        "--set",
+        "workers.count=1",
+        "--set",
+        "train.epochs=2",
+        "--set",
+        "final.seeds=1",
+    ]
 
     run(project, *words, "--name", "one")
     run(project, *words, "--name", "two")
@@ -215,7 +224,17 @@ def test_a_build_that_fails_is_told_before_any_trial(project):
 
 
 def test_inline_workers_train_in_this_process(project):
-    run(project, "--set", "workers.kind=inline", "--set", "search.trials=1", "--set", "final.seeds=1", "--set", "train.epochs=1")
+    run(
+        project,
+        "--set",
+        "workers.kind=inline",
+        "--set",
+        "search.trials=1",
+        "--set",
+        "final.seeds=1",
+        "--set",
+        "train.epochs=1",
+    )
 
     assert len(trials(project)) == 1
 

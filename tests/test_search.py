@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from instant import KIND, X, Instant
+from instant import KIND, Instant, X
 
 from hpsearch import paths
 from hpsearch.crew import Crew
@@ -29,7 +29,7 @@ class Dice:
         return Turn.DONE if self.most is not None and number >= self.most else Trial(number)
 
     def suggest(self, number, parameter):
-        dice = random.Random(f"{number}/{parameter.name}")  # noqa: S311
+        dice = random.Random(f"{number}/{parameter.name}")
         return dice.choice(parameter.choices) if parameter.choices else dice.uniform(parameter.low, parameter.high)
 
     def tell(self, result):
@@ -91,7 +91,9 @@ def test_two_hands_and_one_make_the_same_trials(begin, tmp_path):
     go(study, splits, Instant(count=1))
     go(other, splits, Instant(count=2))
 
-    assert {r.trial.number: r.score for r in study.state.results} == {r.trial.number: r.score for r in other.state.results}
+    assert {r.trial.number: r.score for r in study.state.results} == {
+        r.trial.number: r.score for r in other.state.results
+    }
 
 
 def test_a_search_that_was_told_to_leave_goes_on_to_the_same_end(begin):
@@ -212,7 +214,9 @@ def test_a_spent_time_budget_cuts_trials_short_and_more_time_takes_them_up(begin
     assert study.state.results == []
     study.close()
 
-    later = study.experiment.model_copy(update={"search": study.experiment.search.model_copy(update={"trials": 2, "time": None})})
+    later = study.experiment.model_copy(
+        update={"search": study.experiment.search.model_copy(update={"trials": 2, "time": None})}
+    )
     again = Study(later, study.paths)
     go(again, splits, Instant())
 

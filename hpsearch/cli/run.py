@@ -11,7 +11,6 @@ from hpsearch import paths
 from hpsearch.errors import StudyChanged
 
 if TYPE_CHECKING:
-    from rich.console import Console
 
     from hpsearch.experiment import Experiment
     from hpsearch.protocols import Executor, Tracker
@@ -34,7 +33,9 @@ The same command again goes on where the last run stopped."""
 @click.option("--reopen", is_flag=True, help="Allow more trials after the test split was opened.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--plain", is_flag=True, help="Plain lines in place of the live board.")
-def run(*, file: Path, sets: tuple[str, ...], name: str | None, fresh: bool, reopen: bool, as_json: bool, plain: bool) -> None:
+def run(
+    *, file: Path, sets: tuple[str, ...], name: str | None, fresh: bool, reopen: bool, as_json: bool, plain: bool
+) -> None:
     """Search the experiment in FILE, retrain the best, and test the winner once."""
     from hpsearch.loading import load
 

@@ -10,7 +10,7 @@ from hpsearch.errors import DataRefused
 MIRROR_SCHEMES = ("https", "http", "file")
 
 
-class NotFetched(Exception):  # noqa: N818  it names a consequence, as all errors here do
+class NotFetched(Exception):
     """One address did not give the file; another may."""
 
 

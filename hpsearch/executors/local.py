@@ -72,9 +72,11 @@ class Local:
 
     def events(self, timeout: float) -> Iterable[Event]:
         """What the workers sent, one message a worker, and a loss for each that died without ending its attempt."""
-        lines = {busy.line: busy for busy in self._busy.values()}
-        for line in wait(list(lines), timeout):
-            yield self._hear(lines[line])  # type: ignore[index] - only connections are waited for
+        busy = list(self._busy.values())
+        spoke = wait([one.line for one in busy], timeout)
+        for one in busy:
+            if one.line in spoke:
+                yield self._hear(one)
         self._make_ready()
 
     def _hear(self, busy: _Hand) -> Event:

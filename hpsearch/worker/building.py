@@ -19,7 +19,7 @@ QUIET_BUILDS = 3
 Found = dict[tuple[str, tuple[Condition, ...]], Parameter]
 
 
-class NotAModel(ValueError):  # noqa: N818 - named by what it says
+class NotAModel(ValueError):
     """What the build function returned cannot be trained."""
 
 

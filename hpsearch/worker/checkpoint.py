@@ -76,7 +76,7 @@ def _variables(model: Any) -> list[Any]:
 def _values(variables: Sequence[Any]) -> Arrays:
     import keras
 
-    return [np.ascontiguousarray(keras.ops.convert_to_numpy(variable.value)) for variable in variables]
+    return [keras.ops.convert_to_numpy(variable.value) for variable in variables]
 
 
 def _write(path: Path, arrays: Arrays, state: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ Tick = Callable[[int, int], bool]
 VALIDATION_BATCH = 256  # at least so many rows a step: no gradients, so less memory; means stay means
 
 
-class GivenUp(Exception):  # noqa: N818  not a fault: the caller's own wish comes back to it
+class GivenUp(Exception):
     """`tick` said no, so the epoch ended half way; the model is as the last step left it."""
 
 

@@ -17,11 +17,11 @@ from hpsearch.worker.wire import Stopped, Wire
 BATCH_SIZE = "batch_size"
 
 
-class NonFinite(ValueError):  # noqa: N818 - named by what it says
+class NonFinite(ValueError):
     """A metric came out as NaN or infinite."""
 
 
-class MetricMissing(ValueError):  # noqa: N818 - named by what it says
+class MetricMissing(ValueError):
     """The model does not give the metric that the search optimises."""
 
 
@@ -105,9 +105,7 @@ class _Run:
         if len(sizes) == 1:
             return sizes[0]
         if BATCH_SIZE not in values:
-            values[BATCH_SIZE] = self._wire.ask(
-                Parameter(BATCH_SIZE, "choice", sizes[0], choices=sizes, ordered=True)
-            )
+            values[BATCH_SIZE] = self._wire.ask(Parameter(BATCH_SIZE, "choice", sizes[0], choices=sizes, ordered=True))
         return int(values[BATCH_SIZE])
 
     def _parameters(self, values: Values, batch_size: int, rows: Any) -> Any:
@@ -120,7 +118,9 @@ class _Run:
 
         def ask(parameter: Parameter) -> Value:
             if searched and parameter.name == BATCH_SIZE:
-                message = "build_model asks for 'batch_size', which train.batch_size searches already; use hp.task.batch_size"
+                message = (
+                    "build_model asks for 'batch_size', which train.batch_size searches already; use hp.task.batch_size"
+                )
                 raise ValueError(message)
             return self._wire.ask(parameter)
 
@@ -136,7 +136,7 @@ class _Run:
         self._progress.epoch, self._progress.seconds = epoch, self._progress.seconds + seconds
         self._note_best(metrics, epoch)
         self._wire.tell(Measure(self._order.attempt, epoch, metrics, seconds))
-        self._keep()  # after telling: a kill between the two repeats an epoch, where the other order would lose its news
+        self._keep()  # after telling: a kill between the two repeats an epoch; the other order would lose its news
 
     def _tick(self, _step: int, _steps: int) -> bool:
         if (stop := self._wire.stopped()) and stop.at_once:
@@ -179,7 +179,7 @@ class _Run:
         from hpsearch.worker import checkpoint
 
         checkpoint.load_weights(self._folder / "best.npz", self._model)
-        write(model_file(self._recipe.fits, self._fit), lambda path: self._model.save(path))
+        write(model_file(self._recipe.fits, self._fit), self._model.save)
 
 
 def model_file(fits: Path, fit: Fit) -> Path:

@@ -13,7 +13,7 @@ OWN = (  # where a model with its own version of one of these does something the
 )  # fmt: skip
 
 
-class LoopUnfit(ValueError):  # noqa: N818  named by what it says
+class LoopUnfit(ValueError):
     """The experiment asks for the graph loop, and the model is not made for it."""
 
 

@@ -1,6 +1,5 @@
 """Builds the model a few times before the first trial: finds the space, and what is wrong while it costs seconds."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,3 @@ def fly(root: Path, spec: str, task: Task, seed: int, space: Mapping[str, Any]) 
 
     parameters = building.discover(root, spec, task, seed, space)
     return Preflight(tuple(parameters), tuple(building.project_modules(root)))
-
-
-def task_of(shape: tuple[int, ...], class_names: tuple[str, ...], rows: int, epochs: int, batch_size: int) -> Task:
-    """The task that the sample builds are made for."""
-    return Task(shape, len(class_names), class_names, max(1, math.floor(rows)), epochs, batch_size)

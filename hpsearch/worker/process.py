@@ -34,7 +34,7 @@ MISSING = (
 _started: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
 
 
-class ChildDied(HpsearchError):  # noqa: N818 - errors are named by their consequence
+class ChildDied(HpsearchError):
     """A process ended before it gave its result; the text says by what signal or exit code."""
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 FLAT = 2  # the rank of an output of shape (rows, classes)
 
 
-class ShapesDisagree(ValueError):  # noqa: N818  named by what it says, as the errors around it are
+class ShapesDisagree(ValueError):
     """The model cannot take these images or these labels; the text names both shapes."""
 
 

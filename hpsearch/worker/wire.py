@@ -20,7 +20,7 @@ class Line(Protocol):
         """Whether a message waits."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: someone asked for it
+class Stopped(Exception):
     """The coordinator wants no more of this fit."""
 
     def __init__(self, reason: str) -> None:

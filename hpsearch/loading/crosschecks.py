@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from hpsearch.experiment import Experiment, Range
-from hpsearch.metric_names import metric_findings
-from hpsearch.plain_words import shown
-from hpsearch.toml_places import Finding, Place, dotted
+from hpsearch.loading.metric_names import metric_findings
+from hpsearch.loading.plain_words import shown
+from hpsearch.loading.toml_places import Finding, Place, dotted
 
 ENDS_BY_ITSELF = {"keras-tuner.grid"}
 ADDRESS = re.compile(r"^(?:databricks|uc|[a-z][a-z0-9+.-]*://.*|databricks(?:-uc)?:.*)$", re.DOTALL)

@@ -8,15 +8,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hpsearch import toml_reading
-from hpsearch.build_check import build_findings
-from hpsearch.crosschecks import crosschecks, rows_check
 from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.experiment import Experiment
-from hpsearch.part_checks import part_findings, train_rows
+from hpsearch.loading import toml_reading
+from hpsearch.loading.build_check import build_findings
+from hpsearch.loading.crosschecks import crosschecks, rows_check
+from hpsearch.loading.part_checks import part_findings, train_rows
+from hpsearch.loading.plain_words import findings
+from hpsearch.loading.toml_places import Finding, Place, Places, dotted
 from hpsearch.paths import Project
-from hpsearch.plain_words import findings
-from hpsearch.toml_places import Finding, Place, Places, dotted
 
 Settings = dict[Place, Any]
 Bases = dict[tuple[str, str], Path]

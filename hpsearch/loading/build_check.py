@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from hpsearch.plain_words import hint
-from hpsearch.toml_places import Finding
+from hpsearch.loading.plain_words import hint
+from hpsearch.loading.toml_places import Finding
 
 PLACE = ("model", "build")
 MOST_FILES = 500

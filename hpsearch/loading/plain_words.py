@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from hpsearch.experiment import Experiment, Range
-from hpsearch.toml_places import Finding, Place, dotted
+from hpsearch.loading.toml_places import Finding, Place, dotted
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -7,8 +7,8 @@ from typing import Any
 from hpsearch import plugins
 from hpsearch.errors import ExperimentRefused, HpsearchError
 from hpsearch.experiment import Data, Experiment
-from hpsearch.plain_words import hint, shown
-from hpsearch.toml_places import Finding, Place, dotted
+from hpsearch.loading.plain_words import hint, shown
+from hpsearch.loading.toml_places import Finding, Place, dotted
 
 SOURCE_KEYS = ("folder", "train", "test", "transposed", "mirror", "allow_empty_class")
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}

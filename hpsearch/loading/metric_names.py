@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from hpsearch.loading.toml_places import Finding
 from hpsearch.objective import Objective
-from hpsearch.toml_places import Finding
 
 # The names under which Keras 3 reports its own losses and metrics (keras.metrics, keras.losses).
 FALLING = frozenset(

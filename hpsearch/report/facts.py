@@ -1,0 +1,128 @@
+"""Adds a study's records up to plain facts, for reports and programs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpsearch.objective import Objective
+from hpsearch.provenance import redacted
+from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SessionEnded, Verdict
+from hpsearch.space import Values
+from hpsearch.state import State
+from hpsearch.trial import Failure, Fit, Measure, Status
+
+Point = tuple[int, float]
+
+
+@dataclass
+class TrialFacts:
+    """One trial: `curves` holds each metric as (epoch, value), averaged over its fits; `values` only what varies."""
+
+    number: int
+    status: str = "running"
+    values: Values = field(default_factory=dict)
+    score: float | None = None
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+    failure: Failure | None = None
+    curves: dict[str, list[Point]] = field(default_factory=dict)
+
+
+@dataclass
+class Facts:
+    """A whole study; `trials` come best first, those without a score last. Times in seconds."""
+
+    name: str = ""
+    objective: str = "max val_accuracy"
+    trials: list[TrialFacts] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    experiment: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    fixed: Values = field(default_factory=dict)
+    finalists: tuple[int, ...] = ()
+    verdict: Verdict | None = None
+    searched: float = 0.0
+    sessions: int = 0
+    finished: bool = False
+    reason: str = ""
+
+    @property
+    def best(self) -> TrialFacts | None:
+        """The winner, or before the finals the completed trial that leads."""
+        if self.verdict:
+            return next(trial for trial in self.trials if trial.number == self.verdict.winner)
+        return next((trial for trial in self.trials if trial.status == Status.COMPLETED), None)
+
+
+class _Curves:
+    """Every search fit's metrics, epoch by epoch; what a resumed fit repeats counts once."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[int, str], dict[int, dict[Fit, float]]] = {}
+
+    def take(self, measure: Measure) -> None:
+        fit = measure.attempt.fit
+        for name, value in measure.metrics.items() if fit.kind == "search" else ():
+            self._values.setdefault((fit.trial, name), {}).setdefault(measure.epoch, {})[fit] = value
+
+    def of(self, trial: int) -> dict[str, list[Point]]:
+        return {
+            name: [(epoch, sum(came.values()) / len(came)) for epoch, came in sorted(epochs.items())]
+            for (number, name), epochs in self._values.items()
+            if number == trial
+        }
+
+
+def gather(story: Iterable[News]) -> Facts:
+    """Fold a study's records, from the first, into facts; a story that stops anywhere will do."""
+    state, facts, curves = State(), Facts(), _Curves()
+    for news in story:
+        state.take(news)
+        match news.body:
+            case Measure() as measure:
+                curves.take(measure)
+            case SessionBegan() as session:
+                facts.sessions += 1
+                _note_session(facts, session)
+            case Answered(_, parameter, value) if parameter.kind == "fixed":
+                facts.fixed[parameter.name] = value
+            case FinalistsChosen(trials):
+                facts.finalists = trials
+            case SessionEnded(finished, reason):
+                facts.finished, facts.reason = finished, reason
+    facts.verdict, facts.searched = state.verdict, state.searched
+    _add_trials(facts, state, curves)
+    return facts
+
+
+def _note_session(facts: Facts, session: SessionBegan) -> None:
+    facts.name, facts.provenance = session.name, dict(session.provenance)
+    facts.experiment = _shown(session.experiment)
+    facts.objective = str(session.experiment.get("search", {}).get("objective", facts.objective))
+    facts.finished, facts.reason = False, ""
+
+
+def _shown(said: Any) -> Any:
+    """The experiment without the passwords that its addresses may carry."""
+    if isinstance(said, Mapping):
+        return {key: _shown(value) for key, value in said.items()}
+    return redacted(said) if isinstance(said, str) else said
+
+
+def _add_trials(facts: Facts, state: State, curves: _Curves) -> None:
+    for number, course in state.courses.items():
+        trial = TrialFacts(number, curves=curves.of(number))
+        known = course.values
+        if result := course.result:
+            trial.status, trial.score, trial.best_epoch = result.status.value, result.score, result.best_epoch
+            trial.seconds, trial.metrics = result.seconds, dict(result.metrics)
+            trial.reason, trial.failure = result.reason, result.failure
+            known = {**known, **result.trial.values}
+        trial.values = {name: value for name, value in known.items() if name not in facts.fixed}
+        facts.trials.append(trial)
+    key = Objective.parse(facts.objective).key
+    facts.trials.sort(key=lambda trial: (trial.status != Status.COMPLETED, key(trial.score), trial.number))
+    statuses = [trial.status for trial in facts.trials]
+    facts.counts = {status: statuses.count(status) for status in dict.fromkeys(statuses)}

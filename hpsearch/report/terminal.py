@@ -1,0 +1,79 @@
+"""Shows on the terminal what a study came to: a few words, a table of its best trials."""
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from hpsearch.report.facts import Facts, TrialFacts
+from hpsearch.trackers import words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+MOST_TRIALS = 15
+COLOURS = {"completed": "green", "pruned": "yellow", "failed": "red"}
+
+
+def show(facts: Facts, console: "Console") -> None:
+    """Print the best trials as a table, the failures, the finals and the verdict."""
+    from rich.text import Text
+
+    console.print(_table(facts, console.width))
+    if len(facts.trials) > MOST_TRIALS:
+        console.print(Text(f"… and {len(facts.trials) - MOST_TRIALS} more", "dim"))
+    for line in summary(facts):
+        console.print(Text(line))
+
+
+def summary(facts: Facts) -> list[str]:
+    """What the study came to, in sentences."""
+    ended = ", ".join(f"{count} {status}" for status, count in facts.counts.items())
+    lines = [f"{words.clean(facts.name)}: {len(facts.trials)} trials ({ended}) in {words.span(facts.searched)} of searching"]
+    if facts.verdict:
+        lines += _finals(facts)
+    elif facts.best:
+        lines.append(f"so far trial {facts.best.number} leads with {facts.objective} = {words.score(facts.best.score)}")
+    if not facts.finished and facts.reason:
+        lines.append(f"stopped: {words.clean(facts.reason)}")
+    return lines
+
+
+def _finals(facts: Facts) -> list[str]:
+    verdict, metric = facts.verdict, facts.objective.split()[-1]
+    if verdict is None:
+        return []
+    lines = []
+    for finalist in verdict.finalists:
+        star = "★" if finalist.trial == verdict.winner else " "
+        tested = f", test accuracy {words.score(fmean(finalist.test_accuracies))}" if finalist.test_accuracies else ""
+        lines.append(
+            f"{star} finalist {finalist.trial}: {metric} {words.score(fmean(finalist.scores))} "
+            f"over {len(finalist.scores)} seeds{tested}"
+        )
+    tested = f"test accuracy {words.score(verdict.test_accuracy)} on {verdict.test_rows} rows"
+    return [*lines, f"winner: trial {verdict.winner}, {tested} that the search never saw"]
+
+
+def _table(facts: Facts, width: int) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column(facts.objective.split()[-1], justify="right", no_wrap=True)
+    table.add_column("epoch", justify="right", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("values" if width > 60 else "", overflow="fold")  # noqa: PLR2004  # on less they stand alone
+    for trial in facts.trials[:MOST_TRIALS]:
+        star = "★ " if facts.verdict and trial.number == facts.verdict.winner else ""
+        table.add_row(
+            f"{star}{trial.number}", Text(trial.status, COLOURS.get(trial.status, "cyan")), words.score(trial.score),
+            str(trial.best_epoch or ""), words.span(trial.seconds), Text(_last_column(trial)),
+        )  # fmt: skip
+    return table
+
+
+def _last_column(trial: TrialFacts) -> str:
+    return words.failure(trial.failure) if trial.failure else words.values(trial.values)

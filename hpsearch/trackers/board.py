@@ -1,0 +1,157 @@
+"""Shows a live board on the terminal: how far the study is, what is being trained, and what leads."""
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.experiment import Experiment
+from hpsearch.records import News
+from hpsearch.trackers import words
+from hpsearch.trackers.board_state import BoardState, Under
+from hpsearch.trial import Status, TrialResult
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+    from rich.table import Table
+
+REDRAWS_A_SECOND = 4
+LEADERS = 5
+MOST_RUNNING = 16
+BAR = 12  # signs
+NARROW, WIDE = 70, 100  # columns, below which the bars or the last values are left out
+STAGES = {"search": "searching", "finals": "finals: the best once more, on fresh seeds", "test": "testing", "done": "done"}
+COLOURS = {Status.COMPLETED: "green", Status.PRUNED: "yellow", Status.FAILED: "red"}
+
+
+class Board:
+    """A tracker for terminals; `workers` is how many attempts run at a time. It draws nothing before it hears."""
+
+    def __init__(self, experiment: Experiment, workers: int, console: "Console") -> None:
+        self._state, self._console = BoardState(experiment, workers), console
+        self._lock = threading.Lock()  # rich draws from a thread of its own
+        self._live: Live | None = None
+
+    def hear(self, news: News) -> None:
+        """Take in a record; what it changes is seen within a quarter of a second."""
+        with self._lock:
+            self._state.take(news)
+        if self._live is None:
+            self._open()
+
+    def _open(self) -> None:
+        from rich.live import Live
+
+        self._live = Live(
+            get_renderable=self._draw, console=self._console, refresh_per_second=REDRAWS_A_SECOND,
+            transient=True, redirect_stdout=True, redirect_stderr=True, vertical_overflow="ellipsis",
+        )  # fmt: skip
+        self._live.start()
+
+    def close(self) -> None:
+        """Take the board away, give the terminal back, and leave the last state as a plain table."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+            self._console.print(self._draw(), highlight=False)
+
+    def _draw(self) -> "RenderableType":
+        from rich.console import Group
+
+        with self._lock:
+            parts: list[Any] = [self._header(), self._progress()]
+            if self._state.running:
+                parts.append(self._running())
+            if leaders := self._state.leaders(LEADERS):
+                parts.append(self._leaders(leaders))
+            if self._state.finals:
+                parts.append(self._finals())
+            return Group(*parts)
+
+    def _header(self) -> "RenderableType":
+        from rich.text import Text
+
+        state = self._state
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(state.experiment.name, "bold")
+        text.append(f"  {words.clean(state.experiment.search.objective)}", "cyan")
+        text.append(f"  {STAGES[state.stage]}", "dim")
+        return text
+
+    def _progress(self) -> "RenderableType":
+        from rich.text import Text
+
+        state, budget = self._state, self._state.experiment
+        wanted = budget.search.trials
+        text = Text()
+        if wanted:
+            text.append(f"{_bar(state.done / wanted, 2 * BAR)} ", "blue")
+        text.append(f"{state.done}{f' of {wanted}' if wanted else ''} trials")
+        text.append(f" · {words.span(state.seconds())}{f' of {budget.search.time}' if budget.search.time else ''}")
+        if (left := state.left()) is not None:
+            text.append(f" · about {words.span(left)} left")
+        for status, colour in COLOURS.items():
+            text.append(f" · {state.count(status)} {status}", colour if state.count(status) else "dim")
+        return text
+
+    def _running(self) -> "Table":
+        table = _table("running")
+        wide, epochs = self._console.width, self._state.experiment.train.epochs
+        for name, side in (("trial", "right"), ("fit", "left"), ("epoch", "right"), ("", "left"), ("last", "right"), ("best", "right")):
+            if wide >= NARROW or name not in {"", "last"}:
+                table.add_column(name, justify=side, no_wrap=True)
+        if wide >= WIDE:
+            table.add_column("an epoch", justify="right", no_wrap=True)
+        for under in list(self._state.running.values())[:MOST_RUNNING]:
+            cells = [str(under.attempt.fit.trial), self._fit(under), f"{under.epoch}/{epochs}" if under.built or under.epoch else "building"]
+            cells += [_bar(under.epoch / epochs, BAR), words.score(under.last)] if wide >= NARROW else []
+            cells.append(words.score(under.best))
+            table.add_row(*cells, *([words.span(under.seconds) if under.seconds else ""] if wide >= WIDE else []))
+        return table
+
+    def _fit(self, under: Under) -> str:
+        fit, data = under.attempt.fit, self._state.experiment.data
+        parts = [f"seed {fit.repeat + 1}"] if fit.kind == "final" else ["all rows"] if fit.kind == "whole" else []
+        if fit.kind == "search" and data.repeats > 1:
+            parts.append(f"repeat {fit.repeat + 1}/{data.repeats}")
+        if data.folds and fit.kind != "whole":
+            parts.append(f"fold {fit.fold + 1}/{data.folds}")
+        return " ".join(parts + ([f"try {under.attempt.number}"] if under.attempt.number > 1 else []))
+
+    def _leaders(self, leaders: list[TrialResult]) -> "Table":
+        from rich.text import Text
+
+        table = _table("best trials")
+        for name, side in (("trial", "right"), (self._state.experiment.objective.metric, "right"), ("time", "right")):
+            table.add_column(words.clean(name, 24), justify=side, no_wrap=True)  # type: ignore[arg-type]  # rich's Literal
+        table.add_column("values", overflow="fold")
+        for place, result in enumerate(leaders):
+            varying = {name: value for name, value in result.trial.values.items() if name not in self._state.fixed}
+            score = Text(f"{'★ ' if place == 0 else ''}{words.score(result.score)}", "bold green" if place == 0 else "")
+            table.add_row(str(result.trial.number), score, words.span(result.seconds), Text(words.values(varying)))
+        return table
+
+    def _finals(self) -> "Table":
+        table = _table("finals")
+        table.add_column("trial", justify="right", no_wrap=True)
+        table.add_column("validation, seed by seed", overflow="fold")
+        table.add_column("test", justify="right", no_wrap=True)
+        verdict = self._state.verdict
+        tested = {one.trial: one.test_accuracies for one in verdict.finalists} if verdict else {}
+        for trial in self._state.finalists:
+            scores = [end.score for end in self._state.finals if end.attempt.fit.trial == trial and end.score is not None]
+            star = "★ " if verdict and verdict.winner == trial else ""
+            shown = "  ".join(words.score(score) for score in tested.get(trial, ()))
+            table.add_row(f"{star}{trial}", "  ".join(map(words.score, scores)), shown)
+        return table
+
+
+def _table(title: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", title_style="dim", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
+def _bar(share: float, signs: int) -> str:
+    full = min(signs, max(0, round(share * signs)))
+    return "━" * full + "╌" * (signs - full)

@@ -1,0 +1,58 @@
+"""Logs a finished model to an MLflow run; it imports TensorFlow, so it is called in a fresh process."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy")
+
+
+def log_model(uri: str, run_id: str, model_file: Path, trial: int) -> str:
+    """Log the `.keras` file with signature and input example, unless the run has a model; give its address.
+
+    The example is one input of float32 values in 0 … 1, rising along the rows.
+    """
+    from hpsearch.trackers.mlflow_store import client
+
+    own = client(uri)
+    if logged := _logged(own, run_id):
+        return logged
+    import keras
+    import mlflow
+    import numpy as np
+
+    mlflow.set_tracking_uri(uri)
+    model = keras.models.load_model(model_file, compile=False, safe_mode=True)
+    shape = (1, *model.input_shape[1:])
+    example = np.linspace(0, 1, int(np.prod(shape)), dtype="float32").reshape(shape)
+    signature = mlflow.models.infer_signature(example, model.predict(example, verbose=0))
+    info = mlflow.models.Model.log(
+        name="model",
+        flavor=mlflow.tensorflow,
+        model=model,
+        run_id=run_id,
+        signature=signature,
+        input_example=example,
+        pip_requirements=_requirements(),
+        tags={"hpsearch.trial": trial},
+    )
+    return str(info.model_uri)
+
+
+def _logged(own: Any, run_id: str) -> str:
+    outputs = own.get_run(run_id).outputs
+    for output in outputs.model_outputs if outputs else ():
+        if str(own.get_logged_model(output.model_id).status) == "READY":
+            return f"models:/{output.model_id}"
+    return ""
+
+
+def _requirements() -> list[str]:
+    """What the model needs to run, pinned; MLflow would find it out by loading the model in another process."""
+    pinned = []
+    for package in PACKAGES:
+        try:
+            pinned.append(f"{package}=={version(package)}")
+        except PackageNotFoundError:
+            continue
+    return pinned

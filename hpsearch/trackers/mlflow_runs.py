@@ -1,0 +1,154 @@
+"""Writes into the MLflow runs of one study, each found again by its tags, as often as the same news comes."""
+
+import getpass
+import math
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from hpsearch.trackers.mlflow_store import experiment_id
+
+PAGE = 1000
+MOST = {"metrics": 1000, "params": 100, "tags": 100}  # a request, MLflow's own limits
+LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
+
+
+@dataclass
+class Run:
+    """One run of the study; `gone` when a person deleted it, so that nothing is written to it any more."""
+
+    id: str
+    status: str
+    tags: dict[str, str]
+    gone: bool = False
+
+
+class Runs:
+    """The study's runs by key: "study", "search 7", "final 7 seed 2"; found by one search at the start."""
+
+    def __init__(self, client: Any, experiment: str, study: str, artifacts: str | None = None) -> None:
+        """`study` is the study's id, one of its own even among studies of the same name."""
+        self._client, self._study = client, study
+        self._experiment = experiment_id(client, experiment, artifacts)
+        self._runs = {run.tags["hpsearch.key"]: run for run in self._search()}
+
+    def _search(self) -> Iterator[Run]:
+        from mlflow.entities import ViewType
+
+        token, wanted = None, f"tags.`hpsearch.study_id` = '{self._study}'"
+        while True:
+            page = self._client.search_runs([self._experiment], wanted, ViewType.ALL, PAGE, page_token=token)
+            for found in page:
+                tags, gone = dict(found.data.tags), found.info.lifecycle_stage == "deleted"
+                yield Run(found.info.run_id, found.info.status, tags, gone)
+            token = page.token
+            if not token:
+                return
+
+    def __iter__(self) -> Iterator[tuple[str, Run]]:
+        """All runs with their keys."""
+        return iter(list(self._runs.items()))
+
+    def find(self, key: str) -> Run | None:
+        """The run of this key, if it was made."""
+        return self._runs.get(key)
+
+    def begin(self, key: str, name: str, time_ms: int, tags: Mapping[str, str]) -> Run:
+        """The run of this key, made RUNNING unless it is there; its name and tags are those of its first time."""
+        if run := self._runs.get(key):
+            return run
+        own = {"hpsearch.study_id": self._study, "hpsearch.key": key, "mlflow.user": _user()}
+        own |= {"mlflow.source.name": "hpsearch", "mlflow.source.type": "LOCAL", "mlflow.runName": name, **tags}
+        own = {_name(key): _cut(text, "tag") for key, text in own.items()}
+        made = self._client.create_run(self._experiment, start_time=time_ms, tags=own, run_name=name)
+        run = self._runs[key] = Run(made.info.run_id, "RUNNING", own)
+        return run
+
+    def mark(self, run: Run, status: str, time_ms: int | None = None) -> None:
+        """Give the run a status, with the time of its end unless it goes on."""
+        if run.status == status and status == "RUNNING":
+            return
+        if status == "RUNNING":
+            self._guarded(run, "update_run", run.id, status=status)
+        else:
+            self._guarded(run, "set_terminated", run.id, status=status, end_time=time_ms)
+        run.status = status
+
+    def write(
+        self,
+        run: Run,
+        time_ms: int,
+        metrics: Mapping[str, float] | None = None,
+        *,
+        step: int = 0,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Log all of it in as few requests as MLflow allows; what is already there stays as it is."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        run.tags |= {name: str(text) for name, text in (tags or {}).items()}
+        kinds = {
+            "metrics": [Metric(_name(key), _sound(value), time_ms, step) for key, value in (metrics or {}).items()],
+            "params": [Param(_name(key), _cut(value, "param")) for key, value in (params or {}).items()],
+            "tags": [RunTag(_name(key), _cut(value, "tag")) for key, value in (tags or {}).items()],
+        }
+        for kind, entries in kinds.items():
+            for part in _parts(entries, MOST[kind]):
+                self._guarded(run, "log_batch", run.id, **{kind: part})
+
+    def keep(self, run: Run, what: str, *arguments: Any) -> None:
+        """Keep an artifact: `what` is the client's log_text, log_dict or log_artifact."""
+        self._guarded(run, what, run.id, *arguments)
+
+    def _guarded(self, run: Run, method: str, *arguments: Any, **named: Any) -> None:
+        """Call the client, unless the run was deleted by a person: that is their right, and no trouble."""
+        if run.gone:
+            return
+        try:
+            getattr(self._client, method)(*arguments, **named)
+        except Exception:
+            run.gone = self._deleted(run)
+            if not run.gone:
+                raise
+
+    def _deleted(self, run: Run) -> bool:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return bool(self._client.get_run(run.id).info.lifecycle_stage == "deleted")
+        except MlflowException as error:
+            return error.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def _parts(entries: Sequence[Any], most: int) -> Iterator[list[Any]]:
+    left = iter(entries)
+    while part := list(islice(left, most)):
+        yield part
+
+
+def _name(key: str) -> str:
+    """A key as MLflow allows it: some signs only, and nothing that reads as another path."""
+    kept = re.sub(r"[^\w\-. :/]", "_", key)[: LONGEST["key"]]
+    odd = posixpath.normpath(kept) != kept or kept.startswith(("/", ".."))
+    return kept.replace("/", "_").replace("..", "__") or "_" if odd or kept == "." else kept
+
+
+def _cut(value: object, what: str) -> str:
+    text, longest = str(value), LONGEST[what]
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _sound(value: float) -> float:
+    """MLflow keeps NaN, but turns infinity into 1.8e308, which no chart survives."""
+    return float(value) if math.isfinite(value) else math.nan
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

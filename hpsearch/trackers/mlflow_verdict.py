@@ -1,0 +1,95 @@
+"""Keeps what the finals found in MLflow: figures, tables and pictures at the winner's run, a summary at the study's."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from hpsearch.records import Verdict
+from hpsearch.trackers import words
+from hpsearch.trackers.mlflow_runs import Run
+from hpsearch.trackers.pictures import draw_confusion, draw_curves
+
+AVERAGES = {"macro avg": "macro", "weighted avg": "weighted"}
+COLUMNS = ("precision", "recall", "f1-score", "support")
+
+
+def figures(verdict: Verdict) -> dict[str, float]:
+    """The winner's figures on the test split, named as metrics: test_accuracy, test_f1_macro, …"""
+    found = {"test_accuracy": verdict.test_accuracy}
+    for average, short in AVERAGES.items():
+        for column in COLUMNS[:3]:
+            if average in verdict.report:
+                found[f"test_{column.removesuffix('-score')}_{short}"] = verdict.report[average][column]
+    return found
+
+
+def report_rows(verdict: Verdict) -> list[list[Any]]:
+    """The classification report as rows: name, precision, recall, f1-score, support."""
+    names = [name for name in (*verdict.class_names, *AVERAGES) if name in verdict.report]
+    return [[name, *(verdict.report[name][column] for column in COLUMNS)] for name in names]
+
+
+def report_text(verdict: Verdict) -> str:
+    """The classification report as aligned text."""
+    wide = max((len(row[0]) for row in report_rows(verdict)), default=0)
+    lines = [f"{'':>{wide}}  {'precision':>9}  {'recall':>9}  {'f1-score':>9}  {'support':>9}"]
+    for name, *shares, support in report_rows(verdict):
+        lines.append(f"{name:>{wide}}  {'  '.join(f'{share:9.4f}' for share in shares)}  {support:9.0f}")
+    lines.append(f"{'accuracy':>{wide}}  {verdict.test_accuracy:9.4f}  on {verdict.test_rows} rows of the test split")
+    return "\n".join(lines) + "\n"
+
+
+def keep_winner(runs: Any, run: Run, verdict: Verdict, curves: Mapping[str, list[tuple[int, float]]]) -> None:
+    """Keep report, table, confusion matrix, class names and pictures as artifacts of the winner's run."""
+    names = list(verdict.class_names)
+    table = {"columns": ["class", *COLUMNS], "data": report_rows(verdict)}
+    runs.keep(run, "log_text", report_text(verdict), "test/classification_report.txt")
+    runs.keep(run, "log_dict", table, "test/classification_report.json")  # the UI shows this shape as a table
+    runs.keep(run, "log_dict", {"classes": names, "counts": verdict.confusion}, "test/confusion_matrix.json")
+    runs.keep(run, "log_dict", {"class_names": names}, "class_names.json")
+    with tempfile.TemporaryDirectory() as folder:
+        matrix, learning = Path(folder, "confusion_matrix.png"), Path(folder, "learning_curves.png")
+        draw_confusion(verdict.confusion, names, matrix)
+        runs.keep(run, "log_artifact", str(matrix), "test")
+        if curves:
+            draw_curves(curves, learning)
+            runs.keep(run, "log_artifact", str(learning))
+
+
+def table_tag() -> dict[str, str]:
+    """The tag by which MLflow's UI finds the table among the artifacts."""
+    listed = [{"path": "test/classification_report.json", "type": "table"}]
+    return {"mlflow.loggedArtifacts": json.dumps(listed)}
+
+
+def note(study: str, verdict: Verdict, values: Mapping[str, str], counts: Mapping[str, int], best: str) -> str:
+    """The study's description in Markdown."""
+    finalists = [
+        f"| {finalist.trial}{' ★' if finalist.trial == verdict.winner else ''} | {_mean(finalist.scores)} "
+        f"| {_mean(finalist.test_accuracies)} |"
+        for finalist in verdict.finalists
+    ]
+    ended = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return "\n".join(
+        [
+            f"**{study}**: trial {verdict.winner} won, with test accuracy **{verdict.test_accuracy:.4f}** "
+            f"on {verdict.test_rows} rows that the search never saw.",
+            "",
+            f"Trials: {ended}. Best score in the search: {best}.",
+            "",
+            "| finalist | validation, mean over seeds | test accuracy, mean over seeds |",
+            "|---|---|---|",
+            *finalists,
+            "",
+            "Values of the winner:",
+            "",
+            *(f"- `{words.clean(name).replace('`', '')}` = `{value.replace('`', '')}`" for name, value in values.items()),
+        ]
+    )
+
+
+def _mean(scores: tuple[float, ...]) -> str:
+    return f"{fmean(scores):.4f}" if scores else "–"

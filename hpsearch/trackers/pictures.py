@@ -1,0 +1,99 @@
+"""Draws learning curves and confusion matrices as PNG files, by matplotlib's object API."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch import paths
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Curve = Sequence[tuple[int, float]]
+DPI = 130
+MOST_NUMBERED = 15  # classes, above which counts in the cells can no longer be read
+MOST_PAIRS = 12
+LONGEST = 14  # signs of a class name
+
+
+def draw_curves(curves: Mapping[str, Curve], file: Path) -> None:
+    """Draw each metric over the epochs; "loss" and "val_loss" share one panel. Points are (epoch, value)."""
+    panels: dict[str, list[str]] = {}
+    for name in sorted(curves):
+        panels.setdefault(name.removeprefix("val_"), []).append(name)
+    figure = _figure(5.2 * min(2, len(panels) or 1), 3.4 * -(-len(panels) // 2) or 3.4)
+    for place, (title, names) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(-(-len(panels) // 2), min(2, len(panels)), place)
+        for name in names:
+            epochs, values = zip(*curves[name], strict=True)
+            axes.plot(epochs, values, "-" if name != title else "--", label=_plain(name), linewidth=1.8)
+        axes.set(title=_plain(title), xlabel="epoch")
+        axes.grid(visible=True, alpha=0.25)
+        axes.legend(frameon=False)
+    _save(figure, file)
+
+
+def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str], file: Path) -> None:
+    """Draw true classes in rows and predicted ones in columns, each row as shares; the worst pairs stand beside it."""
+    import numpy as np
+
+    table = np.asarray(counts, dtype="float64")
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    side = 5.5 if len(names) <= MOST_NUMBERED else 9.0
+    figure = _figure(side + 3.0, side)
+    axes, beside = figure.subplots(1, 2, width_ratios=(side, 2.2))
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root lifts rare confusions into sight
+    _name_axes(axes, names)
+    if len(names) <= MOST_NUMBERED:
+        for row, column in np.ndindex(table.shape):
+            colour = "white" if shares[row, column] > 0.4 else "#334"  # noqa: PLR2004  # where the blue turns dark
+            axes.text(column, row, f"{table[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8)
+    beside.axis("off")
+    lines = [f"{_short(true)} read as {_short(read)}: {count}" for true, read, count in worst_pairs(counts, names)]
+    beside.text(0, 1, "\n".join(["most often confused", "", *(lines or ["nothing"])]), va="top", fontsize=9)
+    _save(figure, file)
+
+
+def worst_pairs(
+    counts: Sequence[Sequence[int]], names: Sequence[str], most: int = MOST_PAIRS
+) -> list[tuple[str, str, int]]:
+    """The pairs (true class, predicted class, how often) that were confused most often."""
+    wrong = [
+        (count, row, column)
+        for row, line in enumerate(counts)
+        for column, count in enumerate(line)
+        if count and row != column
+    ]
+    ordered = sorted(wrong, key=lambda pair: (-pair[0], pair[1], pair[2]))
+    return [(names[row], names[column], count) for count, row, column in ordered[:most]]
+
+
+def _name_axes(axes: "Axes", names: Sequence[str]) -> None:
+    places, short = range(len(names)), [_short(name) for name in names]
+    size = 9 if len(names) <= MOST_NUMBERED else 7
+    turned = 90 if max(map(len, short), default=0) > 2 else 0  # noqa: PLR2004  # longer names overlap side by side
+    axes.set_xticks(places, short, fontsize=size, rotation=turned)
+    axes.set_yticks(places, short, fontsize=size)
+    axes.set(xlabel="predicted", ylabel="true")
+
+
+def _figure(width: float, height: float) -> "Figure":
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it tells of its cache
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+
+
+def _save(figure: "Figure", file: Path) -> None:
+    paths.write(file, lambda temporary: figure.savefig(temporary, format="png"))
+
+
+def _short(name: str) -> str:
+    return _plain(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
+
+
+def _plain(text: str) -> str:
+    """The text without signs that a font cannot draw, and with dollars that are not mathematics."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text).replace("$", r"\$")

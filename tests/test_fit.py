@@ -1,0 +1,172 @@
+"""One real fit in this process: what it asks, tells, keeps, and how it goes on after it was stopped."""
+
+import keras
+import numpy as np
+import pytest
+
+from hpsearch.objective import Objective
+from hpsearch.orders import Answer, Order, Question, Recipe, Stop
+from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure
+from hpsearch.worker.fit import fit, model_file
+from hpsearch.worker.wire import Wire
+
+BUILD = """
+import keras
+
+def build(hp):
+    model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(hp.Int("units", 4, 8), activation="relu"))
+    model.add(keras.layers.Dropout(0.3))
+    model.add(keras.layers.Dense(hp.task.classes, activation="softmax"))
+    schedule = keras.optimizers.schedules.CosineDecay(0.05, hp.task.epochs * hp.task.steps_per_epoch)
+    model.compile(keras.optimizers.Adam(schedule), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+def infinite(hp):
+    model = build(hp)
+    model.compile("sgd", loss=lambda true, predicted: keras.ops.sum(predicted) / 0.0)
+    return model
+
+def broken(hp):
+    raise KeyError("no such layer")
+
+def greedy(hp):
+    hp.Choice("batch_size", [1, 2])
+    return build(hp)
+"""
+
+
+class Talk:
+    """The coordinator's end of the line, in this process: answers every question, stops after some epochs."""
+
+    def __init__(self, stop_after=None):
+        self.told, self._replies, self._stop_after = [], [], stop_after
+
+    def send(self, event):
+        self.told.append(event)
+        if isinstance(event, Question):
+            self._replies.append(Answer(event.parameter.default))
+        if isinstance(event, Measure) and event.epoch == self._stop_after:
+            self._replies.append(Stop("enough"))
+
+    def recv(self):
+        return self._replies.pop(0)
+
+    def poll(self, timeout=0.0):
+        return bool(self._replies)
+
+    def kinds(self):
+        return [type(event) for event in self.told]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    random = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    images = (random.integers(0, 100, (120, 4, 4)) + 50 * labels[:, None, None]).astype(np.uint8)
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    np.save(tmp_path / "data" / "train" / "images.npy", images)
+    np.save(tmp_path / "data" / "train" / "labels.npy", labels)
+    np.savez(tmp_path / "split.npz", train=np.arange(90), validation=np.arange(90, 120))
+    np.savez(tmp_path / "whole.npz", train=np.arange(120), validation=np.arange(0))
+    (tmp_path / "tiny.py").write_text(BUILD)
+
+    def recipe(build="build", **changes):
+        given = {"epochs": 4, "batch_sizes": (32,), **changes}
+        objective = Objective("max", "val_accuracy")
+        return Recipe(
+            tmp_path, f"tiny:{build}", tmp_path / "data", tmp_path / "fits", ("a", "b", "c"), objective, **given
+        )
+
+    return recipe
+
+
+def go(recipe, talk=None, kind="search", split="split.npz", number=1, **order):
+    talk = talk or Talk()
+    attempt = Attempt(Fit(0, 11, kind), number)
+    return fit(Order(attempt, recipe.root / split, **order), recipe, Wire(talk, attempt)), talk
+
+
+def test_a_fit_asks_tells_its_model_and_measures_every_epoch(recipe):
+    end, talk = go(recipe())
+
+    assert talk.kinds() == [Question, Built, Measure, Measure, Measure, Measure]
+    assert set(talk.told[2].metrics) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    assert (end.how, end.epochs, end.failure) == (How.FINISHED, 4, None)
+    assert end.score == max(event.metrics["val_accuracy"] for event in talk.told[2:])
+
+
+def test_known_values_are_not_asked_again(recipe):
+    _, talk = go(recipe(), values={"units": 6})
+
+    assert Question not in talk.kinds()
+
+
+def test_a_searched_batch_size_is_asked_before_the_model_is_built(recipe):
+    _, talk = go(recipe(batch_sizes=(16, 32)))
+
+    assert [event.parameter.name for event in talk.told if isinstance(event, Question)] == ["batch_size", "units"]
+
+
+def test_a_model_that_asks_for_a_searched_batch_size_fails_with_the_mend(recipe):
+    end, _ = go(recipe("greedy", batch_sizes=(16, 32)))
+
+    assert "hp.task.batch_size" in end.failure.message
+
+
+def test_a_stopped_fit_goes_on_to_the_very_end_of_an_undisturbed_one(recipe, tmp_path):
+    straight, one = go(recipe(), kind="final")
+    weights = keras.models.load_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
+    (tmp_path / "fits").rename(tmp_path / "straight")
+
+    stopped, two = go(recipe(), Talk(stop_after=2), kind="final")
+    ended, three = go(recipe(), kind="final", number=2)
+    assert ended.failure is None
+
+    assert (stopped.how, stopped.reason, stopped.epochs) == (How.INTERRUPTED, "enough", 2)
+    measured = [event.metrics for talk in (two, three) for event in talk.told if isinstance(event, Measure)]
+    assert measured == [event.metrics for event in one.told if isinstance(event, Measure)]
+    assert ended.score == straight.score
+    resumed = keras.models.load_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
+    assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
+
+
+def test_early_stopping_ends_a_fit_that_no_longer_improves(recipe):
+    end, _ = go(recipe(epochs=60, early_stopping=2))
+
+    assert end.epochs == end.best_epoch + 2 < 60
+    assert "early stopping" in end.reason
+
+
+def test_a_fit_on_all_rows_runs_until_its_epoch_without_validation(recipe, tmp_path):
+    end, talk = go(recipe(), kind="whole", split="whole.npz", until=2)
+
+    assert (end.epochs, end.score) == (2, None)
+    assert not any(name.startswith("val_") for name in talk.told[-1].metrics)
+    assert model_file(tmp_path / "fits", Fit(0, 11, "whole")).exists()
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "words"),
+    [
+        ("broken", "KeyError", "no such layer"),
+        ("infinite", "non-finite", "epoch 1"),
+        ("absent", "ExperimentRefused", "absent"),
+    ],
+)
+def test_what_goes_wrong_is_told_as_the_failure_of_the_attempt(recipe, build, kind, words):
+    end, _ = go(recipe(build))
+
+    assert isinstance(end, AttemptEnd)
+    assert (end.how, end.failure.kind) == (How.FINISHED, kind)
+    assert words in end.failure.message
+
+
+def test_a_metric_that_the_model_lacks_is_named_with_those_it_has(recipe):
+    wanted = recipe()
+    object.__setattr__(wanted, "objective", Objective("max", "val_f1"))
+
+    end, _ = go(wanted)
+
+    assert "'val_f1'" in end.failure.message
+    assert "val_accuracy" in end.failure.message
