@@ -7,8 +7,8 @@ from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trial import TrialResult
 
-CHECKPOINT = "checkpoint.npz"
-WEIGHTS = "best.npz"
+CHECKPOINT = "checkpoint.bin"
+WEIGHTS = "best.bin"
 
 
 def tidy(study: Study, ended: TrialResult) -> None:

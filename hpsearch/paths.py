@@ -67,7 +67,7 @@ class Project:
     @classmethod
     def around(cls, start: Path) -> "Project":
         """The nearest folder at or above `start` that looks like a project, else `start` itself."""
-        start = start.resolve()
+        start = start.absolute()  # not resolved: a linked folder belongs to the project that links to it
         for folder in (start, *start.parents):
             if any((folder / mark).exists() for mark in ROOT_MARKS):
                 return cls(folder)

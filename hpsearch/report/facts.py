@@ -6,7 +6,7 @@ from typing import Any
 
 from hpsearch.objective import Objective
 from hpsearch.provenance import redacted
-from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SessionEnded, Verdict
+from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SessionEnded, SpaceFound, Verdict
 from hpsearch.space import Values
 from hpsearch.state import State
 from hpsearch.trial import Failure, Fit, Measure, Status
@@ -86,6 +86,8 @@ def gather(story: Iterable[News]) -> Facts:
             case SessionBegan() as session:
                 facts.sessions += 1
                 _note_session(facts, session)
+            case SpaceFound(parameters):
+                facts.fixed |= {one.name: one.default for one in parameters if one.kind == "fixed"}
             case Answered(_, parameter, value) if parameter.kind == "fixed":
                 facts.fixed[parameter.name] = value
             case FinalistsChosen(trials):

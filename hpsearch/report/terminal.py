@@ -28,7 +28,9 @@ def show(facts: Facts, console: "Console") -> None:
 def summary(facts: Facts) -> list[str]:
     """What the study came to, in sentences."""
     ended = ", ".join(f"{count} {status}" for status, count in facts.counts.items())
-    lines = [f"{words.clean(facts.name)}: {len(facts.trials)} trials ({ended}) in {words.span(facts.searched)} of searching"]
+    lines = [
+        f"{words.clean(facts.name)}: {len(facts.trials)} trials ({ended}) in {words.span(facts.searched)} of searching"
+    ]
     if facts.verdict:
         lines += _finals(facts)
     elif facts.best:

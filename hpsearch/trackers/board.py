@@ -1,7 +1,7 @@
 """Shows a live board on the terminal: how far the study is, what is being trained, and what leads."""
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.experiment import Experiment
 from hpsearch.records import News
@@ -19,7 +19,12 @@ LEADERS = 5
 MOST_RUNNING = 16
 BAR = 12  # signs
 NARROW, WIDE = 70, 100  # columns, below which the bars or the last values are left out
-STAGES = {"search": "searching", "finals": "finals: the best once more, on fresh seeds", "test": "testing", "done": "done"}
+STAGES = {
+    "search": "searching",
+    "finals": "finals: the best once more, on fresh seeds",
+    "test": "testing",
+    "done": "done",
+}
 COLOURS = {Status.COMPLETED: "green", Status.PRUNED: "yellow", Status.FAILED: "red"}
 
 
@@ -96,13 +101,24 @@ class Board:
     def _running(self) -> "Table":
         table = _table("running")
         wide, epochs = self._console.width, self._state.experiment.train.epochs
-        for name, side in (("trial", "right"), ("fit", "left"), ("epoch", "right"), ("", "left"), ("last", "right"), ("best", "right")):
+        for name, side in (
+            ("trial", "right"),
+            ("fit", "left"),
+            ("epoch", "right"),
+            ("", "left"),
+            ("last", "right"),
+            ("best", "right"),
+        ):
             if wide >= NARROW or name not in {"", "last"}:
                 table.add_column(name, justify=side, no_wrap=True)
         if wide >= WIDE:
             table.add_column("an epoch", justify="right", no_wrap=True)
         for under in list(self._state.running.values())[:MOST_RUNNING]:
-            cells = [str(under.attempt.fit.trial), self._fit(under), f"{under.epoch}/{epochs}" if under.built or under.epoch else "building"]
+            cells = [
+                str(under.attempt.fit.trial),
+                self._fit(under),
+                f"{under.epoch}/{epochs}" if under.built or under.epoch else "building",
+            ]
             cells += [_bar(under.epoch / epochs, BAR), words.score(under.last)] if wide >= NARROW else []
             cells.append(words.score(under.best))
             table.add_row(*cells, *([words.span(under.seconds) if under.seconds else ""] if wide >= WIDE else []))
@@ -138,7 +154,9 @@ class Board:
         verdict = self._state.verdict
         tested = {one.trial: one.test_accuracies for one in verdict.finalists} if verdict else {}
         for trial in self._state.finalists:
-            scores = [end.score for end in self._state.finals if end.attempt.fit.trial == trial and end.score is not None]
+            scores = [
+                end.score for end in self._state.finals if end.attempt.fit.trial == trial and end.score is not None
+            ]
             star = "★ " if verdict and verdict.winner == trial else ""
             shown = "  ".join(words.score(score) for score in tested.get(trial, ()))
             table.add_row(f"{star}{trial}", "  ".join(map(words.score, scores)), shown)

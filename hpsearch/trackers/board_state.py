@@ -4,9 +4,20 @@ import time
 from dataclasses import dataclass, field
 
 from hpsearch.experiment import Experiment
-from hpsearch.records import Answered, Asked, AttemptBegan, FinalistsChosen, News, SessionBegan, SessionEnded, TestOpened, Verdict
+from hpsearch.records import (
+    Answered,
+    Asked,
+    AttemptBegan,
+    FinalistsChosen,
+    News,
+    SessionBegan,
+    SessionEnded,
+    SpaceFound,
+    TestOpened,
+    Verdict,
+)
 from hpsearch.state import OUT_OF_TIME
-from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, Measure, Status, TrialResult
+from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
 
 
 @dataclass
@@ -45,37 +56,47 @@ class BoardState:
             return
         self.heard, self.searched, self.since = news.number, news.searched, time.monotonic()
         match news.body:
-            case SessionBegan():
+            case SessionBegan() | SessionEnded():
                 self.running.clear()
-                self.stage = "search"
+            case Asked() | Answered() | SpaceFound() | TrialResult() as body:
+                self._take_trial(body)
+            case AttemptBegan() | Built() | Measure() | AttemptEnd() as body:
+                self._take_attempt(body)
+            case FinalistsChosen() | TestOpened() | Verdict() as body:
+                self._take_final(body)
+
+    def _take_trial(self, body: Asked | Answered | SpaceFound | TrialResult) -> None:
+        match body:
             case Asked(trial):
                 self.asked.add(trial.number)
+            case SpaceFound(parameters):
+                self.fixed |= {parameter.name for parameter in parameters if parameter.kind == "fixed"}
             case Answered(_, parameter) if parameter.kind == "fixed":
                 self.fixed.add(parameter.name)
+            case TrialResult(trial):
+                self.results[trial.number] = body
+
+    def _take_attempt(self, body: AttemptBegan | Built | Measure | AttemptEnd) -> None:
+        match body:
             case AttemptBegan(attempt):
-                self._begin(attempt)
+                self.running[attempt.fit] = Under(attempt)
             case Built(attempt) if under := self.running.get(attempt.fit):
                 under.built = True
-            case Measure() as measure:
-                self._measure(measure)
-            case AttemptEnd(attempt) as end:
+            case Measure():
+                self._measure(body)
+            case AttemptEnd(attempt):
                 self.running.pop(attempt.fit, None)
-                if attempt.fit.kind != "search":
-                    self.finals.append(end)
-            case TrialResult(trial) as result:
-                self.results[trial.number] = result
+                if attempt.fit.kind != "search" and body.how is How.FINISHED:
+                    self.finals.append(body)
+
+    def _take_final(self, body: FinalistsChosen | TestOpened | Verdict) -> None:
+        match body:
             case FinalistsChosen(trials):
                 self.finalists, self.stage = trials, "finals"
             case TestOpened():
                 self.stage = "test"
-            case Verdict() as verdict:
-                self.verdict, self.stage = verdict, "done"
-            case SessionEnded():
-                self.running.clear()
-
-    def _begin(self, attempt: Attempt) -> None:
-        before = self.running.get(attempt.fit)
-        self.running[attempt.fit] = Under(attempt, before.epoch if before else 0)
+            case Verdict():
+                self.verdict, self.stage = body, "done"
 
     def _measure(self, measure: Measure) -> None:
         under = self.running.get(measure.attempt.fit)

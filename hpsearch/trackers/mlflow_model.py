@@ -21,12 +21,15 @@ def log_model(uri: str, run_id: str, model_file: Path, trial: int) -> str:
     import mlflow
     import numpy as np
 
+    keras.utils.disable_interactive_logging()  # MLflow tries the model, and Keras would draw a bar on the terminal
     mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment(experiment_id=own.get_run(run_id).info.experiment_id)  # else the model goes to experiment 0
     model = keras.models.load_model(model_file, compile=False, safe_mode=True)
     shape = (1, *model.input_shape[1:])
     example = np.linspace(0, 1, int(np.prod(shape)), dtype="float32").reshape(shape)
     signature = mlflow.models.infer_signature(example, model.predict(example, verbose=0))
     info = mlflow.models.Model.log(
+        artifact_path=None,  # its old name is still asked for
         name="model",
         flavor=mlflow.tensorflow,
         model=model,

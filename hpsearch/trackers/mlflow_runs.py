@@ -121,7 +121,7 @@ class Runs:
         try:
             return bool(self._client.get_run(run.id).info.lifecycle_stage == "deleted")
         except MlflowException as error:
-            return error.error_code == "RESOURCE_DOES_NOT_EXIST"
+            return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
 
 
 def _parts(entries: Sequence[Any], most: int) -> Iterator[list[Any]]:

@@ -26,7 +26,7 @@ SURROUNDINGS = {
 
 
 def prepare_store(project: paths.Project, uri: str | None = None, experiment: str = "") -> str:
-    """Give MLflow's address, made absolute; a SQLite file is created or migrated and has its experiment afterwards.
+    """Give MLflow's address, made absolute; a SQLite file is made ready, with its experiment in it.
 
     Only one process of the project does that at a time. Raises filelock.Timeout after two minutes of waiting.
     """
@@ -41,7 +41,7 @@ def prepare_store(project: paths.Project, uri: str | None = None, experiment: st
 
 
 def resolve(project: paths.Project, uri: str | None = None) -> str:
-    """The address that is given, or MLFLOW_TRACKING_URI, or the project's own database; SQLite files with whole paths."""
+    """The address given, or MLFLOW_TRACKING_URI, or the project's own database; SQLite files with whole paths."""
     chosen = uri or os.environ.get("MLFLOW_TRACKING_URI")
     file = database(chosen) if chosen else project.mlflow
     if chosen and not file:
@@ -74,7 +74,7 @@ def client(uri: str) -> Any:
 
 
 def quiet() -> None:
-    """Import MLflow with telemetry off and time limits set; what goes wrong is raised, and the terminal is the board's."""
+    """Import MLflow with telemetry off and time limits set; its errors are raised, and the terminal is the board's."""
     for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
     import mlflow  # noqa: F401  # it sets the levels of its loggers when imported

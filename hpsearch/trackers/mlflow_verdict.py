@@ -17,7 +17,7 @@ COLUMNS = ("precision", "recall", "f1-score", "support")
 
 
 def figures(verdict: Verdict) -> dict[str, float]:
-    """The winner's figures on the test split, named as metrics: test_accuracy, test_f1_macro, …"""
+    """The winner's figures on the test split, named as metrics: test_accuracy, test_f1_macro and so on."""
     found = {"test_accuracy": verdict.test_accuracy}
     for average, short in AVERAGES.items():
         for column in COLUMNS[:3]:
@@ -75,8 +75,8 @@ def note(study: str, verdict: Verdict, values: Mapping[str, str], counts: Mappin
     ended = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     return "\n".join(
         [
-            f"**{study}**: trial {verdict.winner} won, with test accuracy **{verdict.test_accuracy:.4f}** "
-            f"on {verdict.test_rows} rows that the search never saw.",
+            f"**{study}**: trial {verdict.winner} won.",
+            f"Test accuracy: **{verdict.test_accuracy:.4f}** on {verdict.test_rows} rows that the search never saw.",
             "",
             f"Trials: {ended}. Best score in the search: {best}.",
             "",
@@ -86,7 +86,10 @@ def note(study: str, verdict: Verdict, values: Mapping[str, str], counts: Mappin
             "",
             "Values of the winner:",
             "",
-            *(f"- `{words.clean(name).replace('`', '')}` = `{value.replace('`', '')}`" for name, value in values.items()),
+            *(
+                f"- `{words.clean(name).replace('`', '')}` = `{value.replace('`', '')}`"
+                for name, value in values.items()
+            ),
         ]
     )
 

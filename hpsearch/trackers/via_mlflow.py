@@ -92,21 +92,11 @@ class ViaMLflow:
                 self._session_began(session, news.time_ms)
             case SpaceFound(parameters):
                 self._fixed = {parameter.name for parameter in parameters if parameter.kind == "fixed"}
-                self._runs.write(self._study(news), news.time_ms, tags={"hpsearch.fixed": json.dumps(sorted(self._fixed))})
-            case AttemptBegan(attempt):
-                run = self._run(attempt.fit, news.time_ms)
-                self._runs.mark(run, "RUNNING")
-                self._runs.write(run, news.time_ms, tags=_state("running") | {"hpsearch.attempt": attempt.number})
-            case Built(attempt, parameters, summary):
-                run, prefix = self._run(attempt.fit, news.time_ms), self._prefix(attempt.fit)
-                self._runs.write(run, news.time_ms, {f"{prefix}n_parameters": parameters})
-                self._runs.keep(run, "log_text", summary, "model_summary.txt")
-            case Measure(attempt, epoch, metrics, seconds):
-                named = {self._prefix(attempt.fit) + name: value for name, value in metrics.items()}
-                named[f"{self._prefix(attempt.fit)}epoch_seconds"] = seconds
-                self._runs.write(self._run(attempt.fit, news.time_ms), news.time_ms, named, step=epoch)
-            case AttemptEnd() as end:
-                self._attempt_ended(end, news.time_ms)
+                self._runs.write(
+                    self._study(news), news.time_ms, tags={"hpsearch.fixed": json.dumps(sorted(self._fixed))}
+                )
+            case AttemptBegan() | Built() | Measure() | AttemptEnd() as body:
+                self._hear_attempt(body, news.time_ms)
             case TrialResult() as result:
                 self._trial_ended(result, news)
             case TestOpened():
@@ -115,6 +105,22 @@ class ViaMLflow:
                 self._verdict(verdict, news)
             case SessionEnded() as ended:
                 self._session_ended(ended, news)
+
+    def _hear_attempt(self, body: AttemptBegan | Built | Measure | AttemptEnd, time_ms: int) -> None:
+        fit = body.attempt.fit
+        run, prefix = self._run(fit, time_ms), self._prefix(fit)
+        match body:
+            case AttemptBegan(attempt):
+                self._runs.mark(run, "RUNNING")
+                self._runs.write(run, time_ms, tags=_state("running") | {"hpsearch.attempt": attempt.number})
+            case Built(_, parameters, summary):
+                self._runs.write(run, time_ms, {f"{prefix}n_parameters": parameters})
+                self._runs.keep(run, "log_text", summary, "model_summary.txt")
+            case Measure(_, epoch, metrics, seconds):
+                named = {prefix + name: value for name, value in metrics.items()} | {f"{prefix}epoch_seconds": seconds}
+                self._runs.write(run, time_ms, named, step=epoch)
+            case AttemptEnd():
+                self._attempt_ended(body, time_ms)
 
     def close(self) -> None:
         """Nothing is held back, so there is nothing left to write."""
@@ -199,7 +205,11 @@ class ViaMLflow:
 
     def _scores(self) -> list[float]:
         tags = [run.tags for key, run in self._runs if key.startswith("search ")]
-        return [float(one["hpsearch.score"]) for one in tags if one.get("hpsearch.state") == "completed" and "hpsearch.score" in one]
+        return [
+            float(one["hpsearch.score"])
+            for one in tags
+            if one.get("hpsearch.state") == "completed" and "hpsearch.score" in one
+        ]
 
     def _close_finals(self, time_ms: int) -> None:
         """The finals are over: those made of several folds have no end of their own."""
@@ -263,7 +273,7 @@ def _told_apart() -> Iterator[None]:
     """Within: what is raised comes out as NotHeard, on one line, without passwords."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, it may hold an address
         message = f"MLflow: {words.clean(_safe(str(error) or type(error).__name__), 500)}"
         raise NotHeard(message) from None
 

@@ -96,7 +96,7 @@ class _Run:
         seed = derive(self._fit.seed, "order")
         self._loop = loops.make_loop(self._model, rows, batch_size=batch_size, seed=seed, loop=self._recipe.loop)
         self._wire.tell(Built(self._order.attempt, self._model.count_params(), _summary(self._model), self._loop.kind))
-        if saved := checkpoint.load(self._folder / "checkpoint.npz"):
+        if saved := checkpoint.load(self._folder / "checkpoint.bin"):
             checkpoint.restore(saved, self._model)
             self._progress.__dict__.update(saved.state)
 
@@ -159,12 +159,12 @@ class _Run:
         score = metrics.get(self._recipe.objective.metric) if self._validates else None
         if score is None or self._recipe.objective.better(score, self._progress.score):
             self._progress.score, self._progress.best_epoch, self._progress.metrics = score, epoch, dict(metrics)
-            checkpoint.save_weights(self._folder / "best.npz", self._model)
+            checkpoint.save_weights(self._folder / "best.bin", self._model)
 
     def _keep(self) -> None:
         from hpsearch.worker import checkpoint
 
-        checkpoint.save(self._folder / "checkpoint.npz", self._model, dict(vars(self._progress)))
+        checkpoint.save(self._folder / "checkpoint.bin", self._model, dict(vars(self._progress)))
 
     def _leave_if_told(self) -> None:
         if stop := self._wire.stopped():
@@ -178,7 +178,7 @@ class _Run:
     def _save_model(self) -> None:
         from hpsearch.worker import checkpoint
 
-        checkpoint.load_weights(self._folder / "best.npz", self._model)
+        checkpoint.load_weights(self._folder / "best.bin", self._model)
         write(model_file(self._recipe.fits, self._fit), self._model.save)
 
 

@@ -60,9 +60,7 @@ def fitted(rows: Rows, model: Any) -> Fitted:
     Raise ShapesDisagree when no reshaping helps.
     """
     shape = _image_shape(rows, model)
-    if not model.built:
-        model.build((None, *shape))
-    return Fitted(rows, shape, _one_hot(rows, model, shape))
+    return Fitted(rows, shape, _one_hot(rows, model, _outputs(model, shape)))
 
 
 def _image_shape(rows: Rows, model: Any) -> tuple[int, ...]:
@@ -71,7 +69,7 @@ def _image_shape(rows: Rows, model: Any) -> tuple[int, ...]:
     try:
         wanted = model.input_shape
     except (AttributeError, ValueError):  # a subclassed or not yet built model does not say what it takes
-        return next((shape for shape in shapes if _rank(_outputs(model, shape)) == FLAT), shapes[0])
+        return _probed(model, shapes)
     for shape in shapes:
         if _takes(wanted, shape):
             return shape
@@ -88,22 +86,35 @@ def _takes(wanted: Any, shape: tuple[int, ...]) -> bool:
     return all(want in {None, size} for want, size in zip(wanted[1:], shape, strict=True))
 
 
+def _probed(model: Any, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """The first shape that a Sequential turns into (rows, classes); other models are built by calling, so only once."""
+    import keras
+
+    for shape in shapes if isinstance(model, keras.Sequential) else ():
+        try:
+            if len(model.compute_output_shape((None, *shape))) == FLAT:
+                return shape
+        except Exception:  # noqa: BLE001, S112  a layer may raise anything at a shape it does not like
+            continue
+    return shapes[0]
+
+
 def _outputs(model: Any, shape: tuple[int, ...]) -> Any:
-    """The shape a model ends in, or None where it does not take or does not tell."""
-    try:
-        return model.compute_output_shape((None, *shape))
-    except Exception:  # noqa: BLE001  a user's layer may raise anything at a shape it does not like
-        return None
+    """The shape the model ends in; a model that does not know it is called once, which also builds it."""
+    if not model.built or not hasattr(model, "output_shape"):
+        outputs = model(np.zeros((1, *shape), np.float32))
+        return (None, *outputs.shape[1:]) if hasattr(outputs, "shape") else outputs
+    return model.output_shape
 
 
 def _rank(shape: Any) -> int | None:
     return len(shape) if isinstance(shape, tuple) else None
 
 
-def _one_hot(rows: Rows, model: Any, shape: tuple[int, ...]) -> int:
-    outputs, classes = _outputs(model, shape), int(rows.labels.max(initial=0)) + 1
+def _one_hot(rows: Rows, model: Any, outputs: Any) -> int:
+    classes = int(rows.labels.max(initial=0)) + 1
     loss = _keras_loss(model.loss)
-    if outputs is None or loss is None:
+    if loss is None:
         return 0
     units = outputs[-1] if _rank(outputs) == FLAT else 0
     sparse = loss.startswith("sparse")

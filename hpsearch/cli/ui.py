@@ -1,0 +1,178 @@
+"""`hpsearch ui`: MLflow's own pages on the project's runs, for this machine only."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from hpsearch import paths
+from hpsearch.errors import HpsearchError, PortTaken
+
+HOST = "127.0.0.1"
+START_SECONDS = 90.0
+GRACE_SECONDS = 5.0
+DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG in <linux/prctl.h>
+EPILOG = """\b
+Examples:
+  hpsearch ui
+  hpsearch ui --port 0 --no-browser"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 takes a free one.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
+def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
+    """Open MLflow's pages on the project's runs; Ctrl-C ends them."""
+    home = paths.Project(project.resolve()) if project else paths.Project.around(Path.cwd())
+    port = _free_port(port)
+    from hpsearch.provenance import redacted
+    from hpsearch.trackers.mlflow_store import prepare_store
+
+    uri = prepare_store(home)
+    if uri.startswith(("http://", "https://", "databricks")):
+        click.echo(f"the runs are kept elsewhere: {redacted(uri)}")
+        return
+    with _server(home, uri, port) as server:
+        _wait_until_up(server, port)
+        address = f"http://{HOST}:{port}"
+        _tell(address, *_pages(home, uri))
+        if not no_browser and _can_show():
+            click.launch(f"{address}/#/experiments")
+        server.wait()
+    message = f"MLflow's server ended by itself with exit code {server.returncode}"
+    raise HpsearchError(message)
+
+
+def _free_port(port: int) -> int:
+    """The port, or a free one for 0; raise PortTaken, naming the holder where that can be seen."""
+    with socket.socket() as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            message = f"port {port} cannot be used: {_holder(port) or error.strerror}\n  choose another with --port, or let --port 0 find one"
+            raise PortTaken(message) from error
+        return int(probe.getsockname()[1])
+
+
+def _holder(port: int) -> str:
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+                return f"process {connection.pid} ({psutil.Process(connection.pid).name()}) listens on it"
+    except (psutil.Error, OSError):
+        return ""
+    return ""
+
+
+@contextmanager
+def _server(home: paths.Project, uri: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run MLflow's server in a process group of its own, and end all of it afterwards."""
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
+        "--allowed-hosts", f"localhost:{port},{HOST}:{port}",
+        "--cors-allowed-origins", f"http://localhost:{port},http://{HOST}:{port}",
+    ]  # fmt: skip
+    log = paths.make(home.runs) / "ui.log"
+    with log.open("wb") as out, _terminated_as_interrupted():
+        server = subprocess.Popen(  # noqa: S603  # our own words
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=_environment(home, uri), cwd=home.root,
+            start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads yet
+        )  # fmt: skip
+        try:
+            yield server
+        finally:
+            _end(server)
+
+
+def _environment(home: paths.Project, uri: str) -> Mapping[str, str]:
+    """The surroundings of the server; the address goes here, not among words that `ps` shows."""
+    artifacts = home.artifacts.absolute().as_uri()
+    own = {
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": artifacts,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | own
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(DEATH_OF_PARENT, signal.SIGTERM)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Within: SIGTERM ends the command as Ctrl-C does."""
+
+    def heard(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(server.pid, number)
+            else:
+                server.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(GRACE_SECONDS)
+
+
+def _wait_until_up(server: "subprocess.Popen[bytes]", port: int) -> None:
+    until = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        time.sleep(0.1)
+    message = "MLflow's server did not start\n  what it said is in mlruns/ui.log"
+    raise HpsearchError(message)
+
+
+def _pages(home: paths.Project, uri: str) -> tuple[str, str]:
+    """The ids of MLflow's experiment with the newest study, and of that study's run ("" while there is none)."""
+    from hpsearch.trackers.mlflow_store import client, project_name
+
+    own = client(uri)
+    experiments = [one.experiment_id for one in own.search_experiments()]
+    runs = own.search_runs(
+        experiments, "tags.`hpsearch.kind` = 'study'", max_results=1, order_by=["attributes.start_time DESC"]
+    )
+    if runs:
+        return runs[0].info.experiment_id, runs[0].data.tags["hpsearch.study_id"]
+    return own.get_experiment_by_name(project_name(home)).experiment_id, ""
+
+
+def _tell(address: str, experiment: str, study: str) -> None:
+    from urllib.parse import quote
+
+    page = f"{address}/#/experiments/{experiment}/runs"
+    click.echo(f"the project's runs:  {page}")
+    if study:
+        wanted = quote(f"tags.`hpsearch.study_id` = '{study}' and tags.`hpsearch.kind` = 'search'")
+        click.echo(f"the newest study's trials side by side:  {page}?compareRunsMode=CHART&searchFilter={wanted}")
+    click.echo("Ctrl-C ends it")
+
+
+def _can_show() -> bool:
+    return sys.platform in {"darwin", "win32"} or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

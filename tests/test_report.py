@@ -1,0 +1,94 @@
+import io
+import re
+from dataclasses import asdict
+
+from rich.console import Console
+from test_mlflow import began, told, trial_story, whole_story
+
+from hpsearch.records import Asked, SessionBegan
+from hpsearch.report.facts import Facts, gather
+from hpsearch.report.html import page, write_report
+from hpsearch.report.terminal import show
+from hpsearch.trial import Failure, Status, Trial, TrialResult
+
+
+def asked_story() -> list:
+    """The whole story as a ledger has it, with each trial asked for first."""
+    bodies = [news.body for news in whole_story()]
+    return told([*bodies[:2], *(Asked(Trial(number)) for number in range(3)), *bodies[2:]])
+
+
+def test_facts_hold_every_trial_best_first_and_the_verdict():
+    facts = gather(asked_story())
+
+    assert [trial.number for trial in facts.trials] == [0, 1, 2]
+    assert facts.counts == {"completed": 1, "pruned": 1, "failed": 1}
+    assert facts.trials[0].curves["val_accuracy"] == [(1, 0.5), (2, 0.8), (3, 0.7)]
+    assert facts.best is facts.trials[0]
+    assert facts.finished
+    assert asdict(facts)["verdict"]["test_accuracy"] == 0.81
+
+
+def test_a_story_that_stops_anywhere_gives_a_page_and_a_summary():
+    story = asked_story()
+
+    for end in range(len(story) + 1):
+        facts = gather(story[:end])
+        show(facts, Console(file=io.StringIO(), width=80))
+
+        assert page(facts).endswith("</html>")
+
+
+def test_the_page_needs_nothing_from_the_network_and_runs_no_script(tmp_path):
+    write_report(gather(asked_story()), tmp_path / "report.html")
+
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"(src|href)=|url\(|@import|<script|https?://", text)
+    assert "0.8100" in text
+    assert "rate=0.1" in text
+    assert "nought read as one" in text
+
+
+def test_words_from_outside_are_escaped_on_the_page():
+    evil = "<img src=x onerror=alert(1)>"
+    values = {f"a{evil}": f"b{evil}{{{{7*7}}}}"}
+    result = TrialResult(Trial(0, values), Status.FAILED, failure=Failure("ValueError", evil))
+    story = told([*began(), Asked(Trial(0)), result])
+
+    text = page(gather(story))
+
+    assert "<img" not in text
+    assert "b&lt;img src=x" in text
+    assert "49" not in re.sub(r"\d{3,}", "", text.partition("<body>")[2].partition("Where it comes from")[0])
+
+
+def test_passwords_in_addresses_are_not_in_the_report():
+    session = SessionBegan("x", {"search": {}, "tracking": {"mlflow": "http://me:S3CRET@host/"}}, {}, {})
+
+    text = page(gather(told([session])))
+
+    assert "S3CRET" not in text
+
+
+def test_the_terminal_shows_the_winner_and_what_failed():
+    out = io.StringIO()
+
+    show(gather(asked_story()), Console(file=out, width=100))
+
+    assert "winner: trial 0, test accuracy 0.8100 on 100 rows" in out.getvalue()
+    assert "ValueError: too deep" in out.getvalue()
+
+
+def test_an_empty_study_has_facts():
+    facts = gather([])
+
+    assert facts == Facts()
+    assert "<h2>Trials</h2>" in page(facts)
+
+
+def test_a_study_without_finals_names_its_leader():
+    out = io.StringIO()
+
+    show(gather(told([*began(), Asked(Trial(0)), *trial_story(0, [0.5])])), Console(file=out, width=100))
+
+    assert "so far trial 0 leads with max val_accuracy = 0.5000" in out.getvalue()

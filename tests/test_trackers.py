@@ -1,0 +1,113 @@
+import io
+from typing import Any
+
+from rich.console import Console
+from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
+
+from hpsearch.objective import Objective
+from hpsearch.records import AttemptBegan
+from hpsearch.trackers.board import Board
+from hpsearch.trackers.pictures import draw_confusion, draw_curves, worst_pairs
+from hpsearch.trackers.plain_lines import PlainLines
+from hpsearch.trial import Attempt, Failure, Fit, Measure, Status, Trial, TrialResult
+
+
+def lines_of(story: list[Any]) -> list[str]:
+    out = io.StringIO()
+    tracker = PlainLines(Objective.parse("max val_accuracy"), out)
+    for news in story:
+        tracker.hear(news)
+    tracker.close()
+    return out.getvalue().splitlines()
+
+
+def drawn(story: list[Any], width: int) -> str:
+    out = io.StringIO()
+    board = Board(EXPERIMENT, 2, Console(file=out, width=width, height=40, force_terminal=False, color_system=None))
+    for news in story:
+        board.hear(news)
+    board.close()
+    return out.getvalue()
+
+
+def test_plain_lines_say_how_each_trial_ended_and_mark_the_leaders():
+    lines = lines_of(told([*trial_story(0, [0.5, 0.8]), *trial_story(1, [0.4]), *trial_story(2, [0.9])]))
+
+    assert len(lines) == 3
+    assert ["★" in line for line in lines] == [True, False, True]
+    assert "0.8000" in lines[0]
+    assert "epoch 2" in lines[0]
+    assert "rate=0.1" in lines[0]
+
+
+def test_plain_lines_name_failures_finals_and_the_winner():
+    text = "\n".join(lines_of(whole_story()))
+
+    assert "ValueError: too deep" in text
+    assert "finals: trial 0, trial 1 on fresh seeds" in text
+    assert "winner: trial 0" in text
+    assert "depth" not in text
+
+
+def test_plain_lines_hear_a_record_only_once():
+    story = told(trial_story(0, [0.5]))
+
+    assert lines_of([*story, *story]) == lines_of(story)
+
+
+def test_control_signs_from_outside_never_reach_the_terminal():
+    evil = "\x1b[2J\x07\u202e"
+    result = TrialResult(Trial(0, {f"a{evil}": f"b{evil}"}), Status.COMPLETED, 0.5, 1, 1.0)
+    failed = TrialResult(Trial(1, {}), Status.FAILED, failure=Failure("ValueError", evil))
+    story = told([result, failed])
+
+    text = "\n".join(lines_of(story)) + drawn(story, 120)
+
+    assert not any(sign in text for sign in evil if sign not in "[2J")
+
+
+def test_the_board_shows_attempts_under_way_and_the_best_trials_at_any_width():
+    attempt = Attempt(Fit(1, 1))
+    story = told([*trial_story(0, [0.5, 0.8]), AttemptBegan(attempt), Measure(attempt, 2, {"val_accuracy": 0.6543}, 0.5)])
+
+    for width in (30, 60, 80, 140):
+        text = drawn(story, width)
+
+        assert "2/3" in text
+        assert "0.6543" in text
+        assert "0.8000" in text
+        assert all(len(line) <= width for line in text.splitlines())
+
+
+def test_the_boards_last_picture_holds_the_finals_and_the_test_accuracy():
+    text = drawn(told([*trial_story(0, [0.5, 0.8]), *trial_story(1, [0.6]), *finals()]), 100)
+
+    assert "finals" in text
+    assert "★ 0" in text
+    assert "0.7900  0.8100" in text
+
+
+def test_a_board_gives_the_terminal_back():
+    out = io.StringIO()
+    board = Board(EXPERIMENT, 2, Console(file=out, width=80, height=24, force_terminal=True))
+    for news in told(fit_story(Fit(0, 0), [0.5])):
+        board.hear(news)
+
+    board.close()
+
+    assert out.getvalue().rfind("\x1b[?25h") > out.getvalue().rfind("\x1b[?25l")
+
+
+def test_pictures_are_whole_pngs_even_of_many_odd_classes(tmp_path):
+    names = [f"class ${number}_^{{" for number in range(47)]
+    counts = [[50 if row == column else (row + column) % 7 == 0 for column in range(47)] for row in range(47)]
+
+    draw_confusion(counts, names, tmp_path / "matrix.png")
+    draw_curves({"loss": [(1, 0.5), (2, 0.4)], "val_loss": [(1, 0.6)], "$x": [(1, 1.0)]}, tmp_path / "curves.png")
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["curves.png", "matrix.png"]
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in tmp_path.iterdir())
+
+
+def test_the_worst_pairs_are_those_confused_most_often():
+    assert worst_pairs([[5, 3, 0], [1, 5, 0], [0, 4, 5]], ["a", "b", "c"], 2) == [("c", "b", 4), ("a", "b", 3)]
