@@ -68,7 +68,8 @@ def test_control_signs_from_outside_never_reach_the_terminal():
 
 def test_the_board_shows_attempts_under_way_and_the_best_trials_at_any_width():
     attempt = Attempt(Fit(1, 1))
-    story = told([*trial_story(0, [0.5, 0.8]), AttemptBegan(attempt), Measure(attempt, 2, {"val_accuracy": 0.6543}, 0.5)])
+    measured = Measure(attempt, 2, {"val_accuracy": 0.6543}, 0.5)
+    story = told([*trial_story(0, [0.5, 0.8]), AttemptBegan(attempt), measured])
 
     for width in (30, 60, 80, 140):
         text = drawn(story, width)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from typing import Any, TextIO
 
 import click
@@ -63,7 +64,9 @@ def print_table(rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def _sound(value: Any) -> Any:
-    if isinstance(value, dict):
+    if is_dataclass(value) and not isinstance(value, type):
+        return _sound(asdict(value))
+    if isinstance(value, Mapping):
         return {str(key): _sound(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_sound(inner) for inner in value]

@@ -57,7 +57,7 @@ def _line(name: str, state: "State") -> dict[str, Any]:
         "objective": str(objective or ""),
         "best": best,
         "test_accuracy": state.verdict.test_accuracy if state.verdict else None,
-        "searched_seconds": round(state.searched, 1),
+        "searched_seconds": round(state.searched),
     }
 
 

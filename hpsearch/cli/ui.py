@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -15,11 +16,12 @@ from pathlib import Path
 import click
 
 from hpsearch import paths
-from hpsearch.errors import HpsearchError, PortTaken
+from hpsearch.errors import HpsearchError, Interrupted, PortTaken
 
 HOST = "127.0.0.1"
 START_SECONDS = 90.0
 GRACE_SECONDS = 5.0
+MOST_COMPARED = 50  # runs; a longer address is refused by some browsers
 DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG in <linux/prctl.h>
 EPILOG = """\b
 Examples:
@@ -61,7 +63,8 @@ def _free_port(port: int) -> int:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            message = f"port {port} cannot be used: {_holder(port) or error.strerror}\n  choose another with --port, or let --port 0 find one"
+            message = f"port {port} cannot be used: {_holder(port) or error.strerror}"
+            message += "\n  choose another with --port, or let --port 0 find one"
             raise PortTaken(message) from error
         return int(probe.getsockname()[1])
 
@@ -116,10 +119,11 @@ def _die_with_parent() -> None:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Within: SIGTERM ends the command as Ctrl-C does."""
+    """Within: SIGTERM ends the command as Ctrl-C does, with its own exit code."""
 
-    def heard(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
+    def heard(number: int, _frame: object) -> None:
+        message = "stopped"
+        raise Interrupted(message, 128 + number)
 
     before = signal.signal(signal.SIGTERM, heard)
     try:
@@ -149,28 +153,29 @@ def _wait_until_up(server: "subprocess.Popen[bytes]", port: int) -> None:
     raise HpsearchError(message)
 
 
-def _pages(home: paths.Project, uri: str) -> tuple[str, str]:
-    """The ids of MLflow's experiment with the newest study, and of that study's run ("" while there is none)."""
+def _pages(home: paths.Project, uri: str) -> tuple[str, list[str]]:
+    """The id of MLflow's experiment with the newest study, and the ids of the runs of that study's first trials."""
     from hpsearch.trackers.mlflow_store import client, project_name
 
     own = client(uri)
     experiments = [one.experiment_id for one in own.search_experiments()]
-    runs = own.search_runs(
-        experiments, "tags.`hpsearch.kind` = 'study'", max_results=1, order_by=["attributes.start_time DESC"]
-    )
-    if runs:
-        return runs[0].info.experiment_id, runs[0].data.tags["hpsearch.study_id"]
-    return own.get_experiment_by_name(project_name(home)).experiment_id, ""
+    newest = ["attributes.start_time DESC"]
+    studies = own.search_runs(experiments, "tags.`hpsearch.kind` = 'study'", max_results=1, order_by=newest)
+    if not studies:
+        return own.get_experiment_by_name(project_name(home)).experiment_id, []
+    experiment, study = studies[0].info.experiment_id, studies[0].data.tags["hpsearch.study_id"]
+    wanted = f"tags.`hpsearch.study_id` = '{study}' and tags.`hpsearch.kind` = 'search'"
+    trials = own.search_runs([experiment], wanted, max_results=MOST_COMPARED, order_by=["attributes.start_time ASC"])
+    return experiment, [run.info.run_id for run in trials]
 
 
-def _tell(address: str, experiment: str, study: str) -> None:
+def _tell(address: str, experiment: str, trials: list[str]) -> None:
     from urllib.parse import quote
 
-    page = f"{address}/#/experiments/{experiment}/runs"
-    click.echo(f"the project's runs:  {page}")
-    if study:
-        wanted = quote(f"tags.`hpsearch.study_id` = '{study}' and tags.`hpsearch.kind` = 'search'")
-        click.echo(f"the newest study's trials side by side:  {page}?compareRunsMode=CHART&searchFilter={wanted}")
+    click.echo(f"the project's runs:  {address}/#/experiments/{experiment}/runs")
+    if trials:
+        words = f"runs={quote(json.dumps(trials))}&experiments={quote(json.dumps([experiment]))}"
+        click.echo(f"the newest study's trials side by side:  {address}/#/compare-runs?{words}")
     click.echo("Ctrl-C ends it")
 
 

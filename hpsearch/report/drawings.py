@@ -26,7 +26,8 @@ def curves(trials: Sequence[TrialFacts], metric: str, best: int | None) -> str:
     ordered = sorted(lines, key=lambda number: number == best)
     drawn = [_line(scale, number, lines[number], "best" if number == best else statuses[number]) for number in ordered]
     label = escape(f"{metric} over the epochs, one line a trial", {'"': "&quot;"})
-    return f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{label}">{_frame(scale)}{"".join(drawn)}</svg>'
+    head = f'<svg viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" aria-label="{label}">'
+    return f"{head}{_frame(scale)}{''.join(drawn)}</svg>"
 
 
 class _Scale:
@@ -52,13 +53,11 @@ def _frame(scale: _Scale) -> str:
     for tick in range(TICKS):
         value = scale.low + (scale.high - scale.low) * tick / (TICKS - 1)
         y = scale.y(value)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.4g}</text>')
-    step = max(1, math.ceil(scale.epochs / 10))
-    for epoch in range(1, scale.epochs + 1, step):
-        parts.append(
-            f'<text class="tick" x="{scale.x(epoch):.1f}" y="{HEIGHT - 14}" text-anchor="middle">{epoch}</text>'
-        )
+        line = f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        parts += [line, f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.4g}</text>']
+    for epoch in range(1, scale.epochs + 1, max(1, math.ceil(scale.epochs / 10))):
+        place = f'x="{scale.x(epoch):.1f}" y="{HEIGHT - 14}"'
+        parts += [f'<text class="tick" {place} text-anchor="middle">{epoch}</text>']
     return "".join(parts)
 
 
@@ -71,41 +70,38 @@ def confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
     """True classes in rows, predicted ones in columns; the darker a cell, the larger its share of the row."""
     cell = min(44.0, CELL_ROOM / max(1, len(names)))
     left = 12 + 7.0 * min(14, max(map(len, names), default=1))
-    side = left + cell * len(names)
-    parts = [
-        f'<svg class="matrix" viewBox="0 0 {side + 4:.0f} {side + 4:.0f}" role="img" aria-label="confusion matrix">'
-    ]
+    room = cell * len(names)
+    head = f'<svg class="matrix" viewBox="0 0 {left + room + 4:.0f} {left + room + 4:.0f}" role="img"'
+    parts = [f'{head} aria-label="confusion matrix">']
     for row, line in enumerate(counts):
-        total = max(1, sum(line))
         for column, count in enumerate(line):
-            if count:
-                parts.append(
-                    _cell(
-                        (left + column * cell, left + row * cell, cell),
-                        count,
-                        count / total,
-                        len(names),
-                        f"{names[row]} read as {names[column]}: {count}",
-                    )
-                )
-        middle = left + (row + 0.5) * cell
-        name, size = escape(names[row][:14]), min(12.0, cell * 0.9)
-        parts.append(
-            f'<text x="{left - 5:.1f}" y="{middle + size / 3:.1f}" font-size="{size:.1f}" text-anchor="end">{name}</text>'
-        )
-        parts.append(
-            f'<text transform="translate({middle + size / 3:.1f} {left - 5:.1f}) rotate(-90)" font-size="{size:.1f}">{name}</text>'
-        )
-    parts.append(
-        f'<rect x="{left}" y="{left}" width="{cell * len(names):.1f}" height="{cell * len(names):.1f}" class="frame"/></svg>'
-    )
+            title = f"{names[row]} read as {names[column]}: {count}"
+            place = (left + column * cell, left + row * cell, cell)
+            parts.append(_cell(place, count / max(1, sum(line)), title) if count else "")
+            if count and len(names) <= MOST_NUMBERED:
+                parts.append(_number(place, count, count / sum(line)))
+        parts.append(_names(left, left + (row + 0.5) * cell, names[row], min(12.0, cell * 0.9)))
+    parts.append(f'<rect x="{left}" y="{left}" width="{room:.1f}" height="{room:.1f}" class="frame"/></svg>')
     return "".join(parts)
 
 
-def _cell(place: tuple[float, float, float], count: int, share: float, classes: int, title: str) -> str:
+def _cell(place: tuple[float, float, float], share: float, title: str) -> str:
     x, y, side = place
-    drawn = f'<rect class="cell" x="{x:.1f}" y="{y:.1f}" width="{side:.1f}" height="{side:.1f}" fill-opacity="{math.sqrt(share):.3f}"><title>{escape(title)}</title></rect>'
-    if classes > MOST_NUMBERED:
-        return drawn
+    corner = f'x="{x:.1f}" y="{y:.1f}" width="{side:.1f}" height="{side:.1f}"'
+    shade = math.sqrt(share)  # the root lifts rare confusions into sight
+    return f'<rect class="cell" {corner} fill-opacity="{shade:.3f}"><title>{escape(title)}</title></rect>'
+
+
+def _number(place: tuple[float, float, float], count: int, share: float) -> str:
+    x, y, side = place
     light = ' fill="#fff"' if share > 0.4 else ""  # noqa: PLR2004  # where the cell turns dark
-    return f'{drawn}<text x="{x + side / 2:.1f}" y="{y + side / 2 + 4:.1f}" font-size="12" text-anchor="middle"{light}>{count}</text>'
+    middle = f'x="{x + side / 2:.1f}" y="{y + side / 2 + 4:.1f}"'
+    return f'<text {middle} font-size="12" text-anchor="middle"{light}>{count}</text>'
+
+
+def _names(left: float, middle: float, name: str, size: float) -> str:
+    """The class's name beside its row and, turned, above its column."""
+    short, foot = escape(name[:14]), middle + size / 3
+    row = f'<text x="{left - 5:.1f}" y="{foot:.1f}" font-size="{size:.1f}" text-anchor="end">{short}</text>'
+    turn = f"translate({foot:.1f} {left - 5:.1f}) rotate(-90)"
+    return f'{row}<text transform="{turn}" font-size="{size:.1f}">{short}</text>'

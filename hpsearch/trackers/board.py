@@ -1,7 +1,7 @@
 """Shows a live board on the terminal: how far the study is, what is being trained, and what leads."""
 
 import threading
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.experiment import Experiment
 from hpsearch.records import News
@@ -101,16 +101,9 @@ class Board:
     def _running(self) -> "Table":
         table = _table("running")
         wide, epochs = self._console.width, self._state.experiment.train.epochs
-        for name, side in (
-            ("trial", "right"),
-            ("fit", "left"),
-            ("epoch", "right"),
-            ("", "left"),
-            ("last", "right"),
-            ("best", "right"),
-        ):
+        for name in ("trial", "fit", "epoch", "", "last", "best"):
             if wide >= NARROW or name not in {"", "last"}:
-                table.add_column(name, justify=side, no_wrap=True)
+                table.add_column(name, justify="left" if name in {"fit", ""} else "right", no_wrap=True)
         if wide >= WIDE:
             table.add_column("an epoch", justify="right", no_wrap=True)
         for under in list(self._state.running.values())[:MOST_RUNNING]:
@@ -137,8 +130,8 @@ class Board:
         from rich.text import Text
 
         table = _table("best trials")
-        for name, side in (("trial", "right"), (self._state.experiment.objective.metric, "right"), ("time", "right")):
-            table.add_column(words.clean(name, 24), justify=side, no_wrap=True)  # type: ignore[arg-type]  # rich's Literal
+        for name in ("trial", words.clean(self._state.experiment.objective.metric, 24), "time"):
+            table.add_column(name, justify="right", no_wrap=True)
         table.add_column("values", overflow="fold")
         for place, result in enumerate(leaders):
             varying = {name: value for name, value in result.trial.values.items() if name not in self._state.fixed}

@@ -273,7 +273,7 @@ def _told_apart() -> Iterator[None]:
     """Within: what is raised comes out as NotHeard, on one line, without passwords."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001  # whatever it is, it may hold an address
+    except Exception as error:  # noqa: BLE001  # whatever it is, its text may hold a password
         message = f"MLflow: {words.clean(_safe(str(error) or type(error).__name__), 500)}"
         raise NotHeard(message) from None
 
