@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from hpsearch.errors import StateDamaged
 from hpsearch.records import Body, News
@@ -86,6 +86,8 @@ class Ledger:
                 if number != after or kind not in KINDS or checksum != _checksum(number, time_ms, searched, kind, text):
                     raise _damaged(self._path, f"record {after} is missing or is not what was written")
                 yield News(number, time_ms, searched, _codec(kind).validate_json(text))
+        except ValidationError as error:
+            raise _damaged(self._path, f"record {after} is of another version of hpsearch") from error
         except sqlite3.DatabaseError as error:
             raise _damaged(self._path, str(error)) from error
 

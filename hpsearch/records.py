@@ -13,12 +13,14 @@ class SessionBegan:
     """The study was started or taken up again; `experiment` is the resolved experiment as plain data.
 
     `identity` holds digests of what must not change between sessions (experiment, code, data);
-    `provenance` what is good to know (package versions, git commit, Python, machine).
+    `modules` are the project's files that the search space is made of, relative to the project's root;
+    `provenance` is what is good to know (package versions, git commit, Python, machine).
     """
 
     name: str
     experiment: Mapping[str, Any]
     identity: Mapping[str, str]
+    modules: tuple[str, ...]
     provenance: Mapping[str, str]
 
 

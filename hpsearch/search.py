@@ -5,7 +5,7 @@ from statistics import fmean
 
 from hpsearch.crew import Crew
 from hpsearch.desk import Desk
-from hpsearch.errors import HpsearchError, Interrupted, SameFailureRepeated
+from hpsearch.errors import ExperimentRefused, HpsearchError, Interrupted, Mistake, SameFailureRepeated
 from hpsearch.keeping import tidy
 from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
@@ -15,6 +15,7 @@ from hpsearch.trial import AttemptEnd, Fit, Measure, Status, TrialResult
 
 PATIENCE_SECONDS = 0.2
 SAME_FAILURES = 3
+METRIC_MISSING = "MetricMissing"
 
 
 def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callable[[], bool]) -> str:
@@ -57,6 +58,8 @@ def _hurry(crew: Crew, desk: Desk, leave: Callable[[], bool]) -> None:
 def _heed_failures(study: Study, result: TrialResult) -> None:
     if result.failure is None:
         return
+    if result.failure.kind == METRIC_MISSING:
+        raise ExperimentRefused([Mistake("search.objective", result.failure.message)])
     results = study.state.results
     failures = [(failed.failure.kind, failed.failure.message) for failed in results if failed.failure]
     if len(results) == len(failures) >= SAME_FAILURES and len(set(failures)) == 1:

@@ -1,11 +1,9 @@
 """One session of a study, from the experiment to the report: who is made when, and who is told what."""
 
 import json
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 from hpsearch import narrowing, paths, plugins, provenance
@@ -13,6 +11,7 @@ from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError, Interrupted, StudyChanged
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
+from hpsearch.leaving import Leave, told_to_leave
 from hpsearch.orders import Recipe
 from hpsearch.outbox import Outbox
 from hpsearch.protocols import Brief, Executor, Prepared, Progress, Tracker
@@ -64,27 +63,27 @@ class Session:
                 return self._already(study)
             splits = Splits(self._experiment, data.folder / "train" / "labels.npy", self._folder.splits)
             splits.prepare()  # now, while TensorFlow is still being imported elsewhere
-            preflight = self._preflight(executor, data)
-            self._begin(study, data, preflight)
+            self._begin(study, data, executor)
             return self._search(stack, study, Crew(study, executor, splits), executor, data)
 
-    def _refuse_if_changed(self, study: Study, data: Prepared, code: str | None = None) -> None:
+    def _refuse_if_changed(self, study: Study, data: Prepared) -> None:
         before = study.state.session
         if before is None:
             return
-        now = self._identity(data, code or before.identity.get("code", ""))
-        if now == dict(before.identity):
-            return
+        now = self._identity(data, before.modules)
         changes = provenance.differences(before.experiment, provenance.public(self._experiment))
         if now["data"] != before.identity["data"]:
             changes.append(f"the data: digest {before.identity['data'][:12]} -> {now['data'][:12]}")
         if now["code"] != before.identity["code"]:
-            changes.append("the code of the search space")
-        message = f"the study {study.experiment.name!r} changed since its last run:\n  " + "\n  ".join(changes)
-        message += "\nto keep both: --name ANOTHER; to begin anew and set the old study aside: --fresh"
-        raise StudyChanged(message)
+            changes.append(f"the code of the search space, in {', '.join(before.modules)}")
+        if now != before.identity:
+            message = f"the study {study.experiment.name!r} changed since its last run:\n  " + "\n  ".join(changes)
+            message += "\nto keep both: --name ANOTHER; to begin anew and set the old study aside: --fresh"
+            raise StudyChanged(message)
 
-    def _identity(self, data: Prepared, code: str) -> dict[str, str]:
+    def _identity(self, data: Prepared, modules: Iterable[str]) -> dict[str, str]:
+        root = self._around.project.root
+        code = provenance.code_digest([root / module for module in modules if (root / module).exists()], root)
         return {**provenance.experiment_digest(self._experiment), "data": data.digest, "code": code}
 
     def _complete(self, study: Study) -> bool:
@@ -123,21 +122,25 @@ class Session:
             self._around.say(f"warning: {mistake}")
         return preflight
 
-    def _begin(self, study: Study, data: Prepared, preflight: Preflight) -> None:
-        root = self._around.project.root
-        code = provenance.code_digest(preflight.modules, root)
-        self._refuse_if_changed(study, data, code)
+    def _begin(self, study: Study, data: Prepared, executor: Executor) -> None:
+        before, space = study.state.session, study.state.space
+        if before is None or not space:
+            preflight = self._preflight(executor, data)
+            modules, space = preflight.modules, preflight.parameters
+        else:
+            modules = before.modules
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
-        facts = {**provenance.versions(), **provenance.machine(), "git_commit": provenance.git_commit(root)}
+        facts = {**provenance.versions(), **provenance.machine()}
+        facts |= {"git_commit": provenance.git_commit(self._around.project.root)}
         facts |= {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
         public = provenance.public(self._experiment)
-        study.record(SessionBegan(study.experiment.name, public, self._identity(data, code), facts))
-        study.record(SpaceFound(preflight.parameters), durable=True)
+        study.record(SessionBegan(study.experiment.name, public, self._identity(data, modules), modules, facts))
+        study.record(SpaceFound(space), durable=True)
         paths.write_text(self._folder.experiment, json.dumps(public, indent=2) + "\n")
 
     def _search(self, stack: ExitStack, study: Study, crew: Crew, executor: Executor, data: Prepared) -> Verdict:
-        leave = stack.enter_context(_told_to_leave())
+        leave = stack.enter_context(told_to_leave())
         watcher = self._around.watch(self._experiment, executor.free())
         for news in study.ledger.read():
             watcher.hear(news)
@@ -156,7 +159,7 @@ class Session:
             self._drain(outbox)
         return verdict
 
-    def _work(self, finale: Finale, leave: "Leave") -> Verdict:
+    def _work(self, finale: Finale, leave: Leave) -> Verdict:
         tuner, pruner = self._minds(finale.study)
         try:
             search(finale.study, tuner, pruner, finale.crew, leave)
@@ -201,37 +204,6 @@ class Session:
                 f"warning: MLflow has not heard the last {waiting} records ({outbox.trouble or 'it was too slow'}); "
                 "they are kept, and sent when this study is run again"
             )
-
-
-@dataclass
-class Leave:
-    """Whether someone asked the program to stop, and with which exit code it should."""
-
-    exit_code: int = 0
-
-    def __call__(self) -> bool:
-        """Say whether it is time to leave."""
-        return self.exit_code != 0
-
-
-@contextmanager
-def _told_to_leave() -> Iterator[Leave]:
-    """Within: the first Ctrl-C or SIGTERM only asks to leave; the second ends the program at once."""
-    leave = Leave()
-
-    def heard(number: int, _frame: FrameType | None) -> None:
-        if leave.exit_code:
-            signal.signal(number, signal.SIG_DFL)
-            raise KeyboardInterrupt
-        leave.exit_code = 128 + number
-
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, heard) for number in signals]
-    try:
-        yield leave
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 def make_executor(experiment: Experiment) -> Executor:

@@ -67,7 +67,7 @@ def trial_story(number: int, scores: list[float], status: Status = Status.COMPLE
 
 def began(experiment: Experiment = EXPERIMENT) -> list[Any]:
     facts = {"data_digest": "abc123", "git_commit": "0f1e2d", "keras": "3.15.1"}
-    return [SessionBegan("tiny", experiment.model_dump(mode="json"), {}, facts), SpaceFound((RATE, DEPTH))]
+    return [SessionBegan("tiny", experiment.model_dump(mode="json"), {}, (), facts), SpaceFound((RATE, DEPTH))]
 
 
 def finals() -> list[Any]:

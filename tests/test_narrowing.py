@@ -11,7 +11,7 @@ UNITS = Parameter("units", "int", 96, low=32, high=512, step=32)
 RATE = Parameter("rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log")
 ACTIVATION = Parameter("activation", "choice", "relu", choices=("relu", "elu", "tanh"))
 L2 = Parameter("l2", "choice", 0.0, choices=(0.0, 1e-5, 1e-4), ordered=True)
-NORM = Parameter("norm", "boolean", False, choices=(False, True))  # noqa: FBT003 - the default, in its place
+NORM = Parameter("norm", "boolean", False, choices=(False, True))
 
 
 def refusal(parameter: Parameter, wish: Any) -> str:

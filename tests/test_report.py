@@ -63,7 +63,7 @@ def test_words_from_outside_are_escaped_on_the_page():
 
 
 def test_passwords_in_addresses_are_not_in_the_report():
-    session = SessionBegan("x", {"search": {}, "tracking": {"mlflow": "http://me:S3CRET@host/"}}, {}, {})
+    session = SessionBegan("x", {"search": {}, "tracking": {"mlflow": "http://me:S3CRET@host/"}}, {}, (), {})
 
     text = page(gather(told([session])))
 

@@ -1,7 +1,6 @@
 """`hpsearch run FILE`: search, finals and report for one experiment."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from hpsearch import paths
 from hpsearch.errors import StudyChanged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
 
     from hpsearch.experiment import Experiment
     from hpsearch.protocols import Executor, Tracker
@@ -85,7 +85,7 @@ def _finish(project: paths.Project, name: str, place: "_Place", *, as_json: bool
     from hpsearch.cli.output import print_json
     from hpsearch.report.facts import gather
     from hpsearch.report.html import write_report
-    from hpsearch.report.terminal import show
+    from hpsearch.report.terminal import conclude
     from hpsearch.study import read
 
     facts = gather(read(project, name))
@@ -94,7 +94,7 @@ def _finish(project: paths.Project, name: str, place: "_Place", *, as_json: bool
     if as_json:
         print_json(facts)
     else:
-        show(facts, place.console)
+        conclude(facts, place.console)
         place.say(f"report: {folder.report}\nmodel:  {folder.best / 'model.keras'}\ncompare in MLflow: hpsearch ui")
 
 

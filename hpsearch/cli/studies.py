@@ -11,6 +11,7 @@ from hpsearch import paths
 if TYPE_CHECKING:
     from hpsearch.state import State
 
+PIPED_COLUMNS = 200
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -87,7 +88,8 @@ def show(*, study: str, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    show_facts(facts, Console())
+    console = Console()
+    show_facts(facts, console if console.is_terminal else Console(width=PIPED_COLUMNS))
 
 
 @click.command(epilog="\b\nExample:\n  hpsearch best quickstart --json")

@@ -1,4 +1,4 @@
-"""Shows on the terminal what a study came to: a few words, a table of its best trials."""
+"""Shows on the terminal what a study came to: a table of its best trials, and a few words."""
 
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -21,8 +21,17 @@ def show(facts: Facts, console: "Console") -> None:
     console.print(_table(facts, console.width))
     if len(facts.trials) > MOST_TRIALS:
         console.print(Text(f"… and {len(facts.trials) - MOST_TRIALS} more", "dim"))
+    conclude(facts, console)
+
+
+def conclude(facts: Facts, console: "Console") -> None:
+    """Print what the study came to in sentences, and the winner's values."""
+    from rich.text import Text
+
     for line in summary(facts):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=True)
+    if facts.verdict and facts.best:
+        console.print(Text(f"  {words.values(facts.best.values)}", "dim"))
 
 
 def summary(facts: Facts) -> list[str]:
