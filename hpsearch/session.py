@@ -115,6 +115,7 @@ class Session:
         rows = round(data.train_rows * share)
         task = Task(data.shape, len(data.class_names), data.class_names, rows, wanted.train.epochs, batch)
         root = self._around.project.root
+        self._around.say("getting ready: TensorFlow is imported, and a few models are built to find the space")
         preflight: Preflight = executor.call(
             fly, root, wanted.model.build, task, derive(wanted.seed, "preflight"), dict(wanted.space)
         )
@@ -141,6 +142,8 @@ class Session:
 
     def _search(self, stack: ExitStack, study: Study, crew: Crew, executor: Executor, data: Prepared) -> Verdict:
         leave = stack.enter_context(told_to_leave())
+        if done := len(study.state.results):
+            self._around.say(f"going on with {self._experiment.name}: {done} trials are done")
         watcher = self._around.watch(self._experiment, executor.free())
         for news in study.ledger.read():
             watcher.hear(news)

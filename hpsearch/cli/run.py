@@ -1,6 +1,7 @@
 """`hpsearch run FILE`: search, finals and report for one experiment."""
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,7 +123,7 @@ class _Place:
             return Board(experiment, workers, self.console)
         from hpsearch.trackers.plain_lines import PlainLines
 
-        return PlainLines(experiment.objective, sys.stderr)
+        return PlainLines(experiment.objective, sys.stderr, since_ms=time.time_ns() // 1_000_000)
 
     def mlflow(self, experiment: "Experiment", executor: "Executor") -> "Callable[[], Tracker] | None":
         from hpsearch.trackers.via_mlflow import for_study

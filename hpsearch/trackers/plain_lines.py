@@ -12,9 +12,10 @@ from hpsearch.trial import AttemptEnd, TrialResult
 class PlainLines:
     """A tracker for places without a cursor: one line when a trial ends, and one for each step of the finals."""
 
-    def __init__(self, objective: Objective, out: TextIO) -> None:
-        """Write to a stream; nothing is written before the first trial ends."""
-        self._objective, self._out = objective, out
+    def __init__(self, objective: Objective, out: TextIO, *, since_ms: int = 0) -> None:
+        """Write to a stream; records from before `since_ms` (Unix milliseconds) are taken in without a word."""
+        self._objective, self._out, self._since_ms = objective, out, since_ms
+        self._silent = False
         self._best: float | None = None
         self._fixed: set[str] = set()
         self._heard = 0
@@ -23,7 +24,7 @@ class PlainLines:
         """Write a line if the record is worth one; a record heard before is let pass."""
         if news.number <= self._heard:
             return
-        self._heard = news.number
+        self._heard, self._silent = news.number, news.time_ms < self._since_ms
         match news.body:
             case SpaceFound(parameters):
                 self._fixed = {parameter.name for parameter in parameters if parameter.kind == "fixed"}
@@ -72,4 +73,5 @@ class PlainLines:
         )
 
     def _say(self, line: str) -> None:
-        print(line.rstrip(), file=self._out, flush=True)
+        if not self._silent:
+            print(line.rstrip(), file=self._out, flush=True)

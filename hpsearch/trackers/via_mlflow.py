@@ -226,7 +226,8 @@ class ViaMLflow:
             mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner))
             told["hpsearch.model"] = self._model(winner, file, verdict.winner)
         self._runs.write(winner, news.time_ms, tags=told)
-        self._runs.mark(winner, "FINISHED", news.time_ms)
+        if winner.status == "RUNNING":  # it was made anew for this; otherwise its trial's end is its end
+            self._runs.mark(winner, "FINISHED", news.time_ms)
         self._summarise(study, winner, verdict, news.time_ms)
 
     def _model(self, winner: Run, file: Path, trial: int) -> str:
