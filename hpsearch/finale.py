@@ -106,7 +106,7 @@ class Finale:
             self._make(iter([(fit, self._median_best_epoch(fit.trial))]))
             fits = [fit]
         else:
-            fits = [fit for fit in self.study.state.finals if fit.kind == "final"]
+            fits = [fit for fit in self.study.state.finals if fit.kind == "final" and fit.trial in dict(ranking)]
         files = {fit: model_file(self.study.paths.fits, fit) for fit in fits}
         return {fit: file for fit, file in files.items() if file.exists()}
 

@@ -51,6 +51,7 @@ class State:
     finalists: tuple[int, ...] = ()
     finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
     opened: TestOpened | None = None
+    openings: int = 0
     verdict: Verdict | None = None
     ended: SessionEnded | None = None
     searched: float = 0.0
@@ -71,6 +72,7 @@ class State:
         body = news.body
         match body:
             case Asked(trial):
+                self._reopen()
                 self.courses[trial.number] = Course(trial.number, planned=dict(trial.values))
                 self.story.append(body)
             case Answered(number, parameter, value):
@@ -90,6 +92,11 @@ class State:
                 self._close(body)
             case _:
                 self._note(body)
+
+    def _reopen(self) -> None:
+        """A trial after the verdict: the finals are to be held again, and the test split opened once more."""
+        if self.verdict:
+            self.verdict, self.opened, self.finalists = None, None, ()
 
     def _end(self, end: AttemptEnd) -> None:
         fit = end.attempt.fit
@@ -113,7 +120,7 @@ class State:
             case FinalistsChosen(trials):
                 self.finalists = trials
             case TestOpened():
-                self.opened = body
+                self.opened, self.openings = body, self.openings + 1
             case Verdict():
                 self.verdict = body
             case SessionEnded():

@@ -183,6 +183,17 @@ def test_fresh_begins_anew_and_keeps_the_old_study(project):
     assert (project / "mlruns" / "studies" / "digits.before-1" / "ledger.db").exists()
 
 
+def test_trials_after_the_opening_of_the_test_split_need_a_word_and_are_told_of(project):
+    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+
+    refused = run(project, "--set", "search.trials=2", "--set", "final.seeds=1", code=6)
+    reopened = run(project, "--set", "search.trials=2", "--set", "final.seeds=1", "--reopen")
+
+    assert "--reopen" in refused.stderr
+    assert "opened 2 times" in reopened.stdout + reopened.stderr
+    assert len(trials(project)) == 2
+
+
 def test_folds_and_repeats_and_a_searched_batch_size_go_all_the_way(project):
     run(
         project, "--set", "data.folds=2", "--set", "data.repeats=2", "--set", "search.trials=2",

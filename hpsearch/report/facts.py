@@ -43,6 +43,7 @@ class Facts:
     fixed: Values = field(default_factory=dict)
     finalists: tuple[int, ...] = ()
     verdict: Verdict | None = None
+    openings: int = 0
     searched: float = 0.0
     sessions: int = 0
     finished: bool = False
@@ -94,7 +95,7 @@ def gather(story: Iterable[News]) -> Facts:
                 facts.finalists = trials
             case SessionEnded(finished, reason):
                 facts.finished, facts.reason = finished, reason
-    facts.verdict, facts.searched = state.verdict, state.searched
+    facts.verdict, facts.searched, facts.openings = state.verdict, state.searched, state.openings
     _add_trials(facts, state, curves)
     return facts
 

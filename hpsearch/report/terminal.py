@@ -62,7 +62,10 @@ def _finals(facts: Facts) -> list[str]:
             f"over {len(finalist.scores)} seeds{tested}"
         )
     tested = f"test accuracy {words.score(verdict.test_accuracy)} on {verdict.test_rows} rows"
-    return [*lines, f"winner: trial {verdict.winner}, {tested} that the search never saw"]
+    lines.append(f"winner: trial {verdict.winner}, {tested} that the search never saw")
+    if facts.openings > 1:
+        lines.append(f"the test split was opened {facts.openings} times: later trials were chosen in its light")
+    return lines
 
 
 def _table(facts: Facts, width: int) -> "Table":

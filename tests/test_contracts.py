@@ -1,0 +1,229 @@
+"""Every data set, executor, tracker and exporter keeps the promises of its socket."""
+
+import io
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import odd_jobs
+import pytest
+from data_makers import drawings, write_pair
+from rich.console import Console
+from test_mlflow import everything, no_model
+
+from hpsearch import paths, plugins
+from hpsearch.space import Parameter
+from hpsearch.testing.datasets import DatasetContract
+from hpsearch.testing.executors import ExecutorContract
+from hpsearch.testing.exporters import ExporterContract
+from hpsearch.testing.trackers import EXPERIMENT, TrackerContract
+from hpsearch.trackers.board import Board
+from hpsearch.trackers.mlflow_store import prepare_store
+from hpsearch.trackers.plain_lines import PlainLines
+from hpsearch.trackers.via_mlflow import Place, ViaMLflow
+from hpsearch.trial import AttemptEnd, Built, How, Measure
+from hpsearch.worker.wire import Stopped, Wire
+
+
+def at_hand(*files: str) -> Path:
+    """The folder of real data, when these files are in it; else the test is skipped."""
+    folder = Path(os.environ.get("HPSEARCH_TEST_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+    if missing := [file for file in files if not (folder / file).is_file()]:
+        pytest.skip(f"the real data is not at hand: {folder / missing[0]} (set HPSEARCH_TEST_DATA)")
+    return folder
+
+
+class TestMNIST5k(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls) -> Any:
+        return plugins.part("datasets", "mnist-5k")
+
+
+class TestIdxWithTestFiles(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        folder = write_pair(tmp_path_factory.mktemp("own"), "train", *drawings())
+        write_pair(folder, "test", *drawings(rows=12, seed=1))
+        (folder / "own-mapping.txt").write_text("".join(f"{label} {ord('a') + label}\n" for label in range(4)))
+        return partial(plugins.part("datasets", "idx"), folder, transposed=True)
+
+
+class TestIdxHeldOut(DatasetContract):
+    approximate = 0.1  # its outline has not seen that some images occur twice
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        images, labels = drawings(rows=120)
+        images[100:] = images[:20]
+        folder = write_pair(tmp_path_factory.mktemp("own"), "train", np.asarray(images), labels, suffix="")
+        return partial(plugins.part("datasets", "idx"), folder, test=0.25)
+
+
+class TestMNIST(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls) -> Any:
+        folder = at_hand("mnist/train-images-idx3-ubyte.gz") / "mnist"
+        return partial(plugins.part("datasets", "mnist"), mirror=str(folder))
+
+
+class TestEMNISTBalanced(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls) -> Any:
+        folder = at_hand("emnist/gzip.zip") / "emnist"  # NIST's archive, 561 MB
+        return partial(plugins.part("datasets", "emnist-balanced"), mirror=str(folder))
+
+
+RATE = Parameter("rate", "float", 0.5, low=0.0, high=1.0)
+
+
+def measuring(line: Any, epochs: int) -> None:
+    """An attempt without TensorFlow: asks, measures, ends."""
+    order = line.recv()
+    wire = Wire(line, order.attempt)
+    try:
+        rate = order.values["rate"] if "rate" in order.values else wire.ask(RATE)
+        wire.tell(Built(order.attempt, 1, "", "none"))
+        for epoch in range(1, epochs + 1):
+            leave_if_told(wire)
+            wire.tell(Measure(order.attempt, epoch, {"val_accuracy": rate}, 0.0))
+    except Stopped as stopped:
+        wire.tell(AttemptEnd(order.attempt, How.INTERRUPTED, 0.0, reason=stopped.reason))
+    else:
+        wire.tell(AttemptEnd(order.attempt, How.FINISHED, 0.0, rate, epochs, epochs))
+
+
+def leave_if_told(wire: Wire) -> None:
+    time.sleep(0.01)
+    if stop := wire.stopped():
+        raise Stopped(stop.reason)
+
+
+def work(line: Any, recipe: tuple[Callable[[Any, int], None], int]) -> None:
+    job, epochs = recipe
+    job(line, epochs)
+
+
+class TestLocal(ExecutorContract):
+    @pytest.fixture
+    def make(self) -> Any:
+        return lambda task: plugins.part("executors", "local")(2, work)
+
+    @pytest.fixture
+    def recipe(self) -> Any:
+        return {"brief": (measuring, 3), "endless": (measuring, 100_000), "deadly": (odd_jobs.killed, 0)}.__getitem__
+
+
+class TestInline(ExecutorContract):
+    apart = False
+
+    @pytest.fixture
+    def make(self) -> Any:
+        return lambda task: plugins.part("executors", "inline")()
+
+    @pytest.mark.xfail(strict=True, reason="Inline takes words for any attempt to be for the one under way")
+    def test_words_for_an_attempt_that_ended_reach_no_other(self, opened: Any, order: Any) -> None:
+        super().test_words_for_an_attempt_that_ended_reach_no_other(opened, order)
+
+
+class TestPlainLines(TrackerContract):
+    @pytest.fixture
+    def streams(self) -> dict[Path, io.StringIO]:
+        return {}
+
+    @pytest.fixture
+    def make(self, streams: dict[Path, io.StringIO]) -> Any:
+        return lambda place: PlainLines(EXPERIMENT.objective, streams.setdefault(place, io.StringIO()))
+
+    @pytest.fixture
+    def seen(self, streams: dict[Path, io.StringIO]) -> Any:
+        return lambda place: streams[place].getvalue()
+
+
+class TestBoard(TrackerContract):
+    @pytest.fixture
+    def streams(self) -> dict[Path, io.StringIO]:
+        return {}
+
+    @pytest.fixture
+    def make(self, streams: dict[Path, io.StringIO]) -> Any:
+        def make(place: Path) -> Board:
+            out = streams.setdefault(place, io.StringIO())
+            return Board(EXPERIMENT, 2, Console(file=out, width=100, height=60, force_terminal=False))
+
+        return make
+
+    @pytest.fixture
+    def seen(self, streams: dict[Path, io.StringIO]) -> Any:
+        return lambda place: streams[place].getvalue()
+
+
+class TestViaMLflow(TrackerContract):
+    remembers = True
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def store(cls, tmp_path_factory: pytest.TempPathFactory) -> str:
+        return prepare_store(paths.Project(tmp_path_factory.mktemp("store")))
+
+    @pytest.fixture
+    def make(self, store: str) -> Any:
+        def make(place: Path) -> ViaMLflow:
+            artifacts = (place / "artifacts").as_uri()
+            return ViaMLflow(EXPERIMENT, Place(store, place.name, place.name, place / "fits", artifacts), no_model)
+
+        return make
+
+    @pytest.fixture
+    def seen(self, store: str) -> Any:
+        def seen(place: Path) -> Any:
+            found = everything(Place(store, place.name, place.name, place / "fits"))
+            files = sorted(file.name for file in place.rglob("*") if file.is_file())
+            return {key: without_ids(*entry) for key, entry in sorted(found.items())}, files
+
+        return seen
+
+
+def without_ids(_run: str, status: str, start: int, end: int, params: Any, tags: dict[str, str], metrics: Any) -> Any:
+    own = {"hpsearch.study_id", "mlflow.parentRunId"}
+    told = {name: text for name, text in sorted(tags.items()) if name not in own}
+    return status, start, end, sorted(params.items()), told, own & set(tags), sorted(metrics.items())
+
+
+def predict_by_keras(written: list[Path], images: Any) -> Any:
+    import keras
+
+    (file,) = written
+    return keras.models.load_model(file).predict(images, verbose=0)
+
+
+class TestKerasFile(ExporterContract):
+    @pytest.fixture
+    def make(self) -> Any:
+        return plugins.part("exporters", "keras")
+
+    @pytest.fixture
+    def predict(self) -> Any:
+        return predict_by_keras
+
+
+@pytest.mark.parametrize(
+    ("socket", "proven"),
+    [
+        ("datasets", {"emnist-balanced", "idx", "mnist", "mnist-5k"}),
+        ("executors", {"inline", "local"}),
+        ("exporters", {"keras"}),
+    ],
+)
+def test_every_registered_part_runs_its_contract(socket: str, proven: set[str]) -> None:
+    ours = {part for part in plugins.known(socket) if plugins.part(socket, part).__module__.startswith("hpsearch.")}
+
+    assert ours == proven

@@ -1,0 +1,51 @@
+"""What the README shows is what the program takes."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from hpsearch.cli import group
+from hpsearch.loading import load
+from hpsearch.paths import Project
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^\s*(?:\.venv/bin/)?hpsearch ([^#\n]+?)\s*(?:#.*)?$", README, re.MULTILINE)
+PIP_LINES = re.findall(r"^\s+\.venv/bin/(pip .+)$", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_shown_is_one_that_the_program_takes(words):
+    name, *rest = shlex.split(words)
+    command = group.get_command(click.Context(group), name)
+
+    context = command.make_context(name, rest)
+
+    assert context.params
+
+
+def test_the_experiment_shown_has_no_mistakes(tmp_path):
+    (shown,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    file = tmp_path / "shown.toml"
+    file.write_text(shown, encoding="utf-8")
+
+    experiment = load(file, Project(ROOT))
+
+    assert experiment.name == "emnist-mlp"
+
+
+def test_the_files_and_pictures_shown_are_there():
+    linked = re.findall(r"\]\(([^)#:]+)\)", README)
+
+    assert [name for name in linked if not (ROOT / name).exists()] == []
+
+
+def test_the_pip_lines_shown_are_those_of_the_makefile():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    for line in PIP_LINES:
+        for word in line.replace("-r ", "--requirement ").replace("-e ", "--editable ").split():
+            assert word in makefile
