@@ -3,10 +3,12 @@
 import sys
 
 CTRL_C, BROKEN_PIPE, OUR_MISTAKE = 130, 141, 70  # 128 + SIGINT, 128 + SIGPIPE, sysexits.h's EX_SOFTWARE
+UNWRITABLE = 7  # as FolderUnusable
 
 
 def main(words: list[str] | None = None) -> int:
     """Run one command and give back its exit code; every error a person can act on becomes its text."""
+    _fill_what_is_closed()
     try:
         code = _command(words)
         sys.stdout.flush()
@@ -14,15 +16,41 @@ def main(words: list[str] | None = None) -> int:
         print("stopped", file=sys.stderr)  # noqa: T201
         return CTRL_C
     except BrokenPipeError:
-        _close_pipe()
+        _close_output()
         return BROKEN_PIPE
+    except OSError as error:
+        if not _is_of_the_machine(error):
+            return _show_all()
+        _close_output()
+        print(f"{error.filename or 'the output'}: cannot be written or read ({error.strerror})", file=sys.stderr)  # noqa: T201
+        return UNWRITABLE
     except Exception:  # noqa: BLE001  # whatever comes here was foreseen nowhere: show all of it
-        import traceback
-
-        traceback.print_exc()
-        print("hpsearch itself went wrong: please report this with the lines above", file=sys.stderr)  # noqa: T201
-        return OUR_MISTAKE
+        return _show_all()
     return code
+
+
+def _fill_what_is_closed() -> None:
+    """Put quiet streams where the shell closed them (>&-), before a file of ours gets their number and their text."""
+    import os
+
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # for as long as the program runs
+
+
+def _show_all() -> int:
+    import traceback
+
+    traceback.print_exc()
+    print("hpsearch itself went wrong: please report this with the lines above", file=sys.stderr)  # noqa: T201
+    return OUR_MISTAKE
+
+
+def _is_of_the_machine(error: OSError) -> bool:
+    """Whether a full disk or missing rights are to blame, which the program cannot help and a person can."""
+    import errno
+
+    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 def _command(words: list[str] | None) -> int:
@@ -43,15 +71,15 @@ def _command(words: list[str] | None) -> int:
         return error.exit_code
     except click.Abort as error:
         raise KeyboardInterrupt from error
-    except SystemExit:
-        if sys.stdout is not out:  # click met a closed pipe, put a quiet stream there, and chose an exit code of ours
+    except SystemExit as error:  # click and rich answer a closed pipe with an exit code that is one of ours
+        if sys.stdout is not out or isinstance(error.__context__, BrokenPipeError):
             return BROKEN_PIPE
         raise
     return code if isinstance(code, int) else 0
 
 
-def _close_pipe() -> None:
-    """Point standard output at nothing, so that Python does not complain of the closed pipe while it ends."""
+def _close_output() -> None:
+    """Point standard output at nothing, so that Python does not complain of what it cannot write while it ends."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

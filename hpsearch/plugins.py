@@ -2,7 +2,8 @@
 
 import difflib
 import inspect
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -24,15 +25,27 @@ def unknown(socket: str, name: str, where: str) -> Mistake | None:
     """What is wrong with the name of a part, with the nearest known one; None if it is known."""
     if name in _parts(socket):
         return None
-    names = known(socket)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return Mistake(where, f"there is no {socket.removesuffix('s')} {name!r}", f"{hint}known: {', '.join(names)}")
+    return Mistake(where, f"there is no {socket.removesuffix('s')} {name!r}", hint(name, known(socket)))
 
 
-def part(socket: str, name: str) -> Any:
+def hint(word: str, names: Sequence[str]) -> str:
+    """Name the known words that are nearest, where some are near, and all of them."""
+    near = nearest(word, names)
+    asked = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"{asked}known: {', '.join(names) or 'none'}"
+
+
+def nearest(word: str, names: Sequence[str]) -> list[str]:
+    """The names that are the word in other letters, that have it as a part ("tpe"), or that are spelt much like it."""
+    word = word.lower()
+    same = [name for name in names if name.lower() == word]
+    parts = [name for name in names if word in re.split(r"[.:_-]", name.lower())]
+    return same or parts[:3] or difflib.get_close_matches(word, names, n=1)
+
+
+def part(socket: str, name: str, where: str = "words") -> Any:
     """Import a part; raise ExperimentRefused when there is none of that name."""
-    if mistake := unknown(socket, name, "words"):
+    if mistake := unknown(socket, name, where):
         raise ExperimentRefused([mistake])
     return _parts(socket)[name].load()
 
@@ -44,10 +57,10 @@ def options(factory: Any) -> dict[str, inspect.Parameter]:
 
 def make(socket: str, name: str, given: Mapping[str, Any], where: str = "options") -> Any:
     """Make a part with options from an experiment; raise ExperimentRefused when they are not its own."""
-    factory = part(socket, name)
+    factory = part(socket, name, where)
     takes = options(factory)
     mistakes = [
-        Mistake(f"{where}.{key}", f"{name} takes no option {key!r}", _hint(key, takes))
+        Mistake(f"{where}.{key}", f"{name} takes no option {key!r}", hint(key, list(takes)))
         for key in given
         if key not in takes
     ]
@@ -62,8 +75,3 @@ def make(socket: str, name: str, given: Mapping[str, Any], where: str = "options
         return factory(**given)
     except (TypeError, ValueError) as error:
         raise ExperimentRefused([Mistake(where, f"{name}: {error}")]) from error
-
-
-def _hint(key: str, takes: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(key, takes, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(takes) or 'none'}"

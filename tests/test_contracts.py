@@ -129,10 +129,6 @@ class TestInline(ExecutorContract):
     def make(self) -> Any:
         return lambda task: plugins.part("executors", "inline")()
 
-    @pytest.mark.xfail(strict=True, reason="Inline takes words for any attempt to be for the one under way")
-    def test_words_for_an_attempt_that_ended_reach_no_other(self, opened: Any, order: Any) -> None:
-        super().test_words_for_an_attempt_that_ended_reach_no_other(opened, order)
-
 
 class TestPlainLines(TrackerContract):
     @pytest.fixture

@@ -59,10 +59,9 @@ def list_(*, as_json: bool) -> None:
 @as_json
 def get(*, name: str, as_json: bool, **options: Any) -> None:
     """Fetch, verify and prepare the data set NAME."""
-    from hpsearch import plugins
-
+    source = _made(name, _given(options))
     with _shown_progress() as progress:
-        prepared: Prepared = plugins.make("datasets", name, _given(options)).prepare(progress)
+        prepared: Prepared = source.prepare(progress)
     said = _told(prepared)
     if as_json:
         print_json(said)
@@ -70,7 +69,7 @@ def get(*, name: str, as_json: bool, **options: Any) -> None:
         table(("what", "is"), [(key, _words(value)) for key, value in said.items()])
 
 
-@data.command(epilog="\b\nExample:\n  hpsearch data check mnist-5k")
+@data.command(epilog="\b\nExample:\n  hpsearch data check mnist-5k", short_help="Read a prepared data set again.")
 @click.argument("name")
 @of_a_source
 @as_json
@@ -92,18 +91,45 @@ def check(*, name: str, as_json: bool, **options: Any) -> None:
 
 def _prepared(name: str, given: dict[str, Any]) -> "list[Prepared]":
     """Those kept under the name; with options, the one that they make."""
-    from hpsearch import plugins
     from hpsearch.datasets.prepared import all_prepared
     from hpsearch.errors import DataRefused
 
-    plugins.part("datasets", name)
+    needs = _required(name)
     if given:
+        source = _made(name, given)
         with _shown_progress() as progress:
-            return [plugins.make("datasets", name, given).prepare(progress)]
+            return [source.prepare(progress)]
     if not (kept := all_prepared(name)):
-        message = f"{name} is not prepared yet\n  hpsearch data get {name}"
+        words = "".join(f" {_option(key)} {key.upper()}" for key in needs)
+        message = f"{name} is not prepared yet\n  hpsearch data get {name}{words}"
         raise DataRefused(message)
     return kept
+
+
+def _made(name: str, given: dict[str, Any]) -> Any:
+    """The data set of that name; raise ExperimentRefused in the words of this command when it cannot be made so."""
+    from hpsearch import plugins
+    from hpsearch.errors import ExperimentRefused, Mistake
+
+    here = click.get_current_context().command_path
+    takes = [_option(key) for key in plugins.options(plugins.part("datasets", name, here))]
+    strange = [_option(key) for key in given if _option(key) not in takes]
+    mistakes = [Mistake(here, f"{name} takes no {word}", plugins.hint(word, takes)) for word in strange]
+    mistakes += [Mistake(here, f"{name} needs {_option(key)}") for key in _required(name) if key not in given]
+    if mistakes:
+        raise ExperimentRefused(mistakes)
+    return plugins.make("datasets", name, given, here)
+
+
+def _required(name: str) -> list[str]:
+    from hpsearch import plugins
+
+    takes = plugins.options(plugins.part("datasets", name, click.get_current_context().command_path))
+    return [key for key, option in takes.items() if option.default is option.empty]
+
+
+def _option(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch import paths
 from hpsearch.datasets.addresses import NotFetched, as_address, shown
+from hpsearch.datasets.storing import make_in_cache
 from hpsearch.datasets.transfer import BrokenOff, Errand, bring
 from hpsearch.errors import DataRefused
 from hpsearch.protocols import Progress
@@ -32,7 +32,7 @@ def fetch(files: Sequence[RemoteFile], folder: Path, progress: Progress, mirror:
     """
     from filelock import FileLock
 
-    paths.make(folder)
+    make_in_cache(folder)
     with FileLock(folder / ".lock"):
         missing = [file for file in files if not matches(folder / file.name, file.checksum)]
         for place, file in enumerate(missing):

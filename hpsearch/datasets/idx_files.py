@@ -28,10 +28,9 @@ def find_train(folder: Path, beginning: str | None) -> Pair:
     stems = _fitting(found, beginning, TRAIN)
     if not stems:
         asked = f"that begins with {beginning!r}" if beginning else "called …train…"
-        message = (
-            f"{folder}: no file of images {asked} (such as train-images-idx3-ubyte.gz)"
-            f"\n  {_known(found)}; choose with data.train, the beginning of the name"
-        )
+        there = f"there are: {', '.join(sorted(found))}; choose with data.train, the beginning of the name"
+        mend = there if found else "there is no idx file of images at all; mend data.folder, or put the files there"
+        message = f"{folder}: no file of images {asked} (such as train-images-idx3-ubyte.gz)\n  {mend}"
         raise DataRefused(message)
     return _one(folder, found, stems, "data.train")
 
@@ -41,7 +40,8 @@ def find_test(folder: Path, beginning: str | None, train: Pair) -> Pair | None:
     found = {stem: path for stem, path in _pairs(folder).items() if stem != train.stem}
     stems = _fitting(found, beginning, TEST)
     if beginning and not stems:
-        message = f"{folder}: no file of images that begins with {beginning!r}\n  {_known(found)}; mend data.test"
+        there = f"there are: {', '.join(sorted(found))}" if found else f"there is only {train.stem}, which trains"
+        message = f"{folder}: no file of images that begins with {beginning!r}\n  {there}; mend data.test"
         raise DataRefused(message)
     if not stems:
         return None
@@ -92,7 +92,3 @@ def _one(folder: Path, found: dict[str, Path], stems: Sequence[str], option: str
         message = f"{found[stem]}: no file of labels beside it\n  put {stem}-labels-idx1-ubyte.gz into the same folder"
         raise DataRefused(message)
     return Pair(stem, found[stem], labels[0])
-
-
-def _known(found: dict[str, Path]) -> str:
-    return f"there are: {', '.join(sorted(found))}" if found else "there is no idx file of images at all"

@@ -30,10 +30,19 @@ def keep_once(name: str, identity: object, collect: Callable[[], Content]) -> Pr
     folder = paths.cache() / "prepared" / f"{name}-{mark}"
     if kept := whole(folder):  # also where the cache may only be read
         return kept
-    with FileLock(paths.make(folder.parent) / f".{folder.name}.lock"):
+    with FileLock(make_in_cache(folder.parent) / f".{folder.name}.lock"):
         if not whole(folder):
             _store(folder, collect())
         return read_manifest(folder)
+
+
+def make_in_cache(folder: Path) -> Path:
+    """Create a folder where data sets are kept; raise FolderUnusable, which says how to keep them elsewhere."""
+    try:
+        return paths.make(folder)
+    except FolderUnusable as error:
+        message = f"{error}\n  HPSEARCH_DATA names another folder to keep data sets in"
+        raise FolderUnusable(message) from error
 
 
 def _store(folder: Path, content: Content) -> None:

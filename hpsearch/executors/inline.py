@@ -38,6 +38,7 @@ class Inline:
         self._news: queue.Queue[Event] = queue.Queue()
         self._line: _Thread | None = None
         self._thread: threading.Thread | None = None
+        self._attempt: Attempt | None = None
 
     def start(self) -> None:
         """Nothing to get ready."""
@@ -56,7 +57,7 @@ class Inline:
 
     def submit(self, order: Order) -> None:
         """Begin the attempt in a thread."""
-        self._line = _Thread(self._news)
+        self._line, self._attempt = _Thread(self._news), order.attempt
         self._thread = threading.Thread(target=self._make, args=(order, self._line), daemon=True)
         self._thread.start()
 
@@ -76,15 +77,17 @@ class Inline:
             self._line = None
         yield event
 
-    def answer(self, attempt: Attempt, value: Value) -> None:  # noqa: ARG002 - there is only one
+    def answer(self, attempt: Attempt, value: Value) -> None:
         """Hand over the value."""
-        if self._line:
-            self._line.down.put(Answer(value))
+        self._tell(attempt, Answer(value))
 
-    def stop(self, attempt: Attempt, reason: str, *, at_once: bool = False) -> None:  # noqa: ARG002 - there is only one
+    def stop(self, attempt: Attempt, reason: str, *, at_once: bool = False) -> None:
         """Ask the thread to end its fit."""
-        if self._line:
-            self._line.down.put(Stop(reason, at_once))
+        self._tell(attempt, Stop(reason, at_once))
+
+    def _tell(self, attempt: Attempt, message: Answer | Stop) -> None:
+        if self._line and attempt == self._attempt:
+            self._line.down.put(message)
 
     def close(self) -> None:
         """Have the thread end its fit, if one is under way."""

@@ -1,14 +1,13 @@
 """Checks, without running any of its code, that the search space an experiment names is there."""
 
 import ast
-import difflib
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from hpsearch.loading.plain_words import hint
 from hpsearch.loading.toml_places import Finding
+from hpsearch.plugins import hint, nearest
 
 PLACE = ("model", "build")
 MOST_FILES = 500
@@ -57,8 +56,7 @@ def _opaque(module: str, root: Path) -> bool:
 
 def _no_file(module: str, root: Path) -> tuple[str, str]:
     expected = "/".join(module.split(".")) + ".py"
-    modules = _modules(root)
-    near = difflib.get_close_matches(module, modules, n=1)
+    near = nearest(module, _modules(root))
     mend = f"did you mean {near[0]!r}? " if near else ""
     return f"there is neither a file {expected} in the project nor an installed package of that name", mend + _known(
         root

@@ -112,5 +112,5 @@ def _addresses(experiment: Experiment) -> Iterator[Finding]:
         yield Finding(
             ("tracking", "mlflow"),
             "tracking.mlflow is a plain folder, in which MLflow keeps no runs any more",
-            "write sqlite:///mlruns/mlflow.db, or a server's http:// address",
+            "write sqlite:///mlruns/mlflow.db, a server's address with its http://, or false for no MLflow",
         )

@@ -7,8 +7,9 @@ from typing import Any
 from hpsearch import plugins
 from hpsearch.errors import ExperimentRefused, HpsearchError
 from hpsearch.experiment import Data, Experiment
-from hpsearch.loading.plain_words import hint, shown
+from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
+from hpsearch.plugins import hint
 
 SOURCE_KEYS = ("folder", "train", "test", "transposed", "mirror", "allow_empty_class")
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
@@ -68,7 +69,7 @@ def _source(data: Data) -> Iterator[Finding]:
                 yield Finding(("data", key), f"the source {data.source!r} takes no {key!r}", mend)
         for key in _required(takes):
             if key in SOURCE_KEYS and key not in given:
-                yield Finding(("data",), f"the source {data.source!r} needs the key {key!r}")
+                yield Finding(("data",), f"the source {data.source!r} needs the key {key!r}", f'add {key} = "…"')
 
 
 def _options(socket: str, name: str) -> dict[str, inspect.Parameter] | None:
@@ -89,7 +90,9 @@ def _strangers(
 ) -> Iterator[Finding]:
     for key in given:
         if key not in takes:
-            yield Finding((*table, key), f"{name} takes no option {key!r}", hint(key, list(takes)))
+            kind = str(table[-1]).removesuffix("_options")
+            mend = hint(key, list(takes)) if takes else "it takes none at all"
+            yield Finding((*table, key), f"the {kind} {name} takes no option {key!r}", mend)
 
 
 def _wrong_kinds(table: Place, given: Mapping[str, Any], takes: Mapping[str, inspect.Parameter]) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from hpsearch.experiment import Experiment, Range
 from hpsearch.loading.toml_places import Finding, Place, dotted
+from hpsearch.plugins import hint
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -42,6 +43,17 @@ SHAPES: dict[Place, str] = {
     ("tracking", "experiment"): NAMING,
     ("model", "build"): '"module:function", such as "searchspace.mlp:build_model_mlp"',
 }
+BUILD = 'such as [model] build = "searchspace.mlp:build_model_mlp"'
+EXAMPLES: dict[Place, str] = {
+    ("name",): 'such as name = "my_first_search"',
+    ("model",): BUILD,
+    ("model", "build"): BUILD,
+    ("data", "validation"): "such as validation = 0.2",
+    ("search", "pruner"): 'such as pruner = "median"; "none" stops no trial',
+    ("search", "time"): 'such as time = "30m"',
+    ("search", "objective"): 'such as objective = "max val_accuracy"',
+    ("train", "batch_size"): "such as batch_size = 64, or batch_size = [32, 64]",
+}
 PLAIN = "a plain value, a list of plain values, or a range {min = …, max = …}"
 LONGEST = 60
 
@@ -54,12 +66,6 @@ def findings(errors: Iterable["ErrorDetails"], said: Mapping[str, Any]) -> list[
         if finding := _finding(error, place, said):
             found.setdefault(finding.place, finding)
     return list(found.values())
-
-
-def hint(word: str, known: Sequence[str]) -> str:
-    """Name the nearest known word, where one is near, and all of them."""
-    near = difflib.get_close_matches(word.lower(), known, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(known) or 'none'}"
 
 
 def shown(value: Any) -> str:
@@ -95,11 +101,11 @@ def _finding(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> Fi
     if place[:1] == ("space",) and len(place) > 1:
         return _in_space(error, place, said)
     if kind == "missing":
-        return Finding(place, f"{dotted(place)} is missing", _example(place))
+        return Finding(place, f"{dotted(place)} is missing", EXAMPLES.get(place, ""))
     if kind == "extra_forbidden":
         return _unknown_key(place, value_at(said, place))
     if kind == "value_error":
-        return Finding(place, f"{dotted(place)}: {error['ctx']['error']}")
+        return Finding(place, str(error["ctx"]["error"]), EXAMPLES.get(place, ""))
     return _unlike(place, value_at(said, place), _wanted(error, place))
 
 
@@ -119,7 +125,7 @@ def _in_space(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> F
 
 def _unlike(place: Place, value: Any, wanted: str) -> Finding:
     near = difflib.get_close_matches(value, wanted.split("'")[1::2], n=1) if isinstance(value, str) else []
-    mend = f"did you mean {near[0]!r}?" if near else ""
+    mend = f"did you mean {near[0]!r}?" if near else EXAMPLES.get(place, "")
     return Finding(place, f"{dotted(place)} is {shown(value)}, but must be {wanted}", mend)
 
 
@@ -135,18 +141,14 @@ def _wanted(error: "ErrorDetails", place: Place) -> str:
     return TYPES.get(kind, error["msg"])
 
 
-def _example(place: Place) -> str:
-    if place[0] == "model":
-        return 'such as [model] build = "searchspace.mlp:build_model_mlp"'
-    return 'such as name = "my_first_search"' if place == ("name",) else ""
-
-
 def _unknown_key(place: Place, value: Any) -> Finding:
     *tables, last = place
     known, word = list(_fields(tables)), str(last)
     belongs = [name for name in ("", *Experiment.model_fields) if name not in tables and word in _fields([name])]
     table = f"[{dotted(tuple(tables))}]" if tables else "the file's top"
-    what = f"there is no table [{word}]" if isinstance(value, dict) and not tables else f"{table} has no key {word!r}"
+    what = f"{table} has no key {word!r}"
+    if isinstance(value, dict) and not tables:
+        what, known = f"there is no table [{word}]", [name for name in known if name == "space" or _fields([name])]
     if belongs:
         return Finding(place, what, f"it belongs {f'in [{belongs[0]}]' if belongs[0] else 'at the top of the file'}")
     return Finding(place, what, hint(word, known))

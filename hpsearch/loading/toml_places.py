@@ -42,9 +42,13 @@ class Places:
     def where(self, place: Place) -> str:
         """Name the spot of a key, or of the nearest table around it, in words."""
         for given in reversed(self.sets):
-            if place[: len(given)] == given or (len(place) > 1 and given[: len(place)] == place):
+            if place[: len(given)] == given or (given[: len(place)] == place and self._made_by_a_set(place)):
                 return f"--set {dotted(given)}"
         return f"{self.shown}, line {self._line(place)}"
+
+    def _made_by_a_set(self, place: Place) -> bool:
+        """Whether a table above a `--set` is its work: one within a table of the file, or one the file has not."""
+        return len(place) > 1 or place not in self._lines
 
     def _line(self, place: Place) -> int:
         while place and place not in self._lines:

@@ -64,9 +64,11 @@ def _bytes(file: Path, shown: str) -> bytes:
 
 
 def _near(file: Path) -> str:
-    names = sorted(path.name for path in file.parent.glob("*.toml"))
-    near = difflib.get_close_matches(file.name, names, n=1, cutoff=0.4)
-    return f"did you mean {str(file.parent / near[0])!r}?" if near else "run it from the project's folder?"
+    """Where an experiment of nearly this name lies: in the folder that was named, or where a project keeps them."""
+    folders = (Path("experiments"), Path(), file.parent / "experiments", file.parent)
+    found = {path.name: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    near = difflib.get_close_matches(file.name, found, n=1, cutoff=0.4)
+    return f"did you mean {str(found[near[0]])!r}?" if near else "run it from the project's folder?"
 
 
 def _text(content: bytes, shown: str) -> str:

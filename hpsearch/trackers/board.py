@@ -95,7 +95,8 @@ class Board:
         if (left := state.left()) is not None:
             text.append(f" · about {words.span(left)} left")
         for status, colour in COLOURS.items():
-            text.append(f" · {state.count(status)} {status}", colour if state.count(status) else "dim")
+            if count := state.count(status):
+                text.append(f" · {count} {status}", colour)
         return text
 
     def _running(self) -> "Table":
