@@ -10,7 +10,8 @@ ACTIVATIONS = ["relu", "leaky_relu", "elu", "tanh", "sigmoid"]
 def activated(hp: HyperParameters, x: keras.KerasTensor) -> keras.KerasTensor:
     """Normalise the outputs of a layer, if `hp` says so, then bend them."""
     if hp.Boolean("batch_norm", default=True):
-        x = layers.BatchNormalization()(x)
+        # Keras averages over some hundred batches (0.99); over ten, a small data set is known after one epoch, too.
+        x = layers.BatchNormalization(momentum=0.9)(x)
     return layers.Activation(hp.Choice("activation", ACTIVATIONS))(x)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -38,10 +39,16 @@ def print_json(value: Any) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write aligned columns; numbers stand to the right. Without rows only the head is written."""
+    """Write aligned columns; numbers stand to the right. Without rows only the head is written.
+
+    On a terminal that is too narrow for the columns, each row is written as lines of its own.
+    """
     kept = [list(row) for row in rows]
     cells = [[plain(str(cell)).replace("\n", " ") for cell in row] for row in kept]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    if cells and sys.stdout.isatty() and sum(widths) + 2 * len(widths) - 2 > shutil.get_terminal_size().columns:
+        _stack(head, cells)
+        return
     right = [bool(kept) and all(_numeric(row[index]) for row in kept) for index in range(len(head))]
     bold = coloured(sys.stdout)
     for number, row in enumerate([list(head), *cells]):
@@ -51,6 +58,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         ]
         line = "  ".join(fitted).rstrip()
         click.echo(click.style(line, bold=True) if bold and number == 0 else line, color=bold)
+
+
+def _stack(head: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Write each row as its first cell, with the others that are not empty on lines below it."""
+    width = max(map(len, head[1:]), default=0)
+    for first, *others in cells:
+        click.echo(click.style(first, bold=True) if coloured(sys.stdout) else first, color=coloured(sys.stdout))
+        for name, cell in zip(head[1:], others, strict=True):
+            if cell:
+                click.echo(f"  {name.ljust(width)}  {cell}", color=False)
 
 
 def _numeric(cell: object) -> bool:

@@ -67,8 +67,9 @@ def _near(file: Path) -> str:
     """Where an experiment of nearly this name lies: in the folder that was named, or where a project keeps them."""
     folders = (Path("experiments"), Path(), file.parent / "experiments", file.parent)
     found = {path.name: path for folder in folders for path in sorted(folder.glob("*.toml"))}
-    near = difflib.get_close_matches(file.name, found, n=1, cutoff=0.4)
-    return f"did you mean {str(found[near[0]])!r}?" if near else "run it from the project's folder?"
+    if near := difflib.get_close_matches(file.name, found, n=1):
+        return f"did you mean {str(found[near[0]])!r}?"
+    return f"known: {', '.join(map(str, found.values()))}" if found else "run it from the project's folder?"
 
 
 def _text(content: bytes, shown: str) -> str:

@@ -28,18 +28,18 @@ def conclude(facts: Facts, console: "Console") -> None:
     """Print what the study came to in sentences, and the winner's values."""
     from rich.text import Text
 
-    for line in summary(facts):
-        console.print(Text(line), soft_wrap=True)
+    lines = [Text(line) for line in summary(facts)]
     if facts.verdict and facts.best:
-        console.print(Text(f"  {words.values(facts.best.values)}", "dim"))
+        lines.append(Text(f"  {words.values(facts.best.values)}", "dim"))
+    for line in lines:
+        console.print(line, soft_wrap=True)
 
 
 def summary(facts: Facts) -> list[str]:
     """What the study came to, in sentences."""
     ended = ", ".join(f"{count} {status}" for status, count in facts.counts.items())
-    lines = [
-        f"{words.clean(facts.name)}: {len(facts.trials)} trials ({ended}) in {words.span(facts.searched)} of searching"
-    ]
+    trials = words.count(len(facts.trials), "trial")
+    lines = [f"{words.clean(facts.name)}: {trials} ({ended}) in {words.span(facts.searched)} of searching"]
     if facts.verdict:
         lines += _finals(facts)
     elif facts.best:
@@ -59,7 +59,7 @@ def _finals(facts: Facts) -> list[str]:
         tested = f", test accuracy {words.score(fmean(finalist.test_accuracies))}" if finalist.test_accuracies else ""
         lines.append(
             f"{star} finalist {finalist.trial}: {metric} {words.score(fmean(finalist.scores))} "
-            f"over {len(finalist.scores)} seeds{tested}"
+            f"over {words.count(len(finalist.scores), 'seed')}{tested}"
         )
     tested = f"test accuracy {words.score(verdict.test_accuracy)} on {verdict.test_rows} rows"
     lines.append(f"winner: trial {verdict.winner}, {tested} that the search never saw")

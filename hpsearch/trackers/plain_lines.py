@@ -37,7 +37,7 @@ class PlainLines:
             case FinalistsChosen(trials):
                 self._say(f"finals: {', '.join(f'trial {trial}' for trial in trials)} on fresh seeds")
             case TestOpened(models):
-                self._say(f"the test split is opened for {len(models)} model{'s' if len(models) > 1 else ''}")
+                self._say(f"the test split is opened for {words.count(len(models), 'model')}")
             case Verdict() as verdict:
                 self._verdict(verdict)
             case SessionEnded(finished, reason) if not finished:
@@ -67,8 +67,9 @@ class PlainLines:
     def _verdict(self, verdict: Verdict) -> None:
         winner = next(finalist for finalist in verdict.finalists if finalist.trial == verdict.winner)
         mean = words.score(fmean(winner.scores)) if winner.scores else "–"
+        seeds = words.count(len(winner.scores), "seed")
         self._say(
-            f"winner: trial {verdict.winner}, {self._objective.metric} {mean} over {len(winner.scores)} seeds, "
+            f"winner: trial {verdict.winner}, {self._objective.metric} {mean} over {seeds}, "
             f"test accuracy {words.score(verdict.test_accuracy)} on {verdict.test_rows} rows"
         )
 

@@ -34,6 +34,11 @@ def score(given: float | None) -> str:
     return f"{given:.3e}" if tiny else f"{given:.4f}"
 
 
+def count(number: int, what: str) -> str:
+    """A number of things, such as "1 seed" or "3 seeds"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def span(seconds: float) -> str:
     """A span of time such as 12 s, 3 min 20 s or 1 h 05 min."""
     if seconds < 10:  # noqa: PLR2004  # one decimal tells something below that

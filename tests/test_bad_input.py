@@ -1,0 +1,193 @@
+"""What a newcomer mistypes, through the real command: one clear text, the right exit code, nothing left behind."""
+
+import os
+import pty
+import socket
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_makers import write_idx, write_pair
+
+from hpsearch.paths import Project
+from hpsearch.study import held
+
+EXPERIMENT = """\
+name = "small"
+[data]
+source = "mnist-5k"
+[model]
+build = "searchspace.mlp:build_model_mlp"
+[search]
+trials = 3
+[train]
+batch_size = 64
+"""
+CHECK = ("check", "experiments/small.toml")
+GET = ("data", "get")
+NO_SEARCH = "def build_model_mlp(hp):\n    return None\n"
+
+Words = tuple[str, ...]
+SLIPS: list[tuple[Words, int, str]] = [
+    # names of parts: other letters, a part of the name, a name that two have
+    ((*CHECK, "--set", "search.tuner=TPE"), 2, "--set search.tuner: there is no tuner 'TPE'|mean 'optuna.tpe'?"),
+    ((*CHECK, "--set", "search.tuner=random"), 2, "did you mean 'keras-tuner.random' or 'optuna.random'?"),
+    ((*CHECK, "--set", "data.source=emnist"), 2, "there is no dataset 'emnist'|did you mean 'emnist-balanced'?"),
+    ((*CHECK, "--set", "data.source=MNIST-5K"), 2, "did you mean 'mnist-5k'?"),
+    ((*CHECK, "--set", "model.build=mlp:build_model_mlp"), 2, "neither a file mlp.py|did you mean 'searchspace.mlp'?"),
+    ((*CHECK, "--set", "model.build=searchspace.mlp:mlp"), 2, "mlp.py defines no 'mlp'|mean 'searchspace.mlp:build"),
+    # --set
+    ((*CHECK, "--set", "serach.trials=3"), 2, "--set serach.trials: there is no table [serach]|did you mean 'search'?"),
+    ((*CHECK, "--set", "optimizer.name=adam"), 2, "no table [optimizer]|known: data, model, space, search"),
+    ((*CHECK, "--set", "trials=3"), 2, "--set trials: the file's top has no key 'trials'|it belongs in [search]"),
+    ((*CHECK, "--set", "=3"), 2, "--set =3: this is not KEY=VALUE|such as search.trials=20"),
+    ((*CHECK, "--set", "train.batch_size=32,64"), 2, "is '32,64', but must be|batch_size = [32, 64]"),
+    ((*CHECK, "--set", "search.time=30"), 2, 'search.time is 30, but must be text in quotes|such as time = "30m"'),
+    ((*CHECK, "--set", "search.pruner=false"), 2, 'must be text in quotes|"none" stops no trial'),
+    ((*CHECK, "--set", "search.pruner_options.warmup=2"), 2, "the pruner none takes no option 'warmup'|none at all"),
+    ((*CHECK, "--set", "search.objective=val_accuracy"), 2, "--set search.objective: an objective reads 'max METRIC'"),
+    ((*CHECK, "--set", "search.objective=max accuracy_val"), 2, "did you mean 'val_accuracy'?"),
+    ((*CHECK, "--set", "data.validation=20"), 2, "must be less than 1|such as validation = 0.2"),
+    ((*CHECK, "--set", "data.source=idx"), 2, "the source 'idx' needs the key 'folder'|add folder"),
+    ((*CHECK, "--set", "tracking.mlflow=off"), 2, "false for no MLflow"),
+    ((*CHECK, "--set"), 2, "Option '--set' requires an argument"),
+    # the file
+    (("check", "small"), 2, "small: there is no such file|did you mean 'experiments/small.toml'?"),
+    (("check", "elsewhere/smal.toml"), 2, "there is no such file|did you mean 'experiments/small.toml'?"),
+    (("check", "nothing-like-it.toml"), 2, "there is no such file|known: experiments/small.toml"),
+    (("run", "experiments"), 2, "experiments: this is not a file|name an experiment file"),
+    (("run", "images/train-labels-idx1-ubyte"), 2, "line 1: |this is not TOML"),
+    (("run", "experiments/small.toml", "--set", "search.trials=0"), 2, "search.trials is 0, but must be at least 1"),
+    (("run",), 2, "Missing argument 'FILE'"),
+    # data
+    (("data", "lst"), 2, "No such command 'lst'|Did you mean 'list'?"),
+    ((*GET, "minst"), 2, "hpsearch data get: there is no dataset 'minst'|did you mean 'mnist'?"),
+    (("data", "check", "mnits"), 2, "hpsearch data check: there is no dataset 'mnits'|did you mean 'mnist'?"),
+    ((*GET, "mnist", "--folder", "images"), 2, "hpsearch data get: mnist takes no --folder|known: --mirror"),
+    ((*GET, "idx"), 2, "hpsearch data get: idx needs --folder"),
+    ((*GET, "idx", "--folder", "images", "--test", "1.5"), 2, "between 0 and 1, not 1.5"),
+    (("data", "check", "idx"), 9, "idx is not prepared yet|hpsearch data get idx --folder FOLDER"),
+    ((*GET, "idx", "--folder", "nosuch"), 9, "nosuch: there is no such folder"),
+    ((*GET, "idx", "--folder", "experiments"), 9, "there is no idx file of images at all|put the files there"),
+    ((*GET, "idx", "--folder", "images", "--test", "tset"), 9, "begins with 'tset'|there is only train, which trains"),
+    ((*GET, "idx", "--folder", "swapped"), 9, "train-images-idx3-ubyte: not an idx file|images are idx3, labels idx1"),
+    ((*GET, "mnist", "--mirror", "images"), 9, "train-images-idx3-ubyte.gz|put by hand into|md5 f68b3c2dcbe"),
+    # studies
+    (("show", "smal"), 2, "there is no study 'smal'|none yet"),
+    (("best", "smal"), 2, "there is no study 'smal'"),
+    (("export", "small", "--out", "out", "--format", "kreas"), 2, "no exporter 'kreas'|did you mean 'keras'?"),
+    (("export", "small", "--out", "experiments/small.toml"), 2, "'experiments/small.toml' is a file"),
+    (("export", "small"), 2, "Missing option '--out'"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for folder in ("experiments", "searchspace", "swapped"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "experiments" / "small.toml").write_text(EXPERIMENT)
+    (tmp_path / "searchspace" / "mlp.py").write_text(NO_SEARCH)
+    images, labels = np.zeros((8, 4, 4), np.uint8), np.arange(8, dtype=np.uint8) % 2
+    write_pair(tmp_path / "images", "train", images, labels, suffix="")
+    write_idx(tmp_path / "swapped" / "train-images-idx3-ubyte", labels)
+    write_idx(tmp_path / "swapped" / "train-labels-idx1-ubyte", images)
+    return tmp_path
+
+
+def hpsearch(project: Path, *words: str, **streams: int) -> subprocess.CompletedProcess[str]:
+    surroundings = {**os.environ, "HPSEARCH_DATA": str(project / "cache"), "NO_COLOR": "1"}
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    return subprocess.run(
+        [sys.executable, "-m", "hpsearch", *words],
+        cwd=project, env=surroundings, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL, **given,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "code", "texts"), SLIPS, ids=[" ".join(words) for words, _, _ in SLIPS])
+def test_a_slip_is_answered_with_its_mend_and_exit_code_and_leaves_nothing(
+    project: Path, words: Words, code: int, texts: str
+) -> None:
+    before = (project / "experiments" / "small.toml").read_bytes()
+
+    done = hpsearch(project, *words)
+
+    assert (done.returncode, done.stdout) == (code, "")
+    for text in texts.split("|"):
+        assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+    assert not (project / "mlruns").exists()
+    assert not (project / "out").exists()
+    assert (project / "experiments" / "small.toml").read_bytes() == before
+
+
+def test_a_study_that_runs_already_is_left_to_its_process(project: Path) -> None:
+    with held(Project(project).study("small")):
+        done = hpsearch(project, "run", "experiments/small.toml")
+
+    assert done.returncode == 5
+    assert f"process {os.getpid()} on {socket.gethostname()}" in done.stderr
+    assert "--name" in done.stderr
+
+
+def test_a_place_for_runs_that_is_a_file_is_refused_by_name(project: Path) -> None:
+    (project / "mlruns").write_text("mine")
+
+    done = hpsearch(project, "run", "experiments/small.toml")
+
+    assert done.returncode == 7
+    assert f"{project / 'mlruns'}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (project / "mlruns").read_text() == "mine"
+
+
+def test_a_cache_that_cannot_be_made_is_refused_with_the_way_to_another(project: Path) -> None:
+    (project / "cache").write_text("mine")
+
+    done = hpsearch(project, "data", "get", "mnist-5k")
+
+    assert done.returncode == 7
+    assert "HPSEARCH_DATA names another folder" in done.stderr
+
+
+def test_a_port_in_use_is_named(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        done = hpsearch(project, "ui", "--no-browser", "--port", str(port))
+
+    assert done.returncode == 8
+    assert f"port {port} cannot be used" in done.stderr
+
+
+def test_a_full_disk_behind_the_output_is_said_in_one_line(project: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = hpsearch(project, "data", "list", stdout=full.fileno())
+
+    assert done.returncode == 7
+    assert done.stderr == "the output: cannot be written or read (No space left on device)\n"
+
+
+@pytest.mark.parametrize("words", ["data list", "list", "schema"])
+def test_an_output_that_the_shell_closed_is_no_mistake(project: Path, words: str) -> None:
+    command = f"{sys.executable} -m hpsearch {words} >&-"
+
+    done = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_table_too_wide_for_the_terminal_is_written_row_by_row(project: Path) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 60))
+
+    done = hpsearch(project, "data", "list", stdout=theirs)
+
+    said = os.read(ours, 100_000).decode().splitlines()
+    os.close(theirs)
+    os.close(ours)
+    assert (done.returncode, said[0]) == (0, "emnist-balanced")
+    assert "  classes   47" in said
