@@ -142,8 +142,27 @@ def test_a_study_stopped_by_ctrl_c_goes_on_with_the_same_command(project):
     assert set(mlflow_states(project)) == {"FINISHED"}
 
 
-def wait_for_a_trial(project, process):
-    ledger = project / "mlruns" / "studies" / "digits" / "ledger.db"
+def test_a_study_killed_outright_goes_on_to_where_an_undisturbed_one_ends(project):
+    words = ["--set", "train.epochs=30", "--set", "workers.count=1", "--set", "final.seeds=1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", "run", "experiments/digits.toml", *words, "--name", "killed"],
+        cwd=project, env=environment(project), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for_a_trial(project, process, "killed")
+
+    process.kill()
+    process.communicate(timeout=60)
+    run(project, *words, "--name", "killed")
+
+    run(project, *words, "--name", "straight")
+    assert [(t["values"], t["score"]) for t in trials(project, "killed")] == [
+        (t["values"], t["score"]) for t in trials(project, "straight")
+    ]
+    assert set(mlflow_states(project)) == {"FINISHED"}
+
+
+def wait_for_a_trial(project, process, name="digits"):
+    ledger = project / "mlruns" / "studies" / name / "ledger.db"
     for _ in range(600):
         if ledger.exists():
             with sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True, timeout=10) as db:
