@@ -1,7 +1,7 @@
 """The finals: the best trials once more on fresh seeds, one winner, and one look at the test split."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -9,6 +9,7 @@ from statistics import fmean, median_low
 
 from hpsearch.crew import Crew
 from hpsearch.errors import Interrupted, NothingCompleted
+from hpsearch.leaving import Leave
 from hpsearch.orders import Question
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Finalist, FinalistsChosen, TestOpened, Verdict
@@ -28,7 +29,7 @@ class Finale:
     crew: Crew
     executor: Executor
     data: Prepared
-    leave: Callable[[], bool]
+    leave: Leave
 
     def hold(self) -> Verdict:
         """Train the finalists, choose the winner, open the test split; what was done in earlier sessions stands."""
@@ -91,7 +92,8 @@ class Finale:
             if means := [fmean(scores) for scores in whole if len(scores) == folds]:
                 ranking.append((trial, means))
         if not ranking:
-            message = "every finalist failed when it was trained again\n  look at the failures with: hpsearch show"
+            name = self.study.experiment.name
+            message = f"every finalist failed when it was trained again\n  see why with: hpsearch show {name}"
             raise NothingCompleted(message)
         objective = self.study.experiment.objective
         return sorted(ranking, key=lambda entry: objective.key(fmean(entry[1])))

@@ -35,10 +35,15 @@ class Outbox:
         self._thread.start()
 
     def close(self, patience: float) -> int:
+        """Drain, then follow no further; give the number of records that were not heard."""
+        waiting = self.drain(patience)
+        self._quit.set()
+        return waiting
+
+    def drain(self, patience: float) -> int:
         """Wait up to `patience` seconds until everything is heard; give the number of records still waiting."""
         self._finish.set()
         self._thread.join(patience)
-        self._quit.set()
         ledger = Ledger(self._ledger, writer=False)
         try:
             return sum(1 for _ in ledger.read(self._heard))

@@ -1,17 +1,19 @@
 """One session of a study, from the experiment to the report: who is made when, and who is told what."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from hpsearch import narrowing, paths, plugins, provenance
 from hpsearch.crew import Crew
-from hpsearch.errors import HpsearchError, Interrupted, StudyChanged
+from hpsearch.errors import Interrupted
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
-from hpsearch.leaving import Leave, told_to_leave
+from hpsearch.identity import Identity, refuse_if_opened
+from hpsearch.leaving import told_to_leave
 from hpsearch.orders import Recipe
 from hpsearch.outbox import Outbox
 from hpsearch.protocols import Brief, Executor, Prepared, Progress, Tracker
@@ -22,10 +24,11 @@ from hpsearch.splits import Splits
 from hpsearch.study import Study, held
 from hpsearch.trial import AttemptEnd, How
 from hpsearch.winner import lay_out
-from hpsearch.worker.preflight import Preflight, fly
+from hpsearch.worker.preflight import Preflight, Sample, fly
 from hpsearch.worker.task import Task
 
-DRAIN_SECONDS = 60.0
+QUIET_SECONDS, DRAIN_SECONDS, TROUBLED_SECONDS = 3.0, 60.0, 5.0  # how long MLflow may take to catch up at the end
+LONGEST_LINE = 300
 
 
 @dataclass
@@ -53,106 +56,72 @@ class Session:
         executor.start()
         with ExitStack() as stack:
             stack.callback(executor.close)
-            stack.enter_context(held(self._folder))
             paths.make(self._around.project.runs)
             data = make_dataset(self._experiment).prepare(self._around.progress)
+            stack.enter_context(held(self._folder))
+            leave = stack.enter_context(told_to_leave())
             study = Study(self._experiment, self._folder)
             stack.callback(study.close)
-            self._refuse_if_changed(study, data)
-            if self._complete(study):
-                return self._already(study)
-            splits = Splits(self._experiment, data.folder / "train" / "labels.npy", self._folder.splits)
-            splits.prepare()  # now, while TensorFlow is still being imported elsewhere
-            self._begin(study, data, executor)
-            return self._search(stack, study, Crew(study, executor, splits), executor, data)
+            stack.callback(self._forget_if_empty, study)
+            identity = Identity(self._experiment, data, self._around.project.root)
+            identity.refuse_if_changed(study.state)
+            if not self._reopen:
+                refuse_if_opened(study.state, self._experiment)
+                if verdict := study.state.verdict:
+                    done = len(study.state.courses)
+                    self._around.say(f"{study.experiment.name} is already complete: {done} trials")
+                    return verdict
+            made = self._around.mlflow(self._experiment, executor)
+            crew = Crew(study, executor, self._splits(data))
+            self._begin(study, identity, executor)
+            return self._search(Finale(study, crew, executor, data, leave), made)
 
-    def _refuse_if_changed(self, study: Study, data: Prepared) -> None:
+    def _forget_if_empty(self, study: Study) -> None:
+        """What was refused before its first record leaves nothing behind."""
+        if study.state.last == 0:
+            shutil.rmtree(self._folder.folder)
+
+    def _splits(self, data: Prepared) -> Splits:
+        splits = Splits(self._experiment, data.folder / "train" / "labels.npy", self._folder.splits)
+        splits.prepare()  # now, while TensorFlow is still being imported elsewhere
+        return splits
+
+    def _begin(self, study: Study, identity: Identity, executor: Executor) -> None:
         before = study.state.session
-        if before is None:
-            return
-        now = self._identity(data, before.modules)
-        changes = provenance.differences(before.experiment, provenance.public(self._experiment))
-        if now["data"] != before.identity["data"]:
-            changes.append(f"the data: digest {before.identity['data'][:12]} -> {now['data'][:12]}")
-        if now["code"] != before.identity["code"]:
-            changes.append(f"the code of the search space, in {', '.join(before.modules)}")
-        if now != before.identity:
-            message = f"the study {study.experiment.name!r} changed since its last run:\n  " + "\n  ".join(changes)
-            message += "\nto keep both: --name ANOTHER; to begin anew and set the old study aside: --fresh"
-            raise StudyChanged(message)
-
-    def _identity(self, data: Prepared, modules: Iterable[str]) -> dict[str, str]:
-        root = self._around.project.root
-        code = provenance.code_digest([root / module for module in modules if (root / module).exists()], root)
-        return {**provenance.experiment_digest(self._experiment), "data": data.digest, "code": code}
-
-    def _complete(self, study: Study) -> bool:
-        state, wanted = study.state, self._experiment
-        if state.opened is None or self._reopen:
-            return False
-        more = wanted.search.trials is not None and wanted.search.trials > len(state.courses)
-        longer = wanted.seconds is not None and wanted.seconds > state.searched and wanted.search.trials is None
-        if state.verdict and (more or longer):
-            message = (
-                f"the test split of {wanted.name!r} has been opened; more trials now would be chosen in its light\n"
-                "  go on all the same with --reopen (the report will say so), or use another --name"
-            )
-            raise StudyChanged(message)
-        return state.verdict is not None
-
-    def _already(self, study: Study) -> Verdict:
-        verdict = study.state.verdict
-        if verdict is None:
-            message = "the study has no verdict"
-            raise HpsearchError(message)
-        self._around.say(f"{study.experiment.name} is already complete: {len(study.state.courses)} trials")
-        return verdict
+        known = Preflight(study.state.space, before.modules) if before else self._preflight(executor, identity.data)
+        for attempt in list(study.state.running.values()):
+            study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
+        public, digests = provenance.public(self._experiment), identity.digests(known.modules)
+        study.record(SessionBegan(study.experiment.name, public, digests, known.modules, _facts(identity)))
+        study.record(SpaceFound(known.parameters), durable=True)
+        paths.write_text(self._folder.experiment, json.dumps(public, indent=2) + "\n")
 
     def _preflight(self, executor: Executor, data: Prepared) -> Preflight:
         wanted = self._experiment
         share = 1 - (wanted.data.holdout or 1 / (wanted.data.folds or 1))
-        batch = wanted.train.batch_sizes[0]
-        rows = round(data.train_rows * share)
+        rows, batch = round(data.train_rows * share), wanted.train.batch_sizes[0]
         task = Task(data.shape, len(data.class_names), data.class_names, rows, wanted.train.epochs, batch)
-        root = self._around.project.root
         self._around.say("getting ready: TensorFlow is imported, and a few models are built to find the space")
-        preflight: Preflight = executor.call(
-            fly, root, wanted.model.build, task, derive(wanted.seed, "preflight"), dict(wanted.space)
-        )
+        sample = Sample(
+            self._around.project.root, wanted.model.build, task, derive(wanted.seed, "preflight"),
+            dict(wanted.space), wanted.objective.metric,
+        )  # fmt: skip
+        preflight: Preflight = executor.call(fly, sample)
         for mistake in narrowing.never_asked(wanted.space, preflight.parameters):
             self._around.say(f"warning: {mistake}")
         return preflight
 
-    def _begin(self, study: Study, data: Prepared, executor: Executor) -> None:
-        before, space = study.state.session, study.state.space
-        if before is None or not space:
-            preflight = self._preflight(executor, data)
-            modules, space = preflight.modules, preflight.parameters
-        else:
-            modules = before.modules
-        for attempt in list(study.state.running.values()):
-            study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
-        facts = {**provenance.versions(), **provenance.machine()}
-        facts |= {"git_commit": provenance.git_commit(self._around.project.root)}
-        facts |= {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
-        public = provenance.public(self._experiment)
-        study.record(SessionBegan(study.experiment.name, public, self._identity(data, modules), modules, facts))
-        study.record(SpaceFound(space), durable=True)
-        paths.write_text(self._folder.experiment, json.dumps(public, indent=2) + "\n")
-
-    def _search(self, stack: ExitStack, study: Study, crew: Crew, executor: Executor, data: Prepared) -> Verdict:
-        leave = stack.enter_context(told_to_leave())
+    def _search(self, finale: Finale, made: Callable[[], Tracker] | None) -> Verdict:
+        study = finale.study
         if done := len(study.state.results):
             self._around.say(f"going on with {self._experiment.name}: {done} trials are done")
-        watcher = self._around.watch(self._experiment, executor.free())
+        watcher = self._around.watch(self._experiment, finale.executor.free())
         for news in study.ledger.read():
             watcher.hear(news)
         study.listen(watcher.hear)
-        outbox = self._outbox(study, executor)
+        outbox = _follow(study, made)
         try:
-            executor.open(self._recipe(data))
-            verdict = self._work(Finale(study, crew, executor, data, leave), leave)
-            lay_out(study, verdict, data)
+            verdict = self._work(finale)
             study.record(SessionEnded(finished=True, reason="the budget is spent"), durable=True)
         except BaseException as error:
             study.record(SessionEnded(finished=False, reason=_in_words(error)), durable=True)
@@ -162,16 +131,19 @@ class Session:
             self._drain(outbox)
         return verdict
 
-    def _work(self, finale: Finale, leave: Leave) -> Verdict:
+    def _work(self, finale: Finale) -> Verdict:
+        finale.executor.open(self._recipe(finale.data))
         tuner, pruner = self._minds(finale.study)
         try:
-            search(finale.study, tuner, pruner, finale.crew, leave)
-            return finale.hold()
+            search(finale.study, tuner, pruner, finale.crew, finale.leave)
+            verdict = finale.hold()
         except Interrupted:
             message = f"interrupted; the same command goes on with the study {self._experiment.name!r}"
-            raise Interrupted(message, leave.exit_code) from None
+            raise Interrupted(message, finale.leave.exit_code) from None
         finally:
             tuner.close()
+        lay_out(finale.study, verdict, finale.data)
+        return verdict
 
     def _minds(self, study: Study) -> tuple[Any, Any]:
         wanted = self._experiment.search
@@ -193,20 +165,33 @@ class Session:
             train.early_stopping, train.loop,
         )  # fmt: skip
 
-    def _outbox(self, study: Study, executor: Executor) -> Outbox | None:
-        made = self._around.mlflow(self._experiment, executor)
-        if made is None:
-            return None
-        outbox = Outbox(study.paths.ledger, study.paths.cursor, made)
-        outbox.start()
-        return outbox
-
     def _drain(self, outbox: Outbox | None) -> None:
-        if outbox and (waiting := outbox.close(DRAIN_SECONDS)):
+        if outbox is None:
+            return
+        if outbox.drain(QUIET_SECONDS):
+            self._around.say("waiting for MLflow to take in the last records")
+        if waiting := outbox.close(TROUBLED_SECONDS if outbox.trouble else DRAIN_SECONDS):
+            why = _first_line(outbox.trouble) or "it was too slow"
             self._around.say(
-                f"warning: MLflow has not heard the last {waiting} records ({outbox.trouble or 'it was too slow'}); "
-                "they are kept, and sent when this study is run again"
+                f"warning: MLflow has not heard the last {waiting} records: {why}\n"
+                "  they are kept, and sent when this study is run again"
             )
+
+
+def _follow(study: Study, made: Callable[[], Tracker] | None) -> Outbox | None:
+    if made is None:
+        return None
+    outbox = Outbox(study.paths.ledger, study.paths.cursor, made)
+    outbox.start()
+    return outbox
+
+
+def _facts(identity: Identity) -> dict[str, str]:
+    """What is good to know of a session's surroundings."""
+    data = identity.data
+    about = {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
+    commit = {"git_commit": provenance.git_commit(identity.root)}
+    return {**provenance.versions(), **provenance.machine(), **commit, **about}
 
 
 def make_executor(experiment: Experiment) -> Executor:
@@ -227,4 +212,9 @@ def make_dataset(experiment: Experiment) -> Any:
 
 
 def _in_words(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return _first_line(str(error)) or type(error).__name__
+
+
+def _first_line(text: str) -> str:
+    line = text.partition("\n")[0]
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} …"

@@ -1,5 +1,6 @@
 """A study on disk: its folder, the lock of its one coordinator, its ledger, and those who listen."""
 
+import difflib
 import json
 import os
 import socket
@@ -87,8 +88,8 @@ def held(folder: paths.Study) -> Iterator[None]:
     try:
         paths.write_text(holder, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         yield
-        holder.unlink(missing_ok=True)
     finally:
+        holder.unlink(missing_ok=True)
         lock.release()
 
 
@@ -100,17 +101,20 @@ def _read_holder(path: Path) -> str:
     return f"process {holder['pid']} on {holder['host']}"
 
 
+def existing(project: paths.Project, name: str) -> paths.Study:
+    """The paths of a study that is there; raise ExperimentRefused, with the nearest name, when it is not."""
+    known = project.studies()
+    if name in known:
+        return project.study(name)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none yet'}"
+    message = f"there is no study {name!r} in {project.runs}\n  {hint}"
+    raise ExperimentRefused(message)
+
+
 def read(project: paths.Project, name: str) -> Iterator[News]:
     """The records of a study of this project, for reading only; raise ExperimentRefused when there is none."""
-    folder = project.study(name)
-    if not folder.ledger.exists():
-        import difflib
-
-        near = difflib.get_close_matches(name, project.studies(), n=1)
-        hint = f"\n  did you mean {near[0]!r}?" if near else f"\n  known: {', '.join(project.studies()) or 'none yet'}"
-        message = f"there is no study {name!r} in {project.runs}{hint}"
-        raise ExperimentRefused(message)
-    ledger = Ledger(folder.ledger, writer=False)
+    ledger = Ledger(existing(project, name).ledger, writer=False)
     try:
         yield from ledger.read()
     finally:

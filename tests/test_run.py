@@ -20,6 +20,7 @@ import keras
 
 
 def build(hp):
+    print("a person's own print")
     model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten()])
     for layer in range(hp.Int("layers", 1, 2)):
         model.add(keras.layers.Dense(hp.Int(f"units_{layer}", 8, 32, step=8), activation="relu"))
@@ -98,8 +99,9 @@ def mlflow_states(project):
 
 
 def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
-    done = run(project)
+    done = run(project, "--json")
 
+    assert json.loads(done.stdout)["counts"] == {"completed": 4}
     assert len(trials(project)) == 4
     best = json.loads(hpsearch(project, "best", "digits", "--json").stdout)
     assert best["test_accuracy"] > 0.85
@@ -249,8 +251,36 @@ def test_a_build_that_fails_is_told_before_any_trial(project):
 
     failed = run(project, code=2)
 
-    assert "undefined_thing" in failed.stderr
+    assert "spaces/small.py, line 2, in build: return undefined_thing" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert list((project / "mlruns").rglob("*")) == [project / "mlruns" / "studies"]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("hp.task.classes", "5", "hp.task.classes"),
+        ("sparse_categorical_crossentropy", "nosuchloss", "nosuchloss"),
+        ('metrics=["accuracy"]', 'metrics=["mae"]', "it gives: loss, mae, val_loss, val_mae"),
+        ("return model", "return None", "return model"),
+    ],
+)
+def test_a_model_that_cannot_be_searched_is_told_before_any_trial(project, was, now, words):
+    (project / "spaces" / "small.py").write_text(BUILD.replace(was, now))
+
+    failed = run(project, code=2)
+
+    assert words in failed.stderr
     assert not (project / "mlruns" / "mlflow.db").exists()
+
+
+def test_an_mlflow_that_is_away_costs_a_warning_and_no_trial(project):
+    done = run(
+        project, "--set", "tracking.mlflow=http://127.0.0.1:9", "--set", "search.trials=1", "--set", "final.seeds=1"
+    )
+
+    assert "MLflow has not heard the last" in done.stderr
+    assert len(trials(project)) == 1
 
 
 def test_inline_workers_train_in_this_process(project):

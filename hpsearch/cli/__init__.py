@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, Entry] = {
     "schema": Entry("hpsearch.cli.schema:schema", "Print the JSON Schema of experiment files, for editors."),
     "data": Entry("hpsearch.cli.data:data", "List data sets, and fetch and verify them ahead of a run."),
     "list": Entry("hpsearch.cli.studies:list_studies", "List the project's studies."),
-    "show": Entry("hpsearch.cli.studies:show", "Show how a study stands, or one of its trials."),
+    "show": Entry("hpsearch.cli.studies:show", "Show how a study stands, and its trials, best first."),
     "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
     "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
     "ui": Entry("hpsearch.cli.ui:ui", "Open MLflow's pages on the project's runs."),
@@ -34,9 +34,12 @@ Examples:
   hpsearch check experiments/mnist_mlp.toml
   hpsearch run experiments/mnist_mlp.toml
   hpsearch run experiments/mnist_mlp.toml --set search.trials=50
-  hpsearch show mnist_mlp
+  hpsearch show mnist-mlp
 
-Exit codes: 0 done, 1 no trial completed, 2 the experiment or the words are wrong, 130 stopped by Ctrl-C."""
+Exit codes: 0 done, 1 no trial completed, 2 the experiment or the words are wrong,
+3 every trial fails in one way, 4 a study's files are damaged, 5 the study runs elsewhere,
+6 it changed since its last run, 7 a folder cannot be used, 8 a port is taken, 9 data refused,
+130 stopped by Ctrl-C, 143 by SIGTERM."""
 
 
 class LazyGroup(click.Group):

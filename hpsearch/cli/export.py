@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hpsearch import paths, plugins
-from hpsearch.errors import ExperimentRefused
+from hpsearch.errors import NothingCompleted
 
 
 @click.command(epilog="\b\nExample:\n  hpsearch export quickstart --format keras --out model/")
@@ -17,13 +17,14 @@ from hpsearch.errors import ExperimentRefused
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def export(*, study: str, formats: str, out: Path, as_json: bool) -> None:
     """Export the winner of STUDY with a manifest of its input, classes and digests."""
+    from hpsearch.study import existing
     from hpsearch.winner import MANIFEST, MODEL, verify
 
     exporters = [plugins.make("exporters", name.strip(), {}, "--format") for name in formats.split(",")]
-    best = paths.Project.around(Path.cwd()).study(study).best
+    best = existing(paths.Project.around(Path.cwd()), study).best
     if not (best / MANIFEST).exists():
-        message = f"the study {study!r} has no winner yet; finish it with: hpsearch run"
-        raise ExperimentRefused(message)
+        message = f"the study {study!r} has no winner yet: run its experiment file again to finish it"
+        raise NothingCompleted(message)
     manifest = json.loads((best / MANIFEST).read_text(encoding="utf-8"))
     verify(best / MODEL, manifest["model"]["sha256"])
     written = [file for exporter in exporters for file in exporter.write(best / MODEL, out)]

@@ -1,5 +1,6 @@
 """`hpsearch run FILE`: search, finals and report for one experiment."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -41,7 +42,7 @@ def run(
     from hpsearch.loading import load
 
     project = paths.Project.around(file.absolute().parent)
-    experiment = load(file, project, [*sets, *([f'name="{name}"'] if name else [])])
+    experiment = load(file, project, [*sets, *([f"name={json.dumps(name)}"] if name else [])])
     place = _Place(project, plain=plain or as_json)
     if fresh:
         _set_aside(project, experiment.name, place)
@@ -96,7 +97,9 @@ def _finish(project: paths.Project, name: str, place: "_Place", *, as_json: bool
         print_json(facts)
     else:
         conclude(facts, place.console)
-        place.say(f"report: {folder.report}\nmodel:  {folder.best / 'model.keras'}\ncompare in MLflow: hpsearch ui")
+        place.say(f"report: {folder.report}\nmodel:  {folder.best / 'model.keras'}")
+        if facts.experiment["tracking"]["mlflow"] is not False:
+            place.say("compare in MLflow: hpsearch ui")
 
 
 class _Place:

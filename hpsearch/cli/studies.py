@@ -103,7 +103,7 @@ def best(*, study: str, as_json: bool) -> None:
 
     state = _state(study)
     if state.verdict is None:
-        message = f"the study {study!r} has no winner yet; finish it with: hpsearch run"
+        message = f"the study {study!r} has no winner yet: run its experiment file again to finish it"
         raise NothingCompleted(message)
     values = state.courses[state.verdict.winner].values
     model = _project().study(study).best / MODEL

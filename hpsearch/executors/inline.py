@@ -41,7 +41,10 @@ class Inline:
         self._attempt: Attempt | None = None
 
     def start(self) -> None:
-        """Nothing to get ready."""
+        """Import TensorFlow here, without its log lines."""
+        from hpsearch.worker.quiet import import_all
+
+        import_all()
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run the function here."""

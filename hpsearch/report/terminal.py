@@ -32,7 +32,7 @@ def conclude(facts: Facts, console: "Console") -> None:
     if facts.verdict and facts.best:
         lines.append(Text(f"  {words.values(facts.best.values)}", "dim"))
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def summary(facts: Facts) -> list[str]:

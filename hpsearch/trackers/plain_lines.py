@@ -4,7 +4,7 @@ from statistics import fmean
 from typing import TextIO
 
 from hpsearch.objective import Objective
-from hpsearch.records import Answered, FinalistsChosen, News, SessionEnded, SpaceFound, TestOpened, Verdict
+from hpsearch.records import Answered, FinalistsChosen, News, SpaceFound, TestOpened, Verdict
 from hpsearch.trackers import words
 from hpsearch.trial import AttemptEnd, TrialResult
 
@@ -40,8 +40,6 @@ class PlainLines:
                 self._say(f"the test split is opened for {words.count(len(models), 'model')}")
             case Verdict() as verdict:
                 self._verdict(verdict)
-            case SessionEnded(finished, reason) if not finished:
-                self._say(f"stopped: {words.clean(reason)}")
 
     def close(self) -> None:
         """Leave nothing in the stream's buffer."""

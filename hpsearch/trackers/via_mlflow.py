@@ -19,7 +19,7 @@ from hpsearch.records import AttemptBegan, News, SessionBegan, SessionEnded, Spa
 from hpsearch.trackers import mlflow_verdict, words
 from hpsearch.trackers.mlflow_model import log_model
 from hpsearch.trackers.mlflow_runs import Run, Runs
-from hpsearch.trackers.mlflow_store import client, prepare_store, project_name
+from hpsearch.trackers.mlflow_store import client, database, prepare_store, project_name, resolve
 from hpsearch.trial import AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
 
 Call = Callable[..., Any]
@@ -49,6 +49,8 @@ def for_study(project: paths.Project, experiment: Experiment, call: Call) -> Cal
     if wanted.mlflow is False:
         return None
     folder, name = project.study(experiment.name), wanted.experiment or project_name(project)
+    if file := database(resolve(project, wanted.mlflow or None)):
+        paths.make(file.parent)  # refuses now what could only fail later
 
     def made() -> Tracker:
         with _told_apart():

@@ -1,14 +1,31 @@
 """Builds the model a few times before the first trial: finds the space, and what is wrong while it costs seconds."""
 
+import difflib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
+from hpsearch.narrowing import narrow
 from hpsearch.space import Parameter
 from hpsearch.worker.task import Task
+
+WHERE = "model.build"
+LEARNING_RATE = "learning_rate"  # among the metrics of an epoch, but nothing to optimise
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What sample builds are made of; `metric` is what the search will optimise."""
+
+    root: Path
+    build: str
+    task: Task
+    seed: int
+    space: Mapping[str, Any]
+    metric: str
 
 
 @dataclass(frozen=True)
@@ -19,19 +36,56 @@ class Preflight:
     modules: tuple[str, ...]
 
 
-def fly(root: Path, spec: str, task: Task, seed: int, space: Mapping[str, Any]) -> Preflight:
-    """Make sample builds of `spec` ("module:function") under the project's root; raise ExperimentRefused."""
+def fly(sample: Sample) -> Preflight:
+    """Make sample builds and train one for a step; raise ExperimentRefused with what is wrong."""
     from hpsearch.worker import building
 
     try:
-        parameters = building.discover(root, spec, task, seed, space)
+        parameters = building.discover(sample.root, sample.build, sample.task, sample.seed, sample.space)
+        metrics = _one_step(sample)
     except HpsearchError:
         raise
     except Exception as error:
-        what = f"a sample build raised {type(error).__name__}: {error}"
-        raise ExperimentRefused([Mistake("model.build", what, _where(error, root))]) from error
-    modules = (file.relative_to(root.resolve()).as_posix() for file in building.project_modules(root))
+        raise ExperimentRefused([Mistake(WHERE, _in_words(error), _where(error, sample.root))]) from error
+    _refuse_missing_metric(sample.metric, metrics)
+    root = sample.root.resolve()
+    modules = (file.relative_to(root).as_posix() for file in building.project_modules(sample.root))
     return Preflight(tuple(parameters), tuple(modules))
+
+
+def _one_step(sample: Sample) -> Iterable[str]:
+    """Train the model of the default values on one blank image a class; give the names of its metrics."""
+    import numpy as np
+
+    from hpsearch.worker import building, loops
+    from hpsearch.worker.hp import AskingHyperParameters
+
+    hp = AskingHyperParameters(lambda parameter: narrow(parameter, sample.space).default, sample.task)
+    model = building.build(building.find_build(sample.root, sample.build), hp)
+    classes = np.arange(sample.task.classes)
+    images = np.zeros((len(classes), *sample.task.image_shape), np.uint8)
+    rows = loops.Rows(images, classes, classes, classes)
+    model.run_eagerly = True  # one step is sooner done than traced
+    return loops.make_loop(model, rows, batch_size=len(classes), seed=0, loop="fit").epoch(1)
+
+
+def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
+    known = sorted(set(given) - {LEARNING_RATE})
+    if metric in known:
+        return
+    near = difflib.get_close_matches(metric, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    what = f"the model does not give {metric!r}; name it in model.compile(metrics=[...]) or optimise another"
+    raise ExperimentRefused([Mistake("search.objective", what, f"{hint}it gives: {', '.join(known)}")])
+
+
+def _in_words(error: Exception) -> str:
+    from hpsearch.worker.building import NotAModel
+    from hpsearch.worker.loops import ShapesDisagree
+
+    if isinstance(error, NotAModel | ShapesDisagree):
+        return str(error)
+    return f"a sample build raised {type(error).__name__}: {error}"
 
 
 def _where(error: Exception, root: Path) -> str:

@@ -124,6 +124,7 @@ def call(function: Callable[..., Any], *arguments: Any, method: Method | None = 
 
 
 def _answer(connection: "Connection[Any, Any]", function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    os.dup2(2, 1)  # standard output belongs to the coordinator's answers
     connection.send_bytes(attempt(function, *arguments))
 
 

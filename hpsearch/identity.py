@@ -1,0 +1,64 @@
+"""What must stay the same between the sessions of a study, and the words for it when it did not."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch import provenance
+from hpsearch.errors import StudyChanged
+from hpsearch.experiment import Experiment
+from hpsearch.protocols import Prepared
+from hpsearch.records import SessionBegan
+from hpsearch.state import State
+from hpsearch.trial import Status
+
+DIGITS = 12  # of a digest, for people
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a study searches: an experiment, over data, with code under the project's root."""
+
+    experiment: Experiment
+    data: Prepared
+    root: Path
+
+    def digests(self, modules: Iterable[str]) -> dict[str, str]:
+        """SHA-256 of each thing that must not change; `modules` are the code's files, relative to the root."""
+        files = [self.root / module for module in modules]
+        code = provenance.code_digest([file for file in files if file.exists()], self.root)
+        return {**provenance.experiment_digest(self.experiment), "data": self.data.digest, "code": code}
+
+    def refuse_if_changed(self, state: State) -> None:
+        """Raise StudyChanged, with every difference to the last session, if there is one."""
+        if state.session is None or self.digests(state.session.modules) == state.session.identity:
+            return
+        lines = [f"the study {self.experiment.name!r} changed since its last run:"]
+        lines += [f"  {difference}" for difference in self._differences(state.session)]
+        fresh = "to begin anew and set the old study aside: --fresh"
+        if state.with_status(Status.COMPLETED):
+            lines.append(f"to keep both: --name ANOTHER; {fresh}")
+        else:
+            lines.append(f"no trial of it completed, so nothing is lost when you begin anew; {fresh}")
+        raise StudyChanged("\n".join(lines))
+
+    def _differences(self, before: SessionBegan) -> list[str]:
+        now = self.digests(before.modules)
+        found = provenance.differences(before.experiment, provenance.public(self.experiment))
+        if now["data"] != before.identity["data"]:
+            found.append(f"the data: SHA-256 {before.identity['data'][:DIGITS]} -> {now['data'][:DIGITS]}")
+        if now["code"] != before.identity["code"]:
+            found.append(f"the code of the search space, in {', '.join(before.modules)}")
+        return found
+
+
+def refuse_if_opened(state: State, wanted: Experiment) -> None:
+    """Raise StudyChanged when more trials are wanted of a study whose test split was opened."""
+    more = wanted.search.trials is not None and wanted.search.trials > len(state.courses)
+    longer = wanted.search.trials is None and wanted.seconds is not None and wanted.seconds > state.searched
+    if state.verdict and (more or longer):
+        message = (
+            f"the test split of {wanted.name!r} has been opened; more trials now would be chosen in its light\n"
+            "  go on all the same with --reopen (the report will say so), or use another --name"
+        )
+        raise StudyChanged(message)
