@@ -13,7 +13,7 @@ from hpsearch.leaving import Leave
 from hpsearch.orders import Question
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Finalist, FinalistsChosen, TestOpened, Verdict
-from hpsearch.search import PATIENCE_SECONDS, completed
+from hpsearch.search import PATIENCE_SECONDS, candidates
 from hpsearch.seeds import derive
 from hpsearch.study import Study
 from hpsearch.trial import Fit
@@ -46,7 +46,7 @@ class Finale:
     def _finalists(self) -> Sequence[int]:
         if self.study.state.finalists:
             return self.study.state.finalists
-        best = completed(self.study)[: self.study.experiment.final.finalists]
+        best = candidates(self.study)[: self.study.experiment.final.finalists]
         if not best:
             message = (
                 "no trial completed, so there is nothing to choose from\n  look at the failures with: hpsearch show"

@@ -109,10 +109,10 @@ class _Pruning:
         self._reasons.pop(trial, None)
 
 
-def completed(study: Study) -> list[TrialResult]:
-    """The trials that came to a score, best first: the completed ones, or else those cut short by time."""
+def candidates(study: Study) -> list[TrialResult]:
+    """The trials that may come into the finals, best first: the completed ones, and those only time cut short."""
     objective = study.experiment.objective
     whole = study.state.with_status(Status.COMPLETED)
     cut = [result for result in study.state.with_status(Status.PRUNED) if result.reason == OUT_OF_TIME]
-    scored = [result for result in whole or cut if result.score is not None]
+    scored = [result for result in (*whole, *cut) if result.score is not None]
     return sorted(scored, key=lambda result: (objective.key(result.score), result.trial.number))

@@ -72,7 +72,6 @@ class State:
         body = news.body
         match body:
             case Asked(trial):
-                self._reopen()
                 self.courses[trial.number] = Course(trial.number, planned=dict(trial.values))
                 self.story.append(body)
             case Answered(number, parameter, value):
@@ -80,6 +79,7 @@ class State:
                 self.courses[number].answers[parameter.name] = body
                 self.story.append(body)
             case AttemptBegan(attempt):
+                self._reopen(attempt.fit)
                 self.attempts[attempt.fit] = attempt.number
                 self.running[attempt.fit] = attempt
             case Built(attempt) if attempt.fit.kind == "search":
@@ -93,9 +93,9 @@ class State:
             case _:
                 self._note(body)
 
-    def _reopen(self) -> None:
-        """A trial after the verdict: the finals are to be held again, and the test split opened once more."""
-        if self.verdict:
+    def _reopen(self, fit: Fit) -> None:
+        """More search after the verdict: the finals are to be held again, and the test split opened once more."""
+        if self.verdict and fit.kind == "search":
             self.verdict, self.opened, self.finalists = None, None, ()
 
     def _end(self, end: AttemptEnd) -> None:

@@ -11,7 +11,7 @@ from hpsearch.crew import Crew
 from hpsearch.errors import Interrupted, SameFailureRepeated
 from hpsearch.experiment import Experiment
 from hpsearch.protocols import Brief, Pruning, Turn
-from hpsearch.search import completed, search
+from hpsearch.search import candidates, search
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import How, Status, Trial
@@ -79,7 +79,7 @@ def test_a_search_ends_after_its_trials_and_ranks_them(begin):
 
     assert reason == "5 trials"
     assert [result.status for result in study.state.results] == [Status.COMPLETED] * 5
-    best = completed(study)
+    best = candidates(study)
     assert best[0].score == max(result.score for result in study.state.results)
     assert best[0].best_epoch == 4
 
@@ -208,19 +208,28 @@ def test_an_exhausted_tuner_ends_the_search_with_the_count(begin):
 
 
 def test_a_spent_time_budget_cuts_trials_short_and_more_time_takes_them_up(begin):
-    study, splits = begin(search={"time": "1s"})
-    study.clock.set(2.0)
-    assert go(study, splits, Instant()) == "1s of searching"
-    assert study.state.results == []
+    study, splits = begin(search={"time": "60s"})
+
+    def spend(values, epoch):
+        if epoch == 2 and len(study.state.courses) == 3:
+            study.clock.set(100.0)
+        return float(values["x"])
+
+    reason = go(study, splits, Instant(spend, epochs=4), tuner := Dice())
+
+    assert reason == "60s of searching"
+    assert [(result.status, result.reason) for result in study.state.results] == [
+        (Status.COMPLETED, ""),
+        (Status.COMPLETED, ""),
+        (Status.PRUNED, "time"),
+    ]
+    assert [result.trial.number for result in tuner.told] == [0, 1]
+    assert len(candidates(study)) == 3
     study.close()
-
-    later = study.experiment.model_copy(
-        update={"search": study.experiment.search.model_copy(update={"trials": 2, "time": None})}
-    )
-    again = Study(later, study.paths)
+    search_on = study.experiment.search.model_copy(update={"time": None, "trials": 3})
+    again = Study(study.experiment.model_copy(update={"search": search_on}), study.paths)
     go(again, splits, Instant())
-
-    assert len(again.state.results) == 2
+    assert {result.status for result in again.state.results} == {Status.COMPLETED}
 
 
 def test_everything_the_tuner_needs_to_remember_is_in_the_story(begin):
