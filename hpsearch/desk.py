@@ -35,7 +35,19 @@ class Desk:
         return None
 
     def _fit_left_over(self) -> Fit | None:
-        return self._first_fit(self._left.pop(0)) if self._left else None
+        while self._left:
+            course = self._left.pop(0)
+            if not self._closed_late(course):
+                return self._first_fit(course)
+        return None
+
+    def _closed_late(self, course: Course) -> bool:
+        """Close a trial whose fits had all ended when its session was cut off before its result was written."""
+        results = (self._result(course, end, "") for end in list(course.ends.values()))
+        result = next(filter(None, results), None)
+        if result:
+            self._close(result)
+        return result is not None
 
     def _fit_of_new_trial(self) -> Fit | None:
         number = len(self._study.state.courses)
@@ -89,20 +101,26 @@ class Desk:
         if course.number not in self._open or not (result := self._result(course, end, pruned)):
             return None
         del self._open[course.number]
+        self._close(result)
+        return result
+
+    def _close(self, result: TrialResult) -> None:
         self._study.record(result, durable=True)
         if result.reason != OUT_OF_TIME:
             self._tuner.tell(result)
-        return result
 
     def _result(self, course: Course, end: AttemptEnd, pruned: str) -> TrialResult | None:
         failure = Failure("lost", end.reason) if end.how is How.LOST else end.failure
         if failure:
             return TrialResult(course.trial, Status.FAILED, seconds=end.seconds, failure=failure)
-        if end.how is How.INTERRUPTED:
-            why = pruned or (OUT_OF_TIME if end.reason == OUT_OF_TIME else "")
-            return self._mean(course, [*course.ends.values(), end], Status.PRUNED, why) if why else None
-        whole = all(fit in course.ends for fit in search_fits(self._study.experiment, course.number))
-        return self._mean(course, list(course.ends.values()), Status.COMPLETED, end.reason) if whole else None
+        ends = {**course.ends, end.attempt.fit: end}
+        if all(fit in course.ends for fit in search_fits(self._study.experiment, course.number)):
+            return self._mean(course, list(ends.values()), Status.COMPLETED, end.reason)
+        if pruned:
+            return self._mean(course, list(ends.values()), Status.PRUNED, pruned)
+        if end.how is How.INTERRUPTED and end.reason == OUT_OF_TIME:
+            return self._mean(course, list(ends.values()), Status.PRUNED, OUT_OF_TIME)
+        return None
 
     def _mean(self, course: Course, ends: list[AttemptEnd], status: Status, reason: str) -> TrialResult:
         scored = [end for end in ends if end.score is not None]

@@ -85,6 +85,7 @@ class _Pruning:
                     self.hear(measure)
                 case TrialResult(trial):
                     self.forget(trial.number)
+        self._reasons.clear()  # a stop that never came through is asked for again after the next epoch
 
     def hear(self, measure: Measure) -> str:
         """Tell the pruner of a measure; give its reason the first time that it wants the trial stopped."""

@@ -14,7 +14,7 @@ from hpsearch.protocols import Brief, Pruning, Turn
 from hpsearch.search import candidates, search
 from hpsearch.splits import Splits
 from hpsearch.study import Study
-from hpsearch.trial import How, Status, Trial
+from hpsearch.trial import How, Status, Trial, TrialResult
 
 
 class Dice:
@@ -241,6 +241,30 @@ def test_everything_the_tuner_needs_to_remember_is_in_the_story(begin):
     story = Study(study.experiment, study.paths).state.story
     brief = Brief(study.experiment.objective, 0, 2, 4, (X, KIND), tuple(story))
     assert [type(record).__name__ for record in brief.history] == ["Asked", "Answered", "Answered", "TrialResult"] * 2
+
+
+def test_a_trial_whose_result_was_not_written_before_a_kill_is_closed_without_another_fit(begin, tmp_path):
+    study, splits = begin(search={"trials": 2}, data={"repeats": 2})
+    go(study, splits, Instant())
+    cut_off = Study(study.experiment, paths.Study(paths.make(tmp_path / "cut-off")))
+    for news in study.ledger.read():
+        if not isinstance(news.body, TrialResult):
+            cut_off.record(news.body)
+
+    go(cut_off, splits, executor := Instant(), tuner := Dice())
+
+    assert executor.orders == []
+    assert [result.score for result in cut_off.state.results] == [result.score for result in study.state.results]
+    assert [result.trial.number for result in tuner.told] == [0, 1]
+
+
+def test_a_pruned_trial_begins_no_further_fold(begin):
+    study, splits = begin(search={"trials": 1}, data={"folds": 5})
+
+    go(study, splits, executor := Instant(epochs=3), pruner=Impatient(after=3))
+
+    assert len(executor.orders) == 1
+    assert study.state.results[0].status is Status.PRUNED
 
 
 def test_every_attempt_ends_exactly_once_in_the_ledger(begin):
