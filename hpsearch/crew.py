@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hpsearch.orders import Event, Order
 from hpsearch.protocols import Executor
@@ -18,11 +19,12 @@ class Crew:
     """The workers of one study, as those see them who have fits to make."""
 
     def __init__(self, study: Study, executor: Executor, splits: Splits) -> None:
-        """Have the executor's workers make fits of this study, and the ledger hear of everything."""
+        """Have the executor's workers make fits of this study, and have the ledger hear of everything."""
         self._study, self._executor, self._splits = study, executor, splits
         self._running: dict[Fit, Attempt] = {}
         self._until: dict[Fit, int | None] = {}
         self._losses: Counter[Fit] = Counter()
+        self._stopped: dict[Fit, str] = {}
 
     @property
     def free(self) -> bool:
@@ -47,27 +49,32 @@ class Crew:
         """What came from the workers, already in the ledger; an AttemptEnd only when its fit has ended for good."""
         for event in self._executor.events(timeout):
             match event:
+                case Measure(attempt, epoch) if epoch <= self._study.state.epochs.get(attempt.fit, 0):
+                    continue  # told again by an attempt that took a checkpoint up
                 case Built() | Measure():
                     self._study.record(event)
                     yield event
                 case AttemptEnd():
-                    if self._ended(event):
-                        yield event
+                    if end := self._ended(event):
+                        yield end
                 case question:
                     yield question
         self._study.ledger.commit_due()
 
-    def _ended(self, end: AttemptEnd) -> bool:
+    def _ended(self, end: AttemptEnd) -> AttemptEnd | None:
         fit = end.attempt.fit
         self._study.record(end, durable=True)
         del self._running[fit]
+        stopped = self._stopped.pop(fit, "")
         if end.how is not How.LOST:
-            return True
+            return end
+        if stopped:
+            return replace(end, how=How.INTERRUPTED, reason=stopped)
         self._losses[fit] += 1
         if self._losses[fit] >= MOST_LOSSES:
-            return True
+            return end
         self.begin(fit, self._until[fit])
-        return False
+        return None
 
     def answer(self, attempt: Attempt, value: Value) -> None:
         """Answer a worker's question."""
@@ -77,4 +84,5 @@ class Crew:
         """Stop the fits under way, or those of one trial."""
         for fit, attempt in self._running.items():
             if trial in {None, fit.trial}:
+                self._stopped[fit] = reason
                 self._executor.stop(attempt, reason, at_once=at_once)

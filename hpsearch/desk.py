@@ -3,6 +3,7 @@
 from statistics import fmean, median_low
 
 from hpsearch.fits import search_fits
+from hpsearch.keeping import tidy
 from hpsearch.narrowing import narrow
 from hpsearch.protocols import Tuner, Turn
 from hpsearch.records import Answered, Asked
@@ -19,7 +20,7 @@ class Desk:
         """Begin with the trials that an earlier session left unfinished."""
         self._study, self._tuner = study, tuner
         self._open: dict[int, list[Fit]] = {}
-        self._left = study.state.taken_up()
+        self._left = [course for course in study.state.taken_up() if not self._closed_late(course)]
         self.reason = ""
 
     def next_fit(self) -> Fit | None:
@@ -35,11 +36,7 @@ class Desk:
         return None
 
     def _fit_left_over(self) -> Fit | None:
-        while self._left:
-            course = self._left.pop(0)
-            if not self._closed_late(course):
-                return self._first_fit(course)
-        return None
+        return self._first_fit(self._left.pop(0)) if self._left else None
 
     def _closed_late(self, course: Course) -> bool:
         """Close a trial whose fits had all ended when its session was cut off before its result was written."""
@@ -98,7 +95,11 @@ class Desk:
     def fit_ended(self, end: AttemptEnd, pruned: str = "") -> TrialResult | None:
         """Take in the end of a fit; give the trial's result if that closes it (an interrupted one stays open)."""
         course = self._study.state.courses[end.attempt.fit.trial]
-        if course.number not in self._open or not (result := self._result(course, end, pruned)):
+        if course.number not in self._open:
+            if course.result:  # it was stopped because its trial had ended, and may have kept a last checkpoint
+                tidy(self._study, course.result)
+            return None
+        if not (result := self._result(course, end, pruned)):
             return None
         del self._open[course.number]
         self._close(result)
@@ -106,6 +107,7 @@ class Desk:
 
     def _close(self, result: TrialResult) -> None:
         self._study.record(result, durable=True)
+        tidy(self._study, result)
         if result.reason != OUT_OF_TIME:
             self._tuner.tell(result)
 

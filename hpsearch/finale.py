@@ -1,18 +1,19 @@
 """The finals: the best trials once more on fresh seeds, one winner, and one look at the test split."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import fmean, median_low
 
+from hpsearch import winner
 from hpsearch.crew import Crew
 from hpsearch.errors import Interrupted, NothingCompleted
 from hpsearch.leaving import Leave
+from hpsearch.narrowing import narrow
 from hpsearch.orders import Question
 from hpsearch.protocols import Executor, Prepared
-from hpsearch.records import Finalist, FinalistsChosen, TestOpened, Verdict
+from hpsearch.records import Answered, Finalist, FinalistsChosen, TestOpened, Verdict
 from hpsearch.search import PATIENCE_SECONDS, candidates
 from hpsearch.seeds import derive
 from hpsearch.study import Study
@@ -29,6 +30,7 @@ class Finale:
     crew: Crew
     executor: Executor
     data: Prepared
+    root: Path
     leave: Leave
 
     def hold(self) -> Verdict:
@@ -70,14 +72,20 @@ class Finale:
             while waiting and self.crew.free and not self.leave():
                 self.crew.begin(*waiting.pop(0))
             for event in self.crew.news(PATIENCE_SECONDS):
-                if isinstance(event, Question):  # a branch that the search never took; its default keeps the fit going
-                    self.crew.answer(event.attempt, event.parameter.default)
+                if isinstance(event, Question):
+                    self._answer(event)
             if self.leave():
                 self.crew.stop("interrupted", at_once=True)
                 waiting = []
         if self.leave():
             message = "interrupted"
             raise Interrupted(message)
+
+    def _answer(self, question: Question) -> None:
+        """A branch that the search never took gets its default, within the experiment's [space]."""
+        parameter = narrow(question.parameter, self.study.experiment.space)
+        self.study.record(Answered(question.attempt.fit.trial, parameter, parameter.default))
+        self.crew.answer(question.attempt, parameter.default)
 
     def _ranking(self) -> list[tuple[int, list[float]]]:
         """The finalists that came through, best mean validation score first, each with a score a seed."""
@@ -102,15 +110,19 @@ class Finale:
         return range(self.study.experiment.final.seeds)
 
     def _models(self, ranking: list[tuple[int, list[float]]]) -> dict[Fit, Path]:
-        """The models that the test split will judge."""
+        """The models that the test split will judge: those it was opened for, if it was opened before."""
         if self.study.experiment.data.folds:
             fit = self._whole_fit(ranking[0][0])
             self._make(iter([(fit, self._median_best_epoch(fit.trial))]))
             fits = [fit]
         else:
             fits = [fit for fit in self.study.state.finals if fit.kind == "final" and fit.trial in dict(ranking)]
-        files = {fit: model_file(self.study.paths.fits, fit) for fit in fits}
-        return {fit: file for fit, file in files.items() if file.exists()}
+        if opened := self.study.state.opened:
+            fits = [fit for fit in fits if fit.name in opened.models]
+        if not any(fit.trial == ranking[0][0] and fit in self.study.state.finals for fit in fits):
+            message = f"trial {ranking[0][0]} won, but training its model failed; run the experiment again to retry"
+            raise NothingCompleted(message)
+        return {fit: model_file(self.study.paths.fits, fit) for fit in fits}
 
     def _whole_fit(self, trial: int) -> Fit:
         return Fit(trial, self._seed("whole", trial), "whole")
@@ -120,24 +132,30 @@ class Finale:
         return median_low([end.best_epoch for end in ends if end.best_epoch])
 
     def _open_test(self, models: dict[Fit, Path]) -> dict[Fit, Judgement]:
-        digests = {fit.name: hashlib.sha256(file.read_bytes()).hexdigest() for fit, file in models.items()}
-        if self.study.state.opened is None:
+        if opened := self.study.state.opened:
+            digests = opened.models
+        else:
+            digests = {fit.name: winner.digest(file) for fit, file in models.items()}
             self.study.record(TestOpened(digests), durable=True)
-        judged = self.executor.call(judge, self.data.folder, list(models.values()), self.data.class_names)
+        for fit, file in models.items():
+            winner.verify(file, digests[fit.name])
+        build = self.study.experiment.model.build
+        files = list(models.values())
+        judged = self.executor.call(judge, self.root, build, self.data.folder, files, self.data.class_names)
         return dict(zip(models, judged, strict=True))
 
     def _verdict(
         self, ranking: list[tuple[int, list[float]]], models: dict[Fit, Path], judgements: dict[Fit, Judgement]
     ) -> Verdict:
-        winner = ranking[0][0]
-        exported = self._median_fit([fit for fit in models if fit.trial == winner])
+        best = ranking[0][0]
+        exported = self._median_fit([fit for fit in models if fit.trial == best])
         finalists = tuple(
             Finalist(trial, tuple(scores), tuple(judgements[fit].accuracy for fit in models if fit.trial == trial))
             for trial, scores in ranking
         )
         judgement = judgements[exported]
         return Verdict(
-            winner, exported.name, finalists, self.data.test_rows, judgement.accuracy,
+            best, exported.name, finalists, self.data.test_rows, judgement.accuracy,
             judgement.report, judgement.confusion, self.data.class_names,
         )  # fmt: skip
 

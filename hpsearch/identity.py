@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hpsearch import provenance
 from hpsearch.errors import StudyChanged
-from hpsearch.experiment import Experiment
+from hpsearch.experiment import Experiment, seconds
 from hpsearch.protocols import Prepared
 from hpsearch.records import SessionBegan
 from hpsearch.state import State
@@ -53,12 +53,20 @@ class Identity:
 
 
 def refuse_if_opened(state: State, wanted: Experiment) -> None:
-    """Raise StudyChanged when more trials are wanted of a study whose test split was opened."""
-    more = wanted.search.trials is not None and wanted.search.trials > len(state.courses)
-    longer = wanted.search.trials is None and wanted.seconds is not None and wanted.seconds > state.searched
-    if state.verdict and (more or longer):
+    """Raise StudyChanged when more search is wanted than last time of a study whose test split was opened."""
+    if state.session is None or not (state.opened or state.verdict):
+        return
+    before = state.session.experiment["search"]
+    more = _grew(before["trials"], wanted.search.trials)
+    longer = _grew(before["time"] and seconds(before["time"]), wanted.seconds)
+    if more or longer:
         message = (
             f"the test split of {wanted.name!r} has been opened; more trials now would be chosen in its light\n"
             "  go on all the same with --reopen (the report will say so), or use another --name"
         )
         raise StudyChanged(message)
+
+
+def _grew(before: float | None, now: float | None) -> bool:
+    """Whether a budget is larger than it was; none at all is the largest."""
+    return before is not None and (now is None or now > before)

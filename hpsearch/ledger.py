@@ -45,17 +45,20 @@ class Ledger:
         self._path, self._searched = path, searched
         try:
             self._db = _connect(path, writer=writer)
-            self._last = self._db.execute("SELECT coalesce(max(number), 0) FROM log").fetchone()[0]
+            self._last = self._count()
         except sqlite3.DatabaseError as error:
             raise _damaged(path, str(error)) from error
         self._rows, self._since = 0, 0.0
+
+    def _count(self) -> int:
+        return int(self._db.execute("SELECT coalesce(max(number), 0) FROM log").fetchone()[0])
 
     def write(self, body: Body, *, durable: bool = False) -> News:
         """Append a record; with `durable` it is safe on disk when this returns, with all before it."""
         kind = type(body).__name__
         number, time_ms, searched = self._last + 1, time.time_ns() // 1_000_000, self._searched()
         text = _codec(kind).dump_json(body)
-        if not self._rows:
+        if not self._db.in_transaction:
             self._db.execute("BEGIN IMMEDIATE")
             self._since = time.monotonic()
         row = (number, time_ms, searched, kind, text, _checksum(number, time_ms, searched, kind, text))
@@ -72,9 +75,15 @@ class Ledger:
 
     def commit(self) -> None:
         """Make everything written so far durable."""
-        if self._rows:
+        if self._db.in_transaction:
             self._db.execute("COMMIT")
-            self._rows = 0
+        self._rows = 0
+
+    def recover(self) -> None:
+        """After an interruption in the middle of a write: go back to what is durable."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        self._rows, self._last = 0, self._count()
 
     def read(self, after: int = 0) -> Iterator[News]:
         """All records after a number, in order; raise StateDamaged at the first that is not what was written."""

@@ -44,6 +44,10 @@ class Outbox:
         """Wait up to `patience` seconds until everything is heard; give the number of records still waiting."""
         self._finish.set()
         self._thread.join(patience)
+        return self.waiting()
+
+    def waiting(self) -> int:
+        """How many records the tracker has not heard."""
         ledger = Ledger(self._ledger, writer=False)
         try:
             return sum(1 for _ in ledger.read(self._heard))

@@ -6,7 +6,6 @@ from statistics import fmean
 from hpsearch.crew import Crew
 from hpsearch.desk import Desk
 from hpsearch.errors import ExperimentRefused, HpsearchError, Interrupted, Mistake, SameFailureRepeated
-from hpsearch.keeping import tidy
 from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
 from hpsearch.state import OUT_OF_TIME
@@ -37,7 +36,6 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
                     case AttemptEnd(attempt) if result := desk.fit_ended(event, pruning.reason(attempt.fit.trial)):
                         crew.stop("the trial has ended", trial=result.trial.number, at_once=True)
                         pruning.forget(result.trial.number)
-                        tidy(study, result)
                         _heed_failures(study, result)
             _hurry(crew, desk, leave)
     finally:
@@ -45,6 +43,9 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
     if leave():
         message = "interrupted"
         raise Interrupted(message)
+    if not desk.reason:
+        message = "the tuner waits for a trial to end, but none is under way"
+        raise HpsearchError(message)
     return desk.reason
 
 
@@ -85,20 +86,18 @@ class _Pruning:
                     self.hear(measure)
                 case TrialResult(trial):
                     self.forget(trial.number)
-        self._reasons.clear()  # a stop that never came through is asked for again after the next epoch
 
     def hear(self, measure: Measure) -> str:
-        """Tell the pruner of a measure; give its reason the first time that it wants the trial stopped."""
+        """Tell the pruner of a measure; give its reason from the first time on that it wants the trial stopped."""
         fit = measure.attempt.fit
         if fit.kind != "search" or self._metric not in measure.metrics:
             return ""
         came = self._scores.setdefault(fit.trial, {}).setdefault(measure.epoch, {})
         came[fit] = measure.metrics[self._metric]
         pruning = self._pruner.hear(fit.trial, measure.epoch, fmean(came.values()))
-        if pruning is None or fit.trial in self._reasons:
-            return ""
-        self._reasons[fit.trial] = pruning.reason
-        return pruning.reason
+        if pruning:
+            self._reasons.setdefault(fit.trial, pruning.reason)
+        return self.reason(fit.trial)
 
     def reason(self, trial: int) -> str:
         """Why the trial was to be stopped, if it was."""

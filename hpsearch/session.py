@@ -67,14 +67,24 @@ class Session:
             identity.refuse_if_changed(study.state)
             if not self._reopen:
                 refuse_if_opened(study.state, self._experiment)
-                if verdict := study.state.verdict:
-                    done = len(study.state.courses)
-                    self._around.say(f"{study.experiment.name} is already complete: {done} trials")
-                    return verdict
             made = self._around.mlflow(self._experiment, executor)
+            if not self._reopen and (verdict := study.state.verdict):
+                return self._make_whole(study, verdict, data, made)
             crew = Crew(study, executor, self._splits(data))
             self._begin(study, identity, executor)
-            return self._search(Finale(study, crew, executor, data, leave), made)
+            return self._search(Finale(study, crew, executor, data, identity.root, leave), made)
+
+    def _make_whole(
+        self, study: Study, verdict: Verdict, data: Prepared, made: Callable[[], Tracker] | None
+    ) -> Verdict:
+        """Finish what a kill after the verdict may have left undone: best/, the farewell, MLflow."""
+        done = len(study.state.courses)
+        self._around.say(f"{study.experiment.name} is already complete: {done} trials")
+        lay_out(study, verdict, data)
+        if study.state.ended is None:
+            study.record(SessionEnded(finished=True, reason="the verdict was given"), durable=True)
+        self._drain(_follow(study, made))
+        return verdict
 
     def _forget_if_empty(self, study: Study) -> None:
         """What was refused before its first record leaves nothing behind."""
@@ -121,9 +131,10 @@ class Session:
         study.listen(watcher.hear)
         outbox = _follow(study, made)
         try:
-            verdict = self._work(finale)
-            study.record(SessionEnded(finished=True, reason="the budget is spent"), durable=True)
+            reason, verdict = self._work(finale)
+            study.record(SessionEnded(finished=True, reason=reason), durable=True)
         except BaseException as error:
+            study.ledger.recover()
             study.record(SessionEnded(finished=False, reason=_in_words(error)), durable=True)
             raise
         finally:
@@ -131,11 +142,11 @@ class Session:
             self._drain(outbox)
         return verdict
 
-    def _work(self, finale: Finale) -> Verdict:
+    def _work(self, finale: Finale) -> tuple[str, Verdict]:
         finale.executor.open(self._recipe(finale.data))
         tuner, pruner = self._minds(finale.study)
         try:
-            search(finale.study, tuner, pruner, finale.crew, finale.leave)
+            reason = search(finale.study, tuner, pruner, finale.crew, finale.leave)
             verdict = finale.hold()
         except Interrupted:
             message = f"interrupted; the same command goes on with the study {self._experiment.name!r}"
@@ -143,7 +154,7 @@ class Session:
         finally:
             tuner.close()
         lay_out(finale.study, verdict, finale.data)
-        return verdict
+        return reason, verdict
 
     def _minds(self, study: Study) -> tuple[Any, Any]:
         wanted = self._experiment.search
@@ -182,6 +193,8 @@ def _follow(study: Study, made: Callable[[], Tracker] | None) -> Outbox | None:
     if made is None:
         return None
     outbox = Outbox(study.paths.ledger, study.paths.cursor, made)
+    if study.state.ended and not outbox.waiting():
+        return None
     outbox.start()
     return outbox
 

@@ -45,6 +45,7 @@ class State:
     courses: dict[int, Course] = field(default_factory=dict)
     attempts: dict[Fit, int] = field(default_factory=dict)
     running: dict[Fit, Attempt] = field(default_factory=dict)
+    epochs: dict[Fit, int] = field(default_factory=dict)
     story: list[Asked | Answered | TrialResult] = field(default_factory=list)
     space: tuple[Parameter, ...] = ()
     session: SessionBegan | None = None
@@ -84,8 +85,8 @@ class State:
                 self.running[attempt.fit] = attempt
             case Built(attempt) if attempt.fit.kind == "search":
                 self.courses[attempt.fit.trial].built = True
-            case Measure():
-                return
+            case Measure(attempt, epoch):
+                self.epochs[attempt.fit] = max(epoch, self.epochs.get(attempt.fit, 0))
             case AttemptEnd(attempt):
                 self._end(body)
             case TrialResult(trial):
@@ -94,16 +95,20 @@ class State:
                 self._note(body)
 
     def _reopen(self, fit: Fit) -> None:
-        """More search after the verdict: the finals are to be held again, and the test split opened once more."""
-        if self.verdict and fit.kind == "search":
+        """More search after the finals began: they are to be held again, and the test split opened once more."""
+        if self.finalists and fit.kind == "search":
             self.verdict, self.opened, self.finalists = None, None, ()
 
     def _end(self, end: AttemptEnd) -> None:
         fit = end.attempt.fit
         self.running.pop(fit, None)
-        if end.how is How.FINISHED:
-            ends = self.courses[fit.trial].ends if fit.kind == "search" else self.finals
-            ends[fit] = end
+        if end.how is not How.FINISHED:
+            return
+        self.epochs.pop(fit, None)
+        if fit.kind == "search":
+            self.courses[fit.trial].ends[fit] = end
+        elif not end.failure:  # a final that failed is tried again by the next session
+            self.finals[fit] = end
 
     def _close(self, result: TrialResult) -> None:
         self.courses[result.trial.number].result = result

@@ -21,24 +21,24 @@ def lay_out(study: Study, verdict: Verdict, data: Prepared) -> Path:
     """Write best/ anew from the verdict; raise StateDamaged when the judged model file is gone or another."""
     folder = paths.make(study.paths.best)
     judged = study.paths.fits / verdict.model_fit / MODEL
-    digest = study.state.opened.models[verdict.model_fit] if study.state.opened else ""
-    verify(judged, digest)
+    tested = study.state.opened.models[verdict.model_fit] if study.state.opened else ""
+    verify(judged, tested)
 
     def copy(temporary: Path) -> None:
         shutil.copyfile(judged, temporary)
 
     paths.write(folder / MODEL, copy)
     paths.write_text(folder / REPORT, table(verdict))
-    paths.write_text(folder / MANIFEST, json.dumps(_manifest(study, verdict, data, digest), indent=2) + "\n")
+    paths.write_text(folder / MANIFEST, json.dumps(_manifest(study, verdict, data, tested), indent=2) + "\n")
     return folder
 
 
-def _manifest(study: Study, verdict: Verdict, data: Prepared, digest: str) -> dict[str, object]:
+def _manifest(study: Study, verdict: Verdict, data: Prepared, tested: str) -> dict[str, object]:
     return {
         "study": study.experiment.name,
         "trial": verdict.winner,
         "values": study.state.courses[verdict.winner].values,
-        "model": {"file": MODEL, "sha256": digest},
+        "model": {"file": MODEL, "sha256": tested},
         "input": {"shape": list(data.shape), "dtype": "float32", "range": [0.0, 1.0], "ink": "bright on dark"},
         "class_names": list(data.class_names),
         "data": {"name": data.name, "sha256": data.digest, "licence": data.licence, "test_from": data.test_from},
@@ -46,12 +46,17 @@ def _manifest(study: Study, verdict: Verdict, data: Prepared, digest: str) -> di
     }
 
 
-def verify(file: Path, digest: str) -> None:
-    """Raise StateDamaged unless the file is there and has this SHA-256."""
+def digest(file: Path) -> str:
+    """The SHA-256 of a model file; raise StateDamaged when it is missing."""
     if not file.exists():
         message = f"{file}: the model is missing; run the study again with --fresh to make it anew"
         raise StateDamaged(message)
-    if hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def verify(file: Path, tested: str) -> None:
+    """Raise StateDamaged unless the file is there and has this SHA-256."""
+    if digest(file) != tested:
         message = f"{file}: this is not the model that was tested (its SHA-256 differs from the ledger's)"
         raise StateDamaged(message)
 

@@ -32,7 +32,10 @@ class Instant:
         epochs: int = 4,
         fate: Callable[[Attempt], str] = lambda attempt: "",
         space: tuple[Parameter, ...] = (X, KIND),
+        dies_of_stop: bool = False,
+        tells: int = 1,
     ) -> None:
+        self._dies_of_stop, self._tells = dies_of_stop, tells
         self.count, self._score, self._epochs, self._fate, self._space = count, score, epochs, fate, space
         self._running: dict[Attempt, Fitting] = {}
         self._news: deque[Event] = deque()
@@ -58,7 +61,8 @@ class Instant:
             event = self._news.popleft()
             if isinstance(event, AttemptEnd):
                 del self._running[event.attempt]
-            yield event
+            for _ in range(self._tells if isinstance(event, Measure) else 1):
+                yield event
             if isinstance(event, Measure | Built) and event.attempt in self._running:
                 self._step(self._running[event.attempt])
 
@@ -78,7 +82,7 @@ class Instant:
         if unknown := [parameter for parameter in self._space if parameter.name not in fitting.values]:
             self._news.append(Question(attempt, unknown[0]))
         elif fitting.stop:
-            self._end(fitting, How.INTERRUPTED, fitting.stop)
+            self._end(fitting, How.LOST if self._dies_of_stop else How.INTERRUPTED, fitting.stop)
         elif fitting.epoch == 0:
             self._begin(fitting)
         elif fitting.epoch > (fitting.order.until or self._epochs):

@@ -87,6 +87,10 @@ def go(recipe, talk=None, kind="search", split="split.npz", number=1, **order):
     return fit(Order(attempt, recipe.root / split, **order), recipe, Wire(talk, attempt)), talk
 
 
+def measured_by(*talks):
+    return {event.epoch: event.metrics for talk in talks for event in talk.told if isinstance(event, Measure)}
+
+
 def test_a_fit_asks_tells_its_model_and_measures_every_epoch(recipe):
     end, talk = go(recipe())
 
@@ -124,8 +128,8 @@ def test_a_stopped_fit_goes_on_to_the_very_end_of_an_undisturbed_one(recipe, tmp
     assert ended.failure is None
 
     assert (stopped.how, stopped.reason, stopped.epochs) == (How.INTERRUPTED, "enough", 2)
-    measured = [event.metrics for talk in (two, three) for event in talk.told if isinstance(event, Measure)]
-    assert measured == [event.metrics for event in one.told if isinstance(event, Measure)]
+    assert measured_by(two, three) == measured_by(one)
+    assert [event.epoch for event in three.told if isinstance(event, Measure)] == [2, 3, 4]
     assert ended.score == straight.score
     resumed = keras.models.load_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
     assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))

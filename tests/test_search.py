@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 from instant import KIND, Instant, X
 
-from hpsearch import paths
+from hpsearch import paths, records
 from hpsearch.crew import Crew
-from hpsearch.errors import Interrupted, SameFailureRepeated
+from hpsearch.errors import HpsearchError, Interrupted, SameFailureRepeated, StudyChanged
 from hpsearch.experiment import Experiment
+from hpsearch.identity import refuse_if_opened
 from hpsearch.protocols import Brief, Pruning, Turn
+from hpsearch.records import FinalistsChosen, SessionBegan
 from hpsearch.search import candidates, search
 from hpsearch.splits import Splits
 from hpsearch.study import Study
-from hpsearch.trial import How, Status, Trial, TrialResult
+from hpsearch.trial import How, Measure, Status, Trial, TrialResult
 
 
 class Dice:
@@ -265,6 +267,86 @@ def test_a_pruned_trial_begins_no_further_fold(begin):
 
     assert len(executor.orders) == 1
     assert study.state.results[0].status is Status.PRUNED
+
+
+def test_an_attempt_that_dies_while_it_is_stopped_is_not_begun_again(begin):
+    study, splits = begin(search={"trials": 1})
+
+    go(study, splits, executor := Instant(epochs=9, dies_of_stop=True), pruner=Impatient(after=2))
+
+    assert len(executor.orders) == 1
+    assert (study.state.results[0].status, study.state.results[0].reason) == (Status.PRUNED, "enough after 2")
+
+
+def test_a_measure_that_is_told_again_is_written_once(begin):
+    study, splits = begin(search={"trials": 1})
+
+    go(study, splits, Instant(tells=2))
+
+    epochs = [news.body.epoch for news in study.ledger.read() if isinstance(news.body, Measure)]
+    assert epochs == [1, 2, 3, 4]
+
+
+def test_a_tuner_that_waits_for_nothing_is_named_as_the_cause(begin):
+    study, splits = begin()
+    tuner = Dice()
+    tuner.ask = lambda number: Turn.WAIT
+
+    with pytest.raises(HpsearchError, match="the tuner waits"):
+        go(study, splits, Instant(), tuner)
+
+
+def session(study, **searched):
+    wanted = study.experiment.model_copy(update={"search": study.experiment.search.model_copy(update=searched)})
+    study.record(SessionBegan("a", wanted.model_dump(mode="json"), {}, (), {}))
+    return wanted
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        ({"trials": 5}, {"trials": 5}, False),
+        ({"trials": 5}, {"trials": 3}, False),
+        ({"trials": 5}, {"trials": 6}, True),
+        ({"trials": 30, "time": "1m"}, {"trials": 30, "time": "1m"}, False),
+        ({"trials": 30, "time": "1m"}, {"trials": 30, "time": "2m"}, True),
+        ({"trials": None, "time": "1m"}, {"trials": None, "time": "90s"}, True),
+    ],
+)
+def test_only_a_larger_budget_is_refused_after_the_test_split_was_opened(begin, before, now, refused):
+    study, _ = begin()
+    session(study, **before)
+    study.record(records.TestOpened({"final-0000-r0-f0": "abc"}))
+    wanted = study.experiment.model_copy(update={"search": study.experiment.search.model_copy(update=now)})
+
+    if refused:
+        with pytest.raises(StudyChanged, match="--reopen"):
+            refuse_if_opened(study.state, wanted)
+    else:
+        refuse_if_opened(study.state, wanted)
+
+
+def test_more_trials_after_the_finals_began_choose_the_finalists_again(begin):
+    study, splits = begin(search={"trials": 2})
+    go(study, splits, Instant())
+    study.record(FinalistsChosen((0, 1)))
+
+    more = study.experiment.model_copy(update={"search": study.experiment.search.model_copy(update={"trials": 3})})
+    study.experiment = more
+    go(study, splits, Instant())
+
+    assert study.state.finalists == ()
+
+
+def test_an_interrupted_write_is_undone_and_the_next_one_goes_through(begin):
+    study, _ = begin()
+    study.record(FinalistsChosen((0,)), durable=True)
+    study.ledger.write(FinalistsChosen((1,)))
+
+    study.ledger.recover()
+
+    study.record(FinalistsChosen((2,)), durable=True)
+    assert [news.body.trials for news in study.ledger.read()] == [(0,), (2,)]
 
 
 def test_every_attempt_ends_exactly_once_in_the_ledger(begin):

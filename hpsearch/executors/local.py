@@ -4,6 +4,7 @@ One more process than there are free hands waits ready, so that the next attempt
 process that dies (killed, out of memory, a crash in C) ends its attempt as lost and touches nothing else.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -17,6 +18,7 @@ from hpsearch.trial import Attempt, AttemptEnd, How
 from hpsearch.worker import hand, process
 
 Work = Callable[[Any, Any], None]
+GRACE_SECONDS = 10.0
 
 
 @dataclass
@@ -24,6 +26,8 @@ class _Hand:
     process: BaseProcess
     line: "Connection[Any, Any]"
     attempt: Attempt | None = None
+    stop: Stop | None = None
+    stopped: float = 0.0
 
 
 class Local:
@@ -73,6 +77,9 @@ class Local:
     def events(self, timeout: float) -> Iterable[Event]:
         """What the workers sent, one message a worker, and a loss for each that died without ending its attempt."""
         busy = list(self._busy.values())
+        for one in busy:
+            if one.stop and one.stop.at_once and time.monotonic() - one.stopped > GRACE_SECONDS:
+                process.kill(one.process)
         spoke = wait([one.line for one in busy], timeout)
         for one in busy:
             if one.line in spoke:
@@ -103,8 +110,11 @@ class Local:
         self._send(attempt, Answer(value))
 
     def stop(self, attempt: Attempt, reason: str, *, at_once: bool = False) -> None:
-        """Ask the attempt to end."""
-        self._send(attempt, Stop(reason, at_once))
+        """Ask the attempt to end, once; one that does not heed an `at_once` within ten seconds is killed."""
+        busy = self._busy.get(attempt)
+        if busy and (busy.stop is None or (at_once and not busy.stop.at_once)):
+            busy.stop, busy.stopped = Stop(reason, at_once), time.monotonic()
+            self._send(attempt, busy.stop)
 
     def _send(self, attempt: Attempt, message: object) -> None:
         if busy := self._busy.get(attempt):

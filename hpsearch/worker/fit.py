@@ -34,6 +34,8 @@ class Progress:
     best_epoch: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    last_metrics: dict[str, float] = field(default_factory=dict)
+    last_seconds: float = 0.0
 
 
 def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
@@ -99,6 +101,7 @@ class _Run:
         if saved := checkpoint.load(self._folder / "checkpoint.bin"):
             checkpoint.restore(saved, self._model)
             self._progress.__dict__.update(saved.state)
+            self._tell_measure()  # the coordinator may have been killed before it had written this down
 
     def _batch_size(self, values: Values) -> int:
         sizes = self._recipe.batch_sizes
@@ -135,8 +138,13 @@ class _Run:
         self._check(metrics, epoch)
         self._progress.epoch, self._progress.seconds = epoch, self._progress.seconds + seconds
         self._note_best(metrics, epoch)
-        self._wire.tell(Measure(self._order.attempt, epoch, metrics, seconds))
-        self._keep()  # after telling: a kill between the two repeats an epoch; the other order would lose its news
+        self._progress.last_metrics, self._progress.last_seconds = metrics, seconds
+        self._keep()
+        self._tell_measure()
+
+    def _tell_measure(self) -> None:
+        progress = self._progress
+        self._wire.tell(Measure(self._order.attempt, progress.epoch, progress.last_metrics, progress.last_seconds))
 
     def _tick(self, _step: int, _steps: int) -> bool:
         if (stop := self._wire.stopped()) and stop.at_once:

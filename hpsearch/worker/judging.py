@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpsearch.worker.finding import find_build
+from hpsearch.worker.rows import image_shape
+
 BATCH_ROWS = 512
+HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -17,30 +21,35 @@ class Judgement:
     confusion: tuple[tuple[int, ...], ...]
 
 
-def judge(data: Path, models: Sequence[Path], class_names: Sequence[str]) -> list[Judgement]:
-    """Judge each model file on the test split of a prepared data set."""
-    import keras
+def judge(root: Path, build: str, data: Path, models: Sequence[Path], class_names: Sequence[str]) -> list[Judgement]:
+    """Judge each model file on the test split of a prepared data set; the project's own layers are imported first."""
     import numpy as np
 
+    find_build(root, build)
     images = np.load(data / "test" / "images.npy", mmap_mode="r")
     labels = np.load(data / "test" / "labels.npy")
-    judgements = []
-    for file in models:
-        model = keras.models.load_model(file, compile=False, safe_mode=True)
-        judgements.append(_judgement(labels, _predict(model, images), class_names))
-    return judgements
+    return [_judgement(labels, predict(load(file), images), class_names) for file in models]
 
 
-def _predict(model: Any, images: Any) -> Any:
-    """The most probable class of every image, read in batches as the search does: float32, 0 to 1."""
+def load(file: Path) -> Any:
+    """Load a model for prediction, running no code from the file."""
+    import keras
+
+    return keras.models.load_model(file, compile=False, safe_mode=True)
+
+
+def predict(model: Any, images: Any) -> Any:
+    """The most probable class of every image (uint8, rows × height × width), read in batches: int64, rows."""
     import numpy as np
 
-    shape = tuple(model.input_shape[1:])
+    shape = image_shape(images.shape[1:], model)
     parts = []
     for start in range(0, len(images), BATCH_ROWS):
         batch = np.asarray(images[start : start + BATCH_ROWS], dtype="float32") / np.float32(255)
-        parts.append(np.argmax(model(batch.reshape(-1, *shape), training=False), axis=-1))
-    return np.concatenate(parts)
+        output = np.asarray(model(batch.reshape(-1, *shape), training=False))
+        single = output.shape[-1] == 1  # one sigmoid for two classes
+        parts.append(output[:, 0] >= HALF if single else np.argmax(output, axis=-1))
+    return np.concatenate(parts).astype(np.int64)
 
 
 def _judgement(labels: Any, predicted: Any, class_names: Sequence[str]) -> Judgement:

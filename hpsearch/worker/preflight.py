@@ -1,6 +1,7 @@
 """Builds the model a few times before the first trial: finds the space, and what is wrong while it costs seconds."""
 
 import difflib
+import tempfile
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,14 @@ from hpsearch.worker.task import Task
 
 WHERE = "model.build"
 LEARNING_RATE = "learning_rate"  # among the metrics of an epoch, but nothing to optimise
+
+
+KEEP = """the model cannot be saved and loaded again: {error}
+  register layers of your own with @keras.saving.register_keras_serializable(), in place of Lambda layers"""
+
+
+class NotKept(ValueError):
+    """The model could be trained, but not kept."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,22 @@ def _one_step(sample: Sample) -> Iterable[str]:
     images = np.zeros((len(classes), *sample.task.image_shape), np.uint8)
     rows = loops.Rows(images, classes, classes, classes)
     model.run_eagerly = True  # one step is sooner done than traced
-    return loops.make_loop(model, rows, batch_size=len(classes), seed=0, loop="fit").epoch(1)
+    metrics = loops.make_loop(model, rows, batch_size=len(classes), seed=0, loop="fit").epoch(1)
+    _judge_copy(model, images)
+    return metrics
+
+
+def _judge_copy(model: Any, images: Any) -> None:
+    """Save the model and judge with what is loaded again, as the finals will; raise NotKept."""
+    from hpsearch.worker import judging
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.keras"
+        try:
+            model.save(file)
+            judging.predict(judging.load(file), images)
+        except Exception as error:
+            raise NotKept(KEEP.format(error=error)) from error
 
 
 def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
@@ -83,7 +107,7 @@ def _in_words(error: Exception) -> str:
     from hpsearch.worker.building import NotAModel
     from hpsearch.worker.loops import ShapesDisagree
 
-    if isinstance(error, NotAModel | ShapesDisagree):
+    if isinstance(error, NotAModel | ShapesDisagree | NotKept):
         return str(error)
     return f"a sample build raised {type(error).__name__}: {error}"
 

@@ -1,5 +1,6 @@
 """The rows a fit trains and validates on, in the shapes that its model wants."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -59,12 +60,13 @@ def fitted(rows: Rows, model: Any) -> Fitted:
 
     Raise ShapesDisagree when no reshaping helps.
     """
-    shape = _image_shape(rows, model)
+    shape = image_shape(rows.images.shape[1:], model)
     return Fitted(rows, shape, _one_hot(rows, model, _outputs(model, shape)))
 
 
-def _image_shape(rows: Rows, model: Any) -> tuple[int, ...]:
-    height, width = rows.images.shape[1:]
+def image_shape(image: Sequence[int], model: Any) -> tuple[int, ...]:
+    """The shape in which the model takes an image of height × width; raise ShapesDisagree when it takes none."""
+    height, width = image
     shapes: list[tuple[int, ...]] = [(height, width, 1), (height, width), (height * width,)]
     try:
         wanted = model.input_shape

@@ -56,6 +56,6 @@ class Wire:
         """The wish to stop, if one came."""
         while self._line.poll():
             match self._line.recv():
-                case Stop() as stop:
+                case Stop() as stop if self._stop is None or stop.at_once:
                     self._stop = stop
         return self._stop
