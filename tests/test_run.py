@@ -284,10 +284,13 @@ def test_an_mlflow_that_is_away_costs_a_warning_and_no_trial(project):
 
 
 def test_inline_workers_train_in_this_process(project):
+    """The tuner is one with a process of its own, which must not be in the way of MLflow's thread."""
     run(
         project,
         "--set",
         "workers.kind=inline",
+        "--set",
+        "search.tuner=keras-tuner.random",
         "--set",
         "search.trials=1",
         "--set",
