@@ -50,9 +50,8 @@ class Finale:
             return self.study.state.finalists
         best = candidates(self.study)[: self.study.experiment.final.finalists]
         if not best:
-            message = (
-                "no trial completed, so there is nothing to choose from\n  look at the failures with: hpsearch show"
-            )
+            name = self.study.experiment.name
+            message = f"no trial completed, so there is nothing to choose from\n  see why with: hpsearch show {name}"
             raise NothingCompleted(message)
         chosen = FinalistsChosen(tuple(result.trial.number for result in best))
         self.study.record(chosen, durable=True)
