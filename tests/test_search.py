@@ -8,9 +8,11 @@ from instant import KIND, Instant, X
 
 from hpsearch import paths, records
 from hpsearch.crew import Crew
-from hpsearch.errors import HpsearchError, Interrupted, SameFailureRepeated, StudyChanged
+from hpsearch.errors import HpsearchError, Interrupted, NothingCompleted, SameFailureRepeated, StudyChanged
 from hpsearch.experiment import Experiment
+from hpsearch.finale import Finale
 from hpsearch.identity import refuse_if_opened
+from hpsearch.leaving import Leave
 from hpsearch.protocols import Brief, Pruning, Turn
 from hpsearch.records import FinalistsChosen, SessionBegan
 from hpsearch.search import candidates, search
@@ -358,3 +360,13 @@ def test_every_attempt_ends_exactly_once_in_the_ledger(begin):
     ends = [news.body.how for news in study.ledger.read() if type(news.body).__name__ == "AttemptEnd"]
     assert kinds.count("AttemptBegan") == kinds.count("AttemptEnd") == 12
     assert ends.count(How.LOST) == 6
+
+
+def test_finals_without_a_candidate_say_where_to_look(begin):
+    study, splits = begin(search={"trials": 1})
+    executor = Instant(fate=lambda attempt: "lose")
+    go(study, splits, executor)
+    finale = Finale(study, Crew(study, executor, splits), executor, None, None, Leave())
+
+    with pytest.raises(NothingCompleted, match="hpsearch show a"):
+        finale.hold()
