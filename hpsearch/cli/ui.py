@@ -119,17 +119,21 @@ def _die_with_parent() -> None:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Within: SIGTERM ends the command as Ctrl-C does, with its own exit code."""
+    """Within: SIGTERM ends the command as Ctrl-C does, each with its exit code.
+
+    Ctrl-C is set as well, because a shell starts its background jobs with SIGINT ignored.
+    """
 
     def heard(number: int, _frame: object) -> None:
         message = "stopped"
         raise Interrupted(message, 128 + number)
 
-    before = signal.signal(signal.SIGTERM, heard)
+    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:
