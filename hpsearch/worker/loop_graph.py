@@ -8,35 +8,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate
+from hpsearch.worker.fused import Fused
 from hpsearch.worker.rows import Fitted
 
 SECONDS = 1.0  # how long a stretch aims to be
 FIRST = 16  # steps of the first stretch, before anything is known
 GROWTH = 8  # a stretch is at most so many times longer than the last
+ALIGNED = 64  # bytes; TensorFlow ends the process over memory that begins elsewhere (EIGEN_MAX_ALIGN_BYTES)
 
 
 class Stretches:
     """One traced function that runs any stretch of steps over any order of rows."""
 
     def __init__(self, step: Callable[[Any], Any], source: "Source", batch_size: int) -> None:
-        """Trace nothing yet; the first run does."""
+        """Trace the graph, by a stretch of no steps: `get_concrete_function` would trace everything twice."""
         self._batch_size, self._pace = batch_size, FIRST
         self._function = _looped(step, source, batch_size)
+        self._call(np.zeros(0, np.int64), 0, 0)
 
     def run(self, order: NDArray[np.int64], tick: Callable[[int, int], None]) -> None:
         """Go over the rows once, in this order, the last batch as small as it comes; tick between stretches."""
-        import tensorflow as tf
-
-        rows, steps = tf.constant(order, tf.int64), -(-len(order) // self._batch_size)
-        done = 0
+        done, steps = 0, -(-len(order) // self._batch_size)
         while done < steps:
             stop = min(steps, done + self._pace)
-            self._function.get_concrete_function()  # traced before the clock starts; free from the second time on
             began = time.monotonic()
-            self._function(rows, tf.constant(done), tf.constant(stop)).numpy()
+            self._call(order, done, stop)
             self._learn_pace(stop - done, time.monotonic() - began)
             done = stop
             tick(done, steps)
+
+    def _call(self, order: NDArray[np.int64], start: int, stop: int) -> None:
+        import tensorflow as tf
+
+        self._function(tf.constant(order, tf.int64), tf.constant(start), tf.constant(stop)).numpy()
 
     def _learn_pace(self, steps: int, seconds: float) -> None:
         self._pace = max(1, min(int(steps * SECONDS / max(seconds, 1e-6)), GROWTH * self._pace))
@@ -46,10 +50,8 @@ class Source:
     """The images and labels as tensors in memory, bytes as they are on disk."""
 
     def __init__(self, fitted: Fitted) -> None:
-        """Copy the arrays into TensorFlow's memory."""
-        import tensorflow as tf
-
-        self._images, self._labels = tf.constant(fitted.rows.images), tf.constant(fitted.rows.labels)
+        """Take the arrays as they lie: where they are mapped from a file, all workers read the same memory."""
+        self._images, self._labels = _tensor(fitted.rows.images), _tensor(fitted.rows.labels)
         self._shape, self._one_hot = fitted.shape, fitted.one_hot
 
     def batch(self, numbers: Any) -> tuple[Any, Any]:
@@ -61,19 +63,35 @@ class Source:
         return tf.cast(images, tf.float32) / 255.0, tf.one_hot(labels, self._one_hot) if self._one_hot else labels
 
 
+def _tensor(array: NDArray[Any]) -> Any:
+    """The array as a tensor, without a copy where its memory can be shared.
+
+    TensorFlow takes it over by DLPack, which knows no read-only memory: `Rows.open` maps files copy-on-write,
+    and `.npy` files have their array at a multiple of 64 bytes.
+    """
+    import tensorflow as tf
+
+    if not array.flags.writeable or array.ctypes.data % ALIGNED or not array.flags.c_contiguous:
+        return tf.constant(array)
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
 class GraphLoop:
     """The quick loop: nothing but Keras's own step and metrics, without Python and input pipeline between steps."""
 
     kind = "graph"
 
     def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int) -> None:
-        """Take the built and compiled model; the optimizer's variables are made here."""
+        """Take the built and compiled model; the optimizer's variables are made here, and both graphs."""
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self._model, self._rows, self._seed = model, fitted.rows, seed
-        source = Source(fitted)
-        self._train = Stretches(model.train_step, source, batch_size)
-        self._validate = Stretches(model.test_step, source, max(batch_size, VALIDATION_BATCH))
+        self._fused, source = Fused(model.optimizer), Source(fitted)
+        model.test_step(source.batch(fitted.rows.train[:1]))  # makes the metrics: a graph that does is traced twice
+        with self._fused.tracing():
+            self._train = Stretches(model.train_step, source, batch_size)
+        if len(self._rows.validation):
+            self._validate = Stretches(model.test_step, source, max(batch_size, VALIDATION_BATCH))
 
     def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
         """Train and validate one epoch; see Loop."""

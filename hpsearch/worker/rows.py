@@ -29,8 +29,11 @@ class Rows:
 
     @classmethod
     def open(cls, folder: Path, split: Path) -> Self:
-        """Map images.npy and labels.npy of a folder (a prepared data set's train/) and read a split (.npz)."""
-        images, labels = (np.load(folder / name, mmap_mode="r") for name in ("images.npy", "labels.npy"))
+        """Map images.npy and labels.npy of a folder (a prepared data set's train/) and read a split (.npz).
+
+        They are mapped copy-on-write: all processes share one copy, and nothing written reaches the file.
+        """
+        images, labels = (np.load(folder / name, mmap_mode="c") for name in ("images.npy", "labels.npy"))
         with np.load(split) as rows:
             return cls(images, labels, rows["train"], rows["validation"])
 

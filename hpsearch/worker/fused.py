@@ -1,0 +1,188 @@
+"""Has an optimizer update weights by TensorFlow's fused kernels, where their mathematics is Keras's own.
+
+Keras writes an update as a dozen small operations, each a pass over memory; a kernel makes one pass of it all.
+The formulas are those of tensorflow/core/kernels/training_ops.cc and of Keras's own `update_step` methods. Where
+they differ (Adagrad and Ftrl: epsilon stands elsewhere; Lion: no kernel), Keras's own stays.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+
+class Step(NamedTuple):
+    """What one update of one variable needs: gradient and rate as tensors of its dtype, `place` in Keras's order."""
+
+    variable: Any
+    gradient: Any
+    rate: Any
+    place: int
+
+
+Kernel = Callable[[Any, Step], None]
+
+
+class Fused:
+    """One built optimizer, and the kernel that updates as it does, if there is one."""
+
+    def __init__(self, optimizer: Any) -> None:
+        """Look for the kernel of this very class: a subclass may have other mathematics."""
+        self._optimizer, kernel = optimizer, _kernels().get(type(optimizer))
+        self._kernel = kernel(optimizer) if kernel else None
+
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """Within: a graph that is traced gets the kernel. Afterwards the optimizer is as it was."""
+        if self._kernel is None:
+            yield
+            return
+        self._optimizer.update_step = self._update
+        try:
+            yield
+        finally:
+            del self._optimizer.update_step
+
+    def _update(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        import tensorflow as tf
+
+        if self._kernel is None or not isinstance(gradient, tf.Tensor):  # rows of an embedding have no such kernel
+            type(self._optimizer).update_step(self._optimizer, gradient, variable, learning_rate)
+            return
+        place = self._optimizer._get_variable_index(variable)
+        cast = tf.cast(gradient, variable.dtype), tf.cast(learning_rate, variable.dtype)
+        self._kernel(self._optimizer, Step(variable, *cast, place))
+
+
+def _kernels() -> Mapping[type, Callable[[Any], Kernel]]:
+    """For each class, what chooses the kernel by the optimizer's options."""
+    from keras import optimizers
+
+    return {
+        optimizers.SGD: lambda sgd: _momentum if sgd.momentum else _gradient_descent,
+        optimizers.Adam: _any_adam,
+        optimizers.AdamW: _any_adam,  # Keras applies the weight decay before any update_step
+        optimizers.Adamax: lambda _: _adamax,
+        optimizers.Nadam: lambda _: _nadam,
+        optimizers.RMSprop: _RMSprop,
+        optimizers.Adadelta: lambda _: _adadelta,
+    }
+
+
+def _gradient_descent(_sgd: Any, step: Step) -> None:
+    _op("ResourceApplyGradientDescent", step, alpha=step.rate, delta=step.gradient)
+
+
+def _momentum(sgd: Any, step: Step) -> None:
+    _op(
+        "ResourceApplyKerasMomentum", step, accum=_slot(sgd.momentums, step), lr=step.rate, grad=step.gradient,
+        momentum=sgd.momentum, use_nesterov=sgd.nesterov,
+    )  # fmt: skip
+
+
+def _any_adam(adam: Any) -> Kernel:
+    return _amsgrad if adam.amsgrad else _adam
+
+
+def _adam(adam: Any, step: Step) -> None:
+    _op("ResourceApplyAdam", step, **_moments(adam, step), **_powers(adam, step), lr=step.rate)
+
+
+def _amsgrad(adam: Any, step: Step) -> None:
+    largest = _slot(adam._velocity_hats, step)
+    _op(
+        "ResourceApplyAdamWithAmsgrad", step,
+        **_moments(adam, step), **_powers(adam, step), vhat=largest, lr=step.rate,
+    )  # fmt: skip
+
+
+def _nadam(nadam: Any, step: Step) -> None:
+    """Adam's kernel moves the moments and, at rate zero, nothing else; the weights move by Keras's formula.
+
+    Keras: (rate × m̂) / (√(v / c) + ε), with c = 1 - β₂ᵗ; multiplied out by √c, so that v is divided by nothing.
+    """
+    import tensorflow as tf
+
+    _op("ResourceApplyAdam", step, **_moments(nadam, step), **_powers(nadam, step), lr=tf.zeros_like(step.rate))
+    slots = nadam._momentums, nadam._velocities
+    moment, velocity = (variables[step.place].value.read_value() for variables in slots)
+    dtype, time = step.rate.dtype, _time(nadam, step)
+    now, then = (nadam.beta_1 * (1 - 0.5 * tf.pow(tf.cast(0.96, dtype), when)) for when in (time, time + 1))
+    product = tf.cast(nadam._u_product.value, dtype)
+    scale = tf.sqrt(1 - tf.pow(tf.cast(nadam.beta_2, dtype), time))
+    of_moment, of_gradient = (
+        step.rate * scale * share for share in (then / (1 - product * then), (1 - now) / (1 - product))
+    )
+    step.variable.assign_sub(
+        (of_moment * moment + of_gradient * step.gradient) / (tf.sqrt(velocity) + nadam.epsilon * scale)
+    )
+
+
+def _adamax(adamax: Any, step: Step) -> None:
+    powers = _powers(adamax, step)
+    _op(
+        "ResourceApplyAdaMax", step, m=_slot(adamax._m, step), v=_slot(adamax._u, step),
+        beta1_power=powers["beta1_power"], lr=step.rate,
+        beta1=adamax.beta_1, beta2=adamax.beta_2, epsilon=adamax.epsilon, grad=step.gradient,
+    )  # fmt: skip
+
+
+def _adadelta(adadelta: Any, step: Step) -> None:
+    squares, deltas = adadelta._accumulated_grads, adadelta._accumulated_delta_vars
+    _op(
+        "ResourceApplyAdadelta", step, accum=_slot(squares, step), accum_update=_slot(deltas, step),
+        lr=step.rate, rho=adadelta.rho, epsilon=adadelta.epsilon, grad=step.gradient,
+    )  # fmt: skip
+
+
+class _RMSprop:
+    """RMSprop's kernel wants a momentum even where it is zero and nothing of it is remembered: a place to write to."""
+
+    def __init__(self, rmsprop: Any) -> None:
+        import keras
+
+        weights = rmsprop._trainable_variables
+        self._momentums = rmsprop._momentums or [keras.Variable(keras.ops.zeros_like(one)) for one in weights]
+
+    def __call__(self, rmsprop: Any, step: Step) -> None:
+        velocity = _slot(rmsprop._velocities, step)
+        shared = {
+            "ms": velocity, "mom": _slot(self._momentums, step), "lr": step.rate, "rho": rmsprop.rho,
+            "momentum": rmsprop.momentum, "epsilon": rmsprop.epsilon, "grad": step.gradient,
+        }  # fmt: skip
+        if rmsprop.centered:
+            mean = _slot(rmsprop._average_gradients, step)
+            _op("ResourceApplyCenteredRMSProp", step, mg=mean, **shared)
+        else:
+            _op("ResourceApplyRMSProp", step, **shared)
+
+
+def _moments(adam: Any, step: Step) -> dict[str, Any]:
+    return {
+        "m": _slot(adam._momentums, step), "v": _slot(adam._velocities, step),
+        "beta1": adam.beta_1, "beta2": adam.beta_2, "epsilon": adam.epsilon, "grad": step.gradient,
+    }  # fmt: skip
+
+
+def _powers(adam: Any, step: Step) -> dict[str, Any]:
+    """Both β to the power of the step's number."""
+    import tensorflow as tf
+
+    named, time = {"beta1_power": adam.beta_1, "beta2_power": adam.beta_2}, _time(adam, step)
+    return {name: tf.pow(tf.cast(beta, time.dtype), time) for name, beta in named.items()}
+
+
+def _time(optimizer: Any, step: Step) -> Any:
+    """The step's number, counted from 1; where gradients are accumulated, Keras counts updates."""
+    import keras
+
+    return keras.ops.cast(optimizer.iterations + 1, step.rate.dtype)
+
+
+def _slot(variables: Any, step: Step) -> Any:
+    return variables[step.place].value.handle
+
+
+def _op(name: str, step: Step, **arguments: Any) -> None:
+    import tensorflow as tf
+
+    getattr(tf.raw_ops, name)(var=step.variable.handle, **arguments)

@@ -1,0 +1,137 @@
+"""The fused kernels update as Keras's own optimizers do, over hundreds of steps; what has no kernel stays Keras's."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import optimizers
+
+from hpsearch.worker.fused import Fused
+
+STEPS = 300
+FUSED = {
+    "sgd": lambda **options: optimizers.SGD(0.1, **options),
+    "momentum": lambda **options: optimizers.SGD(0.05, momentum=0.9, **options),
+    "nesterov": lambda **options: optimizers.SGD(0.05, momentum=0.9, nesterov=True, **options),
+    "adam": lambda **options: optimizers.Adam(0.01, **options),
+    "amsgrad": lambda **options: optimizers.Adam(0.01, amsgrad=True, **options),
+    "adamw": lambda **options: optimizers.AdamW(0.01, weight_decay=0.02, **options),
+    "adamax": lambda **options: optimizers.Adamax(0.01, **options),
+    "nadam": lambda **options: optimizers.Nadam(0.01, **options),
+    "rmsprop": lambda **options: optimizers.RMSprop(0.01, **options),
+    "rmsprop momentum": lambda **options: optimizers.RMSprop(0.01, momentum=0.5, **options),
+    "rmsprop centered": lambda **options: optimizers.RMSprop(0.01, centered=True, **options),
+    "adadelta": lambda **options: optimizers.Adadelta(1.0, **options),
+}
+
+
+class OwnAdam(optimizers.Adam):
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient, variable, learning_rate * 0.5)
+
+
+KERAS = {
+    "adagrad": lambda: optimizers.Adagrad(0.05),
+    "lion": lambda: optimizers.Lion(0.001),
+    "ftrl": lambda: optimizers.Ftrl(0.05),
+    "own": lambda: OwnAdam(0.01),
+}
+
+
+def weights():
+    generator = np.random.default_rng(1)
+    return [keras.Variable(generator.normal(size=shape).astype(np.float32)) for shape in [(7, 5), (5,)]]
+
+
+def updated(optimizer, *, fused, steps=STEPS):
+    """All variables after so many steps along the same random gradients, and the operations of one step."""
+    variables = weights()
+    optimizer.build(variables)
+
+    @tf.function(autograph=False)
+    def step(gradients):
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    generator = np.random.default_rng(2)
+    kernel = Fused(optimizer)
+    for _ in range(steps):
+        gradients = [tf.constant(generator.normal(size=one.shape), tf.float32) for one in variables]
+        if fused:
+            with kernel.tracing():
+                step(gradients)
+        else:
+            step(gradients)
+    operations = {operation.type for operation in step.get_concrete_function(gradients).graph.get_operations()}
+    return [keras.ops.convert_to_numpy(one) for one in (*variables, *optimizer.variables)], operations
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_a_fused_update_is_keras_own_over_hundreds_of_steps(name):
+    expected, _ = updated(FUSED[name](), fused=False)
+
+    found, operations = updated(FUSED[name](), fused=True)
+
+    assert any(operation.startswith("ResourceApply") for operation in operations)
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["nesterov", "adam", "nadam", "rmsprop"])
+@pytest.mark.parametrize(
+    "options",
+    [{"clipnorm": 0.5}, {"use_ema": True, "ema_overwrite_frequency": 10}, {"gradient_accumulation_steps": 4}],
+    ids=["clipped", "averaged", "accumulated"],
+)
+def test_what_keras_does_around_an_update_stays(name, options):
+    expected, _ = updated(FUSED[name](**options), fused=False)
+
+    found, _ = updated(FUSED[name](**options), fused=True)
+
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-6)
+
+
+def test_a_schedule_and_a_weight_decay_are_kept():
+    made = lambda: optimizers.AdamW(optimizers.schedules.CosineDecay(0.02, STEPS), weight_decay=0.1)  # noqa: E731
+    expected, _ = updated(made(), fused=False)
+
+    found, _ = updated(made(), fused=True)
+
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_an_optimizer_without_a_kernel_updates_as_ever(name):
+    expected, _ = updated(KERAS[name](), fused=False, steps=5)
+
+    found, operations = updated(KERAS[name](), fused=True, steps=5)
+
+    assert not any(operation.startswith("ResourceApply") for operation in operations)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_rows_of_an_embedding_are_updated_by_keras():
+    table = keras.Variable(np.ones((6, 3), np.float32))
+    optimizer = optimizers.Adam(0.1)
+    optimizer.build([table])
+
+    with Fused(optimizer).tracing(), tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.gather(table.value, [1, 4]))
+        optimizer.apply_gradients([(tape.gradient(loss, table.value), table)])
+
+    changed = np.unique(np.nonzero(keras.ops.convert_to_numpy(table) != 1)[0])
+    assert changed.tolist() == [1, 4]
+
+
+def test_afterwards_the_optimizer_is_as_it_was():
+    optimizer = optimizers.Adam(0.01)
+    optimizer.build(weights())
+    before = set(vars(optimizer))
+
+    with Fused(optimizer).tracing():
+        assert "update_step" in vars(optimizer)
+
+    assert set(vars(optimizer)) == before
