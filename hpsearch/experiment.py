@@ -122,6 +122,12 @@ class Train(Section):
     """Of how many best trials the best epoch's weights stay on disk."""
     loop: Literal["auto", "graph", "fit"] = "auto"
     """Train by whole epochs in one graph, by Keras's model.fit, or by what suits the model."""
+    compile: StrictBool | Literal["auto"] = "auto"
+    """Compile the graph's steps with XLA; "auto" does where a measurement, made once a machine, says that it pays."""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
+    """Keras's dtype policy; "auto" takes mixed_bfloat16 where that measurement says that it pays."""
+    class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = None
+    """Weights of the classes in the loss: by name (1 where none is given), or "balanced": the rarer, the more."""
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:

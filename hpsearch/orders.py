@@ -12,11 +12,20 @@ Loop = Literal["auto", "graph", "fit"]
 
 
 @dataclass(frozen=True)
+class Steps:
+    """How training steps are computed: compiled by XLA or not, and in which of Keras's dtype policies."""
+
+    xla: bool = False
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What every fit of a study has in common. All paths are absolute.
 
     `data` holds the prepared training arrays (and never the test split), `fits` the folder of each fit;
-    several batch sizes mean that the batch size is searched; `early_stopping` counts epochs, 0 is off.
+    several batch sizes mean that the batch size is searched; `early_stopping` counts epochs, 0 is off;
+    `class_weights`, one a class or none at all, weigh the loss in training; `steps` is how steps are computed.
     """
 
     root: Path
@@ -29,6 +38,8 @@ class Recipe:
     batch_sizes: tuple[int, ...]
     early_stopping: int = 0
     loop: Loop = "auto"
+    class_weights: tuple[float, ...] = ()
+    steps: Steps = Steps()
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,15 @@ def git_commit(root: Path) -> str:
     return commit + ("+dirty" if commit and _git(root, "status", "--porcelain", "--untracked-files=no") else "")
 
 
+def processor() -> str:
+    """The processor's model, "" where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
 def machine() -> dict[str, str]:
     """The machine in a few words; its name, which may be private, is left out."""
     return {"cpus": str(os.cpu_count() or 1), "platform": platform.platform()}

@@ -3,18 +3,19 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from hpsearch import narrowing, paths, plugins, provenance
+from hpsearch import narrowing, pace, paths, plugins, provenance
 from hpsearch.crew import Crew
 from hpsearch.errors import Interrupted
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.identity import Identity, refuse_if_opened
 from hpsearch.leaving import told_to_leave
-from hpsearch.orders import Recipe
+from hpsearch.orders import Recipe, Steps
 from hpsearch.outbox import Outbox
 from hpsearch.protocols import Brief, Executor, Prepared, Progress, Tracker
 from hpsearch.records import SessionBegan, SessionEnded, SpaceFound, Verdict
@@ -23,7 +24,9 @@ from hpsearch.seeds import derive
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held
 from hpsearch.trial import AttemptEnd, How
+from hpsearch.weighing import class_weights
 from hpsearch.winner import lay_out
+from hpsearch.worker import process
 from hpsearch.worker.preflight import Preflight, Sample, fly
 from hpsearch.worker.task import Task
 
@@ -71,7 +74,9 @@ class Session:
             if not self._reopen and (verdict := study.state.verdict):
                 return self._make_whole(study, verdict, data, made)
             crew = Crew(study, executor, self._splits(data))
-            self._begin(study, identity, executor)
+            weights = self._class_weights(data)
+            steps = self._begin(study, identity, executor)
+            executor.open(self._recipe(data, weights, steps))
             return self._search(Finale(study, crew, executor, data, identity.root, leave), made)
 
     def _make_whole(
@@ -96,15 +101,21 @@ class Session:
         splits.prepare()  # now, while TensorFlow is still being imported elsewhere
         return splits
 
-    def _begin(self, study: Study, identity: Identity, executor: Executor) -> None:
+    def _begin(self, study: Study, identity: Identity, executor: Executor) -> Steps:
         before = study.state.session
-        known = Preflight(study.state.space, before.modules) if before else self._preflight(executor, identity.data)
+        with ThreadPoolExecutor(1) as aside:  # what is measured once a machine costs its first study no time of its own
+            facts = before.provenance if before else {}
+            settling = aside.submit(pace.settle, self._experiment.train, facts, process.call)
+            known = Preflight(study.state.space, before.modules) if before else self._preflight(executor, identity.data)
+        steps = settling.result()
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
         public, digests = provenance.public(self._experiment), identity.digests(known.modules)
-        study.record(SessionBegan(study.experiment.name, public, digests, known.modules, _facts(identity)))
+        facts = {**_facts(identity), "steps": json.dumps(asdict(steps))}
+        study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))
         study.record(SpaceFound(known.parameters), durable=True)
         paths.write_text(self._folder.experiment, json.dumps(public, indent=2) + "\n")
+        return steps
 
     def _preflight(self, executor: Executor, data: Prepared) -> Preflight:
         wanted = self._experiment
@@ -143,7 +154,6 @@ class Session:
         return verdict
 
     def _work(self, finale: Finale) -> tuple[str, Verdict]:
-        finale.executor.open(self._recipe(finale.data))
         tuner, pruner = self._minds(finale.study)
         try:
             reason = search(finale.study, tuner, pruner, finale.crew, finale.leave)
@@ -168,12 +178,16 @@ class Session:
         pruner.begin(brief)
         return tuner, pruner
 
-    def _recipe(self, data: Prepared) -> Recipe:
+    def _class_weights(self, data: Prepared) -> tuple[float, ...]:
+        labels = data.folder / "train" / "labels.npy"
+        return class_weights(self._experiment.train.class_weight, data.class_names, labels)
+
+    def _recipe(self, data: Prepared, weights: tuple[float, ...], steps: Steps) -> Recipe:
         train = self._experiment.train
         return Recipe(
             self._around.project.root, self._experiment.model.build, data.folder, self._folder.fits.resolve(),
             data.class_names, self._experiment.objective, train.epochs, train.batch_sizes,
-            train.early_stopping, train.loop,
+            train.early_stopping, train.loop, weights, steps,
         )  # fmt: skip
 
     def _drain(self, outbox: Outbox | None) -> None:

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hpsearch.worker.loop_graph import Source
 from hpsearch.worker.loops import GivenUp, LoopUnfit, Rows, ShapesDisagree, choose, make_loop
+from hpsearch.worker.rows import fitted
 
 layers, regularizers = keras.layers, keras.regularizers
 
@@ -222,3 +224,68 @@ def test_every_epoch_has_an_order_of_its_own_over_the_same_rows(rows):
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(np.sort(second), rows.train)
     assert (first != second).any()
+
+
+def weighed(rows):
+    weights = np.linspace(0.2, 3.0, 10, dtype=np.float32)[rows.labels]
+    return Rows(rows.images, rows.labels, rows.train, rows.validation, weights)
+
+
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+def test_weights_of_rows_weigh_as_those_of_model_fit(rows, loop):
+    rows, theirs = weighed(rows), mlp(weighted_metrics=["accuracy"])
+    order = rows.order(5, 1)
+    x, y = (rows.images / np.float32(255)).astype(np.float32), rows.labels
+    history = theirs.fit(
+        x[order], y[order], sample_weight=rows.weights[order], batch_size=32, shuffle=False, verbose=0,
+        validation_data=(x[rows.validation], y[rows.validation]),
+    ).history  # fmt: skip
+
+    found = make_loop(mlp(weighted_metrics=["accuracy"]), rows, batch_size=32, seed=5, loop=loop).epoch(1)
+
+    found.pop("learning_rate")
+    assert found == pytest.approx({name: values[-1] for name, values in history.items()}, rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_as_model_fit_does(rows, precision):
+    keras.config.set_dtype_policy(precision)
+    try:
+        expected = stock(mlp(), rows, epochs=1)
+
+        found = make_loop(mlp(), rows, batch_size=32, seed=5, loop="graph").epoch(1)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+    assert found["loss"] == pytest.approx(expected["loss"], rel=0.02)
+    assert found["val_accuracy"] == pytest.approx(expected["val_accuracy"], abs=0.05)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "nadam"])
+def test_compiled_steps_train_as_plain_ones_do(rows, optimizer):
+    plain = make_loop(mlp(optimizer), rows, batch_size=32, seed=5)
+    compiled = make_loop(mlp(optimizer), rows, batch_size=32, seed=5, xla=True)
+
+    expected, found = plain.epoch(1), compiled.epoch(1)
+
+    assert compiled.kind == "graph, XLA"
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_mapped_images_are_used_where_they_lie(rows):
+    source = Source(fitted(rows, mlp()))
+
+    rows.images[...] = 0  # mapped copy-on-write: this process sees it, the file does not
+
+    images, _ = source.batch(tf.constant([0, 1], tf.int64))
+    assert not images.numpy().any()
+
+
+def test_images_that_begin_at_an_odd_address_are_copied(rows):
+    memory = np.zeros(rows.images.size + 1, np.uint8)
+    images = memory[1:].reshape(rows.images.shape)
+    images[...] = rows.images
+
+    metrics = make_loop(mlp(), Rows(images, rows.labels, rows.train, rows.validation), batch_size=32, seed=5).epoch(1)
+
+    assert metrics == make_loop(mlp(), rows, batch_size=32, seed=5).epoch(1)

@@ -89,14 +89,16 @@ class _Run:
         from hpsearch.worker.rows import Rows
 
         keras.utils.set_random_seed(derive(self._fit.seed, "model"))
+        keras.config.set_dtype_policy(self._recipe.steps.precision)
         values: Values = dict(self._order.values)
         batch_size = self._batch_size(values)
-        rows = Rows.open(self._recipe.data / "train", self._order.split)
+        rows = Rows.open(self._recipe.data / "train", self._order.split, self._recipe.class_weights)
         self._model = building.build(
             building.find_build(self._recipe.root, self._recipe.build), self._parameters(values, batch_size, rows)
         )
         seed = derive(self._fit.seed, "order")
-        self._loop = loops.make_loop(self._model, rows, batch_size=batch_size, seed=seed, loop=self._recipe.loop)
+        loop, xla = self._recipe.loop, self._recipe.steps.xla
+        self._loop = loops.make_loop(self._model, rows, batch_size=batch_size, seed=seed, loop=loop, xla=xla)
         self._wire.tell(Built(self._order.attempt, self._model.count_params(), _summary(self._model), self._loop.kind))
         if saved := checkpoint.load(self._folder / "checkpoint.bin"):
             checkpoint.restore(saved, self._model)

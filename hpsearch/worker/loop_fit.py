@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,22 +12,24 @@ from numpy.typing import NDArray
 from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate
 from hpsearch.worker.rows import Fitted
 
+Batch = Callable[[NDArray[np.int64]], tuple[NDArray[Any], ...]]
+
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no types
     """Rows in a given order, batch by batch, the last as small as it comes."""
 
-    def __init__(self, fitted: Fitted, order: NDArray[np.int64], batch_size: int) -> None:
-        """Keep the order; images are read when their batch comes."""
+    def __init__(self, batch: Batch, order: NDArray[np.int64], batch_size: int) -> None:
+        """Keep the order; images are read by `batch` when their turn comes."""
         super().__init__()
-        self._fitted, self._order, self._size = fitted, order, batch_size
+        self._batch, self._order, self._size = batch, order, batch_size
 
     def __len__(self) -> int:
         """The number of batches."""
         return math.ceil(len(self._order) / self._size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
         """The batch of this number, from 0."""
-        return self._fitted.batch(self._order[index * self._size : (index + 1) * self._size])
+        return self._batch(self._order[index * self._size : (index + 1) * self._size])
 
 
 class Ticking(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -72,7 +75,7 @@ class FitLoop:
 
     def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
         """Train and validate one epoch; see Loop."""
-        batches = Batches(self._fitted, self._fitted.rows.order(self._seed, number), self._batch_size)
+        batches = Batches(self._fitted.weighed, self._fitted.rows.order(self._seed, number), self._batch_size)
         ticking = Ticking(tick, len(batches))
         history = self._model.fit(
             batches, shuffle=False, initial_epoch=number - 1, epochs=number, verbose=0,
@@ -85,4 +88,4 @@ class FitLoop:
 
     def _validation(self) -> Batches | None:
         rows = self._fitted.rows.validation
-        return Batches(self._fitted, rows, max(self._batch_size, VALIDATION_BATCH)) if len(rows) else None
+        return Batches(self._fitted.batch, rows, max(self._batch_size, VALIDATION_BATCH)) if len(rows) else None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,13 @@ ALIGNED = 64  # bytes; TensorFlow ends the process over memory that begins elsew
 class Stretches:
     """One traced function that runs any stretch of steps over any order of rows."""
 
-    def __init__(self, step: Callable[[Any], Any], source: "Source", batch_size: int) -> None:
-        """Trace the graph, by a stretch of no steps: `get_concrete_function` would trace everything twice."""
+    def __init__(self, step: Callable[[Any], Any], batch_size: int) -> None:
+        """Trace the graph, by a stretch of no steps: `get_concrete_function` would trace everything twice.
+
+        `step` does its work on the rows whose numbers it is given, an int64 tensor.
+        """
         self._batch_size, self._pace = batch_size, FIRST
-        self._function = _looped(step, source, batch_size)
+        self._function = _looped(step, batch_size)
         self._call(np.zeros(0, np.int64), 0, 0)
 
     def run(self, order: NDArray[np.int64], tick: Callable[[int, int], None]) -> None:
@@ -51,16 +55,24 @@ class Source:
 
     def __init__(self, fitted: Fitted) -> None:
         """Take the arrays as they lie: where they are mapped from a file, all workers read the same memory."""
-        self._images, self._labels = _tensor(fitted.rows.images), _tensor(fitted.rows.labels)
+        rows = fitted.rows
+        self._images, self._labels = _tensor(rows.images), _tensor(rows.labels)
+        self._weights = () if rows.weights is None else (_tensor(rows.weights),)
         self._shape, self._one_hot = fitted.shape, fitted.one_hot
 
-    def batch(self, numbers: Any) -> tuple[Any, Any]:
+    def batch(self, numbers: Any) -> tuple[Any, ...]:
         """These rows as float32 images in 0 … 1 and their labels; `numbers` is an int64 tensor."""
         import tensorflow as tf
 
         images = tf.reshape(tf.gather(self._images, numbers), (-1, *self._shape))
         labels = tf.gather(self._labels, numbers)
         return tf.cast(images, tf.float32) / 255.0, tf.one_hot(labels, self._one_hot) if self._one_hot else labels
+
+    def weighed(self, numbers: Any) -> tuple[Any, ...]:
+        """These rows as `batch` gives them, with their weights behind where there are any."""
+        import tensorflow as tf
+
+        return (*self.batch(numbers), *(tf.gather(weights, numbers) for weights in self._weights))
 
 
 def _tensor(array: NDArray[Any]) -> Any:
@@ -77,21 +89,25 @@ def _tensor(array: NDArray[Any]) -> Any:
 
 
 class GraphLoop:
-    """The quick loop: nothing but Keras's own step and metrics, without Python and input pipeline between steps."""
+    """The quick loop: nothing but Keras's own step and metrics, without Python and input pipeline between steps.
 
-    kind = "graph"
+    With `xla` each step is compiled, and fuses its updates by itself.
+    """
 
-    def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int) -> None:
+    def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int, *, xla: bool = False) -> None:
         """Take the built and compiled model; the optimizer's variables are made here, and both graphs."""
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
+        self.kind = "graph, XLA" if xla else "graph"
         self._model, self._rows, self._seed = model, fitted.rows, seed
         self._fused, source = Fused(model.optimizer), Source(fitted)
         model.test_step(source.batch(fitted.rows.train[:1]))  # makes the metrics: a graph that does is traced twice
-        with self._fused.tracing():
-            self._train = Stretches(model.train_step, source, batch_size)
+        train, test = (_compiled(step) if xla else step for step in (model.train_step, model.test_step))
+        with nullcontext() if xla else self._fused.tracing():
+            self._train = Stretches(lambda numbers: train(source.weighed(numbers)), batch_size)
         if len(self._rows.validation):
-            self._validate = Stretches(model.test_step, source, max(batch_size, VALIDATION_BATCH))
+            larger = max(batch_size, VALIDATION_BATCH)
+            self._validate = Stretches(lambda numbers: test(source.batch(numbers)), larger)
 
     def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
         """Train and validate one epoch; see Loop."""
@@ -120,19 +136,24 @@ class GraphLoop:
         return {name: float(value) for name, value in self._model.get_metrics_result().items()}
 
 
-def _looped(step: Callable[[Any], Any], source: Source, batch_size: int) -> Any:
-    """Wrap a step into a function (order, start, stop) that runs steps start … stop - 1 and gives back stop.
+def _compiled(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The step as XLA compiles it, once for each size of batch."""
+    import tensorflow as tf
 
-    Never compiled by XLA: on CPUs that is several times slower for such a loop.
-    """
+    compiled: Callable[[Any], Any] = tf.function(step, autograph=False, jit_compile=True, reduce_retracing=False)
+    return compiled
+
+
+def _looped(step: Callable[[Any], Any], batch_size: int) -> Any:
+    """Wrap a step into a function (order, start, stop) that runs steps start … stop - 1 and gives back stop."""
     import tensorflow as tf
 
     numbers, count = tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int32)
 
-    @tf.function(input_signature=[numbers, count, count], autograph=False, jit_compile=False)  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    @tf.function(input_signature=[numbers, count, count], autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def stretch(order: Any, start: Any, stop: Any) -> Any:
         def body(index: Any) -> Any:
-            step(source.batch(order[index * batch_size : (index + 1) * batch_size]))
+            step(order[index * batch_size : (index + 1) * batch_size])
             return index + 1
 
         return tf.while_loop(lambda index: index < stop, body, [start], parallel_iterations=1)[0]

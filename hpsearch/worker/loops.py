@@ -18,18 +18,25 @@ class LoopUnfit(ValueError):
 
 
 def make_loop(
-    model: Any, rows: Rows, *, batch_size: int, seed: int, loop: Literal["auto", "graph", "fit"] = "auto"
+    model: Any,
+    rows: Rows,
+    *,
+    batch_size: int,
+    seed: int,
+    loop: Literal["auto", "graph", "fit"] = "auto",
+    xla: bool = False,
 ) -> Loop:
     """Make the loop that trains a compiled model on these rows; it builds model and optimizer if need be.
 
-    `seed` orders the batches. Raise ShapesDisagree or LoopUnfit, both ValueErrors, when it cannot be.
+    `seed` orders the batches; `xla` compiles the graph loop's steps, and leaves the other as the model has it.
+    Raise ShapesDisagree or LoopUnfit, both ValueErrors, when it cannot be.
     """
     name, reason = choose(model, loop)
     shaped = fitted(rows, model)
     if name == "graph":
         from hpsearch.worker.loop_graph import GraphLoop
 
-        return GraphLoop(model, shaped, batch_size, seed)
+        return GraphLoop(model, shaped, batch_size, seed, xla=xla)
     from hpsearch.worker.loop_fit import FitLoop
 
     return FitLoop(model, shaped, batch_size, seed, reason)

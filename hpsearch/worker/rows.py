@@ -20,22 +20,26 @@ class Rows:
     """A prepared data set and which of its rows train and validate (int64 row numbers).
 
     `images` is uint8, rows × height × width; `labels` int64, one a row; both may be memory-mapped.
+    `weights` (float32, one a row) weigh each row's loss in training, as Keras's sample_weight does.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
 
     @classmethod
-    def open(cls, folder: Path, split: Path) -> Self:
+    def open(cls, folder: Path, split: Path, class_weights: Sequence[float] = ()) -> Self:
         """Map images.npy and labels.npy of a folder (a prepared data set's train/) and read a split (.npz).
 
         They are mapped copy-on-write: all processes share one copy, and nothing written reaches the file.
+        `class_weights`, one a class, become the weights of the rows.
         """
         images, labels = (np.load(folder / name, mmap_mode="c") for name in ("images.npy", "labels.npy"))
         with np.load(split) as rows:
-            return cls(images, labels, rows["train"], rows["validation"])
+            weights = np.asarray(class_weights, np.float32)[labels] if class_weights else None
+            return cls(images, labels, rows["train"], rows["validation"], weights)
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         """The training rows in the order of an epoch: the same for one seed and epoch, whatever came before."""
@@ -51,11 +55,16 @@ class Fitted:
     shape: tuple[int, ...]
     one_hot: int = 0
 
-    def batch(self, numbers: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def batch(self, numbers: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
         """These rows as float32 images in 0 … 1 and their labels (int64, or float32 if one-hot)."""
         images = self.rows.images[numbers].reshape(-1, *self.shape).astype(np.float32) / np.float32(255)
         labels = self.rows.labels[numbers]
         return images, (np.eye(self.one_hot, dtype=np.float32)[labels] if self.one_hot else labels)
+
+    def weighed(self, numbers: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        """These rows as `batch` gives them, with their weights behind where there are any."""
+        weights = () if self.rows.weights is None else (self.rows.weights[numbers],)
+        return (*self.batch(numbers), *weights)
 
 
 def fitted(rows: Rows, model: Any) -> Fitted:
