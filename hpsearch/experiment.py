@@ -150,7 +150,11 @@ class Workers(Section):
     kind: str = "local"
     """"local" trains in processes of this machine, "inline" in this process, for a debugger."""
     count: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
-    """How many at a time; "auto" follows cores and memory."""
+    """How many at a time; "auto" follows cores and memory, or the cards."""
+    gpus: Annotated[int, Field(ge=1, le=64)] | Literal["auto", False] = False
+    """For "local": train on NVIDIA cards, on so many of them or ("auto") on all there are, be it none."""
+    per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many trials at a time share a card, and its memory in equal parts."""
 
 
 class Tracking(Section):

@@ -43,6 +43,20 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Slot:
+    """Where one attempt at a time is made: on so many threads (0 is TensorFlow's own choice), and on a card or none.
+
+    `card` is what CUDA_VISIBLE_DEVICES calls the card, `model` what people do; TensorFlow may take `memory` MiB
+    (2**20 bytes) of it, None is as much as it likes.
+    """
+
+    card: str = ""
+    model: str = ""
+    memory: int | None = None
+    threads: int = 1
+
+
+@dataclass(frozen=True)
 class Order:
     """One attempt to make: the values known so far and the rows to train and validate on.
 

@@ -122,6 +122,10 @@ class Dataset(Protocol):
 class Executor(Protocol):
     """Many hands: makes attempts, each in a place where it can hurt nobody."""
 
+    @property
+    def where(self) -> str:
+        """The cards that attempts are made on, in words; "" where there are none."""
+
     def start(self) -> None:
         """Begin to get ready, without waiting for it."""
 

@@ -56,6 +56,8 @@ class Session:
     def run(self) -> Verdict:
         """Search, hold the finals and give the verdict; raise an HpsearchError when it comes to none."""
         executor = make_executor(self._experiment)
+        if executor.where:
+            self._around.say(f"training on {executor.where}")
         executor.start()
         with ExitStack() as stack:
             stack.callback(executor.close)
@@ -111,7 +113,7 @@ class Session:
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
         public, digests = provenance.public(self._experiment), identity.digests(known.modules)
-        facts = {**_facts(identity), "steps": json.dumps(asdict(steps))}
+        facts = {**_facts(identity, executor), "steps": json.dumps(asdict(steps))}
         study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))
         study.record(SpaceFound(known.parameters), durable=True)
         paths.write_text(self._folder.experiment, json.dumps(public, indent=2) + "\n")
@@ -213,18 +215,19 @@ def _follow(study: Study, made: Callable[[], Tracker] | None) -> Outbox | None:
     return outbox
 
 
-def _facts(identity: Identity) -> dict[str, str]:
+def _facts(identity: Identity, executor: Executor) -> dict[str, str]:
     """What is good to know of a session's surroundings."""
     data = identity.data
     about = {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
     commit = {"git_commit": provenance.git_commit(identity.root)}
-    return {**provenance.versions(), **provenance.machine(), **commit, **about}
+    cards = {"cards": executor.where} if executor.where else {}
+    return {**provenance.versions(), **provenance.machine(), **cards, **commit, **about}
 
 
 def make_executor(experiment: Experiment) -> Executor:
     """The executor that [workers] names."""
     takes = plugins.options(plugins.part("executors", experiment.workers.kind))
-    given = {"count": experiment.workers.count} if "count" in takes else {}
+    given = {key: value for key, value in experiment.workers.model_dump(exclude={"kind"}).items() if key in takes}
     executor: Executor = plugins.make("executors", experiment.workers.kind, given, "workers")
     return executor
 

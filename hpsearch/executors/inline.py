@@ -32,6 +32,7 @@ class Inline:
     """An executor with one hand: a thread of this process."""
 
     count = 1
+    where = ""  # TensorFlow takes what it finds
 
     def __init__(self) -> None:
         self._recipe: Recipe | None = None

@@ -1,21 +1,24 @@
-"""Trains on this machine: a fresh process for every attempt, forked where TensorFlow is already imported.
+"""Trains on this machine: a fresh process for every attempt, forked where TensorFlow is already imported, or spawned.
 
-One more process than there are free hands waits ready, so that the next attempt starts at once. A
-process that dies (killed, out of memory, a crash in C) ends its attempt as lost and touches nothing else.
+One more process than there are free hands waits ready, so that the next attempt starts at once; where processes
+are spawned (for cards, and where nothing can be forked), one for every slot. A process that dies (killed, out of
+memory, a crash in C) ends its attempt as lost and touches nothing else.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Literal
+from typing import Any
 
-from hpsearch.executors.capacity import workers
-from hpsearch.orders import Answer, Event, Order, Recipe, Stop
+from hpsearch import cards
+from hpsearch.executors import capacity
+from hpsearch.orders import Answer, Event, Order, Recipe, Slot, Stop
 from hpsearch.space import Value
 from hpsearch.trial import Attempt, AttemptEnd, How
-from hpsearch.worker import hand, process
+from hpsearch.worker import hand, place, process
 
 Work = Callable[[Any, Any], None]
 GRACE_SECONDS = 10.0
@@ -23,6 +26,7 @@ GRACE_SECONDS = 10.0
 
 @dataclass
 class _Hand:
+    slot: Slot
     process: BaseProcess
     line: "Connection[Any, Any]"
     attempt: Attempt | None = None
@@ -31,26 +35,48 @@ class _Hand:
 
 
 class Local:
-    """An executor with `count` hands; `work` is what each process runs, and takes its line and the recipe."""
+    """An executor with a hand a slot; `work` is what each process runs, and takes its line and the recipe.
 
-    def __init__(self, count: int | Literal["auto"] = "auto", work: Work = hand.serve) -> None:
-        self.count, self._work = workers(count), work
+    `gpus` and `per_gpu` are cards and slots on each; a process on a card is spawned, because CUDA survives no fork.
+    Raises ExperimentRefused when there are fewer cards than `gpus`.
+    """
+
+    def __init__(
+        self,
+        count: capacity.Count = "auto",
+        work: Work = hand.serve,
+        *,
+        gpus: cards.Wanted = False,
+        per_gpu: int = 1,
+        method: process.Method | None = None,
+    ) -> None:
+        method = method or process.method_here()
+        self.slots = capacity.slots(count, gpus, per_gpu, spares=method == "spawn")
+        self._method: process.Method = "spawn" if self.slots[0].card else method
+        self.count, self._work = len(self.slots), work
         self._recipe: Recipe | None = None
         self._ready: list[_Hand] = []
         self._busy: dict[Attempt, _Hand] = {}
+
+    @property
+    def where(self) -> str:
+        """The cards in words; "" without."""
+        return capacity.words(self.slots)
 
     def start(self) -> None:
         """Begin to import TensorFlow in the process that all others are forked from."""
         process.warm_up()
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a function in a fresh process."""
-        return process.call(function, *arguments)
+        """Run a function in a fresh process, on a card if the hands are, with all threads."""
+        return process.call(function, *arguments, method=self._method, slot=replace(self.slots[0], threads=0))
 
     def open(self, recipe: Recipe) -> None:
-        """Have processes wait for orders under this recipe."""
+        """Have processes wait for orders under this recipe; raise ExperimentRefused if TensorFlow misses a card."""
         self._recipe = recipe
         self._make_ready()
+        if every := ",".join(dict.fromkeys(slot.card for slot in self.slots if slot.card)):
+            process.call(bool, method=self._method, slot=Slot(every))
 
     def free(self) -> int:
         """How many hands are free."""
@@ -60,7 +86,7 @@ class Local:
         """Give the order to a waiting process; one that died waiting is passed over."""
         while True:
             self._make_ready()
-            chosen = self._ready.pop(0)
+            chosen = self._choose()
             try:
                 chosen.line.send(order)
             except OSError:
@@ -70,9 +96,23 @@ class Local:
             self._busy[order.attempt] = chosen
             return
 
+    def _choose(self) -> _Hand:
+        """Take the process that has waited longest for a slot that is free."""
+        free = Counter(self.slots) - Counter(busy.slot for busy in self._busy.values())
+        chosen = next(ready for ready in self._ready if free[ready.slot])
+        self._ready.remove(chosen)
+        return chosen
+
     def _make_ready(self) -> None:
-        while len(self._ready) < max(1, self.free()):
-            self._ready.append(_Hand(*process.fresh(self._work, self._recipe)))
+        for slot in self._unattended():
+            made = process.fresh(place.work, slot, self._work, self._recipe, method=self._method)
+            self._ready.append(_Hand(slot, *made))
+
+    def _unattended(self) -> list[Slot]:
+        """The slots for which a process should wait and none does."""
+        if self._method == "spawn":
+            return list((Counter(self.slots) - Counter(ready.slot for ready in self._ready)).elements())
+        return [self.slots[0]] * (max(1, self.free()) - len(self._ready))
 
     def events(self, timeout: float) -> Iterable[Event]:
         """What the workers sent, one message a worker, and a loss for each that died without ending its attempt."""

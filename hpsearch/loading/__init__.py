@@ -12,6 +12,7 @@ from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.experiment import Experiment
 from hpsearch.loading import toml_reading
 from hpsearch.loading.build_check import build_findings
+from hpsearch.loading.card_check import card_findings
 from hpsearch.loading.crosschecks import crosschecks, rows_check
 from hpsearch.loading.part_checks import part_findings, train_rows
 from hpsearch.loading.plain_words import findings
@@ -142,7 +143,12 @@ def _checked(said: Mapping[str, Any], root: Path, bases: Bases) -> tuple[Experim
         return None, wrong
     experiment = _absolute(experiment, bases)
     silent = {finding.place for finding in wrong}
-    more = [*part_findings(experiment), *crosschecks(experiment), *build_findings(experiment.model.build, root)]
+    more = [
+        *part_findings(experiment),
+        *crosschecks(experiment),
+        *card_findings(experiment.workers),
+        *build_findings(experiment.model.build, root),
+    ]
     if not wrong and not more:
         more = rows_check(experiment, train_rows(experiment.data))
     return experiment, wrong + [finding for finding in more if not _hidden(finding.place, silent)]

@@ -35,6 +35,7 @@ EITHER: dict[Place, str] = {
     ("data", "test"): "a share between 0 and 1, or the beginning of the test files' names",
     ("train", "batch_size"): "a whole number from 1, or a list of such numbers",
     ("workers", "count"): '"auto" or a whole number from 1 to 1024',
+    ("workers", "gpus"): '"auto", false, or a whole number from 1 to 64',
     ("tracking", "mlflow"): "an address in quotes, or false",
 }
 NAMING = "a name of at most 80 letters, digits, '.', '_' and '-' that begins with a letter or a digit"

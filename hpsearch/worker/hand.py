@@ -21,7 +21,6 @@ def serve(line: Line, recipe: Recipe) -> None:
 
 def _make(order: Order, recipe: Recipe, line: Line) -> None:
     _write_output_to(make(recipe.fits / order.attempt.fit.name) / "log.txt")
-    one_thread()
     from hpsearch.worker.fit import fit
 
     line.send(fit(order, recipe, Wire(line, order.attempt)))
@@ -34,11 +33,3 @@ def _write_output_to(log: Path) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-
-
-def one_thread() -> None:
-    """Have TensorFlow use one thread; small models gain nothing from a second, and its neighbour does."""
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)

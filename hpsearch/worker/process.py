@@ -14,14 +14,15 @@ import sys
 import traceback
 import weakref
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.errors import HpsearchError
-from hpsearch.worker import tether
+from hpsearch.orders import Slot
+from hpsearch.worker import place, tether
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -100,12 +101,12 @@ def _live(
     target(connection, *arguments)
 
 
-def call(function: Callable[..., Any], *arguments: Any, method: Method | None = None) -> Any:
+def call(function: Callable[..., Any], *arguments: Any, method: Method | None = None, slot: Slot | None = None) -> Any:
     """Run a module-level function in a fresh process; give back what it returns, raise what it raises.
 
-    Raises ChildDied when the process ends without either.
+    With a slot, TensorFlow is there and uses no more than that. Raises ChildDied when the process ends without either.
     """
-    process, connection = fresh(_answer, function, arguments, method=method)
+    process, connection = fresh(_answer, slot, function, arguments, method=method)
     with connection:
         try:
             returned, result, text = connection.recv()
@@ -123,9 +124,12 @@ def call(function: Callable[..., Any], *arguments: Any, method: Method | None = 
     raise result
 
 
-def _answer(connection: "Connection[Any, Any]", function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _answer(
+    connection: "Connection[Any, Any]", slot: Slot | None, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
     os.dup2(2, 1)  # standard output belongs to the coordinator's answers
-    connection.send_bytes(attempt(function, *arguments))
+    placed = partial(place.run, slot, function) if slot else function
+    connection.send_bytes(attempt(placed, *arguments))
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> bytes:
