@@ -30,6 +30,9 @@ def infinite(hp):
 def broken(hp):
     raise KeyError("no such layer")
 
+def vast(hp):
+    return build(hp), keras.ops.zeros((1 << 24, 1 << 24))
+
 def greedy(hp):
     hp.Choice("batch_size", [1, 2])
     return build(hp)
@@ -153,6 +156,7 @@ def test_a_fit_on_all_rows_runs_until_its_epoch_without_validation(recipe, tmp_p
 @pytest.mark.parametrize(
     ("build", "kind", "words"),
     [
+        ("vast", "oom", "OOM when allocating tensor"),
         ("broken", "KeyError", "no such layer"),
         ("infinite", "non-finite", "epoch 1"),
         ("absent", "ExperimentRefused", "absent"),
