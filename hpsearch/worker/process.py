@@ -94,6 +94,7 @@ def fresh(
 def _live(
     method: Method, connection: "Connection[Any, Any]", target: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for a spawned process, which has yet to import TensorFlow
     tether.settle()
     if method == "forkserver":
         tether.die_with_parent()
