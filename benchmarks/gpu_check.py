@@ -31,9 +31,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--per-gpu", type=int, default=1, help="slots a card")
     per_gpu = parser.parse_args().per_gpu
-    found = cards.find()
-    if why := cards.obstacle() if found.cards else found.why:
-        print(f"no card here: {why}")
+    found = cards.usable()
+    if not found.cards:
+        print(f"no card here: {found.why}")
         return 0
     for card in found.cards:
         print(f"{card.model} ({card.visible})")

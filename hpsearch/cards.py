@@ -44,9 +44,9 @@ def choose(wanted: Wanted) -> tuple[Card, ...]:
     """The cards to train on: all that can be used, or exactly so many; raise ExperimentRefused if there are fewer."""
     if wanted is False:
         return ()
-    found = find()
     if wanted == "auto":
-        return () if obstacle() else found.cards
+        return usable().cards
+    found = find()
     if mistake := too_few(wanted, found):
         raise ExperimentRefused([mistake])
     return found.cards[:wanted]
@@ -59,6 +59,12 @@ def too_few(wanted: int, found: Found) -> Mistake | None:
         return None
     what = f"{wanted} card{'s' * (wanted > 1)} asked for, {there or 'none'} found: {found.why}"
     return Mistake("workers.gpus", what, MEND)
+
+
+def usable() -> Found:
+    """The cards that are there, unless the installed TensorFlow can use none."""
+    found = find()
+    return Found((), why) if found.cards and (why := obstacle()) else found
 
 
 def obstacle() -> str:

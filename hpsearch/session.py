@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hpsearch import narrowing, pace, paths, plugins, provenance
+from hpsearch import cards, narrowing, pace, paths, plugins, provenance
 from hpsearch.crew import Crew
 from hpsearch.errors import Interrupted
 from hpsearch.experiment import Experiment
@@ -56,8 +56,7 @@ class Session:
     def run(self) -> Verdict:
         """Search, hold the finals and give the verdict; raise an HpsearchError when it comes to none."""
         executor = make_executor(self._experiment)
-        if executor.where:
-            self._around.say(f"training on {executor.where}")
+        self._say_where(executor)
         executor.start()
         with ExitStack() as stack:
             stack.callback(executor.close)
@@ -80,6 +79,12 @@ class Session:
             steps = self._begin(study, identity, executor)
             executor.open(self._recipe(data, weights, steps))
             return self._search(Finale(study, crew, executor, data, identity.root, leave), made)
+
+    def _say_where(self, executor: Executor) -> None:
+        if executor.where:
+            self._around.say(f"training on {executor.where}")
+        elif self._experiment.workers.gpus == "auto":
+            self._around.say(f"training on the processor: {cards.usable().why}")
 
     def _make_whole(
         self, study: Study, verdict: Verdict, data: Prepared, made: Callable[[], Tracker] | None
@@ -220,8 +225,8 @@ def _facts(identity: Identity, executor: Executor) -> dict[str, str]:
     data = identity.data
     about = {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
     commit = {"git_commit": provenance.git_commit(identity.root)}
-    cards = {"cards": executor.where} if executor.where else {}
-    return {**provenance.versions(), **provenance.machine(), **cards, **commit, **about}
+    where = {"cards": executor.where} if executor.where else {}
+    return {**provenance.versions(), **provenance.machine(), **where, **commit, **about}
 
 
 def make_executor(experiment: Experiment) -> Executor:
