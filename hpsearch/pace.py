@@ -18,25 +18,25 @@ NETWORKS = ("dense", "convolutional")
 Call = Callable[..., Any]
 
 
-def settle(train: Train, before: Mapping[str, str], call: Call) -> Steps:
+def settle(train: Train, before: Mapping[str, str], call: Call, where: str = "") -> Steps:
     """How this study computes its steps.
 
     `before` is the provenance of the study's last session: what was measured for the first holds for all.
-    `call(function)` runs a module-level function in a fresh process.
+    `call(function)` runs a module-level function in a fresh process, on the cards that `where` names if it names any.
     """
     if "auto" not in {train.compile, train.precision}:
         measured = Steps()
     elif "steps" in before:
         measured = Steps(**json.loads(before["steps"]))
     else:
-        measured = _measured(call)
+        measured = _measured(call, where)
     xla = measured.xla if train.compile == "auto" else train.compile
     return Steps(xla, measured.precision if train.precision == "auto" else train.precision)
 
 
-def _measured(call: Call) -> Steps:
+def _measured(call: Call, where: str) -> Steps:
     try:
-        return paying(machine_speeds(call))
+        return paying(machine_speeds(call, where))
     except Exception:  # noqa: BLE001  # plain steps are right on every machine, whatever XLA or a full disk may raise
         return Steps()
 
@@ -50,9 +50,9 @@ def paying(milliseconds: Mapping[str, float]) -> Steps:
     return Steps(pays("XLA"), "mixed_bfloat16" if pays("bfloat16") else "float32")
 
 
-def machine_speeds(call: Call) -> dict[str, float]:
+def machine_speeds(call: Call, where: str) -> dict[str, float]:
     """Milliseconds a step in every variant: as measured before on this machine under this TensorFlow, or now."""
-    file = _file()
+    file = _file(where)
     try:
         known: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -62,6 +62,6 @@ def machine_speeds(call: Call) -> dict[str, float]:
     return known
 
 
-def _file() -> Path:
-    about = [provenance.machine(), provenance.processor(), provenance.versions().get("tensorflow")]
+def _file(where: str) -> Path:
+    about = [provenance.machine(), provenance.processor(), where, provenance.versions().get("tensorflow")]
     return user_cache_path("hpsearch") / f"speeds-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]}.json"

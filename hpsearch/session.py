@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from hpsearch import cards, narrowing, pace, paths, plugins, provenance
@@ -15,7 +16,7 @@ from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.identity import Identity, refuse_if_opened
 from hpsearch.leaving import told_to_leave
-from hpsearch.orders import Recipe, Steps
+from hpsearch.orders import Recipe, Slot, Steps
 from hpsearch.outbox import Outbox
 from hpsearch.protocols import Brief, Executor, Prepared, Progress, Tracker
 from hpsearch.records import SessionBegan, SessionEnded, SpaceFound, Verdict
@@ -112,7 +113,7 @@ class Session:
         before = study.state.session
         with ThreadPoolExecutor(1) as aside:  # what is measured once a machine costs its first study no time of its own
             facts = before.provenance if before else {}
-            settling = aside.submit(pace.settle, self._experiment.train, facts, process.call)
+            settling = aside.submit(pace.settle, self._experiment.train, facts, _placed(executor), executor.where)
             known = Preflight(study.state.space, before.modules) if before else self._preflight(executor, identity.data)
         steps = settling.result()
         for attempt in list(study.state.running.values()):
@@ -227,6 +228,11 @@ def _facts(identity: Identity, executor: Executor) -> dict[str, str]:
     commit = {"git_commit": provenance.git_commit(identity.root)}
     where = {"cards": executor.where} if executor.where else {}
     return {**provenance.versions(), **provenance.machine(), **where, **commit, **about}
+
+
+def _placed(executor: Executor) -> Callable[..., Any]:
+    """Calls a function in a fresh process that has what a worker has."""
+    return executor.call if executor.where else partial(process.call, slot=Slot())
 
 
 def make_executor(experiment: Experiment) -> Executor:

@@ -11,11 +11,8 @@ VARIANTS = {"float32": ("float32", False), "XLA": ("float32", True), "bfloat16":
 def measure() -> dict[str, float]:
     """Milliseconds a step of 128 rows, keyed "dense XLA" and so on: two small networks, in each of three variants.
 
-    Call it in a fresh process: it sets threads, as a worker does, and Keras's dtype policy.
+    Call it in a fresh process, placed as a worker is: it changes Keras's dtype policy.
     """
-    from hpsearch.worker.hand import one_thread
-
-    one_thread()
     return {
         f"{name} {variant}": 1000 * _seconds_a_step(network, *VARIANTS[variant])
         for (name, network), variant in product(NETWORKS.items(), VARIANTS)
