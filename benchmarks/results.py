@@ -1,0 +1,95 @@
+"""Writes benchmarks/RESULTS.md from the JSON files in benchmarks/results: python benchmarks/results.py.
+
+A file holds one object, as reporting.Result writes it:
+
+    title      what was measured
+    command    the command that measures it again
+    predicted  what was hoped for before measuring, or ""
+    machine    facts as plain values: date, processor, cores, …; may be empty
+    columns    names, and rows: lists of as many cells: text, a number, or null
+    plot       the name of a picture beside the file, or ""
+    words      sentences on what the numbers mean and where they fall short
+
+notes.md, written by hand, stands above the tables as it is.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hpsearch.paths import write_text
+
+HERE = Path(__file__).parent
+HEAD = """# Benchmarks: results
+
+Written by `python benchmarks/results.py` from `benchmarks/results/`; the notes come from `benchmarks/notes.md`.
+What each benchmark does stands at the top of its program.
+"""
+
+
+def main() -> None:
+    """Render everything that is there."""
+    write_text(HERE / "RESULTS.md", page(HERE / "results", HERE / "notes.md"))
+
+
+def page(results: Path, notes: Path) -> str:
+    """The page as Markdown: the notes, then a section for each JSON file, in the order of their names."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
+    said = notes.read_text(encoding="utf-8").strip() if notes.exists() else ""
+    sections = [section(result, results.name) for result in found]
+    return "\n".join([HEAD, *([said, ""] if said else []), *(sections or ["Nothing has been measured yet.\n"])])
+
+
+def section(result: Mapping[str, Any], folder: str) -> str:
+    """One result: heading, command, machine, table, picture, words."""
+    lines = [f"## {result['title']}", "", f"    {result['command']}", ""]
+    if result.get("machine"):
+        lines += [_machine(result["machine"]), ""]
+    if result.get("predicted"):
+        lines += [f"Hoped for: {result['predicted']}.", ""]
+    lines += [*_table(result["columns"], result["rows"]), ""]
+    if result.get("plot"):
+        lines += [f"![{result['title']}]({folder}/{result['plot']})", ""]
+    return "\n".join([*lines, *_sentences(result.get("words", ()))])
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    return "Measured on: " + ", ".join(f"{name} {value}" for name, value in facts.items() if value != "") + "."
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """A Markdown table; columns of numbers stand to the right."""
+    rows = list(rows)
+    right = [any(_is_number(row[place]) for row in rows) for place in range(len(columns))]
+    rules = ["---:" if numbers else "---" for numbers in right]
+    return [_line(columns), _line(rules), *(_line([cell(value) for value in row]) for row in rows)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def cell(value: Any) -> str:
+    """A value as it stands in a table: numbers with three digits, whole ones and large ones whole, None as a dash."""
+    if value is None:
+        return "–"
+    if not isinstance(value, float):
+        return str(value).replace("|", "\\|")
+    if abs(value) >= 100:  # noqa: PLR2004  three digits stand before the point
+        return f"{value:,.0f}"
+    return f"{value:#.3g}" if value else "0"
+
+
+def _sentences(words: str | Sequence[str]) -> list[str]:
+    """One line a sentence; a single text counts as one."""
+    given = [words] if isinstance(words, str) else words
+    return [*(f"- {sentence}" for sentence in given if sentence), ""] if given else []
+
+
+if __name__ == "__main__":
+    main()
