@@ -5,7 +5,7 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.toml
 
-.PHONY: run test check format lock clean bench
+.PHONY: run test check format lock clean bench peers bench-peers
 
 run: .venv/run.stamp
 	$(BIN)/hpsearch run $(EXPERIMENT)
@@ -26,6 +26,15 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/loops.py
+
+peers: .venv/peers.stamp
+
+# Hours on a quiet machine; what is in benchmarks/results already is not measured again. DATA is a folder with MNIST.
+bench-peers: .venv/peers.stamp
+	$(BIN)/python benchmarks/same_work.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python benchmarks/time_to_accuracy.py --task mnist-mlp $(if $(DATA),--data $(DATA))
+	$(BIN)/python benchmarks/time_to_accuracy.py --task mnist-cnn $(if $(DATA),--data $(DATA))
+	$(BIN)/python benchmarks/results.py
 
 # The packages of pyproject.toml, pinned with hashes for every platform and Python; needs uv.
 lock:
@@ -50,4 +59,10 @@ clean:
 .venv/dev.stamp: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+# --group is known to pip from 25.1 on.
+.venv/peers.stamp: .venv/dev.stamp pyproject.toml
+	$(BIN)/pip install --quiet "pip>=25.1"
+	$(BIN)/pip install --quiet --group peers
 	touch $@

@@ -1,0 +1,66 @@
+"""Keeps measured runs in a JSON-lines file, so that a long benchmark can be made in pieces and none is made twice."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Run = dict[str, Any]
+
+
+class Broken(RuntimeError):
+    """A run came to nothing; the text says why."""
+
+
+class Runs:
+    """All runs in a file; those whose values under `key` agree are the same run."""
+
+    def __init__(self, path: Path, key: Sequence[str]) -> None:
+        """Read what is there; the file is made with the first run."""
+        self._path, self._key = path, tuple(key)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self._runs: list[Run] = [json.loads(line) for line in lines]
+        self._known = {self._name(run) for run in self._runs}
+        self.broken = 0
+
+    def __contains__(self, run: Mapping[str, Any]) -> bool:
+        """Whether a run with this key was made already."""
+        return self._name(run) in self._known
+
+    def __iter__(self) -> Iterator[Run]:
+        """All runs, oldest first."""
+        return iter(self._runs)
+
+    def make(self, run: Run, measure: Callable[[], Run]) -> Run | None:
+        """Add what `measure` gives to a run that is missing; None if it was there already or broke, which is told."""
+        if run in self:
+            return None
+        try:
+            self.add(run | measure())
+        except Broken as broken:  # the others are still worth measuring, and this one is tried again the next time
+            print(f"{run}: {broken}", file=sys.stderr, flush=True)
+            self.broken += 1
+            return None
+        return self._runs[-1]
+
+    def add(self, run: Run) -> None:
+        """Append a run; it is on disk when this returns."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(run, ensure_ascii=False) + "\n")
+        self._runs.append(run)
+        self._known.add(self._name(run))
+
+    def _name(self, run: Mapping[str, Any]) -> str:
+        return json.dumps([run[key] for key in self._key], sort_keys=True)
+
+
+def one_machine(runs: Sequence[Run]) -> dict[str, Any]:
+    """The facts of the newest run's machine; raise SystemExit where other runs come from another processor."""
+    kinds = {(run["machine"]["processor"], run["machine"]["cores"]) for run in runs}
+    if len(kinds) > 1:
+        message = f"these runs come from different machines: {kinds}\n  keep them apart with --out"
+        raise SystemExit(message)
+    facts: dict[str, Any] = runs[-1]["machine"]
+    return facts

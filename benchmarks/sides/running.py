@@ -1,0 +1,114 @@
+"""Runs one side's command in processes of its own, follows its diary, and ends it when enough is known."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from runs import Broken
+from sides.job import Diary, Entry, Job
+from sides.via_hpsearch import LedgerDiary
+
+HERE = Path(__file__).parents[1]
+GLANCE_SECONDS = 0.2
+GRACE_SECONDS = 20.0
+PEERS = {  # module and number of processes; Ray takes a worker for each core by itself
+    "keras-tuner": ("sides.via_keras_tuner", 1),
+    "keras": ("sides.via_keras", 1),
+    "optuna": ("sides.via_optuna", 1),
+    "optuna-2": ("sides.via_optuna", 2),
+    "ray": ("sides.via_ray", 1),
+    "one-thread": ("sides.one_thread", 1),
+}
+
+
+class News(Protocol):
+    """A diary, or something that reads like one."""
+
+    def news(self) -> list[Entry]:
+        """The entries since the last time."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of a command: entries with their seconds since its start, how long it ran, and why it ended."""
+
+    entries: list[Entry]
+    seconds: float
+    ended: str
+
+
+def run_peer(name: str, job: Job, enough: Callable[[Entry], bool], limit: float) -> Ran:
+    """Run a peer on a job; raise Broken, with the end of what it wrote, when its command fails."""
+    module, processes = PEERS[name]
+    path = Path(job.project) / "job.json"
+    job.with_(processes=processes).save(path)
+    return _follow([sys.executable, "-m", module, str(path)], Path(job.project), Diary(job.diary), enough, limit)
+
+
+def run_hpsearch(experiment: Path, project: Path, enough: Callable[[Entry], bool], limit: float) -> Ran:
+    """Run the real program on an experiment file; raise Broken, as above."""
+    command = [sys.executable, "-m", "hpsearch", "run", str(experiment), "--plain"]
+    return _follow(command, project, LedgerDiary(project), enough, limit)
+
+
+def _follow(command: list[str], project: Path, diary: News, enough: Callable[[Entry], bool], limit: float) -> Ran:
+    log = project / "output.txt"
+    began, entries, ended = time.time(), list[Entry](), ""
+    with log.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(  # noqa: S603  our own command
+            command, cwd=project, env=_surroundings(project), stdout=out, stderr=out, start_new_session=True
+        )
+        try:
+            while not ended:
+                running = process.poll() is None  # asked before the diary is read, so that nothing is missed
+                fresh = [entry | {"seconds_in": entry["time"] - began} for entry in diary.news()]
+                entries += fresh
+                ended = _reason(fresh, enough, running=running, late=time.time() - began > limit)
+                time.sleep(0 if ended else GLANCE_SECONDS)
+            seconds = time.time() - began
+        finally:
+            _end(process)
+    if ended == "by itself" and process.returncode:
+        text = log.read_text(encoding="utf-8", errors="replace")[-3000:]
+        message = f"{' '.join(command[1:4])} ended with code {process.returncode}\n{text}"
+        raise Broken(message)
+    return Ran(entries, seconds, ended)
+
+
+def _reason(fresh: list[Entry], enough: Callable[[Entry], bool], *, running: bool, late: bool) -> str:
+    if any(map(enough, fresh)):
+        return "enough"
+    if not running:
+        return "by itself"
+    return "limit" if late else ""
+
+
+def _surroundings(project: Path) -> dict[str, str]:
+    """The project first, so that every side finds the space; then the benchmarks and what was there before."""
+    paths = [str(project), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Tell the command to end, and kill whatever of it is left after a while."""
+    left = [process.pid] if process.poll() is None else []
+    family = [child for pid in left for child in psutil.Process(pid).children(recursive=True)]
+    if left:
+        process.terminate()  # not SIGINT, which a shell may have had ignored
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+    _gone, stubborn = psutil.wait_procs(family, timeout=3)
+    for child in stubborn:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    if process.poll() is None:
+        process.kill()
+    process.wait()
