@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,9 @@ PEERS = {  # module and number of processes; Ray takes a worker for each core by
 }
 
 
+NEEDS = {"ray": "ray", "keras-tuner": "tensorboard"}
+
+
 class News(Protocol):
     """A diary, or something that reads like one."""
 
@@ -45,21 +49,30 @@ class Ran:
     ended: str
 
 
+def possible(sides: Sequence[str]) -> list[str]:
+    """The sides ("ray", "ray:tpe") whose packages are installed; what is left out is said."""
+    lacking = {side: need for side in sides if (need := NEEDS.get(side.partition(":")[0])) and not find_spec(need)}
+    for side, need in lacking.items():
+        print(f"{side} is left out: {need} is not installed (make peers)", file=sys.stderr)
+    return [side for side in sides if side not in lacking]
+
+
 def run_peer(name: str, job: Job, enough: Callable[[Entry], bool], limit: float) -> Ran:
     """Run a peer on a job; raise Broken, with the end of what it wrote, when its command fails."""
     module, processes = PEERS[name]
     path = Path(job.project) / "job.json"
     job.with_(processes=processes).save(path)
-    return _follow([sys.executable, "-m", module, str(path)], Path(job.project), Diary(job.diary), enough, limit)
+    return follow([sys.executable, "-m", module, str(path)], Path(job.project), Diary(job.diary), enough, limit)
 
 
 def run_hpsearch(experiment: Path, project: Path, enough: Callable[[Entry], bool], limit: float) -> Ran:
     """Run the real program on an experiment file; raise Broken, as above."""
     command = [sys.executable, "-m", "hpsearch", "run", str(experiment), "--plain"]
-    return _follow(command, project, LedgerDiary(project), enough, limit)
+    return follow(command, project, LedgerDiary(project), enough, limit)
 
 
-def _follow(command: list[str], project: Path, diary: News, enough: Callable[[Entry], bool], limit: float) -> Ran:
+def follow(command: list[str], project: Path, diary: News, enough: Callable[[Entry], bool], limit: float) -> Ran:
+    """Run a command until it ends, an entry is enough, or `limit` seconds are over; raise Broken if it fails."""
     log = project / "output.txt"
     began, entries, ended = time.time(), list[Entry](), ""
     with log.open("w", encoding="utf-8") as out:
@@ -99,16 +112,23 @@ def _surroundings(project: Path) -> dict[str, str]:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """Tell the command to end, and kill whatever of it is left after a while."""
-    left = [process.pid] if process.poll() is None else []
-    family = [child for pid in left for child in psutil.Process(pid).children(recursive=True)]
-    if left:
-        process.terminate()  # not SIGINT, which a shell may have had ignored
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
-    _gone, stubborn = psutil.wait_procs(family, timeout=3)
-    for child in stubborn:
+    if process.poll() is not None:
+        return
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()  # not SIGINT, which a shell may have had ignored
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE_SECONDS)
+    process.kill()
+    process.wait()
+    for child in family:
         with suppress(psutil.NoSuchProcess):
             child.kill()
-    if process.poll() is None:
-        process.kill()
-    process.wait()
+    while any(map(_lives, family)):
+        time.sleep(GLANCE_SECONDS)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)  # an orphan may stay listed where nobody reaps it
+    except psutil.NoSuchProcess:
+        return False
