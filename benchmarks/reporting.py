@@ -5,7 +5,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +15,6 @@ from typing import Any
 import psutil
 
 from hpsearch import provenance
-from hpsearch.paths import write_text
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -44,14 +43,25 @@ class Result:
     def write(self, path: Path) -> None:
         """Write it as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def command() -> str:
-    """The command of this program, as a person would type it."""
+def command(*without: str) -> str:
+    """The command of this program, as a person would type it, without these options and what follows them.
+
+    What was measured in pieces (--sides ray) is made again by the command that asks for all of it.
+    """
     program = Path(sys.argv[0]).absolute()
     shown = program.relative_to(ROOT) if program.is_relative_to(ROOT) else Path(program.name)
-    return shlex.join(["python", shown.as_posix(), *map(_without_place, sys.argv[1:])])
+    return shlex.join(["python", shown.as_posix(), *_words(without)])
+
+
+def _words(without: Sequence[str]) -> Iterator[str]:
+    kept = True
+    for word in sys.argv[1:]:
+        kept = word not in without if word.startswith("--") else kept
+        if kept:
+            yield _without_place(word)
 
 
 def _without_place(word: str) -> str:

@@ -18,8 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hpsearch.paths import write_text
-
 HERE = Path(__file__).parent
 HEAD = """# Benchmarks: results
 
@@ -30,7 +28,7 @@ What each benchmark does stands at the top of its program.
 
 def main() -> None:
     """Render everything that is there."""
-    write_text(HERE / "RESULTS.md", page(HERE / "results", HERE / "notes.md"))
+    (HERE / "RESULTS.md").write_text(page(HERE / "results", HERE / "notes.md"), encoding="utf-8")
 
 
 def page(results: Path, notes: Path) -> str:

@@ -18,7 +18,7 @@ import reporting
 from runs import Broken, Run, Runs
 from same_work_report import report
 from sides.job import Entry
-from sides.running import PEERS, Ran, possible, run_hpsearch, run_peer
+from sides.running import PEERS, Ran, heed_sigterm, possible, run_hpsearch, run_peer
 from sides.setting import Setting, add_data_options, data_table, lay_out
 
 FIXED = Path(__file__).parent / "fixed"
@@ -33,12 +33,14 @@ FAR = 24 * 3600.0
 def main() -> None:
     """Make the runs that are missing, then write tables and pictures of all that are there."""
     options = _options()
+    heed_sigterm()
     options.sides = possible(options.sides)
     runs = Runs(options.out / "same-work.jsonl", KEY)
     for space in options.space:
         for batch_size in options.batch:
             _compare(options, space, batch_size, runs)
-    report(runs, options.out, reporting.command())
+    made = [run for run in runs if run["work"]["space"] in options.space and run["work"]["batch_size"] in options.batch]
+    report(made, options.out, reporting.command("--sides", "--space", "--batch", "--out"))
     sys.exit(runs.broken)
 
 

@@ -1,13 +1,13 @@
 """Turns the runs of same_work.py into tables, ratios and pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 import reporting
 from reporting import Cell, Result
-from runs import Run, Runs, one_machine
+from runs import Run, one_machine
 
 OURS, PLAIN, ALONE = "hpsearch", "keras", "one-thread"
 GOALS = {
@@ -40,7 +40,7 @@ MEANS = (
 )
 
 
-def report(runs: Runs, folder: Path, command: str) -> None:
+def report(runs: Iterable[Run], folder: Path, command: str) -> None:
     """Write a JSON file and a picture for each kind of work."""
     kinds: dict[str, list[Run]] = {}
     for run in runs:
@@ -58,7 +58,8 @@ def _one(group: Sequence[Run], folder: Path, command: str) -> None:
     quiet = f"Load before the runs: {min(loads):.1f} to {max(loads):.1f}."
     plot = reporting.picture(folder / f"{name}.png", lambda axes: _draw(axes, sides, title))
     Result(
-        title=title, command=command, columns=COLUMNS, rows=[_row(side, sides) for side in sides if side != ALONE],
+        title=title, command=f"{command} --space {work['space']} --batch {work['batch_size']}", columns=COLUMNS,
+        rows=[_row(side, sides) for side in sides if side != ALONE],
         predicted=GOALS.get((work["space"], work["batch_size"]), ""), machine=one_machine(group), plot=plot,
         words=[about, *_share(sides, work["epochs"]), quiet, *MEANS],
     ).write(folder / f"{name}.json")  # fmt: skip

@@ -21,7 +21,7 @@ from arrivals import SLACK
 from hpsearch.experiment import seconds
 from runs import Run, Runs
 from sides.job import Entry
-from sides.running import Ran, possible, run_hpsearch, run_peer
+from sides.running import Ran, heed_sigterm, possible, run_hpsearch, run_peer
 from sides.setting import Setting, add_data_options, data_table, lay_out
 from time_to_accuracy_report import report
 
@@ -64,6 +64,7 @@ def main() -> None:
     parser = _parser()
     options = parser.parse_args()
     _refuse_unknown(parser, options)
+    heed_sigterm()
     options.sides = possible(options.sides)
     runs = Runs(options.out / "time-to-accuracy.jsonl", KEY)
     work = _work(options)
@@ -74,8 +75,12 @@ def main() -> None:
                 print(f"{options.task} seed {seed} {side:<28} {_brief(made)}", flush=True)
     asked_for = _work(parser.parse_args(["--task", options.task])) | {"train": options.train}
     name = "-".join(["time-to-accuracy", options.task, *([] if work == asked_for else ["tried"])])
-    report([run for run in runs if run["work"] == work], options.ours, options.out / name, reporting.command())
+    report([run for run in runs if run["work"] == work], options.ours, options.out / name, _command())
     sys.exit(runs.broken)
+
+
+def _command() -> str:
+    return reporting.command("--sides", "--seeds", "--ours", "--out")
 
 
 def _refuse_unknown(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

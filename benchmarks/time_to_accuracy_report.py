@@ -67,6 +67,8 @@ def _about(runs: Sequence[Run]) -> str:
 
 def _draw(axes: Any, sides: Sequence[str], found: dict[tuple[float, str], Arrivals], title: str) -> None:
     """A column of points for each target, a colour for each side; a triangle is a run that hit the limit."""
+    from matplotlib.ticker import LogLocator
+
     targets = sorted({target for target, _ in found})
     for place, side in enumerate(sides):
         colour, shift = f"C{place % 10}", (place - (len(sides) - 1) / 2) * 0.8 / len(sides)
@@ -75,7 +77,9 @@ def _draw(axes: Any, sides: Sequence[str], found: dict[tuple[float, str], Arriva
             for taken in found[target, side].seconds.values():
                 marker, height = ("^", found[target, side].limit) if taken is None else ("o", taken)
                 axes.scatter(column + shift, height, color=colour, marker=marker, s=22)
-    axes.set_yscale("log")
+    axes.set_yscale("log", subs=[])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xticks(range(len(targets)), [f"{100 * target:g} %" for target in targets])
     axes.set(ylabel="seconds from the command", xlabel="validation accuracy (▲: not within the limit)", title=title)
     axes.legend(fontsize="small", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -6,6 +6,7 @@ import sys
 import psutil
 import pytest
 
+import reporting
 import same_work_report
 import time_to_accuracy_report
 from arrivals import Arrivals, first_at, ratio
@@ -261,3 +262,11 @@ def test_a_command_is_ended_with_all_its_processes_when_enough_is_known(tmp_path
 def test_a_command_that_fails_is_broken_with_what_it_said(tmp_path):
     with pytest.raises(Broken, match="no such luck"):
         follow([sys.executable, "-c", "raise SystemExit('no such luck')"], tmp_path, Diary("none"), bool, 60.0)
+
+
+def test_the_command_of_a_result_asks_for_all_of_it_and_names_no_place(monkeypatch):
+    program = str(reporting.ROOT / "benchmarks" / "same_work.py")
+    words = [program, "--rounds", "3", "--sides", "ray", "keras", "--data", "/home/me/mnist", "--out", "elsewhere"]
+    monkeypatch.setattr("sys.argv", words)
+
+    assert reporting.command("--sides", "--out") == "python benchmarks/same_work.py --rounds 3 --data '…/mnist'"

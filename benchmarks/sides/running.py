@@ -1,6 +1,7 @@
 """Runs one side's command in processes of its own, follows its diary, and ends it when enough is known."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -47,6 +48,11 @@ class Ran:
     entries: list[Entry]
     seconds: float
     ended: str
+
+
+def heed_sigterm() -> None:
+    """Let SIGTERM end this program as Ctrl-C does, so that a side under way ends with it."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
 
 
 def possible(sides: Sequence[str]) -> list[str]:
