@@ -10,7 +10,7 @@ from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
-from hpsearch.trial import AttemptEnd, Fit, Measure, Status, TrialResult
+from hpsearch.trial import AttemptEnd, Built, Fit, Measure, Status, TrialResult
 
 PATIENCE_SECONDS = 0.2
 SAME_FAILURES = 3
@@ -31,7 +31,7 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
                 match event:
                     case Question(attempt, parameter):
                         crew.answer(attempt, desk.answer(attempt.fit.trial, parameter))
-                    case Measure() if reason := pruning.hear(event):
+                    case Built() | Measure() if reason := pruning.hear(event):
                         crew.stop(reason, trial=event.attempt.fit.trial)
                     case AttemptEnd(attempt) if result := desk.fit_ended(event, pruning.reason(attempt.fit.trial)):
                         crew.stop("the trial has ended", trial=result.trial.number, at_once=True)
@@ -74,28 +74,41 @@ def _heed_failures(study: Study, result: TrialResult) -> None:
 
 
 class _Pruning:
-    """What the pruner hears: each trial's objective, epoch by epoch, as the mean over the fits that came so far."""
+    """What the pruner hears: each trial's objective, epoch by epoch, as the mean over the fits that came so far.
+
+    It hears the epochs of a warm-up too, but its wish to stop a trial is let pass until the warm-up has ended.
+    So no pruner has to know of warm-ups or of gaps, and what errs, errs towards going on: the low score of a trial
+    that still warms up puts nobody behind it, but adds one to those of whom a share goes on; it lowers a median.
+    """
 
     def __init__(self, study: Study, pruner: Pruner) -> None:
         self._pruner, self._metric = pruner, study.experiment.objective.metric
         self._scores: dict[int, dict[int, dict[Fit, float]]] = {}
         self._reasons: dict[int, str] = {}
+        self._warmups: dict[int, int] = {}
         for news in study.ledger.read():
             match news.body:
-                case Measure() as measure:
-                    self.hear(measure)
+                case Built() | Measure() as told:
+                    self.hear(told)
                 case TrialResult(trial):
                     self.forget(trial.number)
 
-    def hear(self, measure: Measure) -> str:
-        """Tell the pruner of a measure; give its reason from the first time on that it wants the trial stopped."""
+    def hear(self, told: Built | Measure) -> str:
+        """Tell the pruner of a measure; give its reason from the first time on that its wish to stop a trial counts."""
+        if isinstance(told, Measure):
+            return self._hear_measure(told)
+        trial = told.attempt.fit.trial  # whose folds may differ in their steps an epoch: the longest warm-up counts
+        self._warmups[trial] = max(told.warmup_epochs, self._warmups.get(trial, 0))
+        return ""
+
+    def _hear_measure(self, measure: Measure) -> str:
         fit = measure.attempt.fit
         if fit.kind != "search" or self._metric not in measure.metrics:
             return ""
         came = self._scores.setdefault(fit.trial, {}).setdefault(measure.epoch, {})
         came[fit] = measure.metrics[self._metric]
         pruning = self._pruner.hear(fit.trial, measure.epoch, fmean(came.values()))
-        if pruning:
+        if pruning and measure.epoch >= self._warmups.get(fit.trial, 0):
             self._reasons.setdefault(fit.trial, pruning.reason)
         return self.reason(fit.trial)
 
@@ -107,6 +120,7 @@ class _Pruning:
         """Let go of a trial that has ended."""
         self._scores.pop(trial, None)
         self._reasons.pop(trial, None)
+        self._warmups.pop(trial, None)
 
 
 def candidates(study: Study) -> list[TrialResult]:

@@ -86,12 +86,16 @@ class Measure:
 
 @dataclass(frozen=True)
 class Built:
-    """The model of an attempt stands: its number of weights and Keras's own summary of it."""
+    """The model of an attempt stands: its number of weights, Keras's own summary of it, and its warm-up.
+
+    `warmup_epochs` is how long its learning rate climbs before it falls; the scores of these epochs judge nobody.
+    """
 
     attempt: Attempt
     parameters: int
     summary: str
     loop: str
+    warmup_epochs: int = 0
 
 
 @dataclass(frozen=True)

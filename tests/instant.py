@@ -34,8 +34,9 @@ class Instant:
         space: tuple[Parameter, ...] = (X, KIND),
         dies_of_stop: bool = False,
         tells: int = 1,
+        warmup: int = 0,
     ) -> None:
-        self._dies_of_stop, self._tells = dies_of_stop, tells
+        self._dies_of_stop, self._tells, self._warmup = dies_of_stop, tells, warmup
         self.count, self._score, self._epochs, self._fate, self._space = count, score, epochs, fate, space
         self._running: dict[Attempt, Fitting] = {}
         self._news: deque[Event] = deque()
@@ -102,7 +103,7 @@ class Instant:
             self._news.append(AttemptEnd(attempt, How.FINISHED, 0.0, failure=Failure("ValueError", str(error))))
             return
         fitting.epoch = 1
-        self._news.append(Built(attempt, 100, "a model", "instant"))
+        self._news.append(Built(attempt, 100, "a model", "instant", self._warmup))
 
     def _end(self, fitting: Fitting, how: How, reason: str = "") -> None:
         scores = {epoch: self._score(fitting.values, epoch) for epoch in range(1, fitting.epoch)}

@@ -22,6 +22,13 @@ def build(hp):
     model.compile(keras.optimizers.Adam(schedule), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
+def warming(hp):
+    model = build(hp)
+    steps = 2 * hp.task.steps_per_epoch + 1
+    schedule = keras.optimizers.schedules.CosineDecay(0.0, 40, warmup_target=0.05, warmup_steps=steps)
+    model.compile(keras.optimizers.Adam(schedule), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
 def infinite(hp):
     model = build(hp)
     model.compile("sgd", loss=lambda true, predicted: keras.ops.sum(predicted) / 0.0)
@@ -101,6 +108,16 @@ def test_a_fit_asks_tells_its_model_and_measures_every_epoch(recipe):
     assert set(talk.told[2].metrics) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
     assert (end.how, end.epochs, end.failure) == (How.FINISHED, 4, None)
     assert end.score == max(event.metrics["val_accuracy"] for event in talk.told[2:])
+
+
+@pytest.mark.parametrize(("build", "epochs"), [("warming", 3), ("build", 0)])
+def test_a_fit_tells_with_its_model_how_many_epochs_the_learning_rate_climbs(recipe, build, epochs):
+    _, talk = go(recipe(build))
+
+    (built,) = [event for event in talk.told if isinstance(event, Built)]
+    rates = [event.metrics["learning_rate"] for event in talk.told if isinstance(event, Measure)]
+    assert built.warmup_epochs == epochs
+    assert rates.index(max(rates)) + 1 == max(1, epochs)
 
 
 def test_known_values_are_not_asked_again(recipe):

@@ -1,15 +1,16 @@
 """The ledger keeps what was written, in order, and says so when it does not."""
 
+import json
 import math
 import sqlite3
 
 import pytest
 
 from hpsearch.errors import StateDamaged
-from hpsearch.ledger import Ledger
+from hpsearch.ledger import Ledger, _checksum
 from hpsearch.records import Answered, Asked, FinalistsChosen
 from hpsearch.space import Condition, Parameter
-from hpsearch.trial import Attempt, Fit, Measure, Trial
+from hpsearch.trial import Attempt, Built, Fit, Measure, Trial
 
 ASKED = Asked(Trial(0, {"whole": 1, "part": 1.0, "truth": True, "word": "1"}))
 CHOICE = Parameter("a", "choice", 1, choices=(1, 2.0, True, "x"), conditions=(Condition("b", (True,)),))
@@ -47,6 +48,18 @@ def test_numbers_that_json_does_not_know_survive(path):
 
     assert math.isnan(news.body.metrics["loss"])
     assert news.body.metrics["val_loss"] == -math.inf
+
+
+def test_a_model_from_before_warmups_were_told_has_none(path):
+    written(path, Built(Attempt(Fit(0, 1)), 100, "a model", "graph", 2))
+    with sqlite3.connect(path) as db:
+        (*marks, text) = db.execute("SELECT number, time_ms, searched, kind, body FROM log").fetchone()
+        old = json.dumps({name: value for name, value in json.loads(text).items() if name != "warmup_epochs"}).encode()
+        db.execute("UPDATE log SET body = ?, checksum = ?", (old, _checksum(*marks, old)))
+
+    (news,) = Ledger(path, writer=False).read()
+
+    assert news.body.warmup_epochs == 0
 
 
 def test_a_reader_sees_only_what_is_committed(path):

@@ -173,6 +173,40 @@ def test_a_pruner_stops_a_trial_with_its_reason(begin):
     assert max(result.best_epoch for result in study.state.results) < 50
 
 
+def test_a_pruners_wish_is_let_pass_while_the_trial_warms_up(begin):
+    study, splits = begin()
+
+    go(study, splits, Instant(epochs=9, warmup=6), pruner=Impatient(after=2))
+
+    assert {(result.status, result.reason) for result in study.state.results} == {(Status.PRUNED, "enough after 6")}
+
+
+def test_a_trial_taken_up_in_its_warmup_is_stopped_no_sooner(begin):
+    study, splits = begin(search={"trials": 1})
+    polls = iter(range(10_000))
+    with pytest.raises(Interrupted):
+        go(study, splits, Instant(epochs=9, warmup=6), pruner=Impatient(2), leave=lambda: next(polls) > 6)
+    reached = max(news.body.epoch for news in study.ledger.read() if isinstance(news.body, Measure))
+    study.close()
+
+    again = Study(study.experiment, study.paths)
+    go(again, splits, Instant(epochs=9, warmup=6), pruner=Impatient(2))
+
+    assert 2 < reached < 6
+    assert again.state.results[0].reason == "enough after 6"
+
+
+def test_a_pruner_hears_every_epoch_of_a_warmup(begin):
+    study, splits = begin(search={"trials": 1})
+    heard = []
+    pruner = Lenient()
+    pruner.hear = lambda trial, epoch, score: heard.append(epoch)
+
+    go(study, splits, Instant(warmup=3), pruner=pruner)
+
+    assert heard == [1, 2, 3, 4]
+
+
 def test_folds_of_a_trial_share_its_values_and_its_score_is_their_mean(begin):
     study, splits = begin(data={"folds": 4}, search={"trials": 2})
 

@@ -87,6 +87,7 @@ class _Run:
 
         from hpsearch.worker import building, checkpoint, loops
         from hpsearch.worker.rows import Rows
+        from hpsearch.worker.warmup import warmup_epochs
 
         keras.utils.set_random_seed(derive(self._fit.seed, "model"))
         keras.config.set_dtype_policy(self._recipe.steps.precision)
@@ -99,11 +100,15 @@ class _Run:
         seed = derive(self._fit.seed, "order")
         loop, xla = self._recipe.loop, self._recipe.steps.xla
         self._loop = loops.make_loop(self._model, rows, batch_size=batch_size, seed=seed, loop=loop, xla=xla)
-        self._wire.tell(Built(self._order.attempt, self._model.count_params(), _summary(self._model), self._loop.kind))
+        self._wire.tell(self._built(warmup_epochs(self._model, len(rows.train), batch_size)))
         if saved := checkpoint.load(self._folder / "checkpoint.bin"):
             checkpoint.restore(saved, self._model)
             self._progress.__dict__.update(saved.state)
             self._tell_measure()  # the coordinator may have been killed before it had written this down
+
+    def _built(self, warmup: int) -> Built:
+        model = self._model
+        return Built(self._order.attempt, model.count_params(), _summary(model), self._loop.kind, warmup)
 
     def _batch_size(self, values: Values) -> int:
         sizes = self._recipe.batch_sizes

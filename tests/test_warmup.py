@@ -1,0 +1,55 @@
+"""How a warm-up is found in a compiled model."""
+
+import keras
+import pytest
+
+from hpsearch.worker.warmup import warmup_epochs
+
+schedules = keras.optimizers.schedules
+
+
+@keras.saving.register_keras_serializable()
+class Ramp(schedules.LearningRateSchedule):
+    """A schedule as a person might write it; it has a config only where it is given steps."""
+
+    def __init__(self, warmup_steps=None):
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step):
+        return 0.1
+
+    def get_config(self):
+        return {"warmup_steps": self.warmup_steps} if self.warmup_steps else super().get_config()
+
+
+def compiled(optimizer):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.compile(optimizer, loss="mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("rate", "epochs"),
+    [
+        (schedules.CosineDecay(0.0, 90, warmup_target=0.1, warmup_steps=20), 2),
+        (schedules.CosineDecay(0.0, 90, warmup_target=0.1, warmup_steps=21), 3),
+        (schedules.CosineDecay(0.1, 90, warmup_steps=20), 0),
+        (schedules.CosineDecay(0.1, 90), 0),
+        (schedules.ExponentialDecay(0.1, 10, 0.5), 0),
+        (0.1, 0),
+        (Ramp(warmup_steps=35), 4),
+        (Ramp(), 0),
+    ],
+)
+def test_a_warmup_is_counted_in_begun_epochs(rate, epochs):
+    model = compiled(keras.optimizers.SGD(rate))
+
+    assert warmup_epochs(model, rows=95, batch_size=10) == epochs
+
+
+def test_the_warmup_of_a_wrapped_optimizer_is_found():
+    rate = schedules.CosineDecay(0.0, 90, warmup_target=0.1, warmup_steps=20)
+
+    model = compiled(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(rate)))
+
+    assert warmup_epochs(model, rows=100, batch_size=10) == 2
