@@ -18,6 +18,7 @@ import pytest
 
 from hpsearch import paths, records
 from hpsearch.experiment import Experiment
+from hpsearch.ledger import Ledger
 from hpsearch.records import (
     AttemptBegan,
     Finalist,
@@ -68,6 +69,11 @@ def trial_story(number: int, scores: list[float], status: Status = Status.COMPLE
 def began(experiment: Experiment = EXPERIMENT) -> list[Any]:
     facts = {"data_digest": "abc123", "git_commit": "0f1e2d", "keras": "3.15.1"}
     return [SessionBegan("tiny", experiment.model_dump(mode="json"), {}, (), facts), SpaceFound((RATE, DEPTH))]
+
+
+def pruning(pruner: str, **data: int) -> Experiment:
+    search = {"trials": 3, "pruner": pruner}
+    return Experiment.model_validate({**EXPERIMENT.model_dump(exclude_none=True), "search": search, "data": data})
 
 
 def finals() -> list[Any]:
@@ -187,6 +193,22 @@ def test_hearing_a_story_twice_is_as_good_as_once(project):
     hear_all(place, whole_story())
 
     assert everything(place) == once
+
+
+def test_the_studys_description_says_what_pruning_spared(project):
+    experiment, ledger = pruning("median"), paths.make(project.study("tiny").folder) / "ledger.db"
+    stopped = trial_story(1, [0.4], Status.PRUNED)
+    stopped[-2] = replace(stopped[-2], how=How.INTERRUPTED)
+    story = told([*began(experiment), *trial_story(0, [0.5, 0.8, 0.7]), *stopped, *finals()])
+    with closing(Ledger(ledger)) as written:
+        for news in story:
+            written.write(news.body)
+    place = replace(place_in(project), ledger=ledger)
+
+    hear_all(place, story, experiment)
+
+    told_there = runs_of(place)["study"].data.tags["mlflow.note.content"]
+    assert "Pruning: 1 of 2 trials were stopped early; 2 of 6 epochs were not trained (33 %)." in told_there
 
 
 def test_hearing_each_record_by_a_tracker_made_anew_comes_to_the_same(project):

@@ -1,15 +1,15 @@
 import io
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from rich.console import Console
-from test_mlflow import began, told, trial_story, whole_story
+from test_mlflow import began, pruning, told, trial_story, whole_story
 
 from hpsearch.records import Asked, SessionBegan
 from hpsearch.report.facts import Facts, gather
 from hpsearch.report.html import page, write_report
 from hpsearch.report.terminal import show
-from hpsearch.trial import Failure, Status, Trial, TrialResult
+from hpsearch.trial import Failure, How, Status, Trial, TrialResult
 
 
 def asked_story() -> list:
@@ -77,6 +77,30 @@ def test_the_terminal_shows_the_winner_and_what_failed():
 
     assert "winner: trial 0, test accuracy 0.8100 on 100 rows" in out.getvalue()
     assert "ValueError: too deep" in out.getvalue()
+
+
+def test_what_pruning_spared_is_told_on_the_terminal_on_the_page_and_to_programs():
+    out, pruned = io.StringIO(), trial_story(1, [0.4], Status.PRUNED)
+    pruned[-2] = replace(pruned[-2], how=How.INTERRUPTED)
+    story = [*began(pruning("asha")), Asked(Trial(0)), Asked(Trial(1)), *trial_story(0, [0.5, 0.6, 0.7]), *pruned]
+
+    facts = gather(told(story))
+    show(facts, Console(file=out, width=120))
+
+    words = "1 of 2 trials were stopped early; 2 of 6 epochs were not trained (33 %)"
+    assert words in out.getvalue()
+    assert words in page(facts)
+    assert "<b>33 %</b><span>of the epochs spared by pruning</span>" in page(facts)
+    assert asdict(facts)["pruning"] == {
+        "stopped_trials": 1, "ended_trials": 2, "spared_epochs": 2, "asked_epochs": 6,
+    }  # fmt: skip
+
+
+def test_a_study_without_a_pruner_says_nothing_of_pruning():
+    facts = gather(asked_story())
+
+    assert facts.pruning is None
+    assert "pruning" not in page(facts).partition("Where it comes from")[0]
 
 
 def test_an_empty_study_has_facts():

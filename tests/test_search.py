@@ -16,6 +16,7 @@ from hpsearch.leaving import Leave
 from hpsearch.protocols import Brief, Pruning, Turn
 from hpsearch.records import FinalistsChosen, SessionBegan
 from hpsearch.search import candidates, search
+from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import How, Measure, Status, Trial, TrialResult
@@ -205,6 +206,19 @@ def test_a_pruner_hears_every_epoch_of_a_warmup(begin):
     go(study, splits, Instant(warmup=3), pruner=pruner)
 
     assert heard == [1, 2, 3, 4]
+
+
+def test_the_epochs_that_pruning_spared_are_those_the_ledger_lacks(begin):
+    study, splits = begin(search={"trials": 5, "pruner": "median"}, data={"folds": 2}, train={"epochs": 8})
+    session(study)
+
+    go(study, splits, Instant(epochs=8, count=2), pruner=Impatient(after=3))
+
+    trained = [news.body for news in study.ledger.read() if isinstance(news.body, Measure)]
+    spared = count(study.ledger.read())
+    assert (spared.stopped_trials, spared.ended_trials) == (5, 5)
+    assert (spared.spared_epochs, spared.asked_epochs) == (80 - len(trained), 80)
+    assert len(trained) < 40
 
 
 def test_folds_of_a_trial_share_its_values_and_its_score_is_their_mean(begin):

@@ -8,6 +8,7 @@ from hpsearch.objective import Objective
 from hpsearch.provenance import redacted
 from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SessionEnded, SpaceFound, Verdict
 from hpsearch.space import Values
+from hpsearch.sparing import Spared, Sparing
 from hpsearch.state import State
 from hpsearch.trial import Failure, Fit, Measure, Status
 
@@ -32,12 +33,16 @@ class TrialFacts:
 
 @dataclass
 class Facts:
-    """A whole study; `trials` come best first, those without a score last. Times in seconds."""
+    """A whole study; `trials` come best first, those without a score last. Times in seconds.
+
+    `pruning` is None where the study has no pruner.
+    """
 
     name: str = ""
     objective: str = "max val_accuracy"
     trials: list[TrialFacts] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    pruning: Spared | None = None
     experiment: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     fixed: Values = field(default_factory=dict)
@@ -78,9 +83,10 @@ class _Curves:
 
 def gather(story: Iterable[News]) -> Facts:
     """Fold a study's records, from the first, into facts; a story that stops anywhere will do."""
-    state, facts, curves = State(), Facts(), _Curves()
+    state, facts, curves, sparing = State(), Facts(), _Curves(), Sparing()
     for news in story:
         state.take(news)
+        sparing.take(news)
         match news.body:
             case Measure() as measure:
                 curves.take(measure)
@@ -96,6 +102,7 @@ def gather(story: Iterable[News]) -> Facts:
             case SessionEnded(finished, reason):
                 facts.finished, facts.reason = finished, reason
     facts.verdict, facts.searched, facts.openings = state.verdict, state.searched, state.openings
+    facts.pruning = sparing.spared()
     _add_trials(facts, state, curves)
     return facts
 

@@ -61,6 +61,8 @@ def _figures(facts: Facts) -> Iterator[tuple[str, str]]:
         yield words.score(facts.best.score), f"{facts.objective.split()[-1]} of trial {facts.best.number} in the search"
     yield str(len(facts.trials)), "trials"
     yield words.span(facts.searched), "of searching"
+    if facts.pruning:
+        yield f"{100 * facts.pruning.share:.0f} %", "of the epochs spared by pruning"
 
 
 def _finalists(facts: Facts) -> Iterator[dict[str, Any]]:

@@ -40,6 +40,8 @@ def summary(facts: Facts) -> list[str]:
     ended = ", ".join(f"{count} {status}" for status, count in facts.counts.items())
     trials = words.count(len(facts.trials), "trial")
     lines = [f"{words.clean(facts.name)}: {trials} ({ended}) in {words.span(facts.searched)} of searching"]
+    if facts.pruning:
+        lines.append(f"pruning: {facts.pruning}")
     if facts.verdict:
         lines += _finals(facts)
     elif facts.best:

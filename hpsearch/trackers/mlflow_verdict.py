@@ -65,8 +65,10 @@ def table_tag() -> dict[str, str]:
     return {"mlflow.loggedArtifacts": json.dumps(listed)}
 
 
-def note(study: str, verdict: Verdict, values: Mapping[str, str], counts: Mapping[str, int], best: str) -> str:
-    """The study's description in Markdown."""
+def note(
+    study: str, verdict: Verdict, values: Mapping[str, str], counts: Mapping[str, int], best: str, pruning: str = ""
+) -> str:
+    """The study's description in Markdown; `pruning` says in words what was spared, if a pruner was at work."""
     finalists = [
         f"| {finalist.trial}{' ★' if finalist.trial == verdict.winner else ''} | {_mean(finalist.scores)} "
         f"| {_mean(finalist.test_accuracies)} |"
@@ -79,6 +81,7 @@ def note(study: str, verdict: Verdict, values: Mapping[str, str], counts: Mappin
             f"Test accuracy: **{verdict.test_accuracy:.4f}** on {verdict.test_rows} rows that the search never saw.",
             "",
             f"Trials: {ended}. Best score in the search: {best}.",
+            *(["", f"Pruning: {pruning}."] if pruning else []),
             "",
             "| finalist | validation, mean over seeds | test accuracy, mean over seeds |",
             "|---|---|---|",

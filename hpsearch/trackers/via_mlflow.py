@@ -16,6 +16,7 @@ from hpsearch.ledger import Ledger
 from hpsearch.protocols import Tracker
 from hpsearch.provenance import FREE, redacted
 from hpsearch.records import AttemptBegan, News, SessionBegan, SessionEnded, SpaceFound, TestOpened, Verdict
+from hpsearch.sparing import Spared, count
 from hpsearch.trackers import mlflow_verdict, words
 from hpsearch.trackers.mlflow_model import log_model
 from hpsearch.trackers.mlflow_runs import Run, Runs
@@ -34,13 +35,17 @@ class NotHeard(HpsearchError):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the study's runs are: MLflow's address and experiment, the study's own id and its folder of fits."""
+    """Where the study's runs are: MLflow's address and experiment, the study's own id and its folder of fits.
+
+    From the `ledger`, where there is one, the study's run is told in the end what pruning spared.
+    """
 
     uri: str
     experiment: str
     study_id: str
     fits: Path
     artifacts: str | None = None
+    ledger: Path | None = None
 
 
 def for_study(project: paths.Project, experiment: Experiment, call: Call) -> Callable[[], Tracker] | None:
@@ -55,7 +60,7 @@ def for_study(project: paths.Project, experiment: Experiment, call: Call) -> Cal
     def made() -> Tracker:
         with _told_apart():
             uri = prepare_store(project, wanted.mlflow or None, name)
-            return ViaMLflow(experiment, Place(uri, name, study_id(folder), folder.fits), call)
+            return ViaMLflow(experiment, Place(uri, name, study_id(folder), folder.fits, ledger=folder.ledger), call)
 
     return made
 
@@ -253,9 +258,20 @@ class ViaMLflow:
         values = {} if winner.gone else self._client.get_run(winner.id).data.params
         scores = sorted(self._scores(), key=self._experiment.objective.key)
         best = words.score(scores[0] if scores else None)
-        text = mlflow_verdict.note(self._experiment.name, verdict, values, counts, best)
+        pruning = str(self._spared() or "")
+        text = mlflow_verdict.note(self._experiment.name, verdict, values, counts, best, pruning)
         told = {"mlflow.note.content": text, "hpsearch.winner": verdict.winner}
         self._runs.write(study, time_ms, {"test_accuracy": verdict.test_accuracy}, tags=told)
+
+    def _spared(self) -> Spared | None:
+        """What pruning spared: the one figure that MLflow's own runs do not add up to."""
+        if self._place.ledger is None or self._experiment.search.pruner == "none":
+            return None
+        ledger = Ledger(self._place.ledger, writer=False)
+        try:
+            return count(ledger.read())
+        finally:
+            ledger.close()
 
     def _session_ended(self, ended: SessionEnded, news: News) -> None:
         self._interrupt(news.time_ms)
