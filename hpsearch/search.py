@@ -32,7 +32,7 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
                     case Question(attempt, parameter):
                         crew.answer(attempt, desk.answer(attempt.fit.trial, parameter))
                     case Built() | Measure() if reason := pruning.hear(event):
-                        crew.stop(reason, trial=event.attempt.fit.trial)
+                        crew.stop(reason, trial=event.attempt.fit.trial, at_once=True)
                     case AttemptEnd(attempt) if result := desk.fit_ended(event, pruning.reason(attempt.fit.trial)):
                         crew.stop("the trial has ended", trial=result.trial.number, at_once=True)
                         pruning.forget(result.trial.number)

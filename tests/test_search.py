@@ -174,6 +174,22 @@ def test_a_pruner_stops_a_trial_with_its_reason(begin):
     assert max(result.best_epoch for result in study.state.results) < 50
 
 
+def test_a_pruned_trial_is_stopped_in_the_epoch_that_it_had_begun_meanwhile(begin):
+    study, splits = begin(search={"trials": 1})
+    executor, stops = Instant(epochs=9), []
+
+    def stop(attempt, reason, *, at_once=False):
+        stops.append((reason, at_once))
+        Instant.stop(executor, attempt, reason, at_once=at_once)
+
+    executor.stop = stop
+
+    go(study, splits, executor, pruner=Impatient(after=3))
+
+    assert stops[0] == ("enough after 3", True)
+    assert study.state.results[0].best_epoch == 3
+
+
 def test_a_pruners_wish_is_let_pass_while_the_trial_warms_up(begin):
     study, splits = begin()
 
