@@ -2,6 +2,8 @@
 
 ASHA, the asynchronous successive halving algorithm, in its stopping form (Li et al. 2018, arXiv:1810.05934,
 section 3.1): a trial that comes to a rung goes on if it is among the best 1/η of those that came there so far.
+With η = 3 a search of 4 to 9 epochs has one rung (3), one of 10 to 27 epochs two (3 and 9). What that saves and
+risks was measured on the shipped experiments: docs/pruning.md.
 """
 
 from collections import defaultdict

@@ -2,6 +2,9 @@
 
 The median stopping rule of Google Vizier (Golovin et al. 2017, KDD, section 3.2.2): a trial is stopped at an
 epoch if its best score by then is worse than the median of the other trials' running means up to that epoch.
+Vizier's others are the completed trials; here they are all that came to the epoch, so that it can begin sooner.
+A best score against means is a mild rule: it stops what is clearly worse, and saves little where curves rise
+slowly (docs/pruning.md).
 """
 
 from collections import defaultdict

@@ -1,0 +1,71 @@
+"""Trains random trials of an experiment to their very end, and reads their curves back from the ledger."""
+
+from collections import defaultdict
+from statistics import fmean
+from typing import Any
+
+from pruning_replay import Curve
+
+from hpsearch import paths, study
+from hpsearch.cli.run import _Place
+from hpsearch.experiment import Experiment
+from hpsearch.finale import Finale
+from hpsearch.records import SessionBegan
+from hpsearch.search import search
+from hpsearch.session import Session, Surroundings
+from hpsearch.trial import Built, Measure, Status, TrialResult
+
+
+class Searching(Session):
+    """A session that ends with its search: no finals, and no look at the test split."""
+
+    def _work(self, finale: Finale) -> tuple[str, Any]:
+        finale.executor.open(self._recipe(finale.data))
+        tuner, pruner = self._minds(finale.study)
+        try:
+            return search(finale.study, tuner, pruner, finale.crew, finale.leave), None
+        finally:
+            tuner.close()
+
+
+def unpruned(experiment: Experiment, trials: int) -> Experiment:
+    """The experiment with random trials that all run to their end, as a study of its own."""
+    changes = {"tuner": "keras-tuner.random", "tuner_options": {}, "pruner": "none", "pruner_options": {}}
+    return experiment.model_copy(
+        update={
+            "name": f"pruning-{experiment.name}",
+            "search": experiment.search.model_copy(update={**changes, "trials": trials, "time": None}),
+            "train": experiment.train.model_copy(update={"early_stopping": 0, "keep": 0}),
+            "tracking": experiment.tracking.model_copy(update={"mlflow": False}),
+        }
+    )
+
+
+def train(experiment: Experiment, project: paths.Project) -> None:
+    """Train the trials; what an earlier run of the same command trained stands."""
+    place = _Place(project, plain=True)
+    Searching(experiment, Surroundings(project, place.progress, place.say, place.watch, place.mlflow)).run()
+
+
+def curves(experiment: Experiment, project: paths.Project) -> tuple[list[Curve], dict[str, str]]:
+    """The curves of all trials that ran to their end, by number, and where the first session ran."""
+    scores: defaultdict[int, defaultdict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    warmups: dict[int, int] = {}
+    whole: set[int] = set()
+    provenance: dict[str, str] = {}
+    for news in study.read(project, experiment.name):
+        match news.body:
+            case SessionBegan() as session:
+                provenance = provenance or dict(session.provenance)
+            case Built(attempt):
+                warmups[attempt.fit.trial] = news.body.warmup_epochs
+            case Measure(attempt, epoch, metrics):
+                scores[attempt.fit.trial][epoch].append(metrics[experiment.objective.metric])
+            case TrialResult(trial, Status.COMPLETED):
+                whole.add(trial.number)
+    found = [Curve(_means(scores[trial]), warmups[trial]) for trial in sorted(whole)]
+    return [curve for curve in found if len(curve.scores) == experiment.train.epochs], provenance
+
+
+def _means(epochs: dict[int, list[float]]) -> tuple[float, ...]:
+    return tuple(fmean(epochs[epoch]) for epoch in sorted(epochs))
