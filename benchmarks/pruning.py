@@ -22,7 +22,10 @@ from hpsearch.objective import Objective
 
 RESULTS = Path(__file__).parent / "results"
 RUNGS = (3, 6, 9, 12, 27)  # where ASHA may judge, by a factor of 2 or 3
-VARIANTS = {"asha, factor 2": ("asha", {"reduction_factor": 2}), "asha, factor 4": ("asha", {"reduction_factor": 4})}
+VARIANTS = {
+    "asha, from 3": ("asha", {"min_epochs": 3}),
+    "asha, from 3 by 2": ("asha", {"min_epochs": 3, "reduction_factor": 2}),
+}
 FEWEST = 20
 RESAMPLES = 1000
 
@@ -109,10 +112,12 @@ def _print(found: dict[str, Any], judged: dict[str, Figures]) -> None:
     for rung in found["rungs"]:
         cells = [f"{rung[name]:.2f} | {_span(rung[f'{name}_interval'])}" for name in ("spearman", "kendall")]
         print(f"| {rung['epoch']} | {' | '.join(cells)} |")
-    print("\n| pruner | epochs saved | 95 % | best stopped | 95 % | score lost | 95 % |\n|---|---|---|---|---|---|---|")
+    print("\n| pruner | epochs saved | 95 % | best stopped | 95 % | score lost | 95 % | lost by fewer trials |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, one in judged.items():
         shares = f"{one.saved:.0%} | {_span(one.saved_interval, '.0%')} | {one.best_stopped:.0%}"
         lost = f"{_span(one.best_stopped_interval, '.0%')} | {one.loss:.4f} | {_span(one.loss_interval, '.4f')}"
+        lost += f" | {one.loss_by_fewer:.4f}"
         print(f"| {name} | {shares} | {lost} |")
 
 

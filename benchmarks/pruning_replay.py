@@ -22,11 +22,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One search: the share of epochs not trained, whether the best trial was stopped, and the score lost by it."""
+    """One search: the share of epochs not trained, whether the best trial was stopped, and the score lost by it.
+
+    `loss_by_fewer` is what a search without a pruner loses that trains as many epochs: the first few trials whole.
+    """
 
     saved: float
     stopped: bool
     loss: float
+    loss_by_fewer: float
 
 
 @dataclass(frozen=True)
@@ -39,24 +43,26 @@ class Figures:
     best_stopped_interval: tuple[float, float]
     loss: float
     loss_interval: tuple[float, float]
+    loss_by_fewer: float
 
 
 def judge(make: Callable[[], Pruner], curves: Sequence[Curve], objective: Objective, seed: int = 0) -> Figures:
     """What a pruner does with these trials in a search by two workers, in random orders."""
     chance = random.Random(seed)  # noqa: S311  # orders of arrival, no secrets
 
-    def means(drawn: Sequence[Curve], orders: int) -> tuple[float, float, float]:
+    def means(drawn: Sequence[Curve], orders: int) -> tuple[float, float, float, float]:
         outcomes = [replay(make(), chance.sample(drawn, len(drawn)), objective, chance) for _ in range(orders)]
         return (
             fmean(one.saved for one in outcomes),
             fmean(one.stopped for one in outcomes),
             fmean(one.loss for one in outcomes),
+            fmean(one.loss_by_fewer for one in outcomes),
         )
 
-    middle = means(curves, ORDERS)
+    mean_saved, mean_stopped, mean_loss, by_fewer = means(curves, ORDERS)
     drawn_anew = [means(chance.choices(curves, k=len(curves)), ORDERS_EACH) for _ in range(RESAMPLES)]
-    saved, stopped, loss = (interval(list(column)) for column in zip(*drawn_anew, strict=True))
-    return Figures(middle[0], saved, middle[1], stopped, middle[2], loss)
+    saved, stopped, loss, _ = (interval(list(column)) for column in zip(*drawn_anew, strict=True))
+    return Figures(mean_saved, saved, mean_stopped, stopped, mean_loss, loss, by_fewer)
 
 
 def replay(
@@ -79,10 +85,12 @@ def replay(
 
 def _outcome(trained: Sequence[tuple[Curve, int]], objective: Objective) -> Outcome:
     epochs = len(trained[0][0].scores)
-    best = best_of([best_of(curve.scores, objective) for curve, _ in trained], objective)
-    kept = best_of([best_of(curve.scores, objective) for curve, reached in trained if reached == epochs], objective)
-    saved = 1 - sum(reached for _, reached in trained) / (epochs * len(trained))
-    return Outcome(saved, objective.better(best, kept), abs(best - kept))
+    scores = [best_of(curve.scores, objective) for curve, _ in trained]
+    best, spent = best_of(scores, objective), sum(reached for _, reached in trained)
+    kept = best_of([score for score, (_, reached) in zip(scores, trained, strict=True) if reached == epochs], objective)
+    fewer = best_of(scores[: max(1, round(spent / epochs))], objective)
+    saved = 1 - spent / (epochs * len(trained))
+    return Outcome(saved, objective.better(best, kept), abs(best - kept), abs(best - fewer))
 
 
 def best_of(scores: Sequence[float], objective: Objective) -> float:

@@ -36,7 +36,7 @@ def test_asha_judges_at_epochs_that_grow_by_the_factor() -> None:
 
 
 def test_asha_keeps_the_best_third_that_came_to_a_rung() -> None:
-    pruner = begun(ASHA(reduction_factor=3), epochs=9)
+    pruner = begun(ASHA(reduction_factor=3, min_epochs=3), epochs=9)
 
     stops = [run(pruner, trial, [score] * 9) for trial, score in enumerate([0.1, 0.2, 0.3, 0.2, 0.4, 0.25, 0.5])]
 
@@ -44,10 +44,19 @@ def test_asha_keeps_the_best_third_that_came_to_a_rung() -> None:
 
 
 def test_asha_goes_by_the_best_score_and_not_by_the_last() -> None:
-    pruner = begun(ASHA(reduction_factor=2), epochs=9)
+    pruner = begun(ASHA(reduction_factor=2, min_epochs=3), epochs=9)
     run(pruner, 0, [0.5, 0.5, 0.5])
 
     assert run(pruner, 1, [0.9, 0.1, 0.1]) is None
+
+
+@pytest.mark.parametrize(("epochs", "rung"), [(3, None), (4, 3), (8, 4), (15, 8), (20, 10)])
+def test_asha_judges_half_way_unless_told_otherwise(epochs: int, rung: int | None) -> None:
+    pruner = begun(ASHA(), epochs=epochs)
+    for trial in range(3):
+        run(pruner, trial, [0.9] * epochs)
+
+    assert run(pruner, 3, [0.1] * epochs) == rung
 
 
 def test_asha_has_no_rung_at_the_last_epoch() -> None:

@@ -57,6 +57,7 @@ def test_the_loss_is_what_the_best_had_over_the_best_that_was_left():
     assert outcome.stopped
     assert outcome.saved == pytest.approx(5 / 80)
     assert outcome.loss == pytest.approx(1.7)
+    assert outcome.loss_by_fewer == pytest.approx(1.7)  # nine trials were paid for, and the tenth is the best
 
 
 def test_a_loss_that_falls_is_judged_downwards():
