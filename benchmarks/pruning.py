@@ -15,10 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pruning_replay import Curve, Figures, best_of, interval, judge
-
 from hpsearch import paths, plugins
 from hpsearch.objective import Objective
+from pruning_replay import Curve, Figures, best_of, interval, judge
 
 RESULTS = Path(__file__).parent / "results"
 RUNGS = (3, 6, 9, 12, 27)  # where ASHA may judge, by a factor of 2 or 3
@@ -63,9 +62,9 @@ def _arguments() -> argparse.Namespace:
 
 def _measured(given: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
-    from pruning_trials import curves, train, unpruned
 
     from hpsearch.loading import load
+    from pruning_trials import curves, train, unpruned
 
     project = paths.Project.around(given.file.absolute().parent)
     asked = load(given.file, project, given.sets)
@@ -81,7 +80,9 @@ def _measured(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _contenders() -> dict[str, tuple[str, dict[str, Any]]]:
-    shipped = {name: (name, {}) for name in plugins.known("pruners") if name != "none"}
+    shipped: dict[str, tuple[str, dict[str, Any]]] = {
+        name: (name, {}) for name in plugins.known("pruners") if name != "none"
+    }
     return shipped | VARIANTS
 
 

@@ -71,7 +71,9 @@ def replay(
     """One search in this order: a worker that is free takes the next trial, and an epoch lasts alike for all."""
     epochs = len(curves[0].scores)
     pruner.begin(Brief(objective, seed=0, trials=len(curves), epochs=epochs))
-    waiting, running, trained = list(range(len(curves))), {}, {}
+    waiting = list(range(len(curves)))
+    running: dict[int, int] = {}
+    trained: dict[int, int] = {}
     while waiting or running:
         while waiting and len(running) < workers:
             running[waiting.pop(0)] = 0

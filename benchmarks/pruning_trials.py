@@ -4,8 +4,6 @@ from collections import defaultdict
 from statistics import fmean
 from typing import Any
 
-from pruning_replay import Curve
-
 from hpsearch import paths, study
 from hpsearch.cli.run import _Place
 from hpsearch.experiment import Experiment
@@ -14,13 +12,13 @@ from hpsearch.records import SessionBegan
 from hpsearch.search import search
 from hpsearch.session import Session, Surroundings
 from hpsearch.trial import Built, Measure, Status, TrialResult
+from pruning_replay import Curve
 
 
 class Searching(Session):
     """A session that ends with its search: no finals, and no look at the test split."""
 
     def _work(self, finale: Finale) -> tuple[str, Any]:
-        finale.executor.open(self._recipe(finale.data))
         tuner, pruner = self._minds(finale.study)
         try:
             return search(finale.study, tuner, pruner, finale.crew, finale.leave), None

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from pruning_replay import Curve, judge, replay
 from test_search import Impatient, Lenient
 
 from hpsearch.objective import Objective
 from hpsearch.protocols import Pruning
 from hpsearch.pruners.asha import ASHA
 from hpsearch.pruners.median import Median
+from pruning_replay import Curve, judge, replay
 
 UP, DOWN = Objective.parse("max val_accuracy"), Objective.parse("min val_loss")
 PROGRAM = Path(__file__).parent.parent / "benchmarks" / "pruning.py"
