@@ -89,6 +89,7 @@ class Built:
     """The model of an attempt stands: its number of weights, Keras's own summary of it, and its warm-up.
 
     `warmup_epochs` is how long its learning rate climbs before it falls; the scores of these epochs judge nobody.
+    `building` and `tracing` are the seconds that build_model and the training graphs took.
     """
 
     attempt: Attempt
@@ -96,6 +97,8 @@ class Built:
     summary: str
     loop: str
     warmup_epochs: int = 0
+    building: float = 0.0
+    tracing: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -94,21 +94,26 @@ class _Run:
         values: Values = dict(self._order.values)
         batch_size = self._batch_size(values)
         rows = Rows.open(self._recipe.data / "train", self._order.split, self._recipe.class_weights)
+        began = time.monotonic()
         self._model = building.build(
             building.find_build(self._recipe.root, self._recipe.build), self._parameters(values, batch_size, rows)
         )
+        built = time.monotonic()
         seed = derive(self._fit.seed, "order")
         loop, xla = self._recipe.loop, self._recipe.steps.xla
         self._loop = loops.make_loop(self._model, rows, batch_size=batch_size, seed=seed, loop=loop, xla=xla)
-        self._wire.tell(self._built(warmup_epochs(self._model, len(rows.train), batch_size)))
+        warmup = warmup_epochs(self._model, len(rows.train), batch_size)
+        self._wire.tell(self._built(warmup, built - began, time.monotonic() - built))
         if saved := checkpoint.load(self._folder / "checkpoint.bin"):
             checkpoint.restore(saved, self._model)
             self._progress.__dict__.update(saved.state)
             self._tell_measure()  # the coordinator may have been killed before it had written this down
 
-    def _built(self, warmup: int) -> Built:
-        model = self._model
-        return Built(self._order.attempt, model.count_params(), _summary(model), self._loop.kind, warmup)
+    def _built(self, warmup: int, building: float, tracing: float) -> Built:
+        model, loop = self._model, self._loop.kind
+        return Built(
+            self._order.attempt, model.count_params(), _summary(model), loop, warmup, building, tracing
+        )  # fmt: skip
 
     def _batch_size(self, values: Values) -> int:
         sizes = self._recipe.batch_sizes
