@@ -6,23 +6,29 @@ because SQLite's own check does not see a flipped digit. Everything else (the st
 the tuner's memory, MLflow) is a fold of this log and can be made again from it.
 """
 
+import json
+import re
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Collection, Generator, Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
+from pydantic_core import from_json
 
 from hpsearch.errors import StateDamaged
-from hpsearch.records import Body, News
+from hpsearch.records import Answered, Body, News
+from hpsearch.space import Parameter
 
 SCHEMA = 1
 GROUP_ROWS = 500
 GROUP_SECONDS = 0.05
 KINDS = {kind.__name__: kind for kind in get_args(Body)}
+_PARAMETER = TypeAdapter(Parameter)
+_ANSWERED = re.compile(rb'\{"trial":(\d+),"parameter":(\{.*\}),"value":(.*)\}', re.DOTALL)  # as `write` writes it
 TABLE = """CREATE TABLE log (
     number INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, searched REAL NOT NULL,
     kind TEXT NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT"""
@@ -31,6 +37,19 @@ TABLE = """CREATE TABLE log (
 @cache
 def _codec(kind: str) -> TypeAdapter[Body]:
     return TypeAdapter(KINDS[kind])
+
+
+@lru_cache(maxsize=4096)
+def _parameter(text: bytes) -> Parameter:
+    """One record for all answers to the same question: a long study has a dozen answers a trial."""
+    return _PARAMETER.validate_json(text)
+
+
+def _read(kind: str, text: bytes) -> Body:
+    if kind == Answered.__name__ and (parts := _ANSWERED.fullmatch(text)):
+        number, parameter, value = parts.groups()
+        return Answered(int(number), _parameter(parameter), from_json(value))
+    return _codec(kind).validate_json(text)
 
 
 def _checksum(number: int, time_ms: int, searched: float, kind: str, body: bytes) -> int:
@@ -85,7 +104,11 @@ class Ledger:
             self._db.execute("ROLLBACK")
         self._rows, self._last = 0, self._count()
 
-    def read(self, after: int = 0) -> Iterator[News]:
+    def waiting(self, after: int) -> int:
+        """How many records come after a number."""
+        return max(0, self._count() - after)
+
+    def read(self, after: int = 0) -> Generator[News]:
         """All records after a number, in order; raise StateDamaged at the first that is not what was written."""
         try:
             for number, time_ms, searched, kind, text, checksum in self._db.execute(
@@ -94,11 +117,21 @@ class Ledger:
                 after += 1
                 if number != after or kind not in KINDS or checksum != _checksum(number, time_ms, searched, kind, text):
                     raise _damaged(self._path, f"record {after} is missing or is not what was written")
-                yield News(number, time_ms, searched, _codec(kind).validate_json(text))
-        except ValidationError as error:
+                yield News(number, time_ms, searched, _read(kind, text))
+        except ValueError as error:  # pydantic's ValidationError is one
             raise _damaged(self._path, f"record {after} is of another version of hpsearch") from error
         except sqlite3.DatabaseError as error:
             raise _damaged(self._path, str(error)) from error
+
+    def recall(self, kinds: Collection[type[Body]]) -> Iterator[News]:
+        """The records of some kinds, in order, of a log that was read whole before: they are not checked again."""
+        names = json.dumps([kind.__name__ for kind in kinds])
+        for number, time_ms, searched, kind, text in self._db.execute(
+            "SELECT number, time_ms, searched, kind, body FROM log "
+            "WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY number",
+            (names,),
+        ):
+            yield News(number, time_ms, searched, _read(kind, text))
 
     def close(self) -> None:
         """Commit and let go of the file."""

@@ -109,3 +109,41 @@ def test_a_ledger_of_a_newer_program_is_refused(path):
 
     with pytest.raises(StateDamaged, match="newer hpsearch"):
         Ledger(path)
+
+
+def test_some_kinds_are_recalled_in_their_order(path):
+    measured = Measure(Attempt(Fit(0, 1)), 1, {"loss": 0.5}, 0.1)
+    written(path, ASKED, measured, FinalistsChosen((1,)), ASKED, measured)
+
+    recalled = list(Ledger(path, writer=False).recall((Measure, FinalistsChosen)))
+
+    assert [news.number for news in recalled] == [2, 3, 5]
+    assert [news.body for news in recalled] == [measured, FinalistsChosen((1,)), measured]
+
+
+def test_answers_to_one_question_share_it_and_like_questions_stay_apart(path):
+    ones, truths = (Parameter("a", "choice", choices[0], choices=choices) for choices in ((1, 0), (True, False)))
+    written(path, Answered(0, ones, 1), Answered(1, ones, 0), Answered(2, truths, True))
+
+    first, second, third = (news.body for news in Ledger(path, writer=False).read())
+
+    assert first.parameter is second.parameter
+    assert [type(choice) for choice in third.parameter.choices] == [bool, bool]
+    assert [type(answer.value) for answer in (first, second, third)] == [int, int, bool]
+
+
+def test_an_answer_in_odd_words_is_read_as_it_was_written(path):
+    odd = Parameter('a","value":1', "choice", '"}', choices=('"}', '},"value":2}', "\n"))
+    written(path, Answered(0, odd, '},"value":2}'))
+
+    (news,) = Ledger(path, writer=False).read()
+
+    assert news.body == Answered(0, odd, '},"value":2}')
+
+
+def test_waiting_records_are_counted_without_reading_them(path):
+    written(path, ASKED, ASKED, ASKED)
+
+    ledger = Ledger(path, writer=False)
+
+    assert [ledger.waiting(after) for after in (0, 2, 3)] == [3, 1, 0]
