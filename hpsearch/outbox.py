@@ -7,15 +7,18 @@ fails or is away is tried again later from the same record, and never holds up t
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from hpsearch.ledger import Ledger
 from hpsearch.paths import write_text
-from hpsearch.protocols import Tracker
+from hpsearch.protocols import Batching, Tracker
 from hpsearch.records import News
 
 POLL_SECONDS = 0.25
 SAVE_SECONDS = 1.0
+BATCH = 500  # records between two flushes of a tracker that can write many at once
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -27,7 +30,7 @@ class Outbox:
         self._ledger, self._cursor, self._made = ledger, cursor, made
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._finish, self._quit = threading.Event(), threading.Event()
-        self._heard = self._read_cursor()
+        self._heard, self._saved = self._read_cursor(), time.monotonic()
         self.trouble = ""
 
     def start(self) -> None:
@@ -50,7 +53,7 @@ class Outbox:
         """How many records the tracker has not heard."""
         ledger = Ledger(self._ledger, writer=False)
         try:
-            return sum(1 for _ in ledger.read(self._heard))
+            return ledger.waiting(self._heard)
         finally:
             ledger.close()
 
@@ -73,27 +76,33 @@ class Outbox:
                 return
 
     def _follow(self) -> None:
-        ledger, tracker = Ledger(self._ledger, writer=False), self._made()
-        saved = time.monotonic()
-        try:
-            while not self._quit.is_set():
-                last_round = self._finish.is_set()
-                for news in ledger.read(self._heard):
-                    self._pass_on(tracker, news)
-                    if time.monotonic() - saved > SAVE_SECONDS:
-                        self._save()
-                        saved = time.monotonic()
-                if last_round:
-                    return
-                self._finish.wait(POLL_SECONDS)
-        finally:
-            tracker.close()
-            self._save()
-            ledger.close()
+        with closing(Ledger(self._ledger, writer=False)) as ledger, closing(self._made()) as tracker:
+            try:
+                while not self._quit.is_set():
+                    last_round = self._finish.is_set()
+                    self._catch_up(ledger, tracker)
+                    if last_round:
+                        return
+                    self._finish.wait(POLL_SECONDS)
+            finally:
+                self._save()
 
-    def _pass_on(self, tracker: Tracker, news: News) -> None:
-        tracker.hear(news)
-        self._heard, self.trouble = news.number, ""
+    def _catch_up(self, ledger: Ledger, tracker: Tracker) -> None:
+        most = BATCH if isinstance(tracker, Batching) else 1
+        while not self._quit.is_set() and (batch := self._next(ledger, most)):
+            for news in batch:
+                tracker.hear(news)
+            if isinstance(tracker, Batching):
+                tracker.flush()
+            self._heard, self.trouble = batch[-1].number, ""
+            if time.monotonic() - self._saved > SAVE_SECONDS:
+                self._save()
+
+    def _next(self, ledger: Ledger, most: int) -> list[News]:
+        """The next records; the ledger is not kept open for reading, or its write-ahead log could not shrink."""
+        with closing(ledger.read(self._heard)) as records:
+            return list(islice(records, most))
 
     def _save(self) -> None:
         write_text(self._cursor, str(self._heard))
+        self._saved = time.monotonic()

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from hpsearch.objective import Objective
 from hpsearch.orders import Event, Order, Recipe
 from hpsearch.records import Answered, Asked, News
 from hpsearch.space import Parameter, Value
 from hpsearch.trial import Attempt, Trial, TrialResult
+
+Past = Asked | Answered | TrialResult
 
 
 class Turn(Enum):
@@ -34,7 +36,7 @@ class Brief:
     trials: int | None
     epochs: int
     space: tuple[Parameter, ...] = ()
-    history: tuple[Asked | Answered | TrialResult, ...] = ()
+    history: tuple[Past, ...] = ()
 
 
 class Tuner(Protocol):
@@ -162,6 +164,14 @@ class Tracker(Protocol):
 
     def close(self) -> None:
         """Write out what is still in hand."""
+
+
+@runtime_checkable
+class Batching(Tracker, Protocol):
+    """A tracker that may hold back what it hears, to write much of it at once."""
+
+    def flush(self) -> None:
+        """Write out what is held back. If this raises, everything heard since the last flush is told again."""
 
 
 class Exporter(Protocol):

@@ -446,3 +446,36 @@ def test_the_report_table_is_in_the_shape_that_the_ui_shows(project):
     )
     assert table["columns"][0] == "class"
     assert table["data"][0] == ["nought", 0.9, 0.8, 0.85, 50.0]
+
+
+def test_many_records_of_a_run_go_in_one_request(project):
+    place = place_in(project)
+    tracker = ViaMLflow(EXPERIMENT, place, no_model)
+    asked, send = [], tracker._client.log_batch
+    tracker._client.log_batch = lambda run, *batch: asked.append(run) or send(run, *batch)
+
+    for news in told([*began(), *trial_story(0, [0.5, 0.8, 0.7]), *trial_story(1, [0.4, 0.5])]):
+        tracker.hear(news)
+    tracker.flush()
+
+    assert len(asked) == len(set(asked)) == 3  # the study's run and one a trial
+    assert runs_of(place)["search 0"].data.metrics["val_accuracy"] == 0.7
+
+
+def test_a_batch_that_did_not_get_through_can_be_told_again(project):
+    place = place_in(project)
+    hear_all(whole := replace(place, study_id="whole"), whole_story())
+    tracker = ViaMLflow(EXPERIMENT, place, no_model)
+    for news in whole_story()[:9]:
+        tracker.hear(news)
+    tracker._runs._unsent.clear()  # as when it dies before it writes
+
+    hear_all(place, whole_story())
+
+    def stripped(study: str) -> Any:
+        own = client(place.uri)
+        found = own.search_runs(["1"], f"tags.`hpsearch.study_id` = '{study}'")
+        return {run.data.tags["hpsearch.key"]: (run.info.status, run.data.params, run.data.metrics) for run in found}
+
+    assert stripped("tiny-1") == stripped("whole")
+    assert whole.study_id == "whole"

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from hpsearch.ledger import Ledger
-from hpsearch.outbox import Outbox
+from hpsearch.outbox import BATCH, Outbox
 from hpsearch.records import FinalistsChosen
 
 
@@ -26,6 +26,25 @@ class Listener:
 
     def close(self):
         self.closed += 1
+
+
+class Batcher(Listener):
+    """Holds back what it hears; `lost` batches are lost on their way."""
+
+    def __init__(self, lost=0):
+        super().__init__()
+        self.held, self.batches, self.lost = [], [], lost
+
+    def hear(self, news):
+        self.held.append(news.number)
+
+    def flush(self):
+        held, self.held = self.held, []
+        if self.lost:
+            self.lost -= 1
+            message = "busy"
+            raise TimeoutError(message)
+        self.batches.append(held)
 
 
 @pytest.fixture
@@ -101,3 +120,21 @@ def test_closing_does_not_wait_longer_than_asked(ledger, tmp_path):
     outbox.close(patience=0.5)
 
     assert time.monotonic() - began < 3
+
+
+def test_a_tracker_that_can_write_much_at_once_is_given_much_at_once(ledger, tmp_path):
+    write(ledger, BATCH + 3)
+
+    outbox = follow(tmp_path, listener := Batcher())
+
+    assert outbox.close(patience=10) == 0
+    assert listener.batches == [list(range(1, BATCH + 1)), list(range(BATCH + 1, BATCH + 4))]
+
+
+def test_a_batch_that_was_lost_is_told_again_whole(ledger, tmp_path):
+    write(ledger, 3)
+
+    outbox = follow(tmp_path, listener := Batcher(lost=2))
+
+    assert outbox.close(patience=10) == 0
+    assert listener.batches == [[1, 2, 3]]

@@ -4,21 +4,32 @@ import getpass
 import math
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.trackers.mlflow_store import experiment_id
 
 PAGE = 1000
-MOST = {"metrics": 1000, "params": 100, "tags": 100}  # a request, MLflow's own limits
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
+REMEMBERED = ("hpsearch.state", "hpsearch.score", "hpsearch.fixed")  # tags that are read again
+
+
+@dataclass
+class Unsent:
+    """What waits for the next request: points of metrics as (key, value, time_ms, step), params and tags by key."""
+
+    metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Run:
-    """One run of the study; `gone` when a person deleted it, so that nothing is written to it any more."""
+    """One run of the study; `gone` when a person deleted it, so that nothing is written to it any more.
+
+    Of its tags only those that are read again are kept, because a study may have many thousands of runs.
+    """
 
     id: str
     status: str
@@ -33,17 +44,18 @@ class Runs:
         """`study` is the study's id, one of its own even among studies of the same name."""
         self._client, self._study = client, study
         self._experiment = experiment_id(client, experiment, artifacts)
-        self._runs = {run.tags["hpsearch.key"]: run for run in self._search()}
+        self._runs = dict(self._search())
+        self._unsent: dict[str, tuple[Run, Unsent]] = {}
 
-    def _search(self) -> Iterator[Run]:
+    def _search(self) -> Iterator[tuple[str, Run]]:
         from mlflow.entities import ViewType
 
         token, wanted = None, f"tags.`hpsearch.study_id` = '{self._study}'"
         while True:
             page = self._client.search_runs([self._experiment], wanted, ViewType.ALL, PAGE, page_token=token)
             for found in page:
-                tags, gone = dict(found.data.tags), found.info.lifecycle_stage == "deleted"
-                yield Run(found.info.run_id, found.info.status, tags, gone)
+                tags, gone = found.data.tags, found.info.lifecycle_stage == "deleted"
+                yield tags["hpsearch.key"], Run(found.info.run_id, found.info.status, _remembered(tags), gone)
             token = page.token
             if not token:
                 return
@@ -64,13 +76,14 @@ class Runs:
         own |= {"mlflow.source.name": "hpsearch", "mlflow.source.type": "LOCAL", "mlflow.runName": name, **tags}
         own = {_name(key): _cut(text, "tag") for key, text in own.items()}
         made = self._client.create_run(self._experiment, start_time=time_ms, tags=own, run_name=name)
-        run = self._runs[key] = Run(made.info.run_id, "RUNNING", own)
+        run = self._runs[key] = Run(made.info.run_id, "RUNNING", _remembered(own))
         return run
 
     def mark(self, run: Run, status: str, time_ms: int | None = None) -> None:
         """Give the run a status, with the time of its end unless it goes on."""
         if run.status == status and status == "RUNNING":
             return
+        self._send(run)
         if status == "RUNNING":
             self._guarded(run, "update_run", run.id, status=status)
         else:
@@ -87,18 +100,35 @@ class Runs:
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, Any] | None = None,
     ) -> None:
-        """Log all of it in as few requests as MLflow allows; what is already there stays as it is."""
+        """Have all of it logged by the next `flush`; what is already there stays as it is."""
+        told = {name: str(text) for name, text in (tags or {}).items()}
+        run.tags |= _remembered(told)
+        _, unsent = self._unsent.setdefault(run.id, (run, Unsent()))
+        unsent.metrics += [(_name(key), _sound(value), time_ms, step) for key, value in (metrics or {}).items()]
+        unsent.params = {_name(key): _cut(value, "param") for key, value in (params or {}).items()} | unsent.params
+        unsent.tags |= {_name(key): _cut(text, "tag") for key, text in told.items()}
+
+    def flush(self) -> None:
+        """Log what waits, one run after another, each in as few requests as MLflow allows (its client divides)."""
+        for run, _ in list(self._unsent.values()):
+            self._send(run)
+
+    def _send(self, run: Run) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        run.tags |= {name: str(text) for name, text in (tags or {}).items()}
-        kinds = {
-            "metrics": [Metric(_name(key), _sound(value), time_ms, step) for key, value in (metrics or {}).items()],
-            "params": [Param(_name(key), _cut(value, "param")) for key, value in (params or {}).items()],
-            "tags": [RunTag(_name(key), _cut(value, "tag")) for key, value in (tags or {}).items()],
-        }
-        for kind, entries in kinds.items():
-            for part in _parts(entries, MOST[kind]):
-                self._guarded(run, "log_batch", run.id, **{kind: part})
+        if run.id not in self._unsent:
+            return
+        _, unsent = self._unsent[run.id]
+        metrics = [Metric(*point) for point in unsent.metrics]
+        params = [Param(*one) for one in unsent.params.items()]
+        tags = [RunTag(*one) for one in unsent.tags.items()]
+        self._guarded(run, "log_batch", run.id, metrics, params, tags)
+        del self._unsent[run.id]
+
+    def found(self, run: Run) -> Any:
+        """What MLflow has of the run: `params`, `metrics` (their last values) and `tags`, each a dict."""
+        self._send(run)
+        return self._client.get_run(run.id).data
 
     def keep(self, run: Run, what: str, *arguments: Any) -> None:
         """Keep an artifact: `what` is the client's log_text, log_dict or log_artifact."""
@@ -124,10 +154,8 @@ class Runs:
             return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
 
 
-def _parts(entries: Sequence[Any], most: int) -> Iterator[list[Any]]:
-    left = iter(entries)
-    while part := list(islice(left, most)):
-        yield part
+def _remembered(tags: Mapping[str, str]) -> dict[str, str]:
+    return {name: tags[name] for name in REMEMBERED if name in tags}
 
 
 def _name(key: str) -> str:

@@ -87,11 +87,20 @@ class ViaMLflow:
         self._runs = Runs(self._client, place.experiment, place.study_id, place.artifacts)
         study = self._runs.find(STUDY)
         self._fixed = set(json.loads(study.tags.get("hpsearch.fixed", "[]"))) if study else set()
+        self._best = min(self._scores(), key=experiment.objective.key, default=None)
 
     def hear(self, news: News) -> None:
-        """Write the record; raise NotHeard, without passwords in its text, when MLflow cannot take it now."""
+        """Take the record in; raise NotHeard, without passwords in its text, when MLflow cannot take it now.
+
+        What can wait is written by `flush`, one request a run for many records.
+        """
         with _told_apart():
             self._hear(news)
+
+    def flush(self) -> None:
+        """Write what was held back; raise NotHeard if MLflow cannot take it: all since the last time is to be told."""
+        with _told_apart():
+            self._runs.flush()
 
     def _hear(self, news: News) -> None:
         match news.body:
@@ -130,7 +139,8 @@ class ViaMLflow:
                 self._attempt_ended(body, time_ms)
 
     def close(self) -> None:
-        """Nothing is held back, so there is nothing left to write."""
+        """Write what is still held back."""
+        self.flush()
 
     def _study(self, news: News) -> Run:
         tags = {"hpsearch.study": self._experiment.name, "hpsearch.kind": STUDY}
@@ -142,7 +152,7 @@ class ViaMLflow:
         self._interrupt(time_ms)
         flat = dict(_flat(session.experiment))
         fixed = {name: value for name, value in flat.items() if not name.startswith(FREE)}
-        known = {} if study.gone else self._client.get_run(study.id).data.params
+        known = {} if study.gone else self._runs.found(study).params
         self._runs.write(study, time_ms, params={name: value for name, value in fixed.items() if name not in known})
         tags = {f"hpsearch.{name}": value for name, value in flat.items() if name not in fixed}
         tags |= {f"hpsearch.{name}": value for name, value in session.provenance.items()} | _state("running")
@@ -208,7 +218,10 @@ class ViaMLflow:
 
     def _leads(self, score: float) -> bool:
         """Whether no other completed trial that MLflow knows of has a better score."""
-        return not any(self._experiment.objective.better(other, score) for other in self._scores())
+        if self._best is not None and self._experiment.objective.better(self._best, score):
+            return False
+        self._best = score
+        return True
 
     def _scores(self) -> list[float]:
         tags = [run.tags for key, run in self._runs if key.startswith("search ")]
@@ -246,7 +259,7 @@ class ViaMLflow:
 
     def _curves(self, run: Run) -> dict[str, list[tuple[int, float]]]:
         curves = {}
-        for name in self._client.get_run(run.id).data.metrics:
+        for name in self._runs.found(run).metrics:
             if not name.rpartition(".")[2].startswith(OWN):
                 history = self._client.get_metric_history(run.id, name)
                 curves[name] = sorted({point.step: point.value for point in history}.items())
@@ -255,7 +268,7 @@ class ViaMLflow:
     def _summarise(self, study: Run, winner: Run, verdict: Verdict, time_ms: int) -> None:
         states = Counter(run.tags.get("hpsearch.state", "") for key, run in self._runs if key.startswith("search "))
         counts = {status.value: states[status] for status in ENDS}
-        values = {} if winner.gone else self._client.get_run(winner.id).data.params
+        values = {} if winner.gone else self._runs.found(winner).params
         scores = sorted(self._scores(), key=self._experiment.objective.key)
         best = words.score(scores[0] if scores else None)
         pruning = str(self._spared() or "")
