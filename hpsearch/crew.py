@@ -57,14 +57,16 @@ class Crew:
                 case AttemptEnd():
                     if end := self._ended(event):
                         yield end
+                    self._study.ledger.commit()  # with the trial's result, if this was its last fit
                 case question:
                     yield question
         self._study.ledger.commit_due()
 
     def _ended(self, end: AttemptEnd) -> AttemptEnd | None:
         fit = end.attempt.fit
-        self._study.record(end, durable=True)
+        self._study.record(end)
         del self._running[fit]
+        until = self._until.pop(fit)
         stopped = self._stopped.pop(fit, "")
         if end.how is not How.LOST:
             return end
@@ -73,7 +75,7 @@ class Crew:
         self._losses[fit] += 1
         if self._losses[fit] >= MOST_LOSSES:
             return end
-        self.begin(fit, self._until[fit])
+        self.begin(fit, until)
         return None
 
     def answer(self, attempt: Attempt, value: Value) -> None:

@@ -3,7 +3,7 @@
 from statistics import fmean, median_low
 
 from hpsearch.fits import search_fits
-from hpsearch.keeping import tidy
+from hpsearch.keeping import Keeping
 from hpsearch.narrowing import narrow
 from hpsearch.protocols import Tuner, Turn
 from hpsearch.records import Answered, Asked
@@ -18,7 +18,7 @@ class Desk:
 
     def __init__(self, study: Study, tuner: Tuner) -> None:
         """Begin with the trials that an earlier session left unfinished."""
-        self._study, self._tuner = study, tuner
+        self._study, self._tuner, self._keeping = study, tuner, Keeping(study)
         self._open: dict[int, list[Fit]] = {}
         self._left = [course for course in study.state.taken_up() if not self._closed_late(course)]
         self.reason = ""
@@ -54,7 +54,7 @@ class Desk:
             return None
         match self._tuner.ask(number):
             case Trial() as trial:
-                self._study.record(Asked(trial), durable=True)
+                self._study.record(Asked(trial))  # durable with the beginning of its first fit, which comes next
                 return self._first_fit(self._study.state.courses[number])
             case Turn.DONE:
                 self.reason = f"the search space is exhausted after {number} trials"
@@ -97,7 +97,7 @@ class Desk:
         course = self._study.state.courses[end.attempt.fit.trial]
         if course.number not in self._open:
             if course.result:  # it was stopped because its trial had ended, and may have kept a last checkpoint
-                tidy(self._study, course.result)
+                self._keeping.tidy(course.result)
             return None
         if not (result := self._result(course, end, pruned)):
             return None
@@ -107,7 +107,7 @@ class Desk:
 
     def _close(self, result: TrialResult) -> None:
         self._study.record(result, durable=True)
-        tidy(self._study, result)
+        self._keeping.tidy(result)
         if result.reason != OUT_OF_TIME:
             self._tuner.tell(result)
 

@@ -1,6 +1,6 @@
 """Keeps what may still be needed of ended trials, and deletes the rest: checkpoints, and weights of the many."""
 
-import heapq
+from bisect import insort
 
 from hpsearch.fits import search_fits
 from hpsearch.state import OUT_OF_TIME
@@ -11,20 +11,34 @@ CHECKPOINT = "checkpoint.bin"
 WEIGHTS = "best.bin"
 
 
-def tidy(study: Study, ended: TrialResult) -> None:
-    """After a trial: its checkpoints go (unless time may be added), and weights stay for the best few only."""
-    if ended.reason != OUT_OF_TIME:
-        _delete(study, ended.trial.number, CHECKPOINT)
-    kept = study.experiment.train.keep
-    objective = study.experiment.objective
-    scored = [result for result in study.state.results if result.score is not None]
-    leaders = heapq.nsmallest(kept + 1, scored, key=lambda result: (objective.key(result.score), result.trial.number))
-    if ended not in leaders[:kept]:
-        _delete(study, ended.trial.number, WEIGHTS)
-    for displaced in leaders[kept:]:
-        _delete(study, displaced.trial.number, WEIGHTS)
+class Keeping:
+    """Knows the best few trials of a study, so that the end of another costs the same however many there were."""
 
+    def __init__(self, study: Study) -> None:
+        """Begin with the trials that ended before."""
+        self._study = study
+        self._leaders: list[tuple[float, int]] = []  # best first
+        for result in study.state.results:
+            self._rank(result)
 
-def _delete(study: Study, trial: int, name: str) -> None:
-    for fit in search_fits(study.experiment, trial):
-        (study.paths.fits / fit.name / name).unlink(missing_ok=True)
+    def _rank(self, ended: TrialResult) -> list[tuple[float, int]]:
+        """Take a trial into the order; give those that are no longer, or never came, among the best few."""
+        number = ended.trial.number
+        self._leaders = [leader for leader in self._leaders if leader[1] != number]  # it may have got more time
+        if ended.score is None:
+            return [(0.0, number)]
+        insort(self._leaders, (self._study.experiment.objective.key(ended.score), number))
+        kept = self._study.experiment.train.keep
+        behind, self._leaders = self._leaders[kept:], self._leaders[:kept]
+        return behind
+
+    def tidy(self, ended: TrialResult) -> None:
+        """After a trial: its checkpoints go (unless time may be added), and weights stay for the best few only."""
+        if ended.reason != OUT_OF_TIME:
+            self._delete(ended.trial.number, CHECKPOINT)
+        for _, number in self._rank(ended):
+            self._delete(number, WEIGHTS)
+
+    def _delete(self, trial: int, name: str) -> None:
+        for fit in search_fits(self._study.experiment, trial):
+            (self._study.paths.fits / fit.name / name).unlink(missing_ok=True)

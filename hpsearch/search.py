@@ -61,10 +61,9 @@ def _heed_failures(study: Study, result: TrialResult) -> None:
         return
     if result.failure.kind == METRIC_MISSING:
         raise ExperimentRefused([Mistake("search.objective", result.failure.message)])
-    results = study.state.results
-    failures = [(failed.failure.kind, failed.failure.message) for failed in results if failed.failure]
-    if len(results) == len(failures) >= SAME_FAILURES and len(set(failures)) == 1:
-        kind, message = failures[0]
+    failures, ended = study.state.failures, study.state.ended_trials
+    if ended == len(failures) >= SAME_FAILURES and len({(one.kind, one.message) for one in failures}) == 1:
+        kind, message = failures[0].kind, failures[0].message
         text = f"the first {len(failures)} trials failed in the same way\n  {kind}: {message}"
         raise SameFailureRepeated(f"{text}\n\n{result.failure.traceback}".rstrip())
     if len(failures) >= study.experiment.search.max_failures:
@@ -86,7 +85,7 @@ class _Pruning:
         self._scores: dict[int, dict[int, dict[Fit, float]]] = {}
         self._reasons: dict[int, str] = {}
         self._warmups: dict[int, int] = {}
-        for news in study.ledger.read():
+        for news in study.ledger.recall((Built, Measure, TrialResult)):
             match news.body:
                 case Built() | Measure() as told:
                     self.hear(told)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from hpsearch import cards, narrowing, pace, paths, plugins, provenance
 from hpsearch.crew import Crew
@@ -19,12 +19,12 @@ from hpsearch.leaving import told_to_leave
 from hpsearch.orders import Recipe, Slot, Steps
 from hpsearch.outbox import Outbox
 from hpsearch.protocols import Brief, Executor, Prepared, Progress, Tracker
-from hpsearch.records import SessionBegan, SessionEnded, SpaceFound, Verdict
+from hpsearch.records import Answered, Asked, AttemptBegan, Body, SessionBegan, SessionEnded, SpaceFound, Verdict
 from hpsearch.search import search
 from hpsearch.seeds import derive
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held
-from hpsearch.trial import AttemptEnd, How
+from hpsearch.trial import AttemptEnd, Built, How, Measure
 from hpsearch.weighing import class_weights
 from hpsearch.winner import lay_out
 from hpsearch.worker import process
@@ -33,6 +33,8 @@ from hpsearch.worker.task import Task
 
 QUIET_SECONDS, DRAIN_SECONDS, TROUBLED_SECONDS = 3.0, 60.0, 5.0  # how long MLflow may take to catch up at the end
 LONGEST_LINE = 300
+# What a watcher hears again of earlier sessions: all but what happened inside trials, which is the most by far.
+TOLD_AGAIN = frozenset(get_args(Body)) - {Asked, Answered, AttemptBegan, Built, Measure}
 
 
 @dataclass
@@ -145,7 +147,7 @@ class Session:
         if done := len(study.state.results):
             self._around.say(f"going on with {self._experiment.name}: {done} trials are done")
         watcher = self._around.watch(self._experiment, finale.executor.free())
-        for news in study.ledger.read():
+        for news in study.ledger.recall(TOLD_AGAIN):
             watcher.hear(news)
         study.listen(watcher.hear)
         outbox = _follow(study, made)
@@ -180,7 +182,7 @@ class Session:
         pruner = plugins.make("pruners", wanted.pruner, wanted.pruner_options, "search.pruner_options")
         brief = Brief(
             self._experiment.objective, self._experiment.seed, wanted.trials, self._experiment.train.epochs,
-            study.state.space, tuple(study.state.story),
+            study.state.space, study.hand_over(),
         )  # fmt: skip
         tuner.begin(brief)
         pruner.begin(brief)

@@ -15,20 +15,21 @@ from hpsearch.records import (
     Verdict,
 )
 from hpsearch.space import Parameter, Values
-from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
+from hpsearch.trial import Attempt, AttemptEnd, Built, Failure, Fit, How, Measure, Status, Trial, TrialResult
 
 OUT_OF_TIME = "time"
 
 
 @dataclass
 class Course:
-    """How one trial went so far: `planned` are the values its tuner gave with it, `values` those asked for."""
+    """How one trial went so far, with the values it asked for.
+
+    A study may have very many: an ended one keeps no more than its result.
+    """
 
     number: int
-    planned: Values = field(default_factory=dict)
     values: Values = field(default_factory=dict)
     built: bool = False
-    answers: dict[str, Answered] = field(default_factory=dict)
     ends: dict[Fit, AttemptEnd] = field(default_factory=dict)
     result: TrialResult | None = None
 
@@ -46,7 +47,8 @@ class State:
     attempts: dict[Fit, int] = field(default_factory=dict)
     running: dict[Fit, Attempt] = field(default_factory=dict)
     epochs: dict[Fit, int] = field(default_factory=dict)
-    story: list[Asked | Answered | TrialResult] = field(default_factory=list)
+    ended_trials: int = 0
+    failures: list[Failure] = field(default_factory=list)
     space: tuple[Parameter, ...] = ()
     session: SessionBegan | None = None
     finalists: tuple[int, ...] = ()
@@ -60,8 +62,8 @@ class State:
 
     @property
     def results(self) -> list[TrialResult]:
-        """The results of all ended trials, by number."""
-        return [course.result for _, course in sorted(self.courses.items()) if course.result]
+        """The results of all ended trials, by number (trials are asked for in the order of their numbers)."""
+        return [course.result for course in self.courses.values() if course.result]
 
     def with_status(self, status: Status) -> list[TrialResult]:
         """The results of one status."""
@@ -73,12 +75,9 @@ class State:
         body = news.body
         match body:
             case Asked(trial):
-                self.courses[trial.number] = Course(trial.number, planned=dict(trial.values))
-                self.story.append(body)
+                self.courses[trial.number] = Course(trial.number)
             case Answered(number, parameter, value):
                 self.courses[number].values[parameter.name] = value
-                self.courses[number].answers[parameter.name] = body
-                self.story.append(body)
             case AttemptBegan(attempt):
                 self._reopen(attempt.fit)
                 self.attempts[attempt.fit] = attempt.number
@@ -89,7 +88,7 @@ class State:
                 self.epochs[attempt.fit] = max(epoch, self.epochs.get(attempt.fit, 0))
             case AttemptEnd(attempt):
                 self._end(body)
-            case TrialResult(trial):
+            case TrialResult():
                 self._close(body)
             case _:
                 self._note(body)
@@ -111,9 +110,13 @@ class State:
             self.finals[fit] = end
 
     def _close(self, result: TrialResult) -> None:
-        self.courses[result.trial.number].result = result
+        course = self.courses[result.trial.number]
+        self.ended_trials += course.result is None
+        course.result = result
         if result.reason != OUT_OF_TIME:
-            self.story.append(result)
+            course.ends.clear()
+        if result.failure:
+            self.failures.append(result.failure)
 
     def _note(self, body: object) -> None:
         match body:
@@ -134,7 +137,5 @@ class State:
     def taken_up(self) -> list[Course]:
         """The trials to go on with, by number: those without a result, and those that only ran out of time."""
         return [
-            course
-            for _, course in sorted(self.courses.items())
-            if course.result is None or course.result.reason == OUT_OF_TIME
+            course for course in self.courses.values() if course.result is None or course.result.reason == OUT_OF_TIME
         ]

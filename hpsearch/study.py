@@ -15,8 +15,10 @@ from hpsearch import paths
 from hpsearch.errors import ExperimentRefused, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
-from hpsearch.records import Body, News
-from hpsearch.state import State
+from hpsearch.protocols import Past
+from hpsearch.records import Answered, Asked, Body, News
+from hpsearch.state import OUT_OF_TIME, State
+from hpsearch.trial import TrialResult
 
 
 class Stopwatch:
@@ -52,10 +54,20 @@ class Study:
         self.clock = Stopwatch()
         self.ledger = Ledger(folder.ledger, self.clock.seconds)
         self.state = State()
+        self._past: list[Past] = []
         for news in self.ledger.read():
             self.state.take(news)
+            self._remember(news.body)
         self.clock.set(self.state.searched)
         self._listeners: list[Callable[[News], None]] = []
+
+    def _remember(self, body: Body) -> None:
+        """Keep what a tuner has to know: all that was asked, answered and ended; not who only ran out of time."""
+        match body:
+            case Asked() | Answered():
+                self._past.append(body)
+            case TrialResult(reason=reason) if reason != OUT_OF_TIME:
+                self._past.append(body)
 
     def listen(self, hear: Callable[[News], None]) -> None:
         """Have every further record heard, as soon as it is written."""
@@ -67,6 +79,11 @@ class Study:
         self.state.take(news)
         for hear in self._listeners:
             hear(news)
+
+    def hand_over(self) -> tuple[Past, ...]:
+        """What happened in earlier sessions, for the tuner's memory; given once, and not kept."""
+        past, self._past = tuple(self._past), []
+        return past
 
     def close(self) -> None:
         """Make everything durable and let go."""

@@ -1,5 +1,6 @@
 """The search loop, desk and crew on a real ledger, with fits that take no time."""
 
+import pickle
 import random
 
 import numpy as np
@@ -11,7 +12,9 @@ from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError, Interrupted, NothingCompleted, SameFailureRepeated, StudyChanged
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
+from hpsearch.fits import search_fits
 from hpsearch.identity import refuse_if_opened
+from hpsearch.keeping import CHECKPOINT, WEIGHTS, Keeping
 from hpsearch.leaving import Leave
 from hpsearch.protocols import Brief, Pruning, Turn
 from hpsearch.records import FinalistsChosen, SessionBegan
@@ -306,8 +309,8 @@ def test_everything_the_tuner_needs_to_remember_is_in_the_story(begin):
     go(study, splits, Instant())
     study.close()
 
-    story = Study(study.experiment, study.paths).state.story
-    brief = Brief(study.experiment.objective, 0, 2, 4, (X, KIND), tuple(story))
+    history = Study(study.experiment, study.paths).hand_over()
+    brief = Brief(study.experiment.objective, 0, 2, 4, (X, KIND), history)
     assert [type(record).__name__ for record in brief.history] == ["Asked", "Answered", "Answered", "TrialResult"] * 2
 
 
@@ -434,3 +437,83 @@ def test_finals_without_a_candidate_say_where_to_look(begin):
 
     with pytest.raises(NothingCompleted, match="hpsearch show a"):
         finale.hold()
+
+
+def transactions(study):
+    """The statements that make something durable, as they are run from now on."""
+    run = []
+    study.ledger._db.set_trace_callback(lambda statement: run.append(statement) if statement == "COMMIT" else None)
+    return run
+
+
+def test_a_trial_waits_for_the_disk_twice_once_before_its_fit_and_once_with_its_result(begin):
+    study, splits = begin(search={"trials": 20})
+    run = transactions(study)
+
+    go(study, splits, Instant())
+
+    assert len(run) == 2 * 20
+
+
+def test_what_is_kept_of_ended_trials_does_not_grow_with_their_epochs(begin, tmp_path):
+    short, splits = begin(search={"trials": 20})
+    long = Study(short.experiment, paths.Study(paths.make(tmp_path / "long")))
+
+    go(short, splits, Instant(lambda values, epoch: 0.5, epochs=4))
+    go(long, splits, Instant(lambda values, epoch: 0.5, epochs=100))
+
+    kept = [{name: len(pickle.dumps(part)) for name, part in vars(study.state).items()} for study in (short, long)]
+    assert {name for name in kept[0] if kept[0][name] != kept[1][name]} == {"last"}  # the number of the last record
+
+
+def test_what_a_tuner_has_to_remember_is_handed_over_once_and_not_kept(begin):
+    study, splits = begin(search={"trials": 2})
+    go(study, splits, Instant())
+    study.close()
+    again = Study(study.experiment, study.paths)
+
+    first, second = again.hand_over(), again.hand_over()
+
+    assert len(first) == 2 * 4
+    assert second == ()
+
+
+def weighed(study, number, score, reason=""):
+    """A trial that ended, with the files its fit leaves behind."""
+    result = TrialResult(Trial(number), Status.PRUNED if reason else Status.COMPLETED, score, reason=reason)
+    if number not in study.state.courses:
+        study.record(records.Asked(Trial(number)))
+    study.record(result)
+    for fit in search_fits(study.experiment, number):
+        for name in (WEIGHTS, CHECKPOINT):
+            (paths.make(study.paths.fits / fit.name) / name).touch()
+    return result
+
+
+def with_weights(study):
+    return sorted(int(file.parent.name.split("-")[1]) for file in study.paths.fits.glob(f"*/{WEIGHTS}"))
+
+
+def test_only_the_best_few_keep_their_weights_also_after_a_restart(begin):
+    study, _ = begin(train={"keep": 2})
+    keeping = Keeping(study)
+    for number, score in enumerate((0.5, 0.3, 0.6, None, 0.4)):
+        keeping.tidy(weighed(study, number, score))
+    study.close()
+    again = Study(study.experiment, study.paths)
+
+    Keeping(again).tidy(weighed(again, 5, 0.55))
+
+    assert with_weights(again) == [2, 5]
+    assert not list(again.paths.fits.glob(f"*/{CHECKPOINT}"))
+
+
+def test_a_trial_that_got_more_time_has_one_place_among_the_best(begin):
+    study, _ = begin(train={"keep": 2})
+    keeping = Keeping(study)
+    keeping.tidy(weighed(study, 0, 0.5, "time"))
+    keeping.tidy(weighed(study, 1, 0.4))
+
+    keeping.tidy(weighed(study, 0, 0.6))
+
+    assert with_weights(study) == [0, 1]

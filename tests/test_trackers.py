@@ -7,6 +7,7 @@ from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_
 from hpsearch.objective import Objective
 from hpsearch.records import AttemptBegan
 from hpsearch.trackers.board import Board
+from hpsearch.trackers.board_state import BoardState
 from hpsearch.trackers.pictures import draw_confusion, draw_curves, worst_pairs
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trial import Attempt, Failure, Fit, Measure, Status, Trial, TrialResult
@@ -123,3 +124,27 @@ def test_pictures_are_whole_pngs_even_of_many_odd_classes(tmp_path):
 
 def test_the_worst_pairs_are_those_confused_most_often():
     assert worst_pairs([[5, 3, 0], [1, 5, 0], [0, 4, 5]], ["a", "b", "c"], 2) == [("c", "b", 4), ("a", "b", 3)]
+
+
+def test_the_board_counts_a_trial_once_that_got_more_time():
+    cut, whole = (
+        TrialResult(Trial(0), status, score, 1, 1.0, reason=reason)
+        for status, score, reason in ((Status.PRUNED, 0.9, "time"), (Status.COMPLETED, 0.7, ""))
+    )
+    state = BoardState(EXPERIMENT, 1)
+
+    for news in told([cut, TrialResult(Trial(1), Status.FAILED), TrialResult(Trial(2), Status.COMPLETED, 0.8), whole]):
+        state.take(news)
+
+    assert [state.count(status) for status in (Status.COMPLETED, Status.PRUNED, Status.FAILED)] == [2, 0, 1]
+    assert [result.trial.number for result in state.leaders(5)] == [2, 0]
+    assert state.done == 3
+
+
+def test_while_no_trial_is_completed_the_board_shows_those_that_came_to_a_score():
+    state = BoardState(EXPERIMENT, 1)
+
+    for news in told([TrialResult(Trial(0), Status.FAILED), TrialResult(Trial(1), Status.PRUNED, 0.4)]):
+        state.take(news)
+
+    assert [result.trial.number for result in state.leaders(5)] == [1]

@@ -1,12 +1,13 @@
 """Keeps in mind what the board shows: the attempts under way, the trials that lead, and how far the study is."""
 
 import time
+from bisect import insort
+from collections import Counter
 from dataclasses import dataclass, field
 
 from hpsearch.experiment import Experiment
 from hpsearch.records import (
     Answered,
-    Asked,
     AttemptBegan,
     FinalistsChosen,
     News,
@@ -18,6 +19,8 @@ from hpsearch.records import (
 )
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
+
+Place = tuple[bool, bool, float, int]  # without a score, not completed, sorting key of the score, number
 
 
 @dataclass
@@ -34,14 +37,21 @@ class Under:
 
 @dataclass
 class BoardState:
-    """What the board knows. `since` is when this session's first record came, by the monotonic clock."""
+    """What the board knows. `since` is when this session's first record came, by the monotonic clock.
+
+    `ranked` holds the trials with a score, best first, the completed before the others; `counts` how many ended
+    how; `done` how many have ended and will not be taken up again. They are kept up to date, because the board
+    is drawn four times a second.
+    """
 
     experiment: Experiment
     workers: int
     running: dict[Fit, Under] = field(default_factory=dict)
-    results: dict[int, TrialResult] = field(default_factory=dict)
+    ended: dict[int, TrialResult] = field(default_factory=dict)
+    ranked: list[Place] = field(default_factory=list)
+    counts: Counter[Status] = field(default_factory=Counter)
+    done: int = 0
     finals: list[AttemptEnd] = field(default_factory=list)
-    asked: set[int] = field(default_factory=set)
     fixed: set[str] = field(default_factory=set)
     finalists: tuple[int, ...] = ()
     verdict: Verdict | None = None
@@ -58,23 +68,35 @@ class BoardState:
         match news.body:
             case SessionBegan() | SessionEnded():
                 self.running.clear()
-            case Asked() | Answered() | SpaceFound() | TrialResult() as body:
+            case Answered() | SpaceFound() | TrialResult() as body:
                 self._take_trial(body)
             case AttemptBegan() | Built() | Measure() | AttemptEnd() as body:
                 self._take_attempt(body)
             case FinalistsChosen() | TestOpened() | Verdict() as body:
                 self._take_final(body)
 
-    def _take_trial(self, body: Asked | Answered | SpaceFound | TrialResult) -> None:
+    def _take_trial(self, body: Answered | SpaceFound | TrialResult) -> None:
         match body:
-            case Asked(trial):
-                self.asked.add(trial.number)
             case SpaceFound(parameters):
                 self.fixed |= {parameter.name for parameter in parameters if parameter.kind == "fixed"}
             case Answered(_, parameter) if parameter.kind == "fixed":
                 self.fixed.add(parameter.name)
             case TrialResult(trial):
-                self.results[trial.number] = body
+                if before := self.ended.get(trial.number):  # it got more time
+                    self._count(before, -1)
+                    self.ranked.remove(self._place(before))
+                self.ended[trial.number] = body
+                self._count(body, 1)
+                insort(self.ranked, self._place(body))
+
+    def _count(self, result: TrialResult, one: int) -> None:
+        self.counts[result.status] += one
+        self.done += one if result.reason != OUT_OF_TIME else 0
+
+    def _place(self, result: TrialResult) -> Place:
+        scored = result.score is not None
+        key = self.experiment.objective.key(result.score)
+        return not scored, result.status is not Status.COMPLETED, key, result.trial.number
 
     def _take_attempt(self, body: AttemptBegan | Built | Measure | AttemptEnd) -> None:
         match body:
@@ -109,19 +131,12 @@ class BoardState:
 
     def leaders(self, most: int) -> list[TrialResult]:
         """The completed trials, best first; while there are none, those that came to any score."""
-        scored = [result for result in self.results.values() if result.score is not None]
-        whole = [result for result in scored if result.status is Status.COMPLETED] or scored
-        key = self.experiment.objective.key
-        return sorted(whole, key=lambda result: (key(result.score), result.trial.number))[:most]
+        first = self.ranked[:most]
+        return [self.ended[place[3]] for place in first if place[:2] == first[0][:2] and not place[0]]
 
     def count(self, status: Status) -> int:
         """How many trials ended so."""
-        return sum(result.status is status for result in self.results.values())
-
-    @property
-    def done(self) -> int:
-        """How many trials have ended and will not be taken up again."""
-        return sum(result.reason != OUT_OF_TIME for result in self.results.values())
+        return self.counts[status]
 
     def seconds(self) -> float:
         """Seconds of searching up to now, also between two records."""
