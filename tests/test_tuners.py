@@ -1,5 +1,6 @@
 """What each tuner does beyond the contract of its socket."""
 
+import dataclasses
 import os
 import signal
 import statistics
@@ -19,6 +20,7 @@ from hpsearch.space import Condition, Parameter
 from hpsearch.testing.tuners import BATCH, BIAS, CONDITIONAL, FLAT, OPTIMIZER, RATE, Bench, brief
 from hpsearch.trial import Status
 from hpsearch.tuners.axis import Names, axis
+from hpsearch.tuners.recent import BEST
 from hpsearch.tuners.via_keras_tuner import Grid, Random
 from hpsearch.tuners.via_optuna import TPE
 from hpsearch.worker.process import ChildDied
@@ -102,6 +104,30 @@ def test_tpe_learns_from_pruned_trials_too() -> None:
 def test_an_option_of_tpe_that_cannot_be_is_refused_in_words(options: dict[str, Any]) -> None:
     with pytest.raises(ExperimentRefused, match="whole number"):
         plugins.make("tuners", "optuna.tpe", options)
+
+
+def test_what_tpe_looks_at_is_bounded_however_many_trials_there_were() -> None:
+    made = bench(TPE(startup_trials=500, look_back=20), RATE)
+
+    made.run(300)
+
+    assert len(made.tuner._storage.get_all_trials(0, deepcopy=False)) <= 20 + BEST
+
+
+def test_a_restored_study_of_optuna_holds_what_the_live_one_held() -> None:
+    made = bench(TPE(startup_trials=500), *CONDITIONAL)
+    made.run(30)
+    in_flight = made.begin()
+    restored = TPE(startup_trials=500)
+
+    restored.begin(dataclasses.replace(brief(CONDITIONAL), history=tuple(made.history)))
+
+    def held(tuner: TPE) -> list[Any]:
+        trials = tuner._storage.get_all_trials(0)
+        return [(one.number, one.state, one.params, one.distributions, one.values) for one in trials]
+
+    assert len(held(restored)) == in_flight + 1
+    assert held(restored) == held(made.tuner)
 
 
 def test_a_grid_tries_every_combination_once_and_waits_for_hands() -> None:

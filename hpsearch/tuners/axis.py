@@ -118,9 +118,15 @@ class Names:
 
     def __init__(self) -> None:
         self._seen: dict[str, list[Axis]] = {}
+        self._known: dict[Parameter, str] = {}
 
     def of(self, parameter: Parameter) -> str:
         """The parameter's name, or a numbered one where an earlier axis of that name was another."""
+        if parameter not in self._known:
+            self._known[parameter] = self._name(parameter)
+        return self._known[parameter]
+
+    def _name(self, parameter: Parameter) -> str:
         seen, laid = self._seen.setdefault(parameter.name, []), axis(parameter)
         if laid not in seen:
             seen.append(laid)

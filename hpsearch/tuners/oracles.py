@@ -16,6 +16,20 @@ from hpsearch.trial import Status, Trial, TrialResult
 from hpsearch.worker.hp import to_keras_tuner
 
 
+class _Space(kt.HyperParameters):  # type: ignore[misc]  # keras_tuner has no types
+    """A space whose copies, one a trial, share its parameters, which nobody changes.
+
+    KerasTuner's own `copy` writes each of them out and reads it back: the most part of what a trial costs.
+    """
+
+    def copy(self) -> "_Space":
+        """The same parameters under values of its own."""
+        twin = _Space()
+        twin._hps.update((name, list(alike)) for name, alike in self._hps.items())
+        twin._space, twin.values = list(self._space), dict(self.values)
+        return twin
+
+
 class _Random(RandomSearchOracle):  # type: ignore[misc]  # keras_tuner has no types
     """Draws each trial from a seed of its own, or takes up the values that a replayed one had."""
 
@@ -61,7 +75,7 @@ class Mind:
 
     def __init__(self, kind: str, brief: Brief) -> None:
         """Bring the oracle to where an undisturbed one would be."""
-        space = kt.HyperParameters()
+        space = _Space()
         space.merge([to_keras_tuner(parameter) for parameter in brief.space])
         self._kind, self._seed, self._metric = kind, brief.seed, brief.objective.metric
         self._oracle = (_Random if kind == "random" else _Grid)(

@@ -1,9 +1,11 @@
 """Keeps Optuna's trials in memory and shows a sampler a bounded number, so that asking stays quick."""
 
 from bisect import insort
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Container, Sequence
+from copy import copy
 
+from optuna.distributions import BaseDistribution
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -23,6 +25,7 @@ class Recent(InMemoryStorage):
         self._running: set[int] = set()
         self._latest: deque[int] = deque(maxlen=look_back)
         self._best: list[tuple[float, int]] = []
+        self._held: defaultdict[int, dict[str, tuple[float, BaseDistribution]]] = defaultdict(dict)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Begin a trial."""
@@ -30,8 +33,27 @@ class Recent(InMemoryStorage):
         self._running.add(trial_id)
         return trial_id
 
+    def hold_trial_param(self, trial_id: int, name: str, point: float, distribution: BaseDistribution) -> None:
+        """Set a parameter when the trial ends, or by `write_down`: one by one each costs a copy of all before it."""
+        self._held[trial_id][name] = (point, distribution)
+
+    def write_down(self) -> None:
+        """Set every parameter that is held back."""
+        for trial_id in list(self._held):
+            self._fill(trial_id)
+
+    def _fill(self, trial_id: int) -> None:
+        trial = copy(self.get_trial(trial_id))
+        held = self._held.pop(trial_id)
+        points = {name: distribution.to_external_repr(point) for name, (point, distribution) in held.items()}
+        trial.params = trial.params | points
+        trial.distributions = trial.distributions | {name: distribution for name, (_, distribution) in held.items()}
+        self._set_trial(trial_id, trial)
+
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """End a trial."""
+        if trial_id in self._held:
+            self._fill(trial_id)
         changed = super().set_trial_state_values(trial_id, state, values)
         if state.is_finished():
             self._running.discard(trial_id)

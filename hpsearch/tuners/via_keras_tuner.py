@@ -70,15 +70,12 @@ class Grid(_Remote):
 
 
 def serve(line: Any, kind: str, brief: Brief) -> None:
-    """Be the oracle's process: answer one request after another until the line is closed."""
-    mind: Any = None
+    """Be the oracle's process: replay the history at once, then answer requests until the line is closed."""
+    mind, trouble = _mind(kind, brief)
 
     def do(what: str, *arguments: Any) -> Any:
-        nonlocal mind
-        if mind is None:
-            from hpsearch.tuners import oracles
-
-            mind = oracles.Mind(kind, brief)
+        if trouble:
+            raise trouble
         return getattr(mind, what)(*arguments)
 
     while True:
@@ -87,3 +84,13 @@ def serve(line: Any, kind: str, brief: Brief) -> None:
         except (EOFError, OSError):
             return
         line.send_bytes(process.attempt(do, what, *arguments))
+
+
+def _mind(kind: str, brief: Brief) -> tuple[Any, Exception | None]:
+    """The oracle, or what kept it from coming to be."""
+    try:
+        from hpsearch.tuners import oracles
+
+        return oracles.Mind(kind, brief), None
+    except Exception as error:  # noqa: BLE001 - it is raised on the other side, by the first request
+        return None, error

@@ -47,18 +47,23 @@ class Sampled:
 
     def _restore(self, brief: Brief) -> None:
         ended = {record.trial.number for record in brief.history if isinstance(record, TrialResult)}
+        study = self._storage.get_study_id_from_name("hpsearch")
         for record in brief.history:
             match record:
                 case Asked(trial) if trial.number in ended:
-                    self._storage.create_new_trial(self._storage.get_study_id_from_name("hpsearch"))
+                    self._storage.create_new_trial(study)
                 case Asked(trial):  # in flight: what its sampler would see now is what it saw then
+                    self._storage.write_down()
                     self.ask(trial.number)
                 case Answered(number, parameter, value) if parameter.kind != "fixed":
                     if number in self._live:  # its first value drew others with it, of which some may be still unasked
                         self.suggest(number, parameter)
-                    self._note(number, parameter, value)
-                case TrialResult():
+                    self._note(number, parameter, value, hold=not self._live)
+                case TrialResult(trial) if self._live:
                     self.tell(record)
+                case TrialResult(trial):  # nobody draws: the storage can be written without Optuna's study
+                    self._storage.set_trial_state_values(trial.number, *self._outcome(record))
+        self._storage.write_down()
 
     def ask(self, number: int) -> Trial | Turn:
         """Begin an Optuna trial; its values are drawn as they are asked for."""
@@ -84,27 +89,36 @@ class Sampled:
     def _draw_from(self, *words: object) -> None:
         self._study.sampler = self.sampler(derive(self._seed, "optuna", *words))
 
-    def _note(self, number: int, parameter: Parameter, value: Value) -> None:
+    def _note(self, number: int, parameter: Parameter, value: Value, *, hold: bool = False) -> None:
         # Written live too, where Optuna has written already: the way out and back may cost a float its last bit.
         from hpsearch.tuners.axis import axis
 
         laid, name = axis(parameter), self._names.of(parameter)
         if (point := laid.point(value)) is not None:
-            self._storage.set_trial_param(number, name, point, laid.distribution)
+            write = self._storage.hold_trial_param if hold else self._storage.set_trial_param
+            write(number, name, point, laid.distribution)
 
     def tell(self, result: TrialResult) -> None:
         """Hand on the outcome: a pruned trial ranks behind completed ones, by its epoch and then its score."""
         from optuna.trial import TrialState
 
-        number, score = result.trial.number, result.score
+        number = result.trial.number
         self._live.pop(number, None)
-        if score is None or not math.isfinite(score) or result.status not in {Status.COMPLETED, Status.PRUNED}:
-            self._study.tell(number, state=TrialState.FAIL)
-        elif result.status is Status.PRUNED:
-            self._storage.set_trial_intermediate_value(number, result.best_epoch or 0, score)
-            self._study.tell(number, state=TrialState.PRUNED)
-        else:
-            self._study.tell(number, score)
+        state, values = self._outcome(result)
+        self._study.tell(number, values[0] if values and state == TrialState.COMPLETE else None, state=state)
+
+    def _outcome(self, result: TrialResult) -> tuple["optuna.trial.TrialState", list[float] | None]:
+        from optuna.trial import TrialState
+
+        if result.score is None or not math.isfinite(result.score):
+            return TrialState.FAIL, None
+        match result.status:
+            case Status.COMPLETED:
+                return TrialState.COMPLETE, [result.score]
+            case Status.PRUNED:  # its value is that of its last intermediate one
+                self._storage.set_trial_intermediate_value(result.trial.number, result.best_epoch or 0, result.score)
+                return TrialState.PRUNED, [result.score]
+        return TrialState.FAIL, None
 
     def close(self) -> None:
         """Nothing is held."""
