@@ -18,7 +18,7 @@ from hpsearch.records import News
 
 POLL_SECONDS = 0.25
 SAVE_SECONDS = 1.0
-BATCH = 500  # records between two flushes of a tracker that can write many at once
+BATCH = 2000  # records between two flushes of a tracker that can write many at once
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0)
 
 

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 from hpsearch import cards, narrowing, pace, paths, plugins, provenance
 from hpsearch.crew import Crew
@@ -19,12 +19,12 @@ from hpsearch.leaving import told_to_leave
 from hpsearch.orders import Recipe, Slot, Steps
 from hpsearch.outbox import Outbox
 from hpsearch.protocols import Brief, Executor, Prepared, Progress, Tracker
-from hpsearch.records import Answered, Asked, AttemptBegan, Body, SessionBegan, SessionEnded, SpaceFound, Verdict
+from hpsearch.records import Answered, Asked, AttemptBegan, News, SessionBegan, SessionEnded, SpaceFound, Verdict
 from hpsearch.search import search
 from hpsearch.seeds import derive
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held
-from hpsearch.trial import AttemptEnd, Built, How, Measure
+from hpsearch.trial import AttemptEnd, How
 from hpsearch.weighing import class_weights
 from hpsearch.winner import lay_out
 from hpsearch.worker import process
@@ -33,8 +33,6 @@ from hpsearch.worker.task import Task
 
 QUIET_SECONDS, DRAIN_SECONDS, TROUBLED_SECONDS = 3.0, 60.0, 5.0  # how long MLflow may take to catch up at the end
 LONGEST_LINE = 300
-# What a watcher hears again of earlier sessions: all but what happened inside trials, which is the most by far.
-TOLD_AGAIN = frozenset(get_args(Body)) - {Asked, Answered, AttemptBegan, Built, Measure}
 
 
 @dataclass
@@ -147,7 +145,7 @@ class Session:
         if done := len(study.state.results):
             self._around.say(f"going on with {self._experiment.name}: {done} trials are done")
         watcher = self._around.watch(self._experiment, finale.executor.free())
-        for news in study.ledger.recall(TOLD_AGAIN):
+        for news in told_again(study):
             watcher.hear(news)
         study.listen(watcher.hear)
         outbox = _follow(study, made)
@@ -211,6 +209,19 @@ class Session:
                 f"warning: MLflow has not heard the last {waiting} records: {why}\n"
                 "  they are kept, and sent when this study is run again"
             )
+
+
+def told_again(study: Study) -> Iterator[News]:
+    """What a watcher hears of earlier sessions, and what this one has written: not what was asked inside trials."""
+    last = study.past[-1].number if study.past else 0
+    for news in study.past:
+        match news.body:
+            case Asked() | AttemptBegan():
+                continue
+            case Answered(_, parameter) if parameter.kind != "fixed":
+                continue
+        yield news
+    yield from study.ledger.read(last)
 
 
 def _follow(study: Study, made: Callable[[], Tracker] | None) -> Outbox | None:

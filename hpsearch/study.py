@@ -1,6 +1,7 @@
 """A study on disk: its folder, the lock of its one coordinator, its ledger, and those who listen."""
 
 import difflib
+import gc
 import json
 import os
 import socket
@@ -16,9 +17,9 @@ from hpsearch.errors import ExperimentRefused, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.protocols import Past
-from hpsearch.records import Answered, Asked, Body, News
+from hpsearch.records import Body, News
 from hpsearch.state import OUT_OF_TIME, State
-from hpsearch.trial import TrialResult
+from hpsearch.trial import Built, Measure, TrialResult
 
 
 class Stopwatch:
@@ -49,25 +50,25 @@ class Study:
     """One study, held open by its only coordinator."""
 
     def __init__(self, experiment: Experiment, folder: paths.Study) -> None:
-        """Open the ledger and add up what it holds; the caller holds the lock."""
+        """Open the ledger and add up what it holds; the caller holds the lock.
+
+        `past` is what it held, but for measures, until it is handed over.
+        """
         self.experiment, self.paths = experiment, folder
         self.clock = Stopwatch()
         self.ledger = Ledger(folder.ledger, self.clock.seconds)
         self.state = State()
-        self._past: list[Past] = []
-        for news in self.ledger.read():
-            self.state.take(news)
-            self._remember(news.body)
+        self.past: list[News] = []
+        with _no_garbage():
+            self._open()
         self.clock.set(self.state.searched)
         self._listeners: list[Callable[[News], None]] = []
 
-    def _remember(self, body: Body) -> None:
-        """Keep what a tuner has to know: all that was asked, answered and ended; not who only ran out of time."""
-        match body:
-            case Asked() | Answered():
-                self._past.append(body)
-            case TrialResult(reason=reason) if reason != OUT_OF_TIME:
-                self._past.append(body)
+    def _open(self) -> None:
+        for news in self.ledger.read():
+            self.state.take(news)
+            if not isinstance(news.body, Measure | Built):  # the most by far, and nobody asks for them again
+                self.past.append(news)
 
     def listen(self, hear: Callable[[News], None]) -> None:
         """Have every further record heard, as soon as it is written."""
@@ -81,13 +82,32 @@ class Study:
             hear(news)
 
     def hand_over(self) -> tuple[Past, ...]:
-        """What happened in earlier sessions, for the tuner's memory; given once, and not kept."""
-        past, self._past = tuple(self._past), []
-        return past
+        """What a tuner has to remember of earlier sessions; the past is let go with that.
+
+        It is all that was asked, answered and ended, but not who only ran out of time.
+        """
+        past, self.past = self.past, []
+        return tuple(news.body for news in past if isinstance(news.body, Past) and not _goes_on(news.body))
 
     def close(self) -> None:
         """Make everything durable and let go."""
         self.ledger.close()
+
+
+def _goes_on(body: Past) -> bool:
+    return isinstance(body, TrialResult) and body.reason == OUT_OF_TIME
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Within: Python does not look for cycles, over and over, among hundreds of thousands of records that stay."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 @contextmanager

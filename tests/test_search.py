@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from instant import KIND, Instant, X
 
-from hpsearch import paths, records
+from hpsearch import ledger, paths, records
 from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError, Interrupted, NothingCompleted, SameFailureRepeated, StudyChanged
 from hpsearch.experiment import Experiment
@@ -19,6 +19,7 @@ from hpsearch.leaving import Leave
 from hpsearch.protocols import Brief, Pruning, Turn
 from hpsearch.records import FinalistsChosen, SessionBegan
 from hpsearch.search import candidates, search
+from hpsearch.session import told_again
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study
@@ -446,7 +447,8 @@ def transactions(study):
     return run
 
 
-def test_a_trial_waits_for_the_disk_twice_once_before_its_fit_and_once_with_its_result(begin):
+def test_a_trial_waits_for_the_disk_twice_once_before_its_fit_and_once_with_its_result(begin, monkeypatch):
+    monkeypatch.setattr(ledger, "GROUP_SECONDS", float("inf"))  # measures are committed by the clock
     study, splits = begin(search={"trials": 20})
     run = transactions(study)
 
@@ -476,6 +478,18 @@ def test_what_a_tuner_has_to_remember_is_handed_over_once_and_not_kept(begin):
 
     assert len(first) == 2 * 4
     assert second == ()
+
+
+def test_a_watcher_hears_again_how_trials_ended_and_what_this_session_wrote(begin):
+    study, splits = begin(search={"trials": 2})
+    go(study, splits, Instant())
+    study.close()
+    again = Study(study.experiment, study.paths)
+    again.record(FinalistsChosen((0, 1)))
+
+    told = [type(news.body).__name__ for news in told_again(again)]
+
+    assert told == ["AttemptEnd", "TrialResult", "AttemptEnd", "TrialResult", "FinalistsChosen"]
 
 
 def weighed(study, number, score, reason=""):
