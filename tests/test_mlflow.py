@@ -479,3 +479,14 @@ def test_a_batch_that_did_not_get_through_can_be_told_again(project):
 
     assert stripped("tiny-1") == stripped("whole")
     assert whole.study_id == "whole"
+
+
+def test_a_score_that_is_no_number_never_leads(project):
+    place = place_in(project)
+    scores = ((0, 0.8), (1, float("nan")), (2, 0.5))
+    results = [TrialResult(Trial(number), Status.COMPLETED, score, 1, 1.0) for number, score in scores]
+
+    hear_all(place, told([*began(), *results]))
+
+    study = runs_of(place)["study"].info.run_id
+    assert [(p.step, p.value) for p in client(place.uri).get_metric_history(study, "best_score")] == [(0, 0.8)]

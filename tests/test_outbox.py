@@ -62,7 +62,8 @@ def follow(tmp_path, listener):
 
 def write(ledger, count):
     for number in range(count):
-        ledger.write(FinalistsChosen((number,)), durable=True)
+        ledger.write(FinalistsChosen((number,)))
+    ledger.commit()
 
 
 def test_records_are_heard_in_order_while_they_are_written(ledger, tmp_path):

@@ -218,7 +218,8 @@ class ViaMLflow:
 
     def _leads(self, score: float) -> bool:
         """Whether no other completed trial that MLflow knows of has a better score."""
-        if self._best is not None and self._experiment.objective.better(self._best, score):
+        key = self._experiment.objective.key
+        if self._best is not None and key(self._best) < key(score):
             return False
         self._best = score
         return True
