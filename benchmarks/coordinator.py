@@ -129,8 +129,10 @@ class _Meter:
         self._ended += 1
         if self._ended % self._block == 0:
             now = self._now()
-            spent = [1000 * (after - before) / self._block for before, after in zip(self._marks, now, strict=True)]
-            self._run.blocks.append(Block(self._ended, *spent, *_memory(), self._study.lag()))
+            wall, thread, tuner = (
+                1000 * (after - before) / self._block for before, after in zip(self._marks, now, strict=True)
+            )
+            self._run.blocks.append(Block(self._ended, wall, thread, tuner, *_memory(), self._study.lag()))
             self._marks = self._now()
 
 
@@ -174,9 +176,8 @@ def events(options: argparse.Namespace) -> dict[str, float]:
 
 def _heard(workers: int, pace: Pace, options: argparse.Namespace) -> tuple[list[tuple[float, float]], int, float]:
     """When each measure was heard and sent, MLflow's lag at the end, and the seconds it took to catch up."""
-    from instant_study import InstantStudy
-
     from hpsearch.trial import Measure
+    from instant_study import InstantStudy
 
     heard: list[tuple[float, float]] = []
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from instant_trials import SPACE, Pace, work
-
 from hpsearch import paths, plugins
 from hpsearch.crew import Crew
 from hpsearch.executors.local import Local
@@ -23,6 +21,7 @@ from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trackers.board import Board
 from hpsearch.trackers.via_mlflow import for_study
+from instant_trials import SPACE, Pace, work
 
 
 class _Nowhere(io.StringIO):

@@ -22,8 +22,6 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
-from instant_trials import SPACE
-
 from hpsearch.objective import Objective
 from hpsearch.protocols import Brief, Past
 from hpsearch.records import Answered, Asked
@@ -31,6 +29,7 @@ from hpsearch.seeds import derive
 from hpsearch.space import Values
 from hpsearch.trial import Status, Trial, TrialResult
 from hpsearch.tuners.via_optuna import TPE
+from instant_trials import SPACE
 
 NOISE = 0.02
 LAST = 50  # trials at the end whose time is taken
@@ -100,7 +99,8 @@ class Search:
         return [self._trial(number) for number in range(first, last)]
 
     def _trial(self, number: int) -> float:
-        began, values = time.thread_time(), {}
+        began = time.thread_time()
+        values: Values = {}
         self._tuner.ask(number)
         self.history.append(Asked(Trial(number)))
         for parameter in SPACE:
