@@ -252,6 +252,11 @@ class ExecutorContract:
         assert executor.free() == hands
         assert list(executor.events(0.5)) == []
 
+    def test_where_attempts_are_made_is_said_in_words(self, opened: Open) -> None:
+        executor = opened("brief")
+
+        assert isinstance(executor.where, str)
+
     def test_a_call_gives_back_what_the_function_returns_or_raises(self, opened: Open) -> None:
         executor = opened("brief")
 
