@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hpsearch.objective import Objective
 from pruning_replay import Curve, Figures, best_of, interval, judge
 
 RESULTS = Path(__file__).parent / "results"
-RUNGS = (3, 6, 9, 12, 27)  # where ASHA may judge, by a factor of 2 or 3
+EARLY = (3, 9, 27)  # where ASHA judges from epoch 3 on, beside half-way
 VARIANTS = {
     "asha, from 3": ("asha", {"min_epochs": 3}),
     "asha, from 3 by 2": ("asha", {"min_epochs": 3, "reduction_factor": 2}),
@@ -37,7 +38,8 @@ def main() -> None:
     if len(measured) < FEWEST:
         print(f"only {len(measured)} trials ran to their end; {FEWEST} are the least to judge by")
     objective = Objective.parse(found["objective"])
-    found["rungs"] = [_agreement(measured, objective, rung) for rung in RUNGS if rung < found["epochs"]]
+    rungs = sorted({*EARLY, ceil(found["epochs"] / 2)})
+    found["rungs"] = [_agreement(measured, objective, rung) for rung in rungs if rung < found["epochs"]]
     judged = {name: judge(_maker(*contender), measured, objective) for name, contender in _contenders().items()}
     found["pruners"] = {name: asdict(figures) for name, figures in judged.items()}
     _print(found, judged)
