@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hpsearch.worker.rows import Fitted
 SECONDS = 1.0  # how long a stretch aims to be
 FIRST = 16  # steps of the first stretch, before anything is known
 GROWTH = 8  # a stretch is at most so many times longer than the last
+WORD = 8  # bytes; TensorFlow 2.21 has no kernel that gathers uint8 on a card, but one for int64
 ALIGNED = 64  # bytes; TensorFlow ends the process over memory that begins elsewhere (EIGEN_MAX_ALIGN_BYTES)
 
 
@@ -56,7 +58,7 @@ class Source:
     def __init__(self, fitted: Fitted) -> None:
         """Take the arrays as they lie: where they are mapped from a file, all workers read the same memory."""
         rows = fitted.rows
-        self._images, self._labels = _tensor(rows.images), _tensor(rows.labels)
+        self._images, self._labels = _tensor(_words(rows.images)), _tensor(rows.labels)
         self._weights = () if rows.weights is None else (_tensor(rows.weights),)
         self._shape, self._one_hot = fitted.shape, fitted.one_hot
 
@@ -64,7 +66,9 @@ class Source:
         """These rows as float32 images in 0 … 1 and their labels; `numbers` is an int64 tensor."""
         import tensorflow as tf
 
-        images = tf.reshape(tf.gather(self._images, numbers), (-1, *self._shape))
+        taken = tf.bitcast(tf.gather(self._images, numbers), tf.uint8)
+        taken = tf.reshape(taken, (-1, WORD * self._images.shape[1]))[:, : prod(self._shape)]
+        images = tf.reshape(taken, (-1, *self._shape))
         labels = tf.gather(self._labels, numbers)
         return tf.cast(images, tf.float32) / 255.0, tf.one_hot(labels, self._one_hot) if self._one_hot else labels
 
@@ -75,14 +79,25 @@ class Source:
         return (*self.batch(numbers), *(tf.gather(weights, numbers) for weights in self._weights))
 
 
+def _words(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Each image as a row of int64, its bytes as they lie; copied only where a row has to be filled up."""
+    rows = images.reshape(len(images), -1)
+    if missing := -rows.shape[1] % WORD:
+        rows = np.pad(rows, ((0, 0), (0, missing)))
+    return rows.view(np.int64)
+
+
 def _tensor(array: NDArray[Any]) -> Any:
-    """The array as a tensor, without a copy where its memory can be shared.
+    """The array as a tensor: on the card if there is one, else without a copy where its memory can be shared.
 
     TensorFlow takes it over by DLPack, which knows no read-only memory: `Rows.open` maps files copy-on-write,
     and `.npy` files have their array at a multiple of 64 bytes.
     """
     import tensorflow as tf
 
+    if tf.config.list_logical_devices("GPU"):
+        with tf.device("/GPU:0"):
+            return tf.constant(array)
     if not array.flags.writeable or array.ctypes.data % ALIGNED or not array.flags.c_contiguous:
         return tf.constant(array)
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
