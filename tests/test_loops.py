@@ -289,3 +289,19 @@ def test_images_that_begin_at_an_odd_address_are_copied(rows):
     metrics = make_loop(mlp(), Rows(images, rows.labels, rows.train, rows.validation), batch_size=32, seed=5).epoch(1)
 
     assert metrics == make_loop(mlp(), rows, batch_size=32, seed=5).epoch(1)
+
+
+@pytest.mark.parametrize(
+    "metrics", [["accuracy"], [keras.metrics.SparseTopKCategoricalAccuracy(2)]], ids=["acc", "own"]
+)
+def test_each_graph_is_traced_once(rows, metrics, monkeypatch):
+    model, traced = mlp(), []
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=metrics)
+    for name in ("train_step", "test_step"):
+        step = getattr(model, name)
+        monkeypatch.setattr(model, name, lambda data, name=name, step=step: traced.append(name) or step(data))
+
+    loop = make_loop(model, rows, batch_size=32, seed=5)
+    loop.epoch(1)
+
+    assert traced == ["train_step", "test_step"]

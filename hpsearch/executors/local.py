@@ -22,6 +22,7 @@ from hpsearch.worker import hand, place, process
 
 Work = Callable[[Any, Any], None]
 GRACE_SECONDS = 10.0
+LEAVING_SECONDS = 2.0
 
 
 @dataclass
@@ -32,6 +33,7 @@ class _Hand:
     attempt: Attempt | None = None
     stop: Stop | None = None
     stopped: float = 0.0
+    left: float = 0.0
 
 
 class Local:
@@ -57,6 +59,7 @@ class Local:
         self._recipe: Recipe | None = None
         self._ready: list[_Hand] = []
         self._busy: dict[Attempt, _Hand] = {}
+        self._leaving: list[_Hand] = []
 
     @property
     def where(self) -> str:
@@ -125,6 +128,7 @@ class Local:
             if one.line in spoke:
                 yield self._hear(one)
         self._make_ready()
+        self._see_off()
 
     def _hear(self, busy: _Hand) -> Event:
         try:
@@ -133,8 +137,16 @@ class Local:
             event = self._lost(busy)
         if isinstance(event, AttemptEnd):
             del self._busy[event.attempt]
-            self._bury(busy)
+            busy.left = time.monotonic()
+            self._leaving.append(busy)
         return event
+
+    def _see_off(self) -> None:
+        """Let go of processes that are gone, without waiting: a large one takes a while to give back its memory."""
+        for leaving in self._leaving:
+            if not leaving.process.is_alive() or time.monotonic() - leaving.left > LEAVING_SECONDS:
+                self._bury(leaving)
+        self._leaving = [one for one in self._leaving if not one.line.closed]
 
     def _lost(self, busy: _Hand) -> AttemptEnd:
         attempt = busy.attempt
@@ -165,14 +177,11 @@ class Local:
 
     def _bury(self, done: _Hand) -> None:
         done.line.close()
-        done.process.join(2)
-        if done.process.is_alive():
-            process.kill(done.process)
+        process.kill(done.process)
         done.process.join()
 
     def close(self) -> None:
         """Kill every process that is left."""
-        for left in (*self._ready, *self._busy.values()):
-            process.kill(left.process)
+        for left in (*self._ready, *self._busy.values(), *self._leaving):
             self._bury(left)
-        self._ready, self._busy = [], {}
+        self._ready, self._busy, self._leaving = [], {}, []

@@ -116,7 +116,7 @@ class GraphLoop:
         self.kind = "graph, XLA" if xla else "graph"
         self._model, self._rows, self._seed = model, fitted.rows, seed
         self._fused, source = Fused(model.optimizer), Source(fitted)
-        model.test_step(source.batch(fitted.rows.train[:1]))  # makes the metrics: a graph that does is traced twice
+        _make_metrics(model, source.batch(fitted.rows.train[:1]))
         train, test = (_compiled(step) if xla else step for step in (model.train_step, model.test_step))
         with nullcontext() if xla else self._fused.tracing():
             self._train = Stretches(lambda numbers: train(source.weighed(numbers)), batch_size)
@@ -149,6 +149,19 @@ class GraphLoop:
         self._model.reset_metrics()
         stretches.run(order, tick)
         return {name: float(value) for name, value in self._model.get_metrics_result().items()}
+
+
+def _make_metrics(model: Any, row: tuple[Any, ...]) -> None:
+    """Have Keras make the variables of its metrics, by one row; TensorFlow traces a graph that makes any twice."""
+    import tensorflow as tf
+
+    images, labels = row
+    match getattr(model, "output_shape", None):
+        case (_, *shape) if None not in shape:
+            output = tf.zeros((1, *shape), model.compute_dtype)
+        case _:
+            output = model(images, training=False)
+    model.compute_metrics(images, labels, output)
 
 
 def _compiled(step: Callable[[Any], Any]) -> Callable[[Any], Any]:

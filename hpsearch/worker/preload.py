@@ -3,9 +3,16 @@
 `failure` keeps what went wrong, because multiprocessing swallows an ImportError and dies of any other.
 """
 
+import gc
+
 from hpsearch.worker.quiet import import_all
 from hpsearch.worker.tether import die_with_parent, settle
 
 settle()
 die_with_parent()
+# What is imported here stays for ever: to look through it for garbage is lost time, and in each child would make
+# the child's own copy of memory that all share.
+gc.disable()
 failure = import_all()
+gc.freeze()
+gc.enable()

@@ -1,9 +1,13 @@
 """Imports TensorFlow, set up for the processor, without the lines that its C++ parts write by themselves."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 SURROUNDINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -11,6 +15,35 @@ SURROUNDINGS = {
     # convolutions and of the products that carry a gradient back (benchmarks/matrix.py).
     "TF_ENABLE_ONEDNN_OPTS": "1",
 }
+# Keras and KerasTuner import these where they are installed, which takes a third of the whole import, for uses
+# that no worker has: plots, data frames as inputs, estimators. A person's own code may import them all the same.
+DISPENSABLE = frozenset({"matplotlib", "pandas", "sklearn", "scipy.stats"})
+OURS = ("fit", "building", "checkpoint", "hp", "loops", "loop_fit", "loop_graph", "preflight", "warmup")
+
+
+class _Absent(MetaPathFinder):
+    """Says of some modules that they are not there."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+
+    def find_spec(
+        self, fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname in self._names:
+            raise ModuleNotFoundError(name=fullname)
+        return None
+
+
+@contextmanager
+def _without(names: frozenset[str]) -> Iterator[None]:
+    """Within: these modules cannot be imported, unless they are already."""
+    finder = _Absent(names)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 @contextmanager
@@ -31,8 +64,11 @@ def import_all() -> str:
         os.environ.setdefault(name, value)
     with _silence():
         try:
-            for module in ("tensorflow", "keras", "keras_tuner", "hpsearch.worker.fit"):
-                import_module(module)
+            with _without(DISPENSABLE):
+                for module in ("tensorflow", "keras", "keras_tuner"):
+                    import_module(module)
+            for module in OURS:
+                import_module(f"hpsearch.worker.{module}")
             import_module("absl.logging").set_verbosity("error")
         except Exception as error:  # noqa: BLE001 - whatever it is, the person is told of it
             return f"{type(error).__name__}: {error}"
