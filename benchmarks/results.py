@@ -10,7 +10,8 @@ A file holds one object, as reporting.Result writes it:
     plot       the name of a picture beside the file, or ""
     words      sentences on what the numbers mean and where they fall short
 
-notes.md, written by hand, stands above the tables as it is.
+notes.md, written by hand, stands above the tables as it is. Files of another form are passed over: what was measured
+of pruning has a page of its own, docs/pruning.md.
 """
 
 import json
@@ -35,7 +36,7 @@ def page(results: Path, notes: Path) -> str:
     """The page as Markdown: the notes, then a section for each JSON file, in the order of their names."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
     said = notes.read_text(encoding="utf-8").strip() if notes.exists() else ""
-    sections = [section(result, results.name) for result in found]
+    sections = [section(result, results.name) for result in found if "title" in result]
     return "\n".join([HEAD, *([said, ""] if said else []), *(sections or ["Nothing has been measured yet.\n"])])
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import odd_jobs
 import psutil
 import pytest
 
@@ -87,6 +88,13 @@ def test_a_forked_process_has_tensorflow_already() -> None:
     process.check_preloaded()
 
     assert process.call(has_tensorflow)
+
+
+def test_a_forked_process_has_not_what_keras_takes_for_plots_and_frames_and_can_import_it() -> None:
+    found = process.call(odd_jobs.loaded, "keras", "matplotlib", "pandas", "sklearn")
+
+    assert found == ["keras"]
+    assert process.call(odd_jobs.sum_of_a_series) == 3
 
 
 def test_an_exception_comes_back_with_its_traceback() -> None:
