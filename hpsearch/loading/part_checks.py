@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args
 
 from hpsearch import plugins
 from hpsearch.errors import ExperimentRefused, HpsearchError
@@ -97,11 +98,19 @@ def _strangers(
 
 def _wrong_kinds(table: Place, given: Mapping[str, Any], takes: Mapping[str, inspect.Parameter]) -> Iterator[Finding]:
     for key, value in given.items():
-        kind = takes[key].annotation if key in takes else None
+        kind = _kind(takes[key].annotation) if key in takes else None
         fits = type(value) is kind or (kind is float and type(value) is int)
         if kind in PLAIN and not fits:
             place = (*table, key)
             yield Finding(place, f"{dotted(place)} is {shown(value)}, but must be {PLAIN[kind]}")
+
+
+def _kind(annotation: Any) -> Any:
+    """The type of an option that may also be None, which no TOML can say; any other annotation as it is."""
+    if not isinstance(annotation, UnionType):
+        return annotation
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return kinds[0] if len(kinds) == 1 else annotation
 
 
 def _missing(
