@@ -52,6 +52,7 @@ trials = 3
 
 @pytest.fixture(autouse=True)
 def no_card(monkeypatch, tmp_path):
+    process.warm_up()  # later tests fork from this process, which keeps the PATH it began with
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
