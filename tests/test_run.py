@@ -166,13 +166,19 @@ def test_a_study_killed_outright_goes_on_to_where_an_undisturbed_one_ends(projec
 def wait_for_a_trial(project, process, name="digits"):
     ledger = project / "mlruns" / "studies" / name / "ledger.db"
     for _ in range(600):
-        if ledger.exists():
-            with sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True, timeout=10) as db:
-                if db.execute("SELECT count(*) FROM log WHERE kind = 'Measure'").fetchone()[0]:
-                    return
+        if measures(ledger):
+            return
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     pytest.fail("no trial began")
+
+
+def measures(ledger):
+    try:
+        with sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True, timeout=10) as db:
+            return db.execute("SELECT count(*) FROM log WHERE kind = 'Measure'").fetchone()[0]
+    except sqlite3.OperationalError:  # the file, or the table in it, is still to come
+        return 0
 
 
 def test_a_changed_experiment_is_refused_with_the_difference(project):
