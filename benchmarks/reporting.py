@@ -73,7 +73,7 @@ def machine() -> dict[str, Any]:
     """The machine and the versions that a figure depends on, and when it was taken; no names of hosts or folders."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "processor": _processor(),
+        "processor": provenance.processor() or "unknown",
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}",
@@ -81,15 +81,6 @@ def machine() -> dict[str, Any]:
         **{package: found for package in PEERS if (found := _version(package))},
         "commit": provenance.git_commit(ROOT)[:12],
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
 
 
 def _version(package: str) -> str:

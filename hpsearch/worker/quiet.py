@@ -11,8 +11,8 @@ from types import ModuleType
 
 SURROUNDINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # TensorFlow turns oneDNN on by itself only where there is AVX-512. Without, too, it doubles the speed of
-    # convolutions and of the products that carry a gradient back (benchmarks/matrix.py).
+    # TensorFlow turns oneDNN on by itself only on some processors, those with AVX-512 among them. On one without,
+    # 5 × 5 convolutions and the products that carry a gradient back took about half the time with it.
     "TF_ENABLE_ONEDNN_OPTS": "1",
 }
 # Keras and KerasTuner import these where they are installed, which takes a third of the whole import, for uses
