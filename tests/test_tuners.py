@@ -100,10 +100,38 @@ def test_tpe_learns_from_pruned_trials_too() -> None:
     assert after(Status.PRUNED) != after(Status.FAILED)
 
 
-@pytest.mark.parametrize("options", [{"startup_trials": -1}, {"candidates": 0}, {"look_back": 2.5}])
-def test_an_option_of_tpe_that_cannot_be_is_refused_in_words(options: dict[str, Any]) -> None:
-    with pytest.raises(ExperimentRefused, match="whole number"):
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"startup_trials": -1}, "whole number"),
+        ({"candidates": 0}, "whole number"),
+        ({"look_back": 2.5}, "whole number"),
+        ({"defaults_first": 1}, "true or false"),
+    ],
+)
+def test_an_option_of_tpe_that_cannot_be_is_refused_in_words(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ExperimentRefused, match=words):
         plugins.make("tuners", "optuna.tpe", options)
+
+
+def test_tpe_begins_with_the_defaults_of_the_build_unless_told_otherwise() -> None:
+    defaults = {parameter.name: parameter.default for parameter in (RATE, BATCH, BIAS)}
+    usual, told = bench(TPE(), RATE, BATCH, BIAS), bench(TPE(defaults_first=False), RATE, BATCH, BIAS)
+
+    usual.run(2)
+    told.run(1)
+
+    assert usual.values[0] == defaults
+    assert usual.values[1] != defaults
+    assert told.values[0] != defaults
+
+
+def test_a_default_outside_its_range_is_drawn_anew() -> None:
+    made = bench(TPE(), dataclasses.replace(RATE, default=100.0))
+
+    made.run(1)
+
+    assert RATE.contains(made.values[0][RATE.name])
 
 
 def test_what_tpe_looks_at_is_bounded_however_many_trials_there_were() -> None:

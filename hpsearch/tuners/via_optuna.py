@@ -137,11 +137,14 @@ class Random(Sampled):
 class TPE(Sampled):
     """Tree-structured Parzen estimator (Bergstra et al. 2011), multivariate, for conditional spaces too.
 
-    The first `startup_trials` are random; each draw takes the best of `candidates`; the latest
-    `look_back` finished trials and the best 50 of all are modelled.
+    The first trial takes the defaults that build_model names, unless `defaults_first` is False: they are what its
+    author holds for good, and the rest is compared with them. The other `startup_trials` are random; each draw takes
+    the best of `candidates`; the latest `look_back` finished trials and the best 50 of all are modelled.
     """
 
-    def __init__(self, startup_trials: int = 10, candidates: int = 24, look_back: int = 500) -> None:
+    def __init__(
+        self, startup_trials: int = 10, candidates: int = 24, look_back: int = 500, *, defaults_first: bool = True
+    ) -> None:
         for name, value, least in (
             ("startup_trials", startup_trials, 0),
             ("candidates", candidates, 1),
@@ -150,7 +153,18 @@ class TPE(Sampled):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 message = f"{name} is a whole number, {least} or more, not {value!r}"
                 raise ValueError(message)
+        if not isinstance(defaults_first, bool):
+            message = f"defaults_first is true or false, not {defaults_first!r}"
+            raise ValueError(message)  # noqa: TRY004  wrong options are ValueErrors here
         self.startup_trials, self.candidates, self.look_back = startup_trials, candidates, look_back
+        self.defaults_first = defaults_first
+
+    def suggest(self, number: int, parameter: Parameter) -> Value:
+        """The default for the first trial, else a draw inside the parameter."""
+        if number == 0 and self.defaults_first and _has_usable_default(parameter):
+            self._note(number, parameter, parameter.default)
+            return parameter.default
+        return super().suggest(number, parameter)
 
     def sampler(self, seed: int) -> "optuna.samplers.BaseSampler":
         """Optuna's TPESampler, its groups following the conditions of the space."""
@@ -166,3 +180,7 @@ class TPE(Sampled):
                 constant_liar=True,
                 seed=seed,
             )
+
+
+def _has_usable_default(parameter: Parameter) -> bool:
+    return parameter.kind != "fixed" and parameter.contains(parameter.default)
