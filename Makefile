@@ -5,7 +5,7 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.toml
 
-.PHONY: run test check format lock clean bench peers bench-peers
+.PHONY: run test check format lock clean bench twins peers bench-peers
 
 run: .venv/run.stamp
 	$(BIN)/hpsearch run $(EXPERIMENT)
@@ -26,6 +26,10 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/loops.py
+
+# A hundred trials, each trained twice, once interrupted at random moments: both have to end bit for bit alike.
+twins: .venv/dev.stamp
+	$(BIN)/python tests/twins.py --trials 100
 
 peers: .venv/peers.stamp
 
