@@ -3,10 +3,11 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
+from threading import Thread
 from typing import Any
 
 from hpsearch import cards, narrowing, pace, paths, plugins, provenance
@@ -111,11 +112,11 @@ class Session:
 
     def _begin(self, study: Study, identity: Identity, executor: Executor) -> Steps:
         before = study.state.session
-        with ThreadPoolExecutor(1) as aside:  # what is measured once a machine costs its first study no time of its own
-            facts = before.provenance if before else {}
-            settling = aside.submit(pace.settle, self._experiment.train, facts, _placed(executor), executor.where)
-            known = Preflight(study.state.space, before.modules) if before else self._preflight(executor, identity.data)
-        steps = settling.result()
+        facts = before.provenance if before else {}
+        # What is measured once a machine costs its first study no time of its own.
+        settling = aside(pace.settle, self._experiment.train, facts, _placed(executor), executor.where)
+        known = Preflight(study.state.space, before.modules) if before else self._preflight(executor, identity.data)
+        steps: Steps = settling.result()
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
         public, digests = provenance.public(self._experiment), identity.digests(known.modules)
@@ -241,6 +242,20 @@ def _facts(identity: Identity, executor: Executor) -> dict[str, str]:
     commit = {"git_commit": provenance.git_commit(identity.root)}
     where = {"cards": executor.where} if executor.where else {}
     return {**provenance.versions(), **provenance.machine(), **where, **commit, **about}
+
+
+def aside(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+    """Call a function in a thread of its own, which nobody waits for when the program ends sooner."""
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
+            future.set_exception(error)
+
+    Thread(target=run, name=function.__name__, daemon=True).start()
+    return future
 
 
 def _placed(executor: Executor) -> Callable[..., Any]:
