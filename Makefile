@@ -5,7 +5,7 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.toml
 
-.PHONY: run test check format lock clean bench twins peers bench-peers
+.PHONY: run test check format lock clean bench twins soak peers bench-peers
 
 run: .venv/run.stamp
 	$(BIN)/hpsearch run $(EXPERIMENT)
@@ -26,6 +26,11 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/loops.py
+
+# Studies under random kills until so many have passed: make soak KILLS=2000
+KILLS ?= 200
+soak: .venv/dev.stamp
+	$(BIN)/python tests/chaos.py --kills $(KILLS)
 
 # A hundred trials, each trained twice, once interrupted at random moments: both have to end bit for bit alike.
 twins: .venv/dev.stamp

@@ -19,6 +19,7 @@ from typing import get_args
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
+from hpsearch import failpoints
 from hpsearch.errors import StateDamaged
 from hpsearch.records import Answered, Body, News
 from hpsearch.space import Parameter
@@ -84,8 +85,10 @@ class Ledger:
         row = (number, time_ms, searched, kind, text, _checksum(number, time_ms, searched, kind, text))
         self._db.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", row)
         self._last, self._rows = number, self._rows + 1
+        failpoints.reach(f"{kind}.written")
         if durable or self._rows >= GROUP_ROWS:
             self.commit()
+            failpoints.reach(f"{kind}.durable")
         return News(number, time_ms, searched, body)
 
     def commit_due(self) -> None:

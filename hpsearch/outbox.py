@@ -11,6 +11,7 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+from hpsearch import failpoints
 from hpsearch.ledger import Ledger
 from hpsearch.paths import write_text
 from hpsearch.protocols import Batching, Tracker
@@ -94,6 +95,7 @@ class Outbox:
                 tracker.hear(news)
             if isinstance(tracker, Batching):
                 tracker.flush()
+            failpoints.reach("outbox.heard")
             self._heard, self.trouble = batch[-1].number, ""
             if time.monotonic() - self._saved > SAVE_SECONDS:
                 self._save()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch import failpoints
 from hpsearch.errors import FolderUnusable
 
 ROOT_MARKS = ("pyproject.toml", "experiments", "searchspace", "mlruns", ".git")
@@ -135,7 +136,9 @@ def write(path: Path, fill: Callable[[Path], None]) -> None:
         fill(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        failpoints.reach(f"{path.name}.filled")
         temporary.replace(path)
+        failpoints.reach(f"{path.name}.renamed")
     finally:
         temporary.unlink(missing_ok=True)
 

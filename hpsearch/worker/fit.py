@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpsearch import failpoints
 from hpsearch.orders import Order, Recipe
 from hpsearch.paths import make, write
 from hpsearch.seeds import derive
@@ -49,6 +50,7 @@ def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
         how, reason = How.INTERRUPTED, stopped.reason
     except Exception as error:  # noqa: BLE001 - user code may raise anything; it fails its trial, not the worker
         failure = Failure(_kind(error), str(error)[:2000], traceback.format_exc()[-8000:])
+    failpoints.reach("fit.ended")
     return AttemptEnd(
         order.attempt, how, progress.seconds or time.monotonic() - began,
         progress.score, progress.best_epoch or None, progress.epoch, progress.metrics, reason, failure,
@@ -72,7 +74,9 @@ class _Run:
 
     def train(self) -> str:
         """Run the epochs that are left; give the reason when they ended before the last."""
+        failpoints.reach("fit.begun")
         self._prepare()
+        failpoints.reach("fit.built")
         last = self._order.until or self._recipe.epochs
         reason = ""
         while self._progress.epoch < last and not (reason := self._out_of_patience()):
@@ -151,8 +155,10 @@ class _Run:
         self._progress.epoch, self._progress.seconds = epoch, self._progress.seconds + seconds
         self._note_best(metrics, epoch)
         self._progress.last_metrics, self._progress.last_seconds = metrics, seconds
+        failpoints.reach("epoch.trained")
         self._keep()
         self._tell_measure()
+        failpoints.reach("epoch.told")
 
     def _tell_measure(self) -> None:
         progress = self._progress

@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 import traceback
 import weakref
 from collections.abc import Callable
@@ -32,6 +33,7 @@ PRELOAD = "hpsearch.worker.preload"
 MISSING = (
     "TensorFlow cannot be imported here ({why})\n  pip install 'tensorflow>=2.21' 'keras>=3.15' 'keras-tuner>=1.4.8'"
 )
+PAUSES = (0.1, 0.5, 2.0)  # seconds, before a process that could not be started is tried again
 _started: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
 
 
@@ -76,15 +78,29 @@ def fresh(
     Target and arguments are pickled. When the process dies, reading from the connection raises EOFError.
     """
     method = method or method_here()
+    for pause in PAUSES:
+        # What others are forked from may be killed like anything else: multiprocessing starts it anew once it is gone.
+        with contextlib.suppress(OSError, EOFError):
+            return _begin(method, target, arguments)
+        time.sleep(pause)
+    try:
+        return _begin(method, target, arguments)
+    except (OSError, EOFError) as error:
+        message = f"no process could be started ({type(error).__name__}: {error})"
+        raise ChildDied(message) from error
+
+
+def _begin(
+    method: Method, target: Callable[..., None], arguments: tuple[Any, ...]
+) -> tuple[BaseProcess, "Connection[Any, Any]"]:
     context = _context(method)
     ours, theirs = context.Pipe()
     process = context.Process(target=_live, args=(method, theirs, target, arguments), daemon=False)
     try:
         process.start()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError):
         ours.close()
-        message = f"no process could be started ({type(error).__name__}: {error})"
-        raise ChildDied(message) from error
+        raise
     finally:
         theirs.close()
     _started.add(process)

@@ -1,0 +1,260 @@
+"""Runs studies under a seeded nemesis that kills, stops and corrupts, and checks every promise afterwards.
+
+python tests/chaos.py --kills 200 --seed 1
+python tests/chaos.py --seconds 600 --seed 1
+
+The command, the coordinator, the ledger, processes, pipes and checkpoints are the program's own; only the training is
+a formula (fake_parts). Every study is run until it ends by itself, the same command again and again, and is compared
+with one that nobody disturbed.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import history
+import psutil
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+TRIALS, EPOCHS = 12, 5
+MOST_KILLS_OF_A_FIT = 2  # a session; at the third loss the program gives a trial up, as it says
+MOST_STARTS = 200
+EXPERIMENT = """
+name = "tiny"
+data = {{ source = "fake" }}
+model = {{ build = "searchspace.tiny:build" }}
+search = {{ trials = {trials}, tuner = "optuna.random" }}
+train = {{ epochs = {epochs}, batch_size = 4, compile = false }}
+final = {{ finalists = 2, seeds = 1 }}
+workers = {{ kind = "fake", count = 2 }}
+tracking = {{ mlflow = {mlflow} }}
+"""
+
+
+@dataclass
+class Arena:
+    """A project of its own in a folder, and the one command that is run in it."""
+
+    folder: Path
+    trials: int = TRIALS
+    epochs: int = EPOCHS
+    mlflow: bool = False
+    more: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Lay the project out."""
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Write the project's files."""
+        (self.folder / "searchspace").mkdir(parents=True, exist_ok=True)
+        (self.folder / "searchspace" / "tiny.py").write_text("def build(hp):\n    return None\n")
+        words = {"trials": self.trials, "epochs": self.epochs, "mlflow": '"sqlite:///mlruns/mlflow.db"'}
+        words |= {} if self.mlflow else {"mlflow": "false"}
+        (self.folder / "tiny.toml").write_text(EXPERIMENT.format(**words))
+
+    @property
+    def ledger(self) -> Path:
+        """The study's ledger."""
+        return self.folder / "mlruns" / "studies" / "tiny" / "ledger.db"
+
+    @property
+    def diary(self) -> Path:
+        """The workers' diary."""
+        return self.folder / "history.jsonl"
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Give the command; its words go to a file."""
+        surroundings = {
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE / 'fake_parts'}", "HPSEARCH_DATA": str(self.folder / "data"),
+            "HISTORY": str(self.diary), "FAKE_EPOCH_SECONDS": "0.02",
+        }  # fmt: skip
+        with (self.folder / "output.txt").open("ab") as output:
+            output.write(b"---\n")
+            output.flush()
+            return subprocess.Popen(
+                [sys.executable, "-m", "hpsearch", "run", "tiny.toml", "--plain"], cwd=self.folder,
+                env=os.environ | surroundings | self.more, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    def finish(self, *, starts: int = 10) -> int:
+        """Give the command until it ends by itself; its exit code."""
+        for _ in range(starts):
+            if (code := self.start().wait(120)) >= 0:
+                return code
+        message = f"the study did not end in {starts} starts"
+        raise AssertionError(message)
+
+    def story(self) -> list[history.News]:
+        """What the ledger holds, if there is one yet."""
+        return history.story(self.ledger) if self.ledger.exists() and self.ledger.stat().st_size else []
+
+    def left_over(self) -> list[str]:
+        """The study's processes that have not ended within five seconds."""
+        until = time.monotonic() + 5
+        while (left := list(history.left_over(f"HISTORY={self.diary}"))) and time.monotonic() < until:
+            time.sleep(0.05)
+        return left
+
+    def wrong(self, undisturbed: "Arena") -> list[str]:
+        """All that is not as promised once the study has ended."""
+        records, entries = self.story(), history.diary(self.diary)
+        found = [
+            *history.doubled(records), *history.overlapping(entries), *history.unlike(entries, records),
+            *history.miscounted(records, self.trials), *history.renumbered(records), *history.damaged(self.ledger),
+            *self.left_over(),
+        ]  # fmt: skip
+        if history.table(records) != history.table(undisturbed.story()):
+            found.append(f"it came to {history.table(records)}, undisturbed to {history.table(undisturbed.story())}")
+        if self.mlflow:
+            found += history.still_running(self.folder / "mlruns" / "mlflow.db")
+        return found
+
+
+class Nemesis:
+    """Does harm to one study until it ends."""
+
+    def __init__(self, arena: Arena, chance: random.Random) -> None:
+        self._arena, self._chance = arena, chance
+        self.did: Counter[str] = Counter()
+        self.found: list[str] = []
+        self._killed: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Start, harm and restart; what was found wrong on the way stands in `found`."""
+        kept: list[history.News] = []
+        for _ in range(MOST_STARTS):
+            self._killed.clear()
+            code = self._disturb(self._arena.start())
+            self.did["starts"] += 1
+            now = self._arena.story()
+            self.found += history.lost(kept, now)
+            kept = now
+            if code == 0:
+                return
+            if code != -signal.SIGKILL:
+                self.found.append(f"exit code {code}: {(self._arena.folder / 'output.txt').read_text()[-2000:]}")
+                return
+            self.found += self._arena.left_over()
+        self.found.append(f"the study did not end in {MOST_STARTS} starts")
+
+    def _disturb(self, coordinator: subprocess.Popen[bytes]) -> int:
+        """Do harm while trials are made; one start in eight is disturbed from its first moment."""
+        quiet = 0 if self._chance.random() < 1 / 8 else self._written() + self._chance.randint(1, 20)
+        while True:
+            try:
+                return coordinator.wait(self._chance.uniform(0.02, 0.25))
+            except subprocess.TimeoutExpired:
+                if self._written() >= quiet:
+                    self._harm(coordinator)
+
+    def _written(self) -> int:
+        """How much the workers have done."""
+        return len(history.diary(self._arena.diary))
+
+    def _harm(self, coordinator: subprocess.Popen[bytes]) -> None:
+        match self._chance.choices(("worker", "coordinator", "pause", "flip"), (12, 2, 2, 2))[0]:
+            case "worker" if self._arena.diary.exists() and (victim := self._victim(coordinator)):
+                self.did["workers killed"] += 1
+                _signal(victim, signal.SIGKILL)
+            case "coordinator":
+                self.did["coordinators killed"] += 1
+                coordinator.kill()
+            case "pause" if victim := self._victim(coordinator):
+                self.did["pauses"] += 1
+                _signal(victim, signal.SIGSTOP)
+                time.sleep(self._chance.uniform(0.05, 0.3))
+                _signal(victim, signal.SIGCONT)
+            case "flip":
+                self._flip()
+
+    def _victim(self, coordinator: subprocess.Popen[bytes]) -> int | None:
+        """A process below the coordinator, unless its fit was killed too often to be tried again."""
+        with suppress(psutil.Error):
+            below = [process.pid for process in psutil.Process(coordinator.pid).children(recursive=True)]
+            fits = {entry["pid"]: entry["fit"] for entry in history.diary(self._arena.diary)}
+            allowed = [pid for pid in below if self._killed[fits.get(pid, "")] < MOST_KILLS_OF_A_FIT or pid not in fits]
+            if allowed:
+                victim = self._chance.choice(allowed)
+                if victim in fits:
+                    self._killed[fits[victim]] += 1
+                return victim
+        return None
+
+    def _flip(self) -> None:
+        """Turn over one bit of a checkpoint."""
+        files = sorted((self._arena.ledger.parent / "fits").glob("*/checkpoint.bin"))
+        if not files:
+            return
+        with suppress(FileNotFoundError), self._chance.choice(files).open("r+b") as file:
+            content = file.read()
+            place = self._chance.randrange(len(content)) if content else 0
+            file.seek(place)
+            file.write(bytes([content[place] ^ 1 << self._chance.randrange(8)]))
+            self.did["bits flipped"] += 1
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def studies(folder: Path, seed: int) -> Iterator[tuple[Counter[str], list[str]]]:
+    """One disturbed study after another: what was done to it, and what was found wrong. Every fifth tells MLflow."""
+    undisturbed = Arena(folder / "undisturbed")
+    if code := undisturbed.finish():
+        message = f"the undisturbed study ended with exit code {code}"
+        raise AssertionError(message)
+    number = 0
+    while True:
+        chance = random.Random(f"{seed} {number}")
+        arena = Arena(folder / f"study-{number}", mlflow=number % 5 == 4)
+        nemesis = Nemesis(arena, chance)
+        nemesis.run()
+        did = nemesis.did | {"epochs trained twice": history.wasted(history.diary(arena.diary))}
+        yield did, nemesis.found + arena.wrong(undisturbed)
+        number += 1
+
+
+def soak(seed: int, kills: int, seconds: float) -> dict[str, object]:
+    """Disturb studies until so many kills or so many seconds have passed; give the sums and what was wrong."""
+    done: Counter[str] = Counter()
+    wrong: list[str] = []
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        for did, found in studies(Path(folder), seed):
+            done.update(did | {"studies": 1})
+            wrong += found
+            killed = done["workers killed"] + done["coordinators killed"]
+            print(f"{dict(done)}{''.join(f'{chr(10)}  WRONG: {one}' for one in found)}", file=sys.stderr, flush=True)
+            if killed >= kills or time.monotonic() - began > seconds or wrong:
+                return {"seed": seed, "kills": killed, **done, "wrong": wrong, "seconds": time.monotonic() - began}
+    raise AssertionError
+
+
+def main() -> int:
+    """Soak, and print the sums as JSON; 1 when anything was wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=10**9)
+    parser.add_argument("--seconds", type=float, default=10**9)
+    given = parser.parse_args()
+    outcome = soak(given.seed, given.kills, given.seconds)
+    print(json.dumps(outcome))
+    return int(bool(outcome["wrong"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Parts for the real program that need no TensorFlow: an executor whose trials are quick, and a tiny data set.
+
+With this folder on PYTHONPATH, `workers.kind = "fake"` and `data.source = "fake"` are found as any other parts are.
+Everything but the training itself is real: processes, pipes, the loop over epochs, checkpoints, the ledger.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from hpsearch.executors.local import Local
+from hpsearch.paths import cache, make
+from hpsearch.protocols import Outline, Prepared, Progress
+from hpsearch.worker import process
+from hpsearch.worker.judging import Judgement
+from hpsearch.worker.preflight import Preflight
+
+CLASSES = ("a", "b")
+ROWS = 40
+
+process.PRELOAD = "fake_training"  # in place of the module that imports TensorFlow
+
+
+class Dots:
+    """Forty images of two by two dots."""
+
+    def outline(self) -> Outline:
+        return Outline(ROWS, len(CLASSES), (2, 2))
+
+    def prepare(self, progress: Progress) -> Prepared:
+        folder = cache() / "prepared" / "dots"
+        for part in ("train", "test"):
+            if not (folder / part / "labels.npy").exists():
+                make(folder / part)
+                np.save(folder / part / "images.npy", np.zeros((ROWS, 2, 2), np.uint8))
+                np.save(folder / part / "labels.npy", np.arange(ROWS) % len(CLASSES))
+        return Prepared(folder, "dots", "0" * 64, CLASSES, (2, 2), ROWS, ROWS, "official")
+
+
+class Fake(Local):
+    """The local executor, whose processes train by a formula."""
+
+    def __init__(self, count: int = 2) -> None:
+        super().__init__(count)
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Answer for the two functions that would need TensorFlow."""
+        match function.__name__:
+            case "fly":
+                from fake_training import SPACE
+
+                return Preflight(SPACE, ("searchspace/tiny.py",))
+            case "judge":
+                return [_judged() for _ in _models(*arguments)]
+        return super().call(function, *arguments)
+
+
+def _models(_root: Any, _build: Any, _data: Any, models: Iterable[Any], _names: Any) -> Iterable[Any]:
+    return models
+
+
+def _judged() -> Judgement:
+    row = {"precision": 1.0, "recall": 1.0, "f1-score": 1.0, "support": ROWS / 2}
+    report = dict.fromkeys((*CLASSES, "macro avg", "weighted avg"), row)
+    return Judgement(1.0, report, ((ROWS // 2, 0), (0, ROWS // 2)))
