@@ -66,18 +66,18 @@ class _Curves:
     """Every search fit's metrics, epoch by epoch; what a resumed fit repeats counts once."""
 
     def __init__(self) -> None:
-        self._values: dict[tuple[int, str], dict[int, dict[Fit, float]]] = {}
+        self._values: dict[int, dict[str, dict[int, dict[Fit, float]]]] = {}
 
     def take(self, measure: Measure) -> None:
         fit = measure.attempt.fit
         for name, value in measure.metrics.items() if fit.kind == "search" else ():
-            self._values.setdefault((fit.trial, name), {}).setdefault(measure.epoch, {})[fit] = value
+            epochs = self._values.setdefault(fit.trial, {}).setdefault(name, {})
+            epochs.setdefault(measure.epoch, {})[fit] = value
 
     def of(self, trial: int) -> dict[str, list[Point]]:
         return {
             name: [(epoch, sum(came.values()) / len(came)) for epoch, came in sorted(epochs.items())]
-            for (number, name), epochs in self._values.items()
-            if number == trial
+            for name, epochs in self._values.get(trial, {}).items()
         }
 
 
