@@ -24,17 +24,17 @@ class Identity:
     root: Path
 
     def digests(self, modules: Iterable[str]) -> dict[str, str]:
-        """SHA-256 of each thing that must not change; `modules` are the code's files, relative to the root."""
+        """SHA-256 of the data and of the code; `modules` are the code's files, relative to the root."""
         files = [self.root / module for module in modules]
         code = provenance.code_digest([file for file in files if file.exists()], self.root)
-        return {**provenance.experiment_digest(self.experiment), "data": self.data.digest, "code": code}
+        return {"data": self.data.digest, "code": code}
 
     def refuse_if_changed(self, state: State) -> None:
         """Raise StudyChanged, with every difference to the last session, if there is one."""
-        if state.session is None or self.digests(state.session.modules) == state.session.identity:
+        if state.session is None or not (differences := self._differences(state.session)):
             return
         lines = [f"the study {self.experiment.name!r} changed since its last run:"]
-        lines += [f"  {difference}" for difference in self._differences(state.session)]
+        lines += [f"  {difference}" for difference in differences]
         fresh = "to begin anew and set the old study aside: --fresh"
         if state.with_status(Status.COMPLETED):
             lines.append(f"to keep both: --name ANOTHER; {fresh}")

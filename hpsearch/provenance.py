@@ -27,6 +27,7 @@ FREE = (
     "name",
 )
 PACKAGES = ("hpsearch", "keras", "keras-tuner", "optuna", "mlflow", "numpy", "scikit-learn")
+SHAPING = ("keras", "tensorflow", "keras-tuner", "optuna")
 FLAVOURS = ("tensorflow", "tensorflow-cpu")  # one program under two names
 SECONDS = 5.0
 
@@ -40,15 +41,6 @@ def code_digest(files: Iterable[Path], root: Path) -> str:
     for name, file in sorted((_name(file, root), file) for file in set(files)):
         digest.update(f"{name}\0{_source_digest(file.read_bytes())}\n".encode())
     return digest.hexdigest()
-
-
-def experiment_digest(experiment: Experiment) -> dict[str, str]:
-    """For each table of the experiment, the SHA-256 of what must stay the same between the sessions of a study."""
-    kept: dict[str, dict[str, Any]] = {}
-    for key, value in _flat(experiment.model_dump(mode="json")).items():
-        if not _free(key):
-            kept.setdefault(key.partition(".")[0], {})[key] = value
-    return {table: hashlib.sha256(_canonical(values)).hexdigest() for table, values in kept.items()}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -82,6 +74,16 @@ def versions() -> dict[str, str]:
     found = {package: version for package in PACKAGES if (version := _version(package))}
     tensorflow = next(filter(None, map(_version, FLAVOURS)), "")
     return {"python": platform.python_version(), **found, **({"tensorflow": tensorflow} if tensorflow else {})}
+
+
+def upgrades(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The packages that train or choose whose major or minor version is another: "keras 3.14.1 -> 3.15.0"."""
+    pairs = {package: (before.get(package, ""), now.get(package, "")) for package in SHAPING}
+    return [
+        f"{package} {old} -> {new}"
+        for package, (old, new) in pairs.items()
+        if old and new and old.split(".")[:2] != new.split(".")[:2]
+    ]
 
 
 def git_commit(root: Path) -> str:

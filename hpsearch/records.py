@@ -12,7 +12,7 @@ from hpsearch.trial import Attempt, AttemptEnd, Built, Measure, Trial, TrialResu
 class SessionBegan:
     """The study was started or taken up again; `experiment` is the resolved experiment as plain data.
 
-    `identity` holds digests of what must not change between sessions (experiment, code, data);
+    `identity` holds digests of what must not change between sessions beside the experiment (code, data);
     `modules` are the project's files that the search space is made of, relative to the project's root;
     `provenance` is what is good to know (package versions, git commit, Python, machine).
     """

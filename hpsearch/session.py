@@ -119,6 +119,8 @@ class Session:
         steps: Steps = settling.result()
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
+        for upgrade in provenance.upgrades(facts, provenance.versions()):
+            self._around.say(f"warning: since the last session {upgrade}: further trials may differ a little")
         public, digests = provenance.public(self._experiment), identity.digests(known.modules)
         facts = {**_facts(identity, executor), "steps": json.dumps(asdict(steps))}
         study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))
