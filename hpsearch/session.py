@@ -43,7 +43,7 @@ class Surroundings:
     project: paths.Project
     progress: Progress
     say: Callable[[str], None]
-    watch: Callable[[Experiment, int], Tracker]
+    watch: Callable[[Experiment, int, int], Tracker]  # how many workers; the last record of earlier sessions
     mlflow: Callable[[Experiment, Executor], Callable[[], Tracker] | None]
 
 
@@ -147,7 +147,8 @@ class Session:
         study = finale.study
         if done := len(study.state.results):
             self._around.say(f"going on with {self._experiment.name}: {done} trials are done")
-        watcher = self._around.watch(self._experiment, finale.executor.free())
+        before = study.past[-1].number if study.past else 0
+        watcher = self._around.watch(self._experiment, finale.executor.free(), before)
         for news in told_again(study):
             watcher.hear(news)
         study.listen(watcher.hear)

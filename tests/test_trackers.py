@@ -13,9 +13,9 @@ from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trial import Attempt, Failure, Fit, Measure, Status, Trial, TrialResult
 
 
-def lines_of(story: list[Any], since_ms: int = 0) -> list[str]:
+def lines_of(story: list[Any], before: int = 0) -> list[str]:
     out = io.StringIO()
-    tracker = PlainLines(Objective.parse("max val_accuracy"), out, since_ms=since_ms)
+    tracker = PlainLines(Objective.parse("max val_accuracy"), out, before=before)
     for news in story:
         tracker.hear(news)
     tracker.close()
@@ -59,10 +59,10 @@ def test_plain_lines_hear_a_record_only_once():
 def test_plain_lines_of_a_resumed_study_are_silent_about_what_was_before():
     story = told([*trial_story(0, [0.9]), *trial_story(1, [0.5]), *trial_story(2, [0.95])])
     later = next(
-        news.time_ms for news in story if isinstance(news.body, AttemptBegan) and news.body.attempt.fit.trial == 1
+        news.number for news in story if isinstance(news.body, AttemptBegan) and news.body.attempt.fit.trial == 1
     )
 
-    lines = lines_of(story, since_ms=later)
+    lines = lines_of(story, before=later)
 
     assert ["★" in line for line in lines] == [False, True]
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,14 +118,14 @@ class _Place:
         if self._lively and total and sys.stderr.isatty():
             click.echo(f"\r{what}: {100 * done // total} %{'' if done < total else chr(10)}", nl=False, err=True)
 
-    def watch(self, experiment: "Experiment", workers: int) -> "Tracker":
+    def watch(self, experiment: "Experiment", workers: int, before: int) -> "Tracker":
         if self._lively:
             from hpsearch.trackers.board import Board
 
             return Board(experiment, workers, self.console)
         from hpsearch.trackers.plain_lines import PlainLines
 
-        return PlainLines(experiment.objective, sys.stderr, since_ms=time.time_ns() // 1_000_000)
+        return PlainLines(experiment.objective, sys.stderr, before=before)
 
     def mlflow(self, experiment: "Experiment", executor: "Executor") -> "Callable[[], Tracker] | None":
         from hpsearch.trackers.via_mlflow import for_study

@@ -12,9 +12,9 @@ from hpsearch.trial import AttemptEnd, TrialResult
 class PlainLines:
     """A tracker for places without a cursor: one line when a trial ends, and one for each step of the finals."""
 
-    def __init__(self, objective: Objective, out: TextIO, *, since_ms: int = 0) -> None:
-        """Write to a stream; records from before `since_ms` (Unix milliseconds) are taken in without a word."""
-        self._objective, self._out, self._since_ms = objective, out, since_ms
+    def __init__(self, objective: Objective, out: TextIO, *, before: int = 0) -> None:
+        """Write to a stream; the first `before` records, of earlier sessions, are taken in without a word."""
+        self._objective, self._out, self._before = objective, out, before
         self._silent = False
         self._best: float | None = None
         self._fixed: set[str] = set()
@@ -24,7 +24,7 @@ class PlainLines:
         """Write a line if the record is worth one; a record heard before is let pass."""
         if news.number <= self._heard:
             return
-        self._heard, self._silent = news.number, news.time_ms < self._since_ms
+        self._heard, self._silent = news.number, news.number <= self._before
         match news.body:
             case SpaceFound(parameters):
                 self._fixed = {parameter.name for parameter in parameters if parameter.kind == "fixed"}
