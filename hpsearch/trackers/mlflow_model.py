@@ -1,22 +1,30 @@
 """Logs a finished model to an MLflow run; it imports TensorFlow, so it is called in a fresh process."""
 
+import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from hpsearch.errors import StateDamaged
+
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy")
 
 
-def log_model(uri: str, run_id: str, model_file: Path, trial: int) -> str:
+def log_model(uri: str, run_id: str, model_file: Path, trial: int, tested: str = "") -> str:
     """Log the `.keras` file with signature and input example, unless the run has a model; give its address.
 
     The example is one input of float32 values in 0 … 1, rising along the rows.
+    Raises StateDamaged when the file cannot be read, or has not the SHA-256 `tested`.
     """
     from hpsearch.trackers.mlflow_store import client
+    from hpsearch.worker.model_reading import read_model
 
     own = client(uri)
     if logged := _logged(own, run_id):
         return logged
+    if tested and hashlib.sha256(model_file.read_bytes()).hexdigest() != tested:
+        message = f"{model_file}: this is not the model that was tested"
+        raise StateDamaged(message)
     import keras
     import mlflow
     import numpy as np
@@ -24,7 +32,7 @@ def log_model(uri: str, run_id: str, model_file: Path, trial: int) -> str:
     keras.utils.disable_interactive_logging()  # MLflow tries the model, and Keras would draw a bar on the terminal
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment(experiment_id=own.get_run(run_id).info.experiment_id)  # else the model goes to experiment 0
-    model = keras.models.load_model(model_file, compile=False, safe_mode=True)
+    model = read_model(model_file)
     shape = (1, *model.input_shape[1:])
     example = np.linspace(0, 1, int(np.prod(shape)), dtype="float32").reshape(shape)
     signature = mlflow.models.infer_signature(example, model.predict(example, verbose=0))

@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -245,18 +245,27 @@ class ViaMLflow:
         if not winner.gone:
             self._runs.write(winner, news.time_ms, mlflow_verdict.figures(verdict))
             mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner))
-            told["hpsearch.model"] = self._model(winner, file, verdict.winner)
+            told["hpsearch.model"] = self._model(winner, file, verdict)
         self._runs.write(winner, news.time_ms, tags=told)
         if winner.status == "RUNNING":  # it was made anew for this; otherwise its trial's end is its end
             self._runs.mark(winner, "FINISHED", news.time_ms)
         self._summarise(study, winner, verdict, news.time_ms)
 
-    def _model(self, winner: Run, file: Path, trial: int) -> str:
+    def _model(self, winner: Run, file: Path, verdict: Verdict) -> str:
         """The logged model's address, or why there is none: a model that cannot be loaded alone stops nothing."""
         try:
-            return str(self._call(log_model, self._place.uri, winner.id, file, trial))
+            tested = self._tested(verdict.model_fit)
+            return str(self._call(log_model, self._place.uri, winner.id, file, verdict.winner, tested))
         except Exception as error:  # noqa: BLE001  # user code is in it; when MLflow is away, the next write says so
             return words.clean(f"not logged: {type(error).__name__}: {_safe(str(error))}", 1000)
+
+    def _tested(self, fit: str) -> str:
+        """The SHA-256 under which the model was tested; "" without a ledger."""
+        if self._place.ledger is None:
+            return ""
+        with closing(Ledger(self._place.ledger, writer=False)) as ledger:
+            openings = [news.body.models for news in ledger.recall([TestOpened]) if isinstance(news.body, TestOpened)]
+        return openings[-1][fit]
 
     def _curves(self, run: Run) -> dict[str, list[tuple[int, float]]]:
         curves = {}

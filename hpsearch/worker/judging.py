@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.worker.finding import find_build
+from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.rows import image_shape
 
 BATCH_ROWS = 512
@@ -28,14 +29,7 @@ def judge(root: Path, build: str, data: Path, models: Sequence[Path], class_name
     find_build(root, build)
     images = np.load(data / "test" / "images.npy", mmap_mode="r")
     labels = np.load(data / "test" / "labels.npy")
-    return [_judgement(labels, predict(load(file), images), class_names) for file in models]
-
-
-def load(file: Path) -> Any:
-    """Load a model for prediction, running no code from the file."""
-    import keras
-
-    return keras.models.load_model(file, compile=False, safe_mode=True)
+    return [_judgement(labels, predict(read_model(file), images), class_names) for file in models]
 
 
 def predict(model: Any, images: Any) -> Any:

@@ -83,14 +83,15 @@ def _one_step(sample: Sample) -> Iterable[str]:
 def _judge_copy(model: Any, images: Any) -> None:
     """Save the model and judge with what is loaded again, as the finals will; raise NotKept."""
     from hpsearch.worker import judging
+    from hpsearch.worker.model_reading import read_model
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.keras"
         try:
             model.save(file)
-            judging.predict(judging.load(file), images)
+            judging.predict(read_model(file), images)
         except Exception as error:
-            raise NotKept(KEEP.format(error=error)) from error
+            raise NotKept(KEEP.format(error=error.__cause__ or error)) from error
 
 
 def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:

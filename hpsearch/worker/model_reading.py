@@ -1,0 +1,132 @@
+"""Reads a `.keras` file that may be anything: what it claims is believed only where its bytes bear it out.
+
+Keras's safe mode keeps foreign code out, but a file of some kilobytes could still take gigabytes: by the shape of an
+array that is nowhere stored, or by a layer of a billion units. So nothing is built that has more values than the file.
+"""
+
+import json
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from hpsearch.errors import StateDamaged
+from hpsearch.zips import open_zip
+
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+MEMBERS = {"metadata.json", CONFIG, WEIGHTS}
+LARGEST_CONFIG = 10_000_000  # bytes
+SPARE = 1_000_000  # values that a model may have beyond those of its file, such as constants of its own layers
+SECONDS = 60  # of processor time
+
+
+def read_model(file: Path) -> Any:
+    """Load a model for prediction, running no code from the file; raise StateDamaged if it is not whole and honest."""
+    if file.suffix != ".keras" or not file.is_file():
+        message = f"{file}: there is no model file here\n  it is a local file whose name ends in .keras"
+        raise StateDamaged(message)
+    try:
+        config, values = _looked_into(file)
+        with _limited_time():
+            _refuse_larger(config, values)
+            import keras
+
+            return keras.models.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # a file can make Keras stumble over anything
+        why = next(iter(str(error).strip().splitlines()), "")
+        message = f"{file}: the model cannot be loaded ({type(error).__name__}: {why})\n  make or export it again"
+        raise StateDamaged(message) from error
+
+
+def _looked_into(file: Path) -> tuple[dict[str, Any], int]:
+    """The configuration, and how many values the file holds; nothing is unpacked to more than the file's own size."""
+    size = file.stat().st_size
+    with open_zip(file) as archive:
+        entries = archive.infolist()
+        if sorted(entry.filename for entry in entries) != sorted(MEMBERS):
+            message = f"it holds other members than {', '.join(sorted(MEMBERS))}"
+            raise zipfile.BadZipFile(message)
+        if max(entry.file_size for entry in entries) > size or archive.getinfo(CONFIG).file_size > LARGEST_CONFIG:
+            message = "it unpacks to more than a model does"
+            raise zipfile.BadZipFile(message)
+        config: dict[str, Any] = json.loads(archive.read(CONFIG))
+        return config, _values(archive.read(WEIGHTS))
+
+
+def _values(content: bytes) -> int:
+    import h5py
+
+    found = 0
+
+    def count(name: str, item: Any) -> None:
+        nonlocal found
+        if isinstance(item, h5py.Dataset):
+            if item.nbytes > item.id.get_storage_size():
+                message = f"{name} says that it has {item.nbytes:,} bytes, and they are not there"
+                raise ValueError(message)
+            found += item.size
+
+    with h5py.File(BytesIO(content)) as weights:
+        weights.visititems(count)
+    return found
+
+
+def _refuse_larger(config: dict[str, Any], values: int) -> None:
+    """Build the model without giving its weights memory, and count them; raise ValueError if they are too many."""
+    import keras
+
+    own = _has_own_parts(config)
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            model = keras.saving.deserialize_keras_object(_uncompiled(config), safe_mode=True)
+            needed = sum(math.prod(weight.shape) for weight in model.weights)
+    except (TypeError, ValueError):
+        if own:  # a layer of the project may make a variable from a value, which takes memory at once
+            return
+        raise
+    finally:
+        keras.utils.clear_session()  # else Keras would give the weights memory at the next occasion
+    if needed > values + SPARE:
+        message = f"it describes {needed:,} weights and holds {values:,} values"
+        raise ValueError(message)
+
+
+def _uncompiled(config: Any) -> Any:
+    """The configuration without optimizers, which are of no use here and cannot be made without memory."""
+    if isinstance(config, dict):
+        return {key: _uncompiled(value) for key, value in config.items() if key != "compile_config"}
+    return [_uncompiled(value) for value in config] if isinstance(config, list) else config
+
+
+def _has_own_parts(config: Any) -> bool:
+    """Whether a part of the model is of a class that the project has registered with Keras."""
+    import keras
+
+    if isinstance(config, dict):
+        name = config.get("registered_name")
+        registered = isinstance(name, str) and keras.saving.get_registered_object(name) is not None
+        return registered or any(map(_has_own_parts, config.values()))
+    return isinstance(config, list) and any(map(_has_own_parts, config))
+
+
+@contextmanager
+def _limited_time() -> Iterator[None]:
+    """Within: the process is ended by SIGXCPU when it computes for more than a minute, where the system can do that."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    wanted = int(used.ru_utime + used.ru_stime) + SECONDS
+    if soft != resource.RLIM_INFINITY:
+        wanted = min(wanted, soft)
+    resource.setrlimit(resource.RLIMIT_CPU, (wanted, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
