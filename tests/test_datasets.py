@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 from data_makers import Array, Heard, drawings, flip, idx_bytes, write_idx, write_pair
@@ -20,7 +21,6 @@ from hypothesis import strategies as st
 from hpsearch import plugins
 from hpsearch.cli.data import data
 from hpsearch.datasets import prepared as stored
-from hpsearch.datasets.archive import take_out
 from hpsearch.datasets.content import Content, Part
 from hpsearch.datasets.emnist import EMNISTBalanced, read_archive
 from hpsearch.datasets.held_out import mark_held_out
@@ -280,6 +280,7 @@ SPOILED = {
 }
 
 
+@pytest.mark.promise("62", "P19", "H41")
 @pytest.mark.parametrize("fault", SPOILED)
 def test_a_spoiled_file_is_refused_by_name_before_anything_is_stored(fault: str, own: Path, cache: Path) -> None:
     spoiled, words = SPOILED[fault]
@@ -300,6 +301,17 @@ def test_a_pipe_named_like_a_file_is_not_waited_for(own: Path) -> None:
 
     with pytest.raises(DataRefused, match="no file of images"):
         prepare(folder=own)
+
+
+@pytest.mark.promise("64")
+def test_a_file_that_memory_cannot_hold_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    rows = psutil.virtual_memory().total // 784
+    file = tmp_path / "images"
+    file.write_bytes(header(rows, 28, 28))
+    os.truncate(file, 16 + rows * 784)  # it takes no room on the disk
+
+    with pytest.raises(DataRefused, match="GB of memory"):
+        read(file, 3)
 
 
 def no_rows(images: Array, labels: Array) -> tuple[Array, Array]:
@@ -340,6 +352,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.promise("63", "P19")
 @pytest.mark.parametrize(("part", "spoil", "words"), FAULTS)
 def test_faults_of_labels_and_rows_are_refused(part: str, spoil: Callable[..., Any], words: str, own: Path) -> None:
     rows = drawings() if part == "train" else drawings(rows=12, seed=1)
@@ -352,6 +365,7 @@ def test_faults_of_labels_and_rows_are_refused(part: str, spoil: Callable[..., A
     assert f"{part}-images-idx3-ubyte.gz" in str(refused.value)
 
 
+@pytest.mark.promise("63", "P19")
 def test_a_single_class_is_refused_unless_the_user_wants_it(tmp_path: Path) -> None:
     images, labels = drawings()
     folder = write_pair(tmp_path / "own", "train", images, labels * 0)
@@ -361,6 +375,7 @@ def test_a_single_class_is_refused_unless_the_user_wants_it(tmp_path: Path) -> N
     assert prepare(folder=folder, allow_empty_class=True).class_names == ("0",)
 
 
+@pytest.mark.promise("63", "P19")
 def test_a_split_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
     folder = write_pair(tmp_path / "own", "train", *always_the_same_image(*drawings()))
 
@@ -368,6 +383,7 @@ def test_a_split_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
         prepare(folder=folder)
 
 
+@pytest.mark.promise("63", "P19")
 def test_an_empty_class_passes_when_the_user_says_so(own: Path) -> None:
     write_pair(own, "train", *no_class_2(*drawings()))
 
@@ -376,6 +392,7 @@ def test_an_empty_class_passes_when_the_user_says_so(own: Path) -> None:
     assert prepared.class_names == ("0", "1", "2", "3")
 
 
+@pytest.mark.promise("63", "P19")
 def test_labels_out_of_range_are_named_by_row(tmp_path: Path) -> None:
     from hpsearch.datasets.soundness import refuse_unsound
 
@@ -514,66 +531,6 @@ def test_two_processes_prepare_one_set_between_them(own: Path, cache: Path) -> N
 
     assert said == {str(folder) for folder in cache.glob("prepared/[!.]*")}
     assert len(said) == 1
-
-
-# --- the archive ----------------------------------------------------------------------------------
-
-
-def test_members_with_paths_leave_nothing_outside(tmp_path: Path) -> None:
-    archive, folder = tmp_path / "a.zip", tmp_path / "out"
-    folder.mkdir()
-    with zipfile.ZipFile(archive, "w") as opened:
-        for name in ("../evil.txt", "/evil.txt", "a\\..\\evil.txt", "good/wanted.txt"):
-            opened.writestr(name, name)
-
-    taken = take_out(archive, ["good/wanted.txt"], folder, 1000)
-
-    assert taken == [folder / "wanted.txt"]
-    assert sorted(path.name for path in tmp_path.rglob("*.txt")) == ["wanted.txt"]
-
-
-def not_a_zip(path: Path) -> None:
-    path.write_bytes(b"not a zip")
-
-
-def without_the_member(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as opened:
-        opened.writestr("other.txt", "x")
-
-
-def with_a_huge_member(path: Path) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as opened:
-        opened.writestr("wanted.txt", bytes(1 << 24))
-
-
-def with_a_flipped_byte(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as opened:
-        opened.writestr("wanted.txt", "wanted" * 20)
-    flip(path, 60)
-
-
-def marked_as_encrypted(path: Path) -> None:
-    with_a_flipped_byte(path)
-    raw = bytearray(path.read_bytes())
-    raw[raw.rindex(b"PK\x01\x02") + 8] |= 1
-    path.write_bytes(raw)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "words"),
-    [
-        (not_a_zip, "not a zip archive"),
-        (without_the_member, "no member 'wanted.txt'"),
-        (with_a_huge_member, "more than 1,000 bytes"),
-        (with_a_flipped_byte, "damaged"),
-        (marked_as_encrypted, "encrypted"),
-    ],
-)
-def test_a_spoiled_archive_is_refused(spoil: Callable[..., Any], words: str, tmp_path: Path) -> None:
-    spoil(tmp_path / "a.zip")
-
-    with pytest.raises(DataRefused, match=words):
-        take_out(tmp_path / "a.zip", ["wanted.txt"], tmp_path, 1000)
 
 
 # --- the commands -----------------------------------------------------------------------------------

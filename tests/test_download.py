@@ -90,6 +90,7 @@ def test_a_redirect_within_the_mirror_is_followed(site: Site, digits: RemoteFile
     assert path.read_bytes() == BODY
 
 
+@pytest.mark.promise("P23", "62", "H39")
 @pytest.mark.parametrize(
     ("habit", "words"),
     [
@@ -153,6 +154,7 @@ def test_a_server_that_is_down_is_reported_without_its_password(digits: RemoteFi
     assert "S3CRET" not in str(refused.value)
 
 
+@pytest.mark.promise("P23", "H39")
 @pytest.mark.parametrize(
     "url",
     [
@@ -180,6 +182,7 @@ def test_a_public_https_address_may_be_asked() -> None:
     refuse_unsafe("https://93.184.215.14/x", None)
 
 
+@pytest.mark.promise("H39")
 def test_a_mirror_may_be_private_but_never_where_clouds_keep_their_secrets() -> None:
     refuse_unsafe("http://10.0.0.8/x", "http://10.0.0.8/")
 

@@ -1,11 +1,11 @@
 """Takes wanted members, and nothing else, out of a zip archive."""
 
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from hpsearch.errors import DataRefused
+from hpsearch.zips import open_zip
 
 CHUNK = 1 << 20
 ENCRYPTED = 0x1
@@ -17,15 +17,21 @@ def take_out(archive: Path, members: Sequence[str], folder: Path, most_bytes: in
     Only names that we ask for are looked up, so no name in the archive ever becomes a path.
     """
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with open_zip(archive) as opened:
             entries = [_entry(archive, opened, member) for member in members]
-            if sum(entry.file_size for entry in entries) > most_bytes:
-                message = f"{archive}: its members unpack to more than {most_bytes:,} bytes\n  is it the right archive?"
-                raise DataRefused(message)
+            _refuse_beyond(most_bytes, archive, entries)
             return [_write(opened, entry, folder) for entry in entries]
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+    except DataRefused:
+        raise
+    except Exception as error:  # zipfile stumbles over a damaged archive in a dozen ways (struct.error, KeyError, …)
         message = f"{archive}: damaged, or not a zip archive ({error})\n  delete it and fetch it again"
         raise DataRefused(message) from error
+
+
+def _refuse_beyond(most_bytes: int, archive: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
+    if sum(entry.file_size for entry in entries) > most_bytes:
+        message = f"{archive}: its members unpack to more than {most_bytes:,} bytes\n  is it the right archive?"
+        raise DataRefused(message)
 
 
 def _entry(archive: Path, opened: zipfile.ZipFile, member: str) -> zipfile.ZipInfo:

@@ -40,9 +40,9 @@ def read(path: Path, axes: int) -> "NDArray[np.uint8]":
 
     shape = read_shape(path, axes)
     declared = math.prod(shape)
+    _refuse_beyond_memory(path, declared)
     if (real := _real_size(path, axes, declared)) != declared:
         _refuse_size(path, shape, f"{real:,}" if real < declared else "more")
-    _refuse_beyond_memory(path, declared)
     array = np.empty(shape, np.uint8)
     with _opened(path) as file:
         file.read(4 + 4 * axes)
