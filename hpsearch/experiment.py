@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 from hpsearch.objective import Objective
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 SPAN = re.compile(r"^(?:(\d+)h)? ?(?:(\d+)m)? ?(?:(\d+)s)?$")
 
 
@@ -25,6 +26,13 @@ def _spans_time(span: str) -> str:
         message = "a span of time is longer than nothing"
         raise ValueError(message)
     return span
+
+
+def _names_a_folder(name: str) -> str:
+    if name.partition(".")[0].lower() in DEVICES or name.endswith("."):
+        message = f"{name!r} can be the name of no folder on Windows"
+        raise ValueError(message)
+    return name
 
 
 def _is_objective(text: str) -> str:
@@ -169,7 +177,7 @@ class Tracking(Section):
 class Experiment(Section):
     """An experiment file, whole."""
 
-    name: Annotated[str, Field(pattern=NAME)]
+    name: Annotated[str, Field(pattern=NAME), AfterValidator(_names_a_folder)]
     """The study's name: letters, digits, '.', '_' and '-'."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Where all randomness begins."""

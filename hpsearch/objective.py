@@ -18,7 +18,7 @@ class Objective:
     def parse(cls, text: str) -> Self:
         """Read "max METRIC" or "min METRIC"; raise ValueError on anything else."""
         match text.split():
-            case [("max" | "min") as goal, metric]:
+            case [("max" | "min") as goal, metric] if metric.isprintable():
                 return cls(goal, metric)
         message = f"an objective reads 'max METRIC' or 'min METRIC', not {text!r}"
         raise ValueError(message)

@@ -141,6 +141,7 @@ BAD = [
 ]
 
 
+@pytest.mark.promise("P23", "H42", "H43")
 @pytest.mark.parametrize(("text", "line", "words"), BAD, ids=[words[:40] for _, _, words in BAD])
 def test_a_mistake_is_told_with_its_line_its_mend_and_exit_code_2(
     project: Project, capfd: pytest.CaptureFixture[str], text: str | bytes, line: int, words: str
@@ -236,6 +237,7 @@ def test_a_file_that_is_missing_huge_or_no_file_is_refused(project: Project) -> 
     assert "did you mean" in said["y.toml"]
 
 
+@pytest.mark.promise("H43")
 def test_a_search_space_that_leads_out_of_the_project_is_refused(
     project: Project, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -247,6 +249,7 @@ def test_a_search_space_that_leads_out_of_the_project_is_refused(
         loaded(project, GOOD.replace(BUILD, 'build = "searchspace.evil:build"'))
 
 
+@pytest.mark.promise("P23")
 def test_checking_runs_none_of_the_search_space(project: Project) -> None:
     (project.root / "searchspace" / "mlp.py").write_text(f"{SPACE}\nraise SystemExit(77)\n")
 

@@ -2,6 +2,7 @@ import io
 import re
 from dataclasses import asdict, replace
 
+import pytest
 from rich.console import Console
 from test_mlflow import began, pruning, told, trial_story, whole_story
 
@@ -49,6 +50,7 @@ def test_the_page_needs_nothing_from_the_network_and_runs_no_script(tmp_path):
     assert "nought read as one" in text
 
 
+@pytest.mark.promise("H45")
 def test_words_from_outside_are_escaped_on_the_page():
     evil = "<img src=x onerror=alert(1)>"
     values = {f"a{evil}": f"b{evil}{{{{7*7}}}}"}

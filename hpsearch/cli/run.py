@@ -112,7 +112,9 @@ class _Place:
         self._lively = self.console.is_terminal and not plain
 
     def say(self, text: str) -> None:
-        click.echo(text, err=True)
+        from hpsearch.cli.output import plain
+
+        click.echo(plain(text), err=True)
 
     def progress(self, what: str, done: int, total: int | None) -> None:
         if self._lively and total and sys.stderr.isatty():

@@ -22,6 +22,7 @@ from hpsearch.paths import Project
 Settings = dict[Place, Any]
 Bases = dict[tuple[str, str], Path]
 STAND_INS: dict[Place, Any] = {("name",): "unnamed", ("model",): {"build": "un:named"}, ("model", "build"): "un:named"}
+MOST_MISTAKES = 50
 SQLITE = "sqlite:///"
 
 
@@ -37,6 +38,8 @@ def load(file: Path, project: Project, sets: Sequence[str] = (), cwd: Path | Non
     _apply(settings, said)
     bases: Bases = {place: (cwd or Path.cwd()) if _covers(settings, place) else project.root for place in PATHS}
     experiment, found = _checked(said, project.root, bases)
+    if len(found) >= MOST_MISTAKES:
+        found.append(Finding((), f"only the first {MOST_MISTAKES} mistakes are told"))
     if found or experiment is None:
         raise ExperimentRefused(Places(shown, text, tuple(settings)).mistakes(found))
     return experiment
@@ -137,7 +140,7 @@ def _checked(said: Mapping[str, Any], root: Path, bases: Bases) -> tuple[Experim
     try:
         experiment = Experiment.model_validate(said, strict=True)
     except ValidationError as error:
-        wrong = findings(error.errors(include_url=False), said)
+        wrong = findings(error.errors(include_url=False, include_input=False), said, MOST_MISTAKES)
         experiment = _rest(said, wrong)
     if experiment is None:
         return None, wrong

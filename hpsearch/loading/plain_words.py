@@ -59,13 +59,15 @@ PLAIN = "a plain value, a list of plain values, or a range {min = …, max = …
 LONGEST = 60
 
 
-def findings(errors: Iterable["ErrorDetails"], said: Mapping[str, Any]) -> list[Finding]:
-    """One finding for each key that pydantic complains of, however many complaints it has."""
+def findings(errors: Iterable["ErrorDetails"], said: Mapping[str, Any], most: int) -> list[Finding]:
+    """One finding for each key that pydantic complains of, however many complaints it has; at most so many."""
     found: dict[Place, Finding] = {}
     for error in errors:
-        place = _place(error, said)
-        if finding := _finding(error, place, said):
+        place = _whole(_place(error, said), said)
+        if place not in found and (finding := _finding(error, place, said)):
             found.setdefault(finding.place, finding)
+        if len(found) == most:
+            break
     return list(found.values())
 
 
@@ -90,15 +92,21 @@ def _place(error: "ErrorDetails", said: Mapping[str, Any]) -> Place:
     return (*place, error["loc"][-1]) if error["type"] == "missing" else place
 
 
+def _whole(place: Place, said: Mapping[str, Any]) -> Place:
+    """The key itself where it, and not what is inside it, is told to be wrong."""
+    if place[:1] == ("space",) and not isinstance(value_at(said, place[:2]), dict):
+        return place[:2]
+    return next((either for either in EITHER if place[: len(either)] == either), place)
+
+
 def _keys(node: Any) -> Iterable[str]:
     return node if isinstance(node, dict) else ()
 
 
 def _finding(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> Finding | None:
     kind = error["type"]
-    for either, wanted in EITHER.items():
-        if place[: len(either)] == either:
-            return _unlike(either, value_at(said, either), wanted)
+    if place in EITHER:
+        return _unlike(place, value_at(said, place), EITHER[place])
     if place[:1] == ("space",) and len(place) > 1:
         return _in_space(error, place, said)
     if kind == "missing":
@@ -144,7 +152,7 @@ def _wanted(error: "ErrorDetails", place: Place) -> str:
 
 def _unknown_key(place: Place, value: Any) -> Finding:
     *tables, last = place
-    known, word = list(_fields(tables)), str(last)
+    known, word = list(_fields(tables)), str(last)[:LONGEST]
     belongs = [name for name in ("", *Experiment.model_fields) if name not in tables and word in _fields([name])]
     table = f"[{dotted(tuple(tables))}]" if tables else "the file's top"
     what = f"{table} has no key {word!r}"

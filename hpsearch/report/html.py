@@ -34,6 +34,7 @@ def page(facts: Facts) -> str:
         (name, drawings.curves(facts.trials, name, number)) for name in dict.fromkeys((metric, "val_loss", "loss"))
     ]
     verdict = facts.verdict
+    names = [words.clean(name, 60) for name in verdict.class_names] if verdict else []
     template = Environment(autoescape=True).from_string(TEMPLATE)
     return template.render(
         facts=facts,
@@ -46,8 +47,8 @@ def page(facts: Facts) -> str:
         trials=[_trial(trial, number) for trial in facts.trials[:MOST_TRIALS]],
         curves=[(name, Markup(drawing)) for name, drawing in drawn if drawing],  # noqa: S704  # escaped where it is drawn
         classes=list(_classes(facts)),
-        matrix=Markup(drawings.confusion(verdict.confusion, verdict.class_names)) if verdict else "",  # noqa: S704  # the same
-        pairs=worst_pairs(verdict.confusion, verdict.class_names) if verdict else [],
+        matrix=Markup(drawings.confusion(verdict.confusion, names)) if verdict else "",  # noqa: S704  # the same
+        pairs=worst_pairs(verdict.confusion, names) if verdict else [],
         provenance=[(words.clean(name), words.clean(value, 400)) for name, value in _provenance(facts)],
     )
 

@@ -78,7 +78,7 @@ def _table(facts: Facts, width: int) -> "Table":
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    table.add_column(facts.objective.split()[-1], justify="right", no_wrap=True)
+    table.add_column(Text(words.clean(facts.objective.split()[-1])), justify="right", no_wrap=True)
     table.add_column("epoch", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("values" if width > 60 else "", overflow="fold")  # noqa: PLR2004  # on less they stand alone

@@ -132,7 +132,7 @@ class Board:
 
         table = _table("best trials")
         for name in ("trial", words.clean(self._state.experiment.objective.metric, 24), "time"):
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(Text(name), justify="right", no_wrap=True)
         table.add_column("values", overflow="fold")
         for place, result in enumerate(leaders):
             varying = {name: value for name, value in result.trial.values.items() if name not in self._state.fixed}
