@@ -42,12 +42,15 @@ class Crew:
         attempt = Attempt(fit, state.attempts.get(fit, 0) + 1)
         self._study.record(AttemptBegan(attempt), durable=True)
         self._running[fit], self._until[fit] = attempt, until
-        values = dict(state.courses[fit.trial].values)
-        self._executor.submit(Order(attempt, self._splits.file(fit), values, until))
+        course = state.courses[fit.trial]
+        complete = course.built and fit.kind == "search"  # finals may take a branch that hp.task decides
+        self._executor.submit(Order(attempt, self._splits.file(fit), dict(course.values), until, complete))
 
     def news(self, timeout: float) -> Iterator[Event]:
         """What came from the workers, already in the ledger; an AttemptEnd only when its fit has ended for good."""
         for event in self._executor.events(timeout):
+            if self._running.get(event.attempt.fit) != event.attempt:
+                continue  # too late: the attempt was given up, and another may have taken its place
             match event:
                 case Measure(attempt, epoch) if epoch <= self._study.state.epochs.get(attempt.fit, 0):
                     continue  # told again by an attempt that took a checkpoint up

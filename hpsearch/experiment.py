@@ -10,6 +10,8 @@ from hpsearch.objective import Objective
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 SPAN = re.compile(r"^(?:(\d+)h)? ?(?:(\d+)m)? ?(?:(\d+)s)?$")
+SIZE = re.compile(r"^(\d{1,9}(?:\.\d{1,3})?) ?([KMGT]i?)B$")
+POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def seconds(span: str) -> float:
@@ -19,6 +21,26 @@ def seconds(span: str) -> float:
         raise ValueError(message)
     hours, minutes, rest = (int(part or 0) for part in match.groups())
     return float(hours * 3600 + minutes * 60 + rest)
+
+
+def size(text: str) -> int:
+    """Turn an amount of memory such as "500MB" (10**6 bytes), "1.5GB" or "2GiB" (2**30) into bytes.
+
+    Raise ValueError on anything else.
+    """
+    if not (match := SIZE.match(text)):
+        message = f"an amount of memory reads '500MB', '1.5GB' or '2GiB', not {text!r}"
+        raise ValueError(message)
+    number, unit = match.groups()
+    base = 1024 if unit.endswith("i") else 1000
+    return int(float(number) * base ** POWERS[unit[0]])
+
+
+def _is_size(text: str) -> str:
+    if size(text) <= 0:
+        message = "an amount of memory is more than nothing"
+        raise ValueError(message)
+    return text
 
 
 def _spans_time(span: str) -> str:
@@ -41,6 +63,7 @@ def _is_objective(text: str) -> str:
 
 
 Span = Annotated[str, AfterValidator(_spans_time)]
+Size = Annotated[str, AfterValidator(_is_size)]
 Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 
 
@@ -115,6 +138,8 @@ class Search(Section):
     """How long to search, over all sessions: "90s", "30m", "1h30m"."""
     max_failures: Annotated[int, Field(ge=1)] = 50
     """Stop when so many trials failed."""
+    max_consecutive_failures: Annotated[int, Field(ge=1)] = 20
+    """Stop when so many trials failed one after another."""
 
 
 class Train(Section):
@@ -134,6 +159,12 @@ class Train(Section):
     """Compile the graph's steps with XLA; "auto" does where a measurement, made once a machine, says that it pays."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
     """Keras's dtype policy; "auto" takes mixed_bfloat16 where that measurement says that it pays."""
+    trial_timeout: Span | None = None
+    """The most time that one training of a trial may take (of each fold and repeat, and after a kill anew): "2h"."""
+    stall_timeout: Span | None = None
+    """The most time without a sign of life; give minutes, for a large graph may be silent that long: "10m"."""
+    trial_memory: Size | None = None
+    """The most memory that a trial's process may hold for itself: "2GB"; what all workers share does not count."""
     class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = None
     """Weights of the classes in the loss: by name (1 where none is given), or "balanced": the rarer, the more."""
 

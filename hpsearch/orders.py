@@ -62,12 +62,14 @@ class Order:
 
     `split` is an .npz file with int64 arrays `train` and `validation` (the latter may be empty);
     `until` ends the fit after that epoch, while schedules keep the horizon of the recipe's epochs.
+    `complete` says that a model was built with these values before, so that no other can be asked for.
     """
 
     attempt: Attempt
     split: Path
     values: Values = field(default_factory=dict)
     until: int | None = None
+    complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,14 @@ class Question:
     parameter: Parameter
 
 
-Event = Question | Built | Measure | AttemptEnd
+@dataclass(frozen=True)
+class Beat:
+    """An attempt is alive and at work, though it has no news; an executor may keep this to itself."""
+
+    attempt: Attempt
+
+
+Event = Question | Beat | Built | Measure | AttemptEnd
 
 
 @dataclass(frozen=True)

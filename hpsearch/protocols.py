@@ -131,8 +131,11 @@ class Executor(Protocol):
     def start(self) -> None:
         """Begin to get ready, without waiting for it."""
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a module-level function in a fresh process; give back what it returns, raise what it raises."""
+    def call(self, function: Callable[..., Any], *arguments: Any, patience: float | None = None) -> Any:
+        """Run a module-level function in a fresh process; give back what it returns, raise what it raises.
+
+        Raises an HpsearchError when the process dies, or is not done in `patience` seconds.
+        """
 
     def open(self, recipe: Recipe) -> None:
         """Learn the study's recipe; attempts can be submitted from now on."""

@@ -20,9 +20,13 @@ FREE = (
     "search.trials",
     "search.time",
     "search.max_failures",
+    "search.max_consecutive_failures",
     "workers",
     "tracking",
     "train.keep",
+    "train.trial_timeout",
+    "train.stall_timeout",
+    "train.trial_memory",
     "final",
     "name",
 )

@@ -66,9 +66,12 @@ def _heed_failures(study: Study, result: TrialResult) -> None:
         kind, message = failures[0].kind, failures[0].message
         text = f"the first {len(failures)} trials failed in the same way\n  {kind}: {message}"
         raise SameFailureRepeated(f"{text}\n\n{result.failure.traceback}".rstrip())
-    if len(failures) >= study.experiment.search.max_failures:
-        last = f"{result.failure.kind}: {result.failure.message}"
-        message = f"{len(failures)} trials failed (search.max_failures); the last: {last}"
+    wanted, last = study.experiment.search, f"the last: {result.failure.kind}: {result.failure.message}"
+    if len(failures) >= wanted.max_failures:
+        message = f"{len(failures)} trials failed (search.max_failures); {last}"
+        raise HpsearchError(message)
+    if study.state.failures_in_a_row >= wanted.max_consecutive_failures:
+        message = f"{study.state.failures_in_a_row} trials in a row failed (search.max_consecutive_failures); {last}"
         raise HpsearchError(message)
 
 

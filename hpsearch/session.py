@@ -12,7 +12,8 @@ from typing import Any
 
 from hpsearch import cards, narrowing, pace, paths, plugins, provenance
 from hpsearch.crew import Crew
-from hpsearch.errors import Interrupted
+from hpsearch.errors import ExperimentRefused, Interrupted, Mistake
+from hpsearch.executors.limits import Limits
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.identity import Identity, refuse_if_opened
@@ -33,6 +34,7 @@ from hpsearch.worker.preflight import Preflight, Sample, fly
 from hpsearch.worker.task import Task
 
 QUIET_SECONDS, DRAIN_SECONDS, TROUBLED_SECONDS = 3.0, 60.0, 5.0  # how long MLflow may take to catch up at the end
+SAMPLE_SECONDS = 600.0  # how long all sample builds may take
 LONGEST_LINE = 300
 
 
@@ -138,7 +140,11 @@ class Session:
             self._around.project.root, wanted.model.build, task, derive(wanted.seed, "preflight"),
             dict(wanted.space), wanted.objective.metric,
         )  # fmt: skip
-        preflight: Preflight = executor.call(fly, sample)
+        try:
+            preflight: Preflight = executor.call(fly, sample, patience=SAMPLE_SECONDS)
+        except process.ChildDied as died:
+            what, mend = f"the process of the sample builds {died.how}", "see what build_model does beside building"
+            raise ExperimentRefused([Mistake("model.build", what, mend)]) from died
         for mistake in narrowing.never_asked(wanted.space, preflight.parameters):
             self._around.say(f"warning: {mistake}")
         return preflight
@@ -267,9 +273,10 @@ def _placed(executor: Executor) -> Callable[..., Any]:
 
 
 def make_executor(experiment: Experiment) -> Executor:
-    """The executor that [workers] names."""
+    """The executor that [workers] names, with those of its options that it takes, and the limits of [train]."""
     takes = plugins.options(plugins.part("executors", experiment.workers.kind))
-    given = {key: value for key, value in experiment.workers.model_dump(exclude={"kind"}).items() if key in takes}
+    known = {**experiment.workers.model_dump(exclude={"kind"}), "limits": Limits.of(experiment.train)}
+    given = {key: value for key, value in known.items() if key in takes}
     executor: Executor = plugins.make("executors", experiment.workers.kind, given, "workers")
     return executor
 

@@ -49,6 +49,7 @@ class State:
     epochs: dict[Fit, int] = field(default_factory=dict)
     ended_trials: int = 0
     failures: list[Failure] = field(default_factory=list)
+    failures_in_a_row: int = 0
     space: tuple[Parameter, ...] = ()
     session: SessionBegan | None = None
     finalists: tuple[int, ...] = ()
@@ -115,6 +116,7 @@ class State:
         course.result = result
         if result.reason != OUT_OF_TIME:
             course.ends.clear()
+        self.failures_in_a_row = self.failures_in_a_row + 1 if result.failure else 0
         if result.failure:
             self.failures.append(result.failure)
 

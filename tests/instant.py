@@ -44,7 +44,7 @@ class Instant:
 
     def start(self) -> None: ...
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any, patience: float | None = None) -> Any:
         return function(*arguments)
 
     def open(self, recipe: Recipe) -> None: ...

@@ -4,8 +4,10 @@ import ctypes
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 from hpsearch.space import Parameter
 from hpsearch.trial import AttemptEnd, Built, How, Measure
@@ -50,6 +52,156 @@ def crashed(line, recipe):
 def gone(line, recipe):
     line.recv()
     os._exit(7)
+
+
+def left(line, recipe):
+    line.recv()
+    sys.exit(3)
+
+
+def raised(line, recipe):
+    line.recv()
+    raise KeyError("no such layer")
+
+
+def aborted(line, recipe):
+    line.recv()
+    os.abort()
+
+
+def hoards(line, recipe):
+    """Holds 16 MB more every hundredth of a second, up to 1 GB."""
+    line.recv()
+    held = []
+    for _ in range(64):
+        held.append(bytearray(b"x") * (16 << 20))
+        time.sleep(0.01)
+    time.sleep(60)
+
+
+def hangs(line, recipe):
+    line.recv()
+    time.sleep(1000)
+
+
+def ignores_every_word(line, recipe):
+    line.recv()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(1000)
+
+
+def alive_but_slow(line, recipe):
+    order = line.recv()
+    wire = Wire(line, order.attempt)
+    for _ in range(recipe):
+        time.sleep(0.2)
+        wire.beat()
+    line.send(AttemptEnd(order.attempt, How.FINISHED, 0.0, 0.5, 1, 1))
+
+
+def signs_in_and_hangs(line, recipe):
+    """Says its pid as a metric and is silent from then on."""
+    order = line.recv()
+    Wire(line, order.attempt).tell(Measure(order.attempt, 1, {"pid": float(os.getpid())}, 0.0))
+    time.sleep(1000)
+
+
+def talks_too_much(line, recipe):
+    order = line.recv()
+    line.send(Built(order.attempt, 1, "x" * (20 << 20), "none"))
+
+
+class _OnlyHere(str):
+    __slots__ = ()
+
+    def __reduce__(self):
+        return exec, ("raise ValueError('read me not')",)
+
+
+def talks_nonsense(line, recipe):
+    order = line.recv()
+    line.send(Built(order.attempt, 1, _OnlyHere("a model"), "none"))
+    time.sleep(1000)
+
+
+def says_much(line, recipe):
+    """Prints a first line, so many megabytes of anything, and a last line."""
+    order = line.recv()
+    print("the first line")  # noqa: T201
+    subprocess.run(["head", "-c", str(recipe * 1_000_000), "/dev/zero"], check=True)
+    print("the last line")  # noqa: T201
+    line.send(AttemptEnd(order.attempt, How.FINISHED, 0.0, 0.5, 1, 1))
+
+
+def breeds(line, recipe):
+    """Starts three long-lived processes, two of which leave its group, tells their pids, and ends as it is told."""
+    order = line.recv()
+    plain = subprocess.Popen(["sleep", "1000"]).pid
+    apart = subprocess.Popen(["sleep", "1000"], start_new_session=True).pid
+    if (forked := os.fork()) == 0:
+        os.setsid()
+        time.sleep(1000)
+    wire = Wire(line, order.attempt)
+    wire.tell(Measure(order.attempt, 1, {"a": plain, "b": apart, "c": forked}, 0.0))
+    ends = {"well": lambda: None, "exit": lambda: os._exit(3), "crash": os.abort, "hang": lambda: time.sleep(1000)}
+    ends[order.values["ends"]]()
+    line.send(AttemptEnd(order.attempt, How.FINISHED, 0.0, 0.5, 1, 1))
+
+
+FATES = (raised, left, gone, crashed, aborted, hoards, hangs, ignores_every_word)
+
+
+def every_fate(line, recipe):
+    """Trial n meets fate n; what comes after is honest."""
+    told = Replayed(line)
+    number = told.order.attempt.fit.trial
+    (FATES[number] if number < len(FATES) else honest)(told, recipe)
+
+
+class Replayed:
+    """A line whose first message was read already."""
+
+    def __init__(self, line):
+        self.order, self._line, self._read = line.recv(), line, False
+
+    def recv(self):
+        if self._read:
+            return self._line.recv()
+        self._read = True
+        return self.order
+
+    def __getattr__(self, name):
+        return getattr(self._line, name)
+
+
+def killed_at(line, recipe):
+    """As `honest`, with the epoch as its checkpoint, but its first attempt is killed at the point that `recipe` names.
+
+    Each attempt writes down in the folder which epochs it trained.
+    """
+    point, folder, epochs = recipe
+    order = line.recv()
+    attempt, wire = order.attempt, Wire(line, order.attempt)
+
+    def reach(this):
+        if attempt.number == 1 and this == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    reach("before it asks")
+    x = order.values["x"] if "x" in order.values else wire.ask(X)
+    reach("in build_model")
+    wire.tell(Built(attempt, 1, "", "none"))
+    checkpoint = Path(folder) / f"{attempt.fit.name}.checkpoint"
+    done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    for epoch in range(done + 1, epochs + 1):
+        with (Path(folder) / "trained").open("a") as trained:
+            trained.write(f"{attempt.number}/{epoch}\n")
+        checkpoint.write_text(str(epoch))
+        reach(f"epoch {epoch}")
+        wire.tell(Measure(attempt, epoch, {"val_accuracy": x * epoch}, 0.0))
+    reach("before it reports")
+    line.send(AttemptEnd(attempt, How.FINISHED, 0.0, x * epochs, epochs, epochs))
 
 
 def dead_before_its_order(line, recipe):

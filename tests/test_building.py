@@ -155,6 +155,7 @@ def test_a_hyper_model_works_as_a_class_and_as_an_instance(project: Callable[...
     assert model.output_shape == (None, 7)
 
 
+@pytest.mark.promise("29")
 def test_what_is_no_compiled_model_is_said_clearly() -> None:
     import keras
 
@@ -205,6 +206,7 @@ def test_all_wishes_that_cannot_be_granted_are_told_at_once(project: Callable[..
     assert [mistake.where for mistake in caught.value.mistakes] == ["space.layers", "space.kind"]
 
 
+@pytest.mark.promise("36")
 def test_a_build_that_asks_differently_each_time_is_refused(project: Callable[..., Path]) -> None:
     root = project(
         mine__space="from mine.models import made\ncalls = []\n\ndef build_model(hp):\n    calls.append(1)\n"

@@ -100,6 +100,7 @@ def test_a_flipped_bit_is_never_loaded(a_checkpoint, tmp_path, place, bit):
     assert saved is None
 
 
+@pytest.mark.promise("4")
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True))
 def test_a_torn_checkpoint_is_never_loaded(a_checkpoint, tmp_path, place):

@@ -34,6 +34,25 @@ def infinite(hp):
     model.compile("sgd", loss=lambda true, predicted: keras.ops.sum(predicted) / 0.0)
     return model
 
+def undefined(hp):
+    model = build(hp)
+    model.compile("sgd", loss=lambda true, predicted: keras.ops.sum(predicted) * float("nan"))
+    return model
+
+class Worded(keras.metrics.Metric):
+    def update_state(self, *given, **more):
+        pass
+    def result(self):
+        return "good"
+
+def worded(hp):
+    model = build(hp)
+    model.compile("sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy", Worded(name="mood")])
+    return model
+
+def leaving(hp):
+    raise SystemExit(3)
+
 def broken(hp):
     raise KeyError("no such layer")
 
@@ -175,7 +194,10 @@ def test_a_fit_on_all_rows_runs_until_its_epoch_without_validation(recipe, tmp_p
     [
         ("vast", "oom", "OOM when allocating tensor"),
         ("broken", "KeyError", "no such layer"),
-        ("infinite", "non-finite", "epoch 1"),
+        pytest.param("infinite", "non-finite", "epoch 1", marks=pytest.mark.promise("24", "P16")),
+        pytest.param("undefined", "non-finite", "epoch 1", marks=pytest.mark.promise("23", "P16")),
+        pytest.param("worded", "NoNumber", "'mood' gave 'good' (str)", marks=pytest.mark.promise("25")),
+        pytest.param("leaving", "exit", "exit code 3 without a result", marks=pytest.mark.promise("21")),
         ("absent", "ExperimentRefused", "absent"),
     ],
 )
@@ -187,6 +209,15 @@ def test_what_goes_wrong_is_told_as_the_failure_of_the_attempt(recipe, build, ki
     assert words in end.failure.message
 
 
+@pytest.mark.promise("36")
+def test_a_build_that_asks_for_more_than_an_earlier_one_with_the_same_values_has_drifted(recipe):
+    end, _ = go(recipe(), values={}, complete=True)
+
+    assert end.failure.kind == "space drift"
+    assert "'units'" in end.failure.message
+
+
+@pytest.mark.promise("25")
 def test_a_metric_that_the_model_lacks_is_named_with_those_it_has(recipe):
     wanted = recipe()
     object.__setattr__(wanted, "objective", Objective("max", "val_f1"))

@@ -81,6 +81,7 @@ def test_a_parameter_that_went_to_keras_tuner_comes_back_whole(program: list[Any
         assert back.random_sample(3) == one.random_sample(3)
 
 
+@pytest.mark.promise("35")
 def test_every_active_value_is_asked_for_once() -> None:
     asked = []
 

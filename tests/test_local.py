@@ -65,22 +65,36 @@ def test_as_many_attempts_run_at_once_as_there_are_hands(local):
     assert {event.attempt.fit.trial for event in heard if isinstance(event, Measure)} == {0, 1}
 
 
+@pytest.mark.promise("19")
+def test_a_worker_that_somebody_kills_ends_its_attempt_as_lost(local):
+    executor = local(odd_jobs.killed, count=1)
+
+    executor.submit(order())
+
+    end = hear(executor)[-1]
+    assert (end.how, end.failure) == (How.LOST, None)
+    assert "SIGKILL" in end.reason
+    assert executor.free() == 1
+
+
+@pytest.mark.promise("20", "21")
 @pytest.mark.parametrize(
-    ("work", "why"),
+    ("work", "kind", "words"),
     [
-        (odd_jobs.killed, "SIGKILL"),
-        (odd_jobs.crashed, "SIGSEGV"),
-        (odd_jobs.gone, "exit code 7"),
+        (odd_jobs.crashed, "signal 11 (SIGSEGV)", "its process crashed"),
+        (odd_jobs.aborted, "signal 6 (SIGABRT)", "its process crashed"),
+        (odd_jobs.gone, "exit", "exit code 7 without a result"),
+        (odd_jobs.left, "exit", "exit code 3 without a result"),
+        (odd_jobs.raised, "exit", "exit code 1 without a result"),
     ],
 )
-def test_a_dying_worker_ends_its_attempt_as_lost_with_the_cause(local, work, why):
+def test_a_worker_that_dies_of_itself_fails_its_attempt(local, work, kind, words):
     executor = local(work, count=1)
 
     executor.submit(order())
 
     end = hear(executor)[-1]
-    assert end.how is How.LOST
-    assert why in end.reason
+    assert (end.how, end.failure.kind, end.failure.message) == (How.FINISHED, kind, words)
     assert executor.free() == 1
 
 

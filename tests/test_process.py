@@ -19,18 +19,17 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 STARTS = """
-import sys, time
+import subprocess, sys, time
 from hpsearch.worker import process
 
 def wait(line):
-    line.send(None)
+    line.send(subprocess.Popen(["sleep", "60"], start_new_session=True).pid)
     time.sleep(60)
 
 if __name__ == "__main__":
     children = [process.fresh(wait) for _ in range(2)]
-    for child, line in children:
-        line.recv()
-    print(*(child.pid for child, _ in children), flush=True)
+    theirs = [line.recv() for _, line in children]
+    print(*(child.pid for child, _ in children), *theirs, flush=True)
     {then}
 """
 
@@ -63,6 +62,11 @@ def leave() -> None:
 
 def crash() -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def sleep_apart(line: "Connection[Any, Any]") -> None:
+    line.send(subprocess.Popen(["sleep", "60"], start_new_session=True).pid)
+    time.sleep(60)
 
 
 def sleep(line: "Connection[Any, Any]") -> None:
@@ -117,6 +121,7 @@ def test_a_process_that_dies_says_how(how: Callable[[], None], words: str) -> No
         process.call(how)
 
 
+@pytest.mark.promise("22")
 def test_killing_a_process_kills_what_it_started() -> None:
     child, line = process.fresh(sleep)
     grandchild = line.recv()
@@ -127,6 +132,24 @@ def test_killing_a_process_kills_what_it_started() -> None:
     assert _gone(grandchild)
     with pytest.raises(EOFError):
         line.recv()
+
+
+@pytest.mark.promise("8", "22")
+@pytest.mark.promise("22")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody adopts them")
+def test_killing_a_process_kills_what_it_started_in_a_session_of_its_own() -> None:
+    child, line = process.fresh(sleep_apart)
+    grandchild = line.recv()
+
+    process.kill(child)
+
+    assert _gone(grandchild)
+
+
+@pytest.mark.promise("26")
+def test_a_call_that_takes_too_long_is_ended() -> None:
+    with pytest.raises(process.ChildDied, match=r"was not done after 0\.5 s"):
+        process.call(time.sleep, 60, patience=0.5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread watches, which takes longer")

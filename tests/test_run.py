@@ -123,6 +123,7 @@ def test_the_same_command_after_the_end_says_it_is_complete_and_adds_nothing(pro
     assert len(trials(project)) == 1
 
 
+@pytest.mark.promise("14", "P15")
 def test_a_study_stopped_by_ctrl_c_goes_on_with_the_same_command(project):
     words = ["run", "experiments/digits.toml", "--set", "train.epochs=40", "--set", "search.trials=6"]
     process = subprocess.Popen(
@@ -252,6 +253,7 @@ def test_one_worker_and_one_seed_give_the_same_study_twice(project, tuner):
     ]
 
 
+@pytest.mark.promise("26", "P20")
 def test_a_build_that_fails_is_told_before_any_trial(project):
     (project / "spaces" / "small.py").write_text("def build(hp):\n    return undefined_thing\n")
 
@@ -262,6 +264,7 @@ def test_a_build_that_fails_is_told_before_any_trial(project):
     assert list((project / "mlruns").rglob("*")) == [project / "mlruns" / "studies"]
 
 
+@pytest.mark.promise("25", "29", "P20")
 @pytest.mark.parametrize(
     ("was", "now", "words"),
     [

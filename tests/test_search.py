@@ -23,7 +23,7 @@ from hpsearch.session import told_again
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study
-from hpsearch.trial import How, Measure, Status, Trial, TrialResult
+from hpsearch.trial import Attempt, AttemptEnd, How, Measure, Status, Trial, TrialResult
 
 
 class Dice:
@@ -105,6 +105,7 @@ def test_two_hands_and_one_make_the_same_trials(begin, tmp_path):
     }
 
 
+@pytest.mark.promise("14")
 def test_a_search_that_was_told_to_leave_goes_on_to_the_same_end(begin):
     study, splits = begin()
     straight, tuner = begin()[0], Dice()
@@ -121,6 +122,7 @@ def test_a_search_that_was_told_to_leave_goes_on_to_the_same_end(begin):
     del straight
 
 
+@pytest.mark.promise("1", "2")
 def test_a_lost_attempt_is_made_again_with_the_same_values(begin):
     study, splits = begin(search={"trials": 1})
     executor = Instant(fate=lambda attempt: "lose" if attempt.number == 1 else "")
@@ -132,6 +134,7 @@ def test_a_lost_attempt_is_made_again_with_the_same_values(begin):
     assert study.state.results[0].status is Status.COMPLETED
 
 
+@pytest.mark.promise("19")
 def test_a_fit_that_is_lost_three_times_fails_its_trial_and_the_next_begins(begin):
     study, splits = begin(search={"trials": 2})
     executor = Instant(fate=lambda attempt: "lose" if attempt.fit.trial == 0 else "")
@@ -142,6 +145,7 @@ def test_a_fit_that_is_lost_three_times_fails_its_trial_and_the_next_begins(begi
     assert (first.status, first.failure.kind, second.status) == (Status.FAILED, "lost", Status.COMPLETED)
 
 
+@pytest.mark.promise("27")
 def test_a_failed_trial_is_data_and_the_tuner_hears_of_it(begin):
     study, splits = begin()
 
@@ -156,6 +160,7 @@ def test_a_failed_trial_is_data_and_the_tuner_hears_of_it(begin):
     assert tuner.told[2].failure.message == "no such layer"
 
 
+@pytest.mark.promise("28", "P20")
 def test_the_same_failure_from_the_start_stops_the_search(begin):
     study, splits = begin(search={"trials": 50})
 
@@ -271,6 +276,7 @@ def test_a_narrowed_space_is_what_the_tuner_sees_and_a_fixed_value_is_not_asked(
     assert all(0.2 <= result.trial.values["x"] <= 0.3 for result in study.state.results)
 
 
+@pytest.mark.promise("34")
 def test_an_exhausted_tuner_ends_the_search_with_the_count(begin):
     study, splits = begin(search={"trials": 50})
 
@@ -417,6 +423,29 @@ def test_an_interrupted_write_is_undone_and_the_next_one_goes_through(begin):
 
     study.record(FinalistsChosen((2,)), durable=True)
     assert [news.body.trials for news in study.ledger.read()] == [(0,), (2,)]
+
+
+@pytest.mark.promise("16")
+def test_a_late_word_of_an_attempt_that_was_replaced_is_refused(begin):
+    study, splits = begin(search={"trials": 1})
+    executor = Instant(fate=lambda attempt: "lose" if attempt.number == 1 else "")
+    timely = executor.events
+
+    def events(timeout):
+        for event in timely(timeout):
+            yield event
+            if event.attempt.number == 2 and isinstance(event, Measure):
+                first = Attempt(event.attempt.fit, 1)
+                yield Measure(first, 9, {"val_accuracy": 9.0}, 0.0)
+                yield AttemptEnd(first, How.FINISHED, 0.0, 9.0, 9, 9)
+
+    executor.events = events
+
+    go(study, splits, executor)
+
+    ends = [news.body for news in study.ledger.read() if isinstance(news.body, AttemptEnd)]
+    assert [(end.attempt.number, end.how) for end in ends] == [(1, How.LOST), (2, How.FINISHED)]
+    assert study.state.results[0].score < 9
 
 
 def test_every_attempt_ends_exactly_once_in_the_ledger(begin):

@@ -49,7 +49,7 @@ class Inline:
         process.warm_up()  # for tuners that live in a process of their own; it must begin before there are threads
         import_all()
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any, patience: float | None = None) -> Any:  # noqa: ARG002  # a breakpoint may take any time
         """Run the function here."""
         return function(*arguments)
 

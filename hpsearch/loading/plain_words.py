@@ -52,6 +52,9 @@ EXAMPLES: dict[Place, str] = {
     ("data", "validation"): "such as validation = 0.2",
     ("search", "pruner"): 'such as pruner = "median"; "none" stops no trial',
     ("search", "time"): 'such as time = "30m"',
+    ("train", "trial_timeout"): 'such as trial_timeout = "2h"',
+    ("train", "stall_timeout"): 'such as stall_timeout = "10m"',
+    ("train", "trial_memory"): 'such as trial_memory = "2GB"',
     ("search", "objective"): 'such as objective = "max val_accuracy"',
     ("train", "batch_size"): "such as batch_size = 64, or batch_size = [32, 64]",
 }

@@ -1,6 +1,7 @@
 """What every training loop promises: epochs, one after another, which can be given up between two steps."""
 
-from collections.abc import Callable
+import reprlib
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 Tick = Callable[[int, int], bool]
@@ -23,6 +24,34 @@ class Loop(Protocol):
         Adds learning_rate as it stands after the epoch; without validation rows there is no val_*.
         About once a second `tick(step, steps)` hears how far the training is; if it says False, raise GivenUp.
         """
+
+
+class NoNumber(ValueError):
+    """A metric came out as something that is no number."""
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics as plain floats; raise NoNumber, naming each that is none (None, text, complex, several numbers).
+
+    A metric may be several with names of their own, in a dictionary.
+    """
+    found: dict[str, float] = {}
+    wrong = []
+    for name, value in metrics.items():
+        try:
+            if isinstance(value, Mapping):
+                found |= numbers(value)
+                continue
+            found[name] = float(value)
+        except (TypeError, ValueError):
+            wrong.append(f"the metric {name!r} gave {_shown(value)}, where one number is expected")
+    if wrong:
+        raise NoNumber("\n".join(wrong))
+    return found
+
+
+def _shown(value: Any) -> str:
+    return "None" if value is None else f"{reprlib.repr(value)} ({type(value).__name__})"
 
 
 def learning_rate(model: Any) -> float:

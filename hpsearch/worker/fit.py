@@ -22,6 +22,10 @@ class NonFinite(ValueError):
     """A metric came out as NaN or infinite."""
 
 
+class Drifted(ValueError):
+    """Two builds with the same values asked for different things."""
+
+
 class MetricMissing(ValueError):
     """The model does not give the metric that the search optimises."""
 
@@ -48,7 +52,9 @@ def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
         reason = _Run(order, recipe, wire, progress).train()
     except Stopped as stopped:
         how, reason = How.INTERRUPTED, stopped.reason
-    except Exception as error:  # noqa: BLE001 - user code may raise anything; it fails its trial, not the worker
+    except SystemExit as left:
+        failure = Failure("exit", f"exit code {left.code} without a result", traceback.format_exc()[-8000:])
+    except BaseException as error:  # noqa: BLE001 - user code may raise anything; it fails its trial, not the worker
         failure = Failure(_kind(error), str(error)[:2000], traceback.format_exc()[-8000:])
     failpoints.reach("fit.ended")
     return AttemptEnd(
@@ -57,9 +63,12 @@ def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
     )  # fmt: skip
 
 
-def _kind(error: Exception) -> str:
-    if isinstance(error, NonFinite):
-        return "non-finite"
+def _kind(error: BaseException) -> str:
+    match error:
+        case NonFinite():
+            return "non-finite"
+        case Drifted():
+            return "space drift"
     return "oom" if type(error).__name__ == "ResourceExhaustedError" else type(error).__name__
 
 
@@ -141,6 +150,9 @@ class _Run:
                     "build_model asks for 'batch_size', which train.batch_size searches already; use hp.task.batch_size"
                 )
                 raise ValueError(message)
+            if self._order.complete:
+                message = f"a build with the same values asked for {parameter.name!r} too; it did not before"
+                raise Drifted(message)
             return self._wire.ask(parameter)
 
         known = {name: value for name, value in values.items() if not (searched and name == BATCH_SIZE)}
@@ -167,6 +179,7 @@ class _Run:
     def _tick(self, _step: int, _steps: int) -> bool:
         if (stop := self._wire.stopped()) and stop.at_once:
             raise Stopped(stop.reason)
+        self._wire.beat()
         return True
 
     def _check(self, metrics: Metrics, epoch: int) -> None:

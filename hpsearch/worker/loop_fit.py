@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate
+from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers
 from hpsearch.worker.rows import Fitted
 
 Batch = Callable[[NDArray[np.int64]], tuple[NDArray[Any], ...]]
@@ -83,7 +83,7 @@ class FitLoop:
         )  # fmt: skip
         for variable, value in zip(self._model.trainable_variables, ticking.raw, strict=False):
             variable.assign(value)  # otherwise the next epoch would begin from the average
-        metrics = {name: float(values[-1]) for name, values in history.history.items()}
+        metrics = numbers({name: values[-1] for name, values in history.history.items()})
         return metrics | {"learning_rate": learning_rate(self._model)}
 
     def _validation(self) -> Batches | None:

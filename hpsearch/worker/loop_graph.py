@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate
+from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers
 from hpsearch.worker.fused import Fused
 from hpsearch.worker.rows import Fitted
 
@@ -148,7 +148,7 @@ class GraphLoop:
     ) -> dict[str, float]:
         self._model.reset_metrics()
         stretches.run(order, tick)
-        return {name: float(value) for name, value in self._model.get_metrics_result().items()}
+        return numbers(self._model.get_metrics_result())
 
 
 def _make_metrics(model: Any, row: tuple[Any, ...]) -> None:

@@ -54,7 +54,7 @@ def fly(sample: Sample) -> Preflight:
         metrics = _one_step(sample)
     except HpsearchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ExperimentRefused([Mistake(WHERE, _in_words(error), _where(error, sample.root))]) from error
     _refuse_missing_metric(sample.metric, metrics)
     root = sample.root.resolve()
@@ -104,16 +104,16 @@ def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
     raise ExperimentRefused([Mistake("search.objective", what, f"{hint}it gives: {', '.join(known)}")])
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     from hpsearch.worker.building import NotAModel
-    from hpsearch.worker.loops import ShapesDisagree
+    from hpsearch.worker.loops import NoNumber, ShapesDisagree
 
-    if isinstance(error, NotAModel | ShapesDisagree | NotKept):
+    if isinstance(error, NotAModel | NoNumber | ShapesDisagree | NotKept):
         return str(error)
     return f"a sample build raised {type(error).__name__}: {error}"
 
 
-def _where(error: Exception, root: Path) -> str:
+def _where(error: BaseException, root: Path) -> str:
     """The lines of the project's own files that led to the error."""
     root = root.resolve()
     frames = [

@@ -4,12 +4,18 @@
 """
 
 import gc
+import signal
+import warnings
 
+from hpsearch.worker import orphans
 from hpsearch.worker.quiet import import_all
 from hpsearch.worker.tether import die_with_parent, settle
 
 settle()
-die_with_parent()
+orphans.adopt()
+orphans.end_all_if_terminated()
+die_with_parent(signal.SIGTERM)
+warnings.filterwarnings("ignore", "forkserver: waitpid")  # what it says of an adopted process that ended
 # What is imported here stays for ever: to look through it for garbage is lost time, and in each child would make
 # the child's own copy of memory that all share.
 gc.disable()

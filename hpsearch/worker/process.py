@@ -5,25 +5,29 @@ multiprocessing's forkserver does it on Linux; elsewhere, and on request, each p
 
 import atexit
 import contextlib
+import faulthandler
 import multiprocessing
 import multiprocessing.util
 import os
 import pickle
 import signal
 import sys
+import threading
 import time
 import traceback
 import weakref
 from collections.abc import Callable
 from functools import cache, partial
 from importlib import import_module
+from io import TextIOWrapper
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.errors import HpsearchError
 from hpsearch.orders import Slot
-from hpsearch.worker import place, tether
+from hpsearch.worker import orphans, place, tether
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -35,10 +39,16 @@ MISSING = (
 )
 PAUSES = (0.1, 0.5, 2.0)  # seconds, before a process that could not be started is tried again
 _started: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
+_births = threading.Lock()  # held while a process is born, so that it is not taken for an orphan
 
 
 class ChildDied(HpsearchError):
-    """A process ended before it gave its result; the text says by what signal or exit code."""
+    """A process ended before it gave its result, or took too long; the text and `how` say by what signal or code."""
+
+    def __init__(self, message: str, how: str = "") -> None:
+        """Keep how it died, in words that follow on "the process"."""
+        self.how = how
+        super().__init__(message)
 
 
 def method_here() -> Method:
@@ -50,7 +60,7 @@ def method_here() -> Method:
 def _context(method: Method) -> ForkServerContext | SpawnContext:
     # At exit multiprocessing.util waits for every child that runs: a forgotten one must not keep the program from
     # ending. What was registered last is run first, so that module has to be imported by now.
-    atexit.register(_end_all)
+    atexit.register(end_all)
     if method == "spawn":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -71,74 +81,115 @@ def warm_up() -> None:
 
 
 def fresh(
-    target: Callable[..., None], *arguments: Any, method: Method | None = None
+    target: Callable[..., None],
+    *arguments: Any,
+    method: Method | None = None,
+    output: "Connection[Any, Any] | None" = None,
 ) -> tuple[BaseProcess, "Connection[Any, Any]"]:
     """Run `target(connection, *arguments)` in a fresh process; give back it and the other end of the connection.
 
     Target and arguments are pickled. When the process dies, reading from the connection raises EOFError.
+    What it writes to standard output and error goes into `output`, the writing end of a pipe, if there is one.
     """
     method = method or method_here()
     for pause in PAUSES:
         # What others are forked from may be killed like anything else: multiprocessing starts it anew once it is gone.
         with contextlib.suppress(OSError, EOFError):
-            return _begin(method, target, arguments)
+            return _begin(method, output, target, arguments)
         time.sleep(pause)
     try:
-        return _begin(method, target, arguments)
+        return _begin(method, output, target, arguments)
     except (OSError, EOFError) as error:
         message = f"no process could be started ({type(error).__name__}: {error})"
         raise ChildDied(message) from error
 
 
 def _begin(
-    method: Method, target: Callable[..., None], arguments: tuple[Any, ...]
+    method: Method, output: "Connection[Any, Any] | None", target: Callable[..., None], arguments: tuple[Any, ...]
 ) -> tuple[BaseProcess, "Connection[Any, Any]"]:
     context = _context(method)
     ours, theirs = context.Pipe()
-    process = context.Process(target=_live, args=(method, theirs, target, arguments), daemon=False)
+    process = context.Process(target=_live, args=(method, theirs, output, target, arguments), daemon=False)
     try:
-        process.start()
+        with _births:
+            process.start()
+            _started.add(process)
     except (OSError, EOFError):
         ours.close()
         raise
     finally:
         theirs.close()
-    _started.add(process)
     return process, ours
 
 
 def _live(
-    method: Method, connection: "Connection[Any, Any]", target: Callable[..., None], arguments: tuple[Any, ...]
+    method: Method,
+    connection: "Connection[Any, Any]",
+    output: "Connection[Any, Any] | None",
+    target: Callable[..., None],
+    arguments: tuple[Any, ...],
 ) -> None:
+    if output:
+        _write_to(output)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for a spawned process, which has yet to import TensorFlow
     tether.settle()
     if method == "forkserver":
         tether.die_with_parent()
     tether.watch_coordinator()
-    target(connection, *arguments)
+    try:
+        target(connection, *arguments)
+    finally:
+        orphans.end_below(os.getpid())
 
 
-def call(function: Callable[..., Any], *arguments: Any, method: Method | None = None, slot: Slot | None = None) -> Any:
+def _write_to(output: "Connection[Any, Any]") -> None:
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        os.dup2(output.fileno(), number)
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # the last words of a process that crashes are not lost
+    output.close()
+    faulthandler.enable()
+
+
+def call(
+    function: Callable[..., Any],
+    *arguments: Any,
+    method: Method | None = None,
+    slot: Slot | None = None,
+    patience: float | None = None,
+) -> Any:
     """Run a module-level function in a fresh process; give back what it returns, raise what it raises.
 
-    With a slot, TensorFlow is there and uses no more than that. Raises ChildDied when the process ends without either.
+    With a slot, TensorFlow is there and uses no more than that. Raises ChildDied when the process ends without
+    either, or does not end in `patience` seconds.
     """
     process, connection = fresh(_answer, slot, function, arguments, method=method)
     with connection:
         try:
-            returned, result, text = connection.recv()
+            returned, result, text = _result(process, connection, patience)
         except (EOFError, OSError) as error:
-            process.join(5)
-            message = (
-                f"{function.__module__}.{function.__qualname__} gave no result: its process {how_it_died(process)}"
-            )
-            raise ChildDied(message) from error
+            if isinstance(error, TimeoutError):
+                how = f"was not done after {patience:g} s"
+            else:
+                process.join(5)
+                how = how_it_died(process)
+            message = f"{function.__module__}.{function.__qualname__} gave no result: its process {how}"
+            raise ChildDied(message, how) from error
         finally:
             kill(process)
     if returned:
         return result
     result.add_note(text)
     raise result
+
+
+def _result(process: BaseProcess, connection: "Connection[Any, Any]", patience: float | None) -> Any:
+    """What the process sends; raise EOFError if it ends without, TimeoutError when the patience has."""
+    if not wait([connection, process.sentinel], patience):
+        raise TimeoutError
+    if not connection.poll():  # what it had started may hold the line open
+        raise EOFError
+    return connection.recv()
 
 
 def _answer(
@@ -174,9 +225,16 @@ def how_it_died(process: BaseProcess) -> str:
 
 
 def kill(process: BaseProcess) -> None:
-    """End a process and those it started, at once."""
-    if process.pid is None or process.exitcode is not None:
+    """End a process, if it has not ended, and all that it started, at once."""
+    _end(process)
+    _end_orphans()
+
+
+def _end(process: BaseProcess) -> None:
+    if process.pid is None:
         return
+    if process.exitcode is None and method_here() == "spawn":
+        orphans.end_below(process.pid)  # they could not be found without it
     with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or not yet the leader of its group
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
@@ -184,10 +242,23 @@ def kill(process: BaseProcess) -> None:
     process.join(5)
 
 
-def _end_all() -> None:
+def _end_orphans() -> None:
+    from multiprocessing import forkserver
+
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001  # it tells nobody else
+    if server is not None and _births.acquire(blocking=False):  # else the next end of a process sees to it
+        try:
+            orphans.end_adopted(server, {process.pid for process in _started if process.pid})
+        finally:
+            _births.release()
+
+
+def end_all() -> None:
+    """End every process that was started here, and all that these started, at once."""
     for process in list(_started):
         with contextlib.suppress(ValueError, OSError):  # closed by its owner
-            kill(process)
+            _end(process)
+    _end_orphans()
 
 
 def check_preloaded() -> None:

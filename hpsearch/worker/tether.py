@@ -8,21 +8,24 @@ import signal
 import sys
 import threading
 
+from hpsearch.worker import orphans
+
 DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG in <linux/prctl.h>
 
 
 def settle() -> None:
     """Leave the terminal's process group, so that Ctrl-C does not come here, and ignore SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if hasattr(os, "setsid"):
         with contextlib.suppress(PermissionError):  # it leads a group already
             os.setsid()
 
 
-def die_with_parent() -> None:
-    """Have Linux kill this process when the thread that started it ends; call it from the main thread."""
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have Linux send this process a signal when the thread that started it ends; call it from the main thread."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DEATH_OF_PARENT, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(DEATH_OF_PARENT, number)
 
 
 def watch_coordinator() -> None:
@@ -34,4 +37,5 @@ def watch_coordinator() -> None:
 
 def _outlive(coordinator: "multiprocessing.process.BaseProcess") -> None:
     coordinator.join()
+    orphans.end_below(os.getpid())
     os._exit(1)

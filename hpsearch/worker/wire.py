@@ -1,10 +1,13 @@
 """A worker's end of the line to the coordinator: it asks, tells, and hears when to stop."""
 
+import time
 from typing import Protocol
 
-from hpsearch.orders import Answer, Event, Question, Stop
+from hpsearch.orders import Answer, Beat, Event, Question, Stop
 from hpsearch.space import Parameter, Value
 from hpsearch.trial import Attempt
+
+BEAT_SECONDS = 0.5
 
 
 class Line(Protocol):
@@ -36,10 +39,17 @@ class Wire:
         """Speak for the attempt over the line."""
         self._line, self._attempt = line, attempt
         self._stop: Stop | None = None
+        self._spoke = time.monotonic()
 
     def tell(self, event: Event) -> None:
         """Send news."""
         self._line.send(event)
+        self._spoke = time.monotonic()
+
+    def beat(self) -> None:
+        """Give a sign of life, unless the last word was just said."""
+        if time.monotonic() - self._spoke > BEAT_SECONDS:
+            self.tell(Beat(self._attempt))
 
     def ask(self, parameter: Parameter) -> Value:
         """Ask for the value of a parameter and wait for it; raise Stopped when told to stop instead."""

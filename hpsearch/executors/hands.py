@@ -1,0 +1,157 @@
+"""One process that is given one attempt, as the coordinator sees it: what it says, what it takes, and how it ends."""
+
+import pickle
+import time
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from hpsearch.executors import deaths
+from hpsearch.executors.limits import Limits, own_bytes
+from hpsearch.executors.logs import Log
+from hpsearch.orders import Answer, Beat, Event, Order, Question, Slot, Stop
+from hpsearch.space import Value
+from hpsearch.trial import Attempt, AttemptEnd, Failure, How
+from hpsearch.worker import process
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+GRACE_SECONDS = 8.0
+SAMPLE_SECONDS = 0.5
+LARGEST_BYTES = 1 << 24  # of a message; an honest one is a few thousand
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all hands of an executor are judged by."""
+
+    limits: Limits
+    memory: deaths.OutOfMemory = field(default_factory=deaths.OutOfMemory)
+
+
+@dataclass
+class Hand:
+    """A process in a slot: waiting for its attempt, at it, or leaving. Times are seconds of the monotonic clock."""
+
+    slot: Slot
+    process: BaseProcess
+    line: "Connection[Any, Any]"
+    log: Log
+    rules: Rules
+    attempt: Attempt | None = None
+    stop: Stop | None = None
+    began: float = 0.0
+    heard: float = 0.0
+    asks: bool = False
+    stopped: float = 0.0
+    left: float = 0.0
+    held: int = 0
+    sampled: float = 0.0
+
+    def take(self, order: Order, log: Path | None) -> bool:
+        """Give it an attempt, whose output is kept in `log`; say False where it has died waiting."""
+        if not self._send(order):
+            return False
+        self.attempt = order.attempt
+        self.began = self.heard = time.monotonic()
+        if log:
+            self.log.keep(log)
+        return True
+
+    def answer(self, value: Value) -> None:
+        """Give it the value it waits for."""
+        self.asks, self.heard = False, time.monotonic()
+        self._send(Answer(value))
+
+    def ask_to_stop(self, reason: str, *, at_once: bool) -> None:
+        """Ask it to end its attempt, once, and once more if it was not to be at once before."""
+        if self.stop is None or (at_once and not self.stop.at_once):
+            self.stop, self.stopped = Stop(reason, at_once), time.monotonic()
+            self._send(self.stop)
+
+    def _send(self, message: object) -> bool:
+        try:
+            self.line.send(message)
+        except OSError:  # it died, which is heard in its turn
+            return False
+        return True
+
+    def hear(self) -> Event | None:
+        """What it says next: None if that is but a sign of life, an AttemptEnd if its process has died."""
+        if not self.line.poll():  # its process is dead, and one that this had started holds the line open
+            return self._died()
+        try:
+            event = pickle.loads(self.line.recv_bytes(LARGEST_BYTES))  # noqa: S301  # a worker of our own
+        except (EOFError, OSError) as error:
+            return self._fail(Failure("message", str(error))) if "length" in str(error) else self._died()
+        except Exception as error:  # noqa: BLE001  # of what user code slipped in, reading may raise anything
+            return self._fail(Failure("message", f"it cannot be read: {type(error).__name__}: {error}"))
+        if not isinstance(event, Event):
+            return self._fail(Failure("message", f"a worker says no such thing as a {type(event).__name__}"))
+        self.heard, self.asks = time.monotonic(), isinstance(event, Question)
+        return None if isinstance(event, Beat) or event.attempt != self.attempt else event
+
+    def overdue(self) -> AttemptEnd | None:
+        """See to it that it heeds a stop and takes no more than it may; if it does, it is killed."""
+        now = time.monotonic()
+        if self.stop and self.stop.at_once:
+            if now - self.stopped > GRACE_SECONDS:
+                process.kill(self.process)
+            return None
+        if now - self.heard > SAMPLE_SECONDS and self.line.poll():  # said while the coordinator was held up
+            return None
+        self._sample(now)
+        silent = 0.0 if self.asks else now - self.heard
+        failure = self.rules.limits.broken(now - self.began, silent, self.held)
+        if failure and failure.kind == "stall" and self._paused():
+            self.heard = now
+            return None
+        return self._fail(failure) if failure else None
+
+    def _sample(self, now: float) -> None:
+        if self.rules.limits.memory is not None and now - self.sampled > SAMPLE_SECONDS and self.process.pid:
+            self.held, self.sampled = own_bytes(self.process.pid), now
+
+    def _paused(self) -> bool:
+        """Whether somebody stopped its process, to continue it later."""
+        try:
+            return bool(psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED)
+        except psutil.Error:
+            return False
+
+    def _died(self) -> AttemptEnd:
+        self.process.join(5)
+        code = self.process.exitcode
+        self._end()
+        starved = self.rules.memory.explains(code) or (code == deaths.KILLED and self.rules.limits.starved(self.held))
+        if self.stop:
+            failure = None
+        elif starved:
+            failure = Failure("oom", "it was killed for want of memory")
+        else:
+            failure = deaths.fault(code, self.log.fault())
+        return self._ended(failure, "" if failure else process.how_it_died(self.process))
+
+    def _fail(self, failure: Failure) -> AttemptEnd:
+        self._end()
+        return self._ended(failure)
+
+    def _ended(self, failure: Failure | None, reason: str = "") -> AttemptEnd:
+        if self.attempt is None:
+            message = "a process without an attempt was waited for"
+            raise RuntimeError(message)
+        how, lasted = How.FINISHED if failure else How.LOST, time.monotonic() - self.began
+        return AttemptEnd(self.attempt, how, lasted, reason=reason, failure=failure)
+
+    def _end(self) -> None:
+        process.kill(self.process)
+        self.log.close()
+
+    def bury(self) -> None:
+        """End its process, if it has not ended, and all that this has started; let go of it."""
+        self._end()
+        self.line.close()

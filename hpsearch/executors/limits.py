@@ -1,0 +1,63 @@
+"""What one attempt may take at most: time, silence and memory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch.experiment import Train, seconds, size
+from hpsearch.trial import Failure
+
+STARVED = 0.9  # of its memory limit: one that was killed there has run out of memory
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most one attempt may take: seconds in all, seconds without a word, bytes of its own; None is no limit."""
+
+    seconds: float | None = None
+    silence: float | None = None
+    memory: int | None = None
+
+    @classmethod
+    def of(cls, train: Train) -> "Limits":
+        """The limits that an experiment's [train] sets."""
+        return cls(
+            seconds(train.trial_timeout) if train.trial_timeout else None,
+            seconds(train.stall_timeout) if train.stall_timeout else None,
+            size(train.trial_memory) if train.trial_memory else None,
+        )
+
+    def broken(self, lasted: float, silent: float, held: int) -> Failure | None:
+        """The failure of an attempt that took so many seconds, said nothing for so many, and holds so many bytes."""
+        if self.seconds is not None and lasted > self.seconds:
+            return Failure("timeout", f"it was not done after {self.seconds:g} s (train.trial_timeout)")
+        if self.silence is not None and silent > self.silence:
+            return Failure("stall", f"it gave no sign of life for {self.silence:g} s (train.stall_timeout)")
+        if self.memory is not None and held > self.memory:
+            return Failure("oom", f"it held more than {self.memory / 1e6:,.0f} MB (train.trial_memory)")
+        return None
+
+    def starved(self, held: int) -> bool:
+        """Whether a process that was killed while it held so many bytes most likely ran out of memory."""
+        return self.memory is not None and held >= STARVED * self.memory
+
+
+def own_bytes(pid: int) -> int:
+    """The bytes of memory that a process shares with nobody; 0 when it is gone.
+
+    Not its address space, of which TensorFlow reserves gigabytes, nor what it shares with the process it was
+    forked from. See smaps_rollup in proc(5); elsewhere psutil's USS.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return _uss(pid)
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+
+
+def _uss(pid: int) -> int:
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_full_info().uss)
+    except psutil.Error:
+        return 0
