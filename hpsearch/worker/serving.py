@@ -22,7 +22,7 @@ def serve(root: Path, name: str) -> None:
     earlier = [finder for finder in sys.meta_path if isinstance(finder, _First)]
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _First | _Last)]
     forgotten = {old for finder in earlier for old in finder.names} | ({name} if place(root, name) else set())
-    for module in [module for module in sys.modules if module.partition(".")[0] in forgotten]:
+    for module in [module for module in list(sys.modules) if module.partition(".")[0] in forgotten]:
         del sys.modules[module]
     if place(root, name):
         first = _First(root, name)
