@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hpsearch.objective import Objective
-from hpsearch.orders import Answer, Order, Question, Recipe, Stop
+from hpsearch.orders import Answer, Beat, Order, Question, Recipe, Stop
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure
 from hpsearch.worker.fit import fit, model_file
 from hpsearch.worker.wire import Wire
@@ -50,6 +50,16 @@ def worded(hp):
     model.compile("sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy", Worded(name="mood")])
     return model
 
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError
+
+def mute(hp):
+    raise Mute
+
+def garbled(hp):
+    raise ValueError("no such \\udc80 layer")
+
 def leaving(hp):
     raise SystemExit(3)
 
@@ -72,6 +82,8 @@ class Talk:
         self.told, self._replies, self._stop_after = [], [], stop_after
 
     def send(self, event):
+        if isinstance(event, Beat):  # comes by the clock
+            return
         self.told.append(event)
         if isinstance(event, Question):
             self._replies.append(Answer(event.parameter.default))
@@ -197,6 +209,8 @@ def test_a_fit_on_all_rows_runs_until_its_epoch_without_validation(recipe, tmp_p
         pytest.param("infinite", "non-finite", "epoch 1", marks=pytest.mark.promise("24", "P16")),
         pytest.param("undefined", "non-finite", "epoch 1", marks=pytest.mark.promise("23", "P16")),
         pytest.param("worded", "NoNumber", "'mood' gave 'good' (str)", marks=pytest.mark.promise("25")),
+        ("mute", "Mute", "it cannot say what it is"),
+        ("garbled", "ValueError", "no such \\udc80 layer"),
         pytest.param("leaving", "exit", "exit code 3 without a result", marks=pytest.mark.promise("21")),
         ("absent", "ExperimentRefused", "absent"),
     ],

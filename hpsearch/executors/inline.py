@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hpsearch.orders import Answer, Event, Order, Recipe, Stop
+from hpsearch.orders import Answer, Beat, Event, Order, Recipe, Stop
 from hpsearch.space import Value
 from hpsearch.trial import Attempt, AttemptEnd
 from hpsearch.worker.wire import Wire
@@ -81,7 +81,8 @@ class Inline:
             return
         if isinstance(event, AttemptEnd):
             self._line = None
-        yield event
+        if not isinstance(event, Beat):
+            yield event
 
     def answer(self, attempt: Attempt, value: Value) -> None:
         """Hand over the value."""

@@ -52,10 +52,8 @@ def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
         reason = _Run(order, recipe, wire, progress).train()
     except Stopped as stopped:
         how, reason = How.INTERRUPTED, stopped.reason
-    except SystemExit as left:
-        failure = Failure("exit", f"exit code {left.code} without a result", traceback.format_exc()[-8000:])
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; it fails its trial, not the worker
-        failure = Failure(_kind(error), str(error)[:2000], traceback.format_exc()[-8000:])
+        failure = Failure(_kind(error), _sound(_message(error)[:2000]), _sound(traceback.format_exc()[-8000:]))
     failpoints.reach("fit.ended")
     return AttemptEnd(
         order.attempt, how, progress.seconds or time.monotonic() - began,
@@ -69,7 +67,23 @@ def _kind(error: BaseException) -> str:
             return "non-finite"
         case Drifted():
             return "space drift"
+        case SystemExit():
+            return "exit"
     return "oom" if type(error).__name__ == "ResourceExhaustedError" else type(error).__name__
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"exit code {error.code} without a result"
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  # a person's own exception may stumble over its own words
+        return "it cannot say what it is"
+
+
+def _sound(text: str) -> str:
+    """The text as it can be written down: file names that are no UTF-8 come into Python as lone surrogates."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class _Run:
@@ -229,4 +243,4 @@ def model_file(fits: Path, fit: Fit) -> Path:
 def _summary(model: Any) -> str:
     lines: list[str] = []
     model.summary(line_length=88, print_fn=lambda line, **_: lines.append(line))
-    return "\n".join(lines)
+    return _sound("\n".join(lines))
