@@ -272,6 +272,12 @@ def test_a_build_that_fails_is_told_before_any_trial(project):
         ("sparse_categorical_crossentropy", "nosuchloss", "nosuchloss"),
         ('metrics=["accuracy"]', 'metrics=["mae"]', "it gives: loss, mae, val_loss, val_mae"),
         ("return model", "return None", "return model"),
+        (
+            "return model",
+            "import os; os.abort()",
+            "model.build: the process of the sample builds was killed by SIGABRT",
+        ),
+        ("return model", "raise SystemExit(3)", "a sample build raised SystemExit: 3"),
     ],
 )
 def test_a_model_that_cannot_be_searched_is_told_before_any_trial(project, was, now, words):
