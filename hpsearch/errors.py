@@ -10,7 +10,7 @@ HpsearchError                         exit code
 ├── FolderUnusable                    7    a folder cannot be read or written
 ├── PortTaken                         8    a server's port is in use
 ├── DataRefused                       9    a data set is missing, damaged or not what it claims to be
-└── Interrupted                       130  stopped by Ctrl-C (143 by SIGTERM)
+└── Interrupted                       130  stopped by Ctrl-C (143 by SIGTERM, 129 by a closed terminal)
 """
 
 from collections.abc import Sequence

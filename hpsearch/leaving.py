@@ -1,17 +1,28 @@
-"""Hears Ctrl-C and SIGTERM: the first asks the program to leave, the second ends it at once."""
+"""Hears Ctrl-C, SIGTERM and a closed terminal: the first asks the program to leave, the second ends it at once."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is unknown to Windows
+
+
+class AtOnce(KeyboardInterrupt):
+    """The program was told to end, and nothing is under way that would need a moment, or it was told twice."""
+
 
 @dataclass
 class Leave:
-    """Whether someone asked the program to stop, and with which exit code it should."""
+    """Whether someone asked the program to stop, and with which exit code it should.
+
+    `politely` says that trials are under way, which get the time to stop; before and after, nothing is waited for.
+    """
 
     exit_code: int = 0
+    politely: bool = False
 
     def __call__(self) -> bool:
         """Say whether it is time to leave."""
@@ -20,19 +31,33 @@ class Leave:
 
 @contextmanager
 def told_to_leave() -> Iterator[Leave]:
-    """Within: the first Ctrl-C or SIGTERM only asks to leave; the second ends the program at once."""
+    """Within: the first signal only asks to leave, while there is anything to leave politely; else AtOnce is raised."""
     leave = Leave()
 
     def heard(number: int, _frame: FrameType | None) -> None:
-        if leave.exit_code:
-            signal.signal(number, signal.SIG_DFL)
-            raise KeyboardInterrupt
-        leave.exit_code = 128 + number
+        hung_up = number == getattr(signal, "SIGHUP", None)  # by the terminal and by its shell: twice means no hurry
+        again, leave.exit_code = leave() and not hung_up, leave.exit_code or 128 + number
+        if hung_up:
+            _let_go_of_terminal()
+        if again or not leave.politely:
+            raise AtOnce
 
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, heard) for number in signals]
+    known = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    heeded = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]  # nohup has one ignored
+    before = [signal.signal(number, heard) for number in heeded]
     try:
         yield leave
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        for number, handler in zip(heeded, before, strict=True):
             signal.signal(number, handler)
+
+
+def _let_go_of_terminal() -> None:
+    """Send what is still written to a terminal that is gone nowhere, lest the writing fail."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)

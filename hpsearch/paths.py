@@ -29,6 +29,11 @@ class Study:
         return self.folder / "lock"
 
     @property
+    def holder(self) -> Path:
+        """Who that is."""
+        return self.folder / "holder.json"
+
+    @property
     def cursor(self) -> Path:
         """How far MLflow has heard the ledger."""
         return self.folder / "mlflow.cursor"

@@ -17,7 +17,7 @@ from hpsearch.executors.limits import Limits
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.identity import Identity, refuse_if_opened
-from hpsearch.leaving import told_to_leave
+from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.orders import Recipe, Slot, Steps
 from hpsearch.outbox import Outbox
 from hpsearch.protocols import Brief, Executor, Prepared, Progress, Tracker
@@ -36,6 +36,7 @@ from hpsearch.worker.task import Task
 QUIET_SECONDS, DRAIN_SECONDS, TROUBLED_SECONDS = 3.0, 60.0, 5.0  # how long MLflow may take to catch up at the end
 SAMPLE_SECONDS = 600.0  # how long all sample builds may take
 LONGEST_LINE = 300
+INTERRUPTED = "interrupted; what was done is kept, and the same command goes on"
 
 
 @dataclass
@@ -59,15 +60,22 @@ class Session:
 
     def run(self) -> Verdict:
         """Search, hold the finals and give the verdict; raise an HpsearchError when it comes to none."""
+        with told_to_leave() as leave:
+            try:
+                return self._run(leave)
+            except AtOnce:
+                raise Interrupted(INTERRUPTED, leave.exit_code) from None
+
+    def _run(self, leave: Leave) -> Verdict:
         executor = make_executor(self._experiment)
         self._say_where(executor)
-        executor.start()
         with ExitStack() as stack:
+            stack.callback(process.end_all)  # whatever is still being measured is of no use any more
             stack.callback(executor.close)
+            executor.start()
             paths.make(self._around.project.runs)
             data = make_dataset(self._experiment).prepare(self._around.progress)
             stack.enter_context(held(self._folder))
-            leave = stack.enter_context(told_to_leave())
             study = Study(self._experiment, self._folder)
             stack.callback(study.close)
             stack.callback(self._forget_if_empty, study)
@@ -159,27 +167,31 @@ class Session:
             watcher.hear(news)
         study.listen(watcher.hear)
         outbox = _follow(study, made)
+        patient = True
         try:
             reason, verdict = self._work(finale)
             study.record(SessionEnded(finished=True, reason=reason), durable=True)
         except BaseException as error:
+            patient = not isinstance(error, AtOnce)
             study.ledger.recover()
             study.record(SessionEnded(finished=False, reason=_in_words(error)), durable=True)
             raise
         finally:
             watcher.close()
-            self._drain(outbox)
+            if patient:
+                self._drain(outbox)
         return verdict
 
     def _work(self, finale: Finale) -> tuple[str, Verdict]:
         tuner, pruner = self._minds(finale.study)
+        finale.leave.politely = True
         try:
             reason = search(finale.study, tuner, pruner, finale.crew, finale.leave)
             verdict = finale.hold()
         except Interrupted:
-            message = f"interrupted; the same command goes on with the study {self._experiment.name!r}"
-            raise Interrupted(message, finale.leave.exit_code) from None
+            raise Interrupted(INTERRUPTED, finale.leave.exit_code) from None
         finally:
+            finale.leave.politely = False
             tuner.close()
         lay_out(finale.study, verdict, finale.data)
         return reason, verdict

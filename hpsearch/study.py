@@ -2,9 +2,6 @@
 
 import difflib
 import gc
-import json
-import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +9,7 @@ from pathlib import Path
 
 import filelock
 
-from hpsearch import paths
+from hpsearch import holding, paths
 from hpsearch.errors import ExperimentRefused, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
@@ -115,27 +112,29 @@ def held(folder: paths.Study) -> Iterator[None]:
     """Hold the study for this process alone; raise RunningElsewhere, naming the holder, when another has it."""
     paths.make(folder.folder)
     lock = filelock.FileLock(folder.lock, timeout=0, mode=0o600)
-    holder = folder.folder / "holder.json"
     try:
         lock.acquire()
     except filelock.Timeout as error:
-        mend = "wait for it, stop it, or give this run another --name"
-        message = f"the study {folder.folder.name!r} is running in {_read_holder(holder)}\n  {mend}"
+        name, holder = folder.folder.name, holding.read(folder.holder) or "another process"
+        mend = f"wait for it, stop it with: hpsearch stop {name}; or give this run another --name"
+        message = f"the study {name!r} is running in {holder}\n  {mend}"
         raise RunningElsewhere(message) from error
     try:
-        paths.write_text(holder, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        holding.sign(folder.holder)
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        folder.holder.unlink(missing_ok=True)
         lock.release()
 
 
-def _read_holder(path: Path) -> str:
+def is_held(folder: paths.Study) -> bool:
+    """Whether a process holds the study now."""
+    lock = filelock.FileLock(folder.lock, timeout=0, mode=0o600)
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "another process"
-    return f"process {holder['pid']} on {holder['host']}"
+        with lock:
+            return False
+    except filelock.Timeout:
+        return True
 
 
 def existing(project: paths.Project, name: str) -> paths.Study:

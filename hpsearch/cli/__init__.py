@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, Entry] = {
     "check": Entry("hpsearch.cli.check:check", "Say everything that is wrong with an experiment file."),
     "schema": Entry("hpsearch.cli.schema:schema", "Print the JSON Schema of experiment files, for editors."),
     "data": Entry("hpsearch.cli.data:data", "List data sets, and fetch and verify them ahead of a run."),
+    "stop": Entry("hpsearch.cli.stop:stop", "Stop a study that is running elsewhere, as Ctrl-C does there."),
     "list": Entry("hpsearch.cli.studies:list_studies", "List the project's studies."),
     "show": Entry("hpsearch.cli.studies:show", "Show how a study stands, and its trials, best first."),
     "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
@@ -39,7 +40,7 @@ Examples:
 Exit codes: 0 done, 1 no trial completed, 2 the experiment or the words are wrong,
 3 every trial fails in one way, 4 a study's files are damaged, 5 the study runs elsewhere,
 6 it changed since its last run, 7 a folder cannot be used, 8 a port is taken, 9 data refused,
-130 stopped by Ctrl-C, 143 by SIGTERM."""
+130 stopped by Ctrl-C, 143 by SIGTERM, 129 because the terminal was closed."""
 
 
 class LazyGroup(click.Group):

@@ -1,6 +1,7 @@
 """`hpsearch run FILE`: search, finals and report for one experiment."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hpsearch import paths
-from hpsearch.errors import StudyChanged
+from hpsearch.errors import Interrupted, StudyChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,8 +59,23 @@ def _search(experiment: "Experiment", place: "_Place", *, reopen: bool) -> "Expe
     from hpsearch.session import Session, Surroundings
 
     around = Surroundings(place.project, place.progress, place.say, place.watch, place.mlflow)
-    Session(experiment, around, reopen=reopen).run()
+    try:
+        Session(experiment, around, reopen=reopen).run()
+    except Interrupted as interrupted:
+        message = f"{interrupted}:\n  {_again()}"
+        raise Interrupted(message, interrupted.exit_code) from None
     return experiment
+
+
+def _again() -> str:
+    """The command that goes on, as it is typed; addresses in it are without what is secret."""
+    from hpsearch.provenance import redacted
+
+    given = click.get_current_context().params
+    words = [str(given["file"]), *(word for setting in given["sets"] for word in ("--set", redacted(setting)))]
+    words += ["--name", given["name"]] if given["name"] else []
+    words += [f"--{flag}" for flag in ("reopen", "plain") if given[flag]] + ["--json"] * given["as_json"]
+    return shlex.join(["hpsearch", "run", *words])
 
 
 def _set_aside(project: paths.Project, name: str, place: "_Place") -> None:
@@ -79,6 +95,7 @@ def _under_another_name(experiment: "Experiment", place: "_Place", changed: Stud
     place.say(str(changed))
     if not click.confirm(f"run it as {name!r}?", default=False):
         raise changed
+    click.get_current_context().params["name"] = name
     return _search(experiment.renamed(name), place, reopen=False)
 
 

@@ -1,0 +1,78 @@
+"""`hpsearch stop STUDY`: tells the process that runs a study to leave, and waits until it has."""
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hpsearch import paths
+
+if TYPE_CHECKING:
+    from hpsearch.holding import Holder
+
+POLL_SECONDS, PROGRESS_SECONDS = 0.1, 5.0
+SECOND_WORD_SECONDS = 0.3  # so that two signals are heard as two
+KILL_SECONDS = 5.0
+EPILOG = """\b
+Examples:
+  hpsearch stop quickstart
+  hpsearch stop quickstart --now
+
+Its trials keep their checkpoints; the command that began the study goes on with it."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("study")
+@click.option("--now", is_flag=True, help="Wait for nothing: trials go back to their last checkpoint.")
+def stop(*, study: str, now: bool) -> None:
+    """Stop STUDY where it is running, as Ctrl-C does there, and wait until it has gone."""
+    from hpsearch.cli.output import say
+    from hpsearch.holding import read
+    from hpsearch.study import existing, is_held
+
+    folder = existing(paths.Project.around(Path.cwd()), study)
+    if not is_held(folder):
+        say(f"{study} is not running")
+        return
+    holder = _reachable(study, read(folder.holder))
+    _tell(holder)
+    if now:
+        time.sleep(SECOND_WORD_SECONDS)
+        _tell(holder)
+    _wait_for(holder, kill=now)
+    say(f"{study} has stopped")
+
+
+def _reachable(study: str, holder: "Holder | None") -> "Holder":
+    from hpsearch.errors import RunningElsewhere
+
+    if holder is None:
+        message = f"the study {study!r} is running, but not in a process that says who it is\n  stop it where it runs"
+        raise RunningElsewhere(message)
+    if not holder.here:
+        message = f"the study {study!r} is running in {holder}\n  stop it there"
+        raise RunningElsewhere(message)
+    return holder
+
+
+def _tell(holder: "Holder") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        if holder.lives:
+            os.kill(holder.pid, signal.SIGTERM)
+
+
+def _wait_for(holder: "Holder", *, kill: bool) -> None:
+    began = told = time.monotonic()
+    while holder.lives:
+        now = time.monotonic()
+        if kill and now - began > KILL_SECONDS:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(holder.pid, signal.SIGKILL)  # its workers end with it
+        if now - told > PROGRESS_SECONDS:
+            click.echo(f"waiting for {holder} to leave", err=True)
+            told = now
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,82 @@
+"""Says which process holds a study, so surely that a signal may be sent to it."""
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hpsearch.paths import write_text
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+START = 19  # of the fields of /proc/PID/stat after the name: when the process began, in ticks since the machine did
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process, as no other is: numbers of processes come again, its beginning within one run of a machine does not.
+
+    `started` counts ticks since the machine's start on Linux, elsewhere seconds since 1970; 0 where nobody knows.
+    """
+
+    pid: int
+    host: str
+    boot: str = ""
+    started: float = 0.0
+
+    @classmethod
+    def me(cls) -> "Holder":
+        """The process that asks."""
+        return cls(os.getpid(), socket.gethostname(), _boot(), _started(os.getpid()))
+
+    @property
+    def here(self) -> bool:
+        """Whether it is a process of this machine, as it runs now."""
+        return self.host == socket.gethostname() and self.boot == _boot()
+
+    @property
+    def lives(self) -> bool:
+        """Whether that very process, and no other of its number, runs here."""
+        return self.here and self.started != 0 and self.started == _started(self.pid)
+
+    def __str__(self) -> str:
+        """Name it for people."""
+        return f"process {self.pid} on {self.host}"
+
+
+def sign(path: Path) -> None:
+    """Write down that this process holds the study."""
+    write_text(path, json.dumps(asdict(Holder.me())))
+
+
+def read(path: Path) -> Holder | None:
+    """Who signed last; None if nobody did, or not in words that can be understood."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return Holder(int(said["pid"]), str(said["host"]), str(said["boot"]), float(said["started"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _boot() -> str:
+    try:
+        return BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return _started_elsewhere(pid)
+    return 0.0 if fields[0] == b"Z" else float(fields[START])  # a zombie has ended, whether or not anybody has heard
+
+
+def _started_elsewhere(pid: int) -> float:
+    import psutil
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return 0.0

@@ -1,0 +1,190 @@
+"""Ctrl-C, SIGTERM, a closed terminal and `hpsearch stop` end a run as is meant, and leave nothing behind."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from test_faults import gone
+from test_run import BUILD, environment, hpsearch, project, template, trials, wait_for_a_trial  # noqa: F401 - fixtures
+
+from hpsearch.__main__ import main
+from hpsearch.errors import RunningElsewhere
+from hpsearch.holding import Holder, read
+from hpsearch.leaving import AtOnce, told_to_leave
+from hpsearch.paths import Study, make
+from hpsearch.study import held, is_held
+
+LONG = ["run", "experiments/digits.toml", "--set", "train.epochs=4000", "--set", "tracking.mlflow=false"]
+LONG += ["--set", "train.compile=false", "--set", "workers.count=1"]
+HANGS = BUILD.replace("    print(", "    import time; time.sleep(1000)\n    print(")
+
+
+def start(project, *words, **how):  # noqa: F811
+    return subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", *words],
+        cwd=project, env={**environment(project), "TERM": "xterm"}, text=True, **how,
+    )  # fmt: skip
+
+
+def family(process):
+    return [one.pid for one in psutil.Process(process.pid).children(recursive=True)]
+
+
+@pytest.mark.promise("14", "15")
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_the_first_signal_asks_and_the_second_ends_at_once(name, code):
+    with told_to_leave() as leave:
+        leave.politely = True
+        os.kill(os.getpid(), getattr(signal, name))
+        told = leave()
+
+        with pytest.raises(AtOnce):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert told
+    assert leave.exit_code == code
+
+
+@pytest.mark.promise("15")
+def test_a_terminal_that_closes_and_a_shell_that_says_so_too_are_one_wish():
+    with told_to_leave() as leave:
+        leave.politely = True
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    assert leave.exit_code == 129
+
+
+@pytest.mark.promise("14")
+def test_where_nothing_is_under_way_one_signal_is_enough():
+    with pytest.raises(AtOnce), told_to_leave():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_that_nohup_has_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with told_to_leave() as leave:
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert not leave()
+
+
+@pytest.mark.promise("14", "P15")
+def test_ctrl_c_on_a_terminal_leaves_it_clean_and_says_how_to_go_on(project):  # noqa: F811
+    ours, theirs = pty.openpty()
+    run = start(project, *LONG, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    shown = read_until(ours, lambda: "building" in "".join(said) or "/4000" in "".join(said), said := [], run)
+    left = family(run)
+
+    os.killpg(run.pid, signal.SIGINT)  # as the terminal does for Ctrl-C
+    began = time.monotonic()
+    shown = read_until(ours, lambda: False, said, run)
+
+    assert run.wait(30) == 130, shown
+    assert time.monotonic() - began < 15
+    assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l")
+    unwrapped = re.sub(r"\s+", " ", shown)
+    assert f"hpsearch {' '.join(LONG)}" in unwrapped
+    assert gone(left)
+
+
+def read_until(terminal, enough, said, run):
+    """What came from the terminal, in all, until that is enough or the program has ended."""
+    end = time.monotonic() + 120
+    while not enough() and time.monotonic() < end:
+        try:
+            said.append(os.read(terminal, 65536).decode(errors="replace"))
+        except OSError:  # nobody writes any more
+            break
+    return "".join(said)
+
+
+@pytest.mark.promise("15", "P15")
+def test_ctrl_c_twice_ends_everything_at_once(project):  # noqa: F811
+    run = start(project, *LONG, "--plain", stderr=subprocess.PIPE)
+    wait_for_a_trial(project, run)
+    left = family(run)
+    run.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+
+    run.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, said = run.communicate(timeout=30)
+
+    assert run.returncode == 130
+    assert time.monotonic() - began < 5  # 2 on a machine that has nothing else to do
+    assert "to go on" in said or "goes on" in said
+    assert "Traceback" not in said
+    assert gone(left)
+
+
+@pytest.mark.promise("14", "26")
+def test_ctrl_c_while_a_sample_build_hangs_ends_the_program_and_leaves_nothing(project):  # noqa: F811
+    (project / "spaces" / "small.py").write_text(HANGS)
+    run = start(project, *LONG, stderr=subprocess.PIPE)
+    assert "getting ready" in run.stderr.readline()
+    time.sleep(1)
+    left = family(run)
+
+    run.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, said = run.communicate(timeout=60)
+
+    assert run.returncode == 130, said
+    assert time.monotonic() - began < 10
+    assert "hpsearch run experiments/digits.toml" in said
+    assert not (project / "mlruns" / "studies" / "digits").exists()
+    assert gone(left)
+
+
+def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(project):  # noqa: F811
+    run = start(project, *LONG, "--plain", stderr=subprocess.PIPE)
+    wait_for_a_trial(project, run)
+    left = family(run)
+
+    stopped = hpsearch(project, "stop", "digits")
+
+    assert "digits has stopped" in stopped.stdout
+    assert run.wait(5) == 143
+    assert gone(left)
+    assert "is not running" in hpsearch(project, "stop", "digits").stdout
+    assert trials(project) is not None
+
+
+def test_stop_names_a_holder_that_it_cannot_reach(project, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(project)
+    folder = Study(make(project / "mlruns" / "studies" / "digits"))
+    folder.ledger.touch()
+
+    with held(folder):
+        told = json.loads(folder.holder.read_text())
+        folder.holder.write_text(json.dumps({**told, "host": "elsewhere"}))
+        code = main(["stop", "digits"])
+
+    assert code == RunningElsewhere.exit_code
+    assert f"process {os.getpid()} on elsewhere" in capsys.readouterr().err
+
+
+@pytest.mark.promise("17", "41")
+def test_a_holder_is_known_by_more_than_its_number(tmp_path):
+    folder = Study(make(tmp_path / "a"))
+    with held(folder):
+        holder, while_held = read(folder.holder), is_held(folder)
+
+    assert while_held
+    assert not is_held(folder)
+    assert holder == Holder.me()
+    assert holder.lives
+    assert not Holder(holder.pid, holder.host, holder.boot, holder.started + 1).lives
+    assert not Holder(holder.pid, holder.host, "another boot", holder.started).lives
