@@ -13,6 +13,7 @@ from hpsearch.space import Parameter, Value
 from hpsearch.trial import Attempt, Trial, TrialResult
 
 Past = Asked | Answered | TrialResult
+Call = Callable[..., Any]  # call(function, *arguments) runs a module-level function in a fresh process
 
 
 class Turn(Enum):

@@ -16,6 +16,7 @@ from hpsearch.errors import ExperimentRefused, Interrupted, Mistake
 from hpsearch.executors.limits import Limits
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
+from hpsearch.follower import Made
 from hpsearch.identity import Identity, refuse_if_opened
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.orders import Recipe, Slot, Steps
@@ -47,7 +48,7 @@ class Surroundings:
     progress: Progress
     say: Callable[[str], None]
     watch: Callable[[Experiment, int, int], Tracker]  # how many workers; the last record of earlier sessions
-    mlflow: Callable[[Experiment, Executor], Callable[[], Tracker] | None]
+    mlflow: Callable[[Experiment], Made | None]
 
 
 class Session:
@@ -83,9 +84,11 @@ class Session:
             identity.refuse_if_changed(study.state)
             if not self._reopen:
                 refuse_if_opened(study.state, self._experiment)
-            made = self._around.mlflow(self._experiment, executor)
+            made = self._around.mlflow(self._experiment)
             if not self._reopen and (verdict := study.state.verdict):
-                return self._make_whole(study, verdict, data, made)
+                self._make_whole(study, verdict, data)
+                self._drain(_follow(study, executor, made))
+                return verdict
             crew = Crew(study, executor, self._splits(data))
             weights = self._class_weights(data)
             steps = self._begin(study, identity, executor)
@@ -98,17 +101,13 @@ class Session:
         elif self._experiment.workers.gpus == "auto":
             self._around.say(f"training on the processor: {cards.usable().why}")
 
-    def _make_whole(
-        self, study: Study, verdict: Verdict, data: Prepared, made: Callable[[], Tracker] | None
-    ) -> Verdict:
-        """Finish what a kill after the verdict may have left undone: best/, the farewell, MLflow."""
+    def _make_whole(self, study: Study, verdict: Verdict, data: Prepared) -> None:
+        """Finish what a kill after the verdict may have left undone: best/, and the farewell."""
         done = len(study.state.courses)
         self._around.say(f"{study.experiment.name} is already complete: {done} trials")
         lay_out(study, verdict, data)
         if study.state.ended is None:
             study.record(SessionEnded(finished=True, reason="the verdict was given"), durable=True)
-        self._drain(_follow(study, made))
-        return verdict
 
     def _forget_if_empty(self, study: Study) -> None:
         """What was refused before its first record leaves nothing behind."""
@@ -157,7 +156,7 @@ class Session:
             self._around.say(f"warning: {mistake}")
         return preflight
 
-    def _search(self, finale: Finale, made: Callable[[], Tracker] | None) -> Verdict:
+    def _search(self, finale: Finale, made: Made | None) -> Verdict:
         study = finale.study
         if done := len(study.state.results):
             self._around.say(f"going on with {self._experiment.name}: {done} trials are done")
@@ -166,7 +165,7 @@ class Session:
         for news in told_again(study):
             watcher.hear(news)
         study.listen(watcher.hear)
-        outbox = _follow(study, made)
+        outbox = _follow(study, finale.executor, made)
         patient = True
         try:
             reason, verdict = self._work(finale)
@@ -246,10 +245,10 @@ def told_again(study: Study) -> Iterator[News]:
     yield from study.ledger.read(last)
 
 
-def _follow(study: Study, made: Callable[[], Tracker] | None) -> Outbox | None:
+def _follow(study: Study, executor: Executor, made: Made | None) -> Outbox | None:
     if made is None:
         return None
-    outbox = Outbox(study.paths.ledger, study.paths.cursor, made)
+    outbox = Outbox(study.paths.ledger, study.paths.cursor, made, executor.call)
     if study.state.ended and not outbox.waiting():
         return None
     outbox.start()

@@ -3,7 +3,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -15,90 +14,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stories import (
+    EXPERIMENT,
+    began,
+    everything,
+    finals,
+    fit_story,
+    hear_all,
+    no_model,
+    runs_of,
+    told,
+    trial_story,
+    whole_story,
+)
 
-from hpsearch import paths, records
+from hpsearch import paths
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.records import (
     AttemptBegan,
-    Finalist,
-    FinalistsChosen,
-    News,
-    SessionBegan,
     SessionEnded,
-    SpaceFound,
-    Verdict,
 )
-from hpsearch.space import Parameter
 from hpsearch.trackers.mlflow_store import client, prepare_store, resolve
-from hpsearch.trackers.via_mlflow import NotHeard, Place, ViaMLflow, _told_apart
-from hpsearch.trial import Attempt, AttemptEnd, Built, Failure, Fit, How, Measure, Status, Trial, TrialResult
-
-EXPERIMENT = Experiment.model_validate(
-    {"name": "tiny", "model": {"build": "space:build"}, "search": {"trials": 3}, "train": {"epochs": 3}}
-)
-RATE = Parameter("rate", "float", 0.1, low=0.01, high=1.0)
-DEPTH = Parameter("depth", "fixed", 2)
-ROW = {"precision": 0.9, "recall": 0.8, "f1-score": 0.85, "support": 50.0}
-
-
-def told(bodies: list[Any]) -> list[News]:
-    return [News(number, 1_700_000_000_000 + 1000 * number, number / 2, body) for number, body in enumerate(bodies, 1)]
-
-
-def fit_story(fit: Fit, scores: list[float]) -> list[Any]:
-    attempt = Attempt(fit)
-    measures = [
-        Measure(attempt, epoch, {"val_accuracy": score, "loss": 1 / epoch}, 0.5)
-        for epoch, score in enumerate(scores, 1)
-    ]
-    best = max(range(len(scores)), key=lambda place: scores[place]) + 1
-    end = AttemptEnd(
-        attempt, How.FINISHED, 1.5, scores[best - 1], best, len(scores), {"val_accuracy": scores[best - 1]}
-    )
-    return [AttemptBegan(attempt), Built(attempt, 1234, "a small model", "graph"), *measures, end]
-
-
-def trial_story(number: int, scores: list[float], status: Status = Status.COMPLETED) -> list[Any]:
-    best = max(scores)
-    values = {"rate": 0.1 * (number + 1), "depth": 2}
-    result = TrialResult(Trial(number, values), status, best, scores.index(best) + 1, 1.5, {"val_accuracy": best})
-    return [*fit_story(Fit(number, number), scores), result]
-
-
-def began(experiment: Experiment = EXPERIMENT) -> list[Any]:
-    facts = {"data_digest": "abc123", "git_commit": "0f1e2d", "keras": "3.15.1"}
-    return [SessionBegan("tiny", experiment.model_dump(mode="json"), {}, (), facts), SpaceFound((RATE, DEPTH))]
+from hpsearch.trackers.mlflow_trouble import NotHeard, told_apart
+from hpsearch.trackers.via_mlflow import Place, ViaMLflow
+from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Measure, Status, Trial, TrialResult
 
 
 def pruning(pruner: str, **data: int) -> Experiment:
     search = {"trials": 3, "pruner": pruner}
     return Experiment.model_validate({**EXPERIMENT.model_dump(exclude_none=True), "search": search, "data": data})
-
-
-def finals() -> list[Any]:
-    verdict = Verdict(
-        0, "final-0000-r1-f0", (Finalist(0, (0.8, 0.82), (0.79, 0.81)), Finalist(1, (0.7,), (0.69,))), 100, 0.81,
-        {"nought": ROW, "one": ROW, "macro avg": ROW, "weighted avg": ROW}, ((40, 10), (5, 45)), ("nought", "one"),
-    )  # fmt: skip
-    fits = [body for repeat in (0, 1) for body in fit_story(Fit(0, 7, "final", repeat=repeat), [0.7, 0.8])]
-    return [FinalistsChosen((0, 1)), *fits, records.TestOpened({"final-0000-r1-f0": "0" * 64}), verdict]
-
-
-def whole_story() -> list[News]:
-    failed = TrialResult(Trial(2, {"rate": 0.3}), Status.FAILED, failure=Failure("ValueError", "too deep", "Traceback"))
-    trials = [*trial_story(0, [0.5, 0.8, 0.7]), *trial_story(1, [0.4], Status.PRUNED)]
-    crash = [
-        AttemptBegan(Attempt(Fit(2, 2))),
-        AttemptEnd(Attempt(Fit(2, 2)), How.FINISHED, 0.1, failure=failed.failure),
-        failed,
-    ]
-    return told([*began(), *trials, *crash, *finals(), SessionEnded(finished=True, reason="the budget is spent")])
-
-
-def no_model(_function: Any, *_arguments: Any) -> str:
-    message = "no model here"
-    raise FileNotFoundError(message)
 
 
 @pytest.fixture(scope="module")
@@ -120,30 +65,6 @@ def project(tmp_path: Path, empty_store: Path) -> paths.Project:
 
 def place_in(project: paths.Project) -> Place:
     return Place(prepare_store(project, None, "project"), "project", "tiny-1", project.study("tiny").fits)
-
-
-def hear_all(place: Place, story: list[News], experiment: Experiment = EXPERIMENT, call: Any = no_model) -> None:
-    tracker = ViaMLflow(experiment, place, call)
-    for news in story:
-        tracker.hear(news)
-    tracker.close()
-
-
-def runs_of(place: Place) -> dict[str, Any]:
-    own = client(place.uri)
-    found = own.search_runs([own.get_experiment_by_name(place.experiment).experiment_id], max_results=100)
-    return {run.data.tags["hpsearch.key"]: run for run in found}
-
-
-def everything(place: Place) -> Any:
-    own = client(place.uri)
-    return {
-        key: (
-            run.info.run_id, run.info.status, run.info.start_time, run.info.end_time, run.data.params, run.data.tags,
-            {name: [(p.step, p.value, p.timestamp) for p in own.get_metric_history(run.info.run_id, name)] for name in run.data.metrics},
-        )
-        for key, run in runs_of(place).items()
-    }  # fmt: skip
 
 
 def test_a_told_study_becomes_a_run_with_a_child_for_each_trial_and_final_fit(project):
@@ -185,6 +106,7 @@ def test_the_winner_keeps_report_matrix_and_pictures(project):
     assert {"class_names.json", "model_summary.txt", "test/classification_report.json"} <= files
 
 
+@pytest.mark.promise("61")
 def test_hearing_a_story_twice_is_as_good_as_once(project):
     place = place_in(project)
     hear_all(place, whole_story())
@@ -211,6 +133,7 @@ def test_the_studys_description_says_what_pruning_spared(project):
     assert "Pruning: 1 of 2 trials were stopped early; 2 of 6 epochs were not trained (33 %)." in told_there
 
 
+@pytest.mark.promise("6")
 def test_hearing_each_record_by_a_tracker_made_anew_comes_to_the_same(project):
     whole, parted = place_in(project), replace(place_in(project), study_id="tiny-2", experiment="parted")
     hear_all(whole, whole_story())
@@ -224,6 +147,7 @@ def test_hearing_each_record_by_a_tracker_made_anew_comes_to_the_same(project):
     assert stripped(parted) == stripped(whole)
 
 
+@pytest.mark.promise("6", "P6")
 def test_an_interrupted_session_leaves_no_run_running_and_a_resumed_one_goes_on_in_the_same_runs(project):
     place, fit = place_in(project), Fit(0, 0)
     first = [*began(), AttemptBegan(Attempt(fit)), Measure(Attempt(fit), 1, {"val_accuracy": 0.4}, 0.1)]
@@ -275,6 +199,7 @@ def test_odd_names_long_values_and_infinite_metrics_are_taken(project):
     assert len(run.data.metrics) > 1100
 
 
+@pytest.mark.promise("56")
 def test_a_run_that_a_person_deletes_stops_nothing(project):
     place = place_in(project)
     story = whole_story()
@@ -287,10 +212,11 @@ def test_a_run_that_a_person_deletes_stops_nothing(project):
     assert runs_of(place)["search 1"].info.status == "FINISHED"
 
 
+@pytest.mark.promise("H48")
 def test_a_server_that_is_away_raises_without_its_password():
     place = Place("http://user:S3CRET@127.0.0.1:1", "x", "tiny-1", Path())
 
-    with pytest.raises(NotHeard) as caught, _told_apart():
+    with pytest.raises(NotHeard) as caught, told_apart():
         ViaMLflow(EXPERIMENT, place, no_model)
 
     assert "S3CRET" not in str(caught.value)
@@ -306,6 +232,7 @@ def test_a_relative_database_lies_in_the_project_and_odd_folders_are_allowed(tmp
     assert resolve(project, uri) == uri
 
 
+@pytest.mark.promise("56")
 def test_two_processes_that_meet_a_new_store_both_find_it_ready(tmp_path):
     words = "import sys; from pathlib import Path; from hpsearch import paths; from hpsearch.trackers.mlflow_store import prepare_store; prepare_store(paths.Project(Path(sys.argv[1])))"
     starts = [subprocess.Popen([sys.executable, "-c", words, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(2)]
@@ -361,6 +288,7 @@ def get(port: int, path: str, host: str) -> int:
         return connection.getresponse().status
 
 
+@pytest.mark.promise("59")
 def test_the_ui_serves_the_runs_to_this_machine_only_and_leaves_no_process(project):
     import psutil
 
@@ -391,48 +319,38 @@ def test_the_ui_serves_the_runs_to_this_machine_only_and_leaves_no_process(proje
     assert alive == []
 
 
-def test_a_server_over_http_hears_the_same_story(project):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    own = place_in(project)
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        own.uri,
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    with subprocess.Popen(
-        command,
-        env=environment,
-        cwd=project.root,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as server:
-        try:
-            until = time.monotonic() + 60
-            while time.monotonic() < until:
-                try:
-                    assert get(port, "/health", f"127.0.0.1:{port}") == 200
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            place = replace(own, uri=f"http://127.0.0.1:{port}", study_id="tiny-http")
+@pytest.mark.promise("56", "P9")
+@pytest.mark.promise("13")
+def test_sixteen_writers_and_a_polled_ui_share_a_fresh_store_and_a_killed_ui_leaves_nothing(tmp_path):
+    import psutil
 
-            hear_all(place, whole_story())
+    ui = [sys.executable, "-m", "hpsearch", "ui", "--port", "0", "--no-browser", "--project", str(tmp_path)]
+    writers = [sys.executable, str(Path(__file__).parent / "many_writers.py"), str(tmp_path), "16", "50"]
+    with (
+        subprocess.Popen(ui, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as pages,
+        subprocess.Popen(writers, stderr=subprocess.PIPE, text=True) as writing,
+    ):
+        watchdog = threading.Timer(240, lambda: (pages.kill(), writing.kill()))
+        watchdog.start()
+        port = int(pages.stdout.readline().partition("127.0.0.1:")[2].partition("/")[0])
+        polled = []
+        while writing.poll() is None:
+            polled.append(get(port, "/api/2.0/mlflow/experiments/search?max_results=5", f"127.0.0.1:{port}"))
+            time.sleep(0.3)
+        servers = psutil.Process(pages.pid).children(recursive=True)
+        pages.kill()
+        watchdog.cancel()
+        said = writing.stderr.read()
 
-            runs = [run for run in runs_of(place).values() if run.data.tags["hpsearch.study_id"] == "tiny-http"]
-            assert len(runs) == 6
-        finally:
-            os.killpg(server.pid, signal.SIGKILL)
+    assert writing.returncode == 0, said
+    assert set(polled) == {200}
+    with closing(sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")) as db:
+        assert db.execute("SELECT count(*) FROM runs WHERE status = 'FINISHED'").fetchone() == (16 * 51,)
+        assert db.execute("SELECT count(*) FROM runs").fetchone() == (16 * 51,)
+        assert db.execute("SELECT count(*) FROM metrics WHERE key = 'val_accuracy'").fetchone() == (16 * 50 * 2,)
+    _, alive = psutil.wait_procs(servers, timeout=20)
+    assert servers
+    assert alive == []
 
 
 def test_the_report_table_is_in_the_shape_that_the_ui_shows(project):
@@ -451,8 +369,8 @@ def test_the_report_table_is_in_the_shape_that_the_ui_shows(project):
 def test_many_records_of_a_run_go_in_one_request(project):
     place = place_in(project)
     tracker = ViaMLflow(EXPERIMENT, place, no_model)
-    asked, send = [], tracker._client.log_batch
-    tracker._client.log_batch = lambda run, *batch: asked.append(run) or send(run, *batch)
+    asked, send = [], tracker._runs._client.log_batch
+    tracker._runs._client.log_batch = lambda run, *batch: asked.append(run) or send(run, *batch)
 
     for news in told([*began(), *trial_story(0, [0.5, 0.8, 0.7]), *trial_story(1, [0.4, 0.5])]):
         tracker.hear(news)
@@ -460,6 +378,27 @@ def test_many_records_of_a_run_go_in_one_request(project):
 
     assert len(asked) == len(set(asked)) == 3  # the study's run and one a trial
     assert runs_of(place)["search 0"].data.metrics["val_accuracy"] == 0.7
+
+
+@pytest.mark.promise("P22")
+def test_an_epoch_costs_one_request_at_most(project):
+    tracker = ViaMLflow(EXPERIMENT, place_in(project), no_model)
+    *before, third = told([*began(), *fit_story(Fit(0, 0), [0.5, 0.8, 0.7])[:-1]])
+    for news in before:
+        tracker.hear(news)
+    tracker.flush()
+    asked, own = [], tracker._runs._client
+
+    class Counting:
+        def __getattr__(self, name):
+            asked.append(name)
+            return getattr(own, name)
+
+    tracker._runs._client = Counting()
+    tracker.hear(third)
+    tracker.flush()
+
+    assert asked == ["log_batch"]
 
 
 def test_a_batch_that_did_not_get_through_can_be_told_again(project):

@@ -1,50 +1,17 @@
 """The outbox carries every record to its tracker, in order, whatever the tracker does meanwhile."""
 
-import threading
+import os
+import signal
 import time
 
+import odd_trackers
+import psutil
 import pytest
 
+from hpsearch.follower import BATCH
 from hpsearch.ledger import Ledger
-from hpsearch.outbox import BATCH, Outbox
+from hpsearch.outbox import Outbox
 from hpsearch.records import FinalistsChosen
-
-
-class Listener:
-    def __init__(self, failures=0, deaf=None):
-        self.heard, self.failures, self.deaf, self.closed = [], failures, deaf, 0
-
-    def hear(self, news):
-        if self.deaf and self.deaf.is_set():
-            message = "nobody is there"
-            raise ConnectionError(message)
-        if self.failures:
-            self.failures -= 1
-            message = "busy"
-            raise TimeoutError(message)
-        self.heard.append(news.number)
-
-    def close(self):
-        self.closed += 1
-
-
-class Batcher(Listener):
-    """Holds back what it hears; `lost` batches are lost on their way."""
-
-    def __init__(self, lost=0):
-        super().__init__()
-        self.held, self.batches, self.lost = [], [], lost
-
-    def hear(self, news):
-        self.held.append(news.number)
-
-    def flush(self):
-        held, self.held = self.held, []
-        if self.lost:
-            self.lost -= 1
-            message = "busy"
-            raise TimeoutError(message)
-        self.batches.append(held)
 
 
 @pytest.fixture
@@ -54,10 +21,20 @@ def ledger(tmp_path):
     ledger.close()
 
 
-def follow(tmp_path, listener):
-    outbox = Outbox(tmp_path / "ledger.db", tmp_path / "cursor", lambda: listener)
-    outbox.start()
-    return outbox
+@pytest.fixture
+def follow(tmp_path):
+    """Start an outbox for a tracker; nothing of it is left when the test is over."""
+    begun = []
+
+    def begin(tracker, **given):
+        outbox = Outbox(tmp_path / "ledger.db", tmp_path / "cursor", tracker, **given)
+        outbox.start()
+        begun.append(outbox)
+        return outbox
+
+    yield begin
+    for outbox in begun:
+        outbox.close(patience=0)
 
 
 def write(ledger, count):
@@ -66,76 +43,140 @@ def write(ledger, count):
     ledger.commit()
 
 
-def test_records_are_heard_in_order_while_they_are_written(ledger, tmp_path):
-    outbox = follow(tmp_path, listener := Listener())
+def wait_for(file):
+    until = time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < until, f"{file} never came"
+        time.sleep(0.02)
+
+
+def test_records_are_heard_in_order_while_they_are_written(ledger, tmp_path, follow):
+    outbox = follow(listener := odd_trackers.Listener(tmp_path))
 
     write(ledger, 50)
 
-    assert outbox.close(patience=10) == 0
+    assert outbox.close(patience=60) == 0
     assert listener.heard == list(range(1, 51))
-    assert listener.closed == 1
+    assert odd_trackers.read(tmp_path / "closed") == ["closed"]
 
 
-def test_a_tracker_that_fails_hears_the_same_record_again(ledger, tmp_path):
+def test_a_tracker_that_fails_hears_the_same_record_again(ledger, tmp_path, follow):
     write(ledger, 3)
+    for number in range(2):
+        (tmp_path / f"failure{number}").touch()
 
-    outbox = follow(tmp_path, listener := Listener(failures=2))
+    outbox = follow(listener := odd_trackers.Listener(tmp_path))
 
-    assert outbox.close(patience=10) == 0
+    assert outbox.close(patience=60) == 0
     assert listener.heard == [1, 2, 3]
 
 
-def test_a_tracker_that_is_away_is_told_of_and_caught_up_by_the_next_run(ledger, tmp_path):
-    away = threading.Event()
-    away.set()
+@pytest.mark.promise("12")
+def test_a_tracker_that_is_away_is_told_of_and_caught_up_by_the_next_run(ledger, tmp_path, follow):
+    (tmp_path / "away").touch()
     write(ledger, 4)
-    first = follow(tmp_path, Listener(deaf=away))
+    first = follow(odd_trackers.Listener(tmp_path))
+    until = time.monotonic() + 60
+    while not first.trouble and time.monotonic() < until:
+        time.sleep(0.02)
 
     left = first.close(patience=1)
-    second = follow(tmp_path, listener := Listener())
+    (tmp_path / "away").unlink()
+    second = follow(listener := odd_trackers.Listener(tmp_path))
 
     assert left == 4
     assert "nobody is there" in first.trouble
-    assert second.close(patience=10) == 0
+    assert second.close(patience=60) == 0
     assert listener.heard == [1, 2, 3, 4]
 
 
-def test_a_restart_goes_on_after_what_was_heard(ledger, tmp_path):
+def test_a_restart_goes_on_after_what_was_heard(ledger, tmp_path, follow):
     write(ledger, 5)
-    follow(tmp_path, Listener()).close(patience=10)
+    follow(odd_trackers.Listener(tmp_path)).close(patience=60)
+    (tmp_path / "heard").unlink()
     write(ledger, 2)
 
-    outbox = follow(tmp_path, listener := Listener())
+    outbox = follow(listener := odd_trackers.Listener(tmp_path))
 
-    assert outbox.close(patience=10) == 0
+    assert outbox.close(patience=60) == 0
     assert listener.heard == [6, 7]
 
 
-def test_closing_does_not_wait_longer_than_asked(ledger, tmp_path):
-    away = threading.Event()
-    away.set()
+def test_closing_does_not_wait_longer_than_asked_and_leaves_no_process(ledger, tmp_path, follow):
+    (tmp_path / "away").touch()
     write(ledger, 1)
-    outbox = follow(tmp_path, Listener(deaf=away))
+    outbox = follow(odd_trackers.Listener(tmp_path))
     began = time.monotonic()
 
     outbox.close(patience=0.5)
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5
+    assert not outbox._process.is_alive()
 
 
-def test_a_tracker_that_can_write_much_at_once_is_given_much_at_once(ledger, tmp_path):
+def test_a_tracker_that_can_write_much_at_once_is_given_much_at_once(ledger, tmp_path, follow):
     write(ledger, BATCH + 3)
 
-    outbox = follow(tmp_path, listener := Batcher())
+    outbox = follow(batcher := odd_trackers.Batcher(tmp_path))
 
-    assert outbox.close(patience=10) == 0
-    assert listener.batches == [list(range(1, BATCH + 1)), list(range(BATCH + 1, BATCH + 4))]
+    assert outbox.close(patience=60) == 0
+    assert batcher.batches == [f"1-{BATCH}", f"{BATCH + 1}-{BATCH + 3}"]
 
 
-def test_a_batch_that_was_lost_is_told_again_whole(ledger, tmp_path):
+def test_a_batch_that_was_lost_is_told_again_whole(ledger, tmp_path, follow):
+    write(ledger, 3)
+    for number in range(2):
+        (tmp_path / f"loss{number}").touch()
+
+    outbox = follow(batcher := odd_trackers.Batcher(tmp_path))
+
+    assert outbox.close(patience=60) == 0
+    assert batcher.batches == ["1-3"]
+
+
+def test_a_tracker_whose_process_is_killed_is_begun_again_and_hears_everything(ledger, tmp_path, follow):
+    write(ledger, 5)
+
+    outbox = follow(listener := odd_trackers.Mortal(tmp_path))
+
+    assert outbox.close(patience=60) == 0
+    assert listener.heard[-3:] == [3, 4, 5]
+    assert set(listener.heard) == {1, 2, 3, 4, 5}
+
+
+def test_what_a_tracker_wants_called_is_called_and_answered_even_by_an_error(ledger, tmp_path, follow):
     write(ledger, 3)
 
-    outbox = follow(tmp_path, listener := Batcher(lost=2))
+    outbox = follow(odd_trackers.Asking(tmp_path), call=lambda function, *given: function(*given))
 
-    assert outbox.close(patience=10) == 0
-    assert listener.batches == [[1, 2, 3]]
+    assert outbox.close(patience=60) == 0
+    assert odd_trackers.read(tmp_path / "answers") == ["-12.0", "division by zero", "12.0"]
+
+
+def test_a_tracker_has_a_process_group_of_its_own_without_tensorflow(ledger, tmp_path, follow):
+    write(ledger, 1)
+
+    follow(odd_trackers.SigningIn(tmp_path)).close(patience=60)
+
+    own, group, known = odd_trackers.read(tmp_path / "signed")[0].split(maxsplit=2)
+    assert own == group != str(os.getpid())
+    assert known == "[]"
+
+
+@pytest.mark.promise("8")
+def test_a_tracker_dies_with_its_coordinator(ledger, tmp_path):
+    write(ledger, 1)
+    coordinator = os.fork()
+    if coordinator == 0:
+        Outbox(tmp_path / "ledger.db", tmp_path / "cursor", odd_trackers.SigningIn(tmp_path)).start()
+        time.sleep(300)
+    try:
+        wait_for(tmp_path / "signed")
+        tracker = psutil.Process(int(odd_trackers.read(tmp_path / "signed")[0].split()[0]))
+    finally:
+        os.kill(coordinator, signal.SIGKILL)
+        os.waitpid(coordinator, 0)
+
+    gone, _ = psutil.wait_procs([tracker], timeout=5)
+
+    assert gone

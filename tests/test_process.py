@@ -200,3 +200,19 @@ def _gone(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_spawned_process_never_hears_ctrl_c_not_even_while_it_starts():
+    spawned, line = process.fresh(odd_jobs.warm, None, method="spawn")
+
+    os.kill(spawned.pid, signal.SIGINT)
+
+    with line:
+        assert line.recv() is False
+    spawned.join(10)
+    assert spawned.exitcode == 0
+
+
+@pytest.mark.promise("P22")
+def test_a_process_that_trains_has_nothing_of_mlflow():
+    assert process.call(odd_jobs.loaded, "mlflow", "hpsearch.trackers", "hpsearch.follower") == []

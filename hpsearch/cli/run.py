@@ -12,10 +12,9 @@ from hpsearch import paths
 from hpsearch.errors import Interrupted, StudyChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hpsearch.experiment import Experiment
-    from hpsearch.protocols import Executor, Tracker
+    from hpsearch.follower import Made
+    from hpsearch.protocols import Tracker
 
 EPILOG = """\b
 Examples:
@@ -146,7 +145,7 @@ class _Place:
 
         return PlainLines(experiment.objective, sys.stderr, before=before)
 
-    def mlflow(self, experiment: "Experiment", executor: "Executor") -> "Callable[[], Tracker] | None":
+    def mlflow(self, experiment: "Experiment") -> "Made | None":
         from hpsearch.trackers.via_mlflow import for_study
 
-        return for_study(self.project, experiment, executor.call)
+        return for_study(self.project, experiment)

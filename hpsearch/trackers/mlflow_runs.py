@@ -10,9 +10,10 @@ from typing import Any
 
 from hpsearch.trackers.mlflow_store import experiment_id
 
+STUDY = "study"
 PAGE = 1000
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
-REMEMBERED = ("hpsearch.state", "hpsearch.score", "hpsearch.fixed")  # tags that are read again
+REMEMBERED = ("hpsearch.state", "hpsearch.reason", "hpsearch.score", "hpsearch.fixed")  # tags that are read again
 
 
 @dataclass
@@ -44,8 +45,19 @@ class Runs:
         """`study` is the study's id, one of its own even among studies of the same name."""
         self._client, self._study = client, study
         self._experiment = experiment_id(client, experiment, artifacts)
-        self._runs = dict(self._search())
+        self._runs: dict[str, Run] = {}
+        self.sort_out()
         self._unsent: dict[str, tuple[Run, Unsent]] = {}
+
+    def sort_out(self) -> None:
+        """Look for the study's runs in MLflow, and delete the second of a key: a call made it whose answer was late.
+
+        Such a run was never written to; of two it is the one with fewer tags.
+        """
+        for key, found in sorted(self._search(), key=lambda one: (one[1].gone, -len(one[1].tags))):
+            if found.id != self._runs.setdefault(key, found).id and not found.gone:
+                self._client.set_terminated(found.id, "KILLED")
+                self._client.delete_run(found.id)
 
     def _search(self) -> Iterator[tuple[str, Run]]:
         from mlflow.entities import ViewType
@@ -129,6 +141,11 @@ class Runs:
         """What MLflow has of the run: `params`, `metrics` (their last values) and `tags`, each a dict."""
         self._send(run)
         return self._client.get_run(run.id).data
+
+    def history(self, run: Run, metric: str) -> list[tuple[int, float]]:
+        """A metric's points as (step, value), one a step, in their order."""
+        history = self._client.get_metric_history(run.id, metric)
+        return sorted({point.step: point.value for point in history}.items())
 
     def keep(self, run: Run, what: str, *arguments: Any) -> None:
         """Keep an artifact: `what` is the client's log_text, log_dict or log_artifact."""

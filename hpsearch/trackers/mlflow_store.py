@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -16,13 +17,30 @@ SQLITE = "sqlite:///"
 LOCK_SECONDS = 120.0
 # WAL keeps its index in shared memory, which file systems of a network do not have (sqlite.org/wal.html).
 REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gluster", "beegfs", "fuse.sshfs")
-# Set unless the person did: MLflow would wait 120 s a call, and try it 7 times.
+# Set unless the person did: MLflow would wait 120 s a call, try it 7 times, and in between for as long as the server
+# says (Retry-After). Who calls it here tries again by itself.
 SURROUNDINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
 }
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the study's runs are: MLflow's address and experiment, the study's own id and its folder of fits.
+
+    From the `ledger`, where there is one, the study's run is told in the end what pruning spared.
+    """
+
+    uri: str
+    experiment: str
+    study_id: str
+    fits: Path
+    artifacts: str | None = None
+    ledger: Path | None = None
 
 
 def prepare_store(project: paths.Project, uri: str | None = None, experiment: str = "") -> str:

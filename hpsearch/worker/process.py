@@ -16,10 +16,11 @@ import threading
 import time
 import traceback
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from importlib import import_module
 from io import TextIOWrapper
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -62,6 +63,8 @@ def _context(method: Method) -> ForkServerContext | SpawnContext:
     # ending. What was registered last is run first, so that module has to be imported by now.
     atexit.register(end_all)
     if method == "spawn":
+        if os.name == "posix":
+            resource_tracker.ensure_running()  # whose start lets Ctrl-C through, in the middle of `_born_deaf`
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOAD])
@@ -111,7 +114,7 @@ def _begin(
     ours, theirs = context.Pipe()
     process = context.Process(target=_live, args=(method, theirs, output, target, arguments), daemon=False)
     try:
-        with _births:
+        with _births, _born_deaf():
             process.start()
             _started.add(process)
     except (OSError, EOFError):
@@ -120,6 +123,19 @@ def _begin(
     finally:
         theirs.close()
     return process, ours
+
+
+@contextlib.contextmanager
+def _born_deaf() -> Iterator[None]:
+    """Within: what is spawned never hears Ctrl-C, not even before `settle`; for this process it only waits."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _live(
@@ -166,7 +182,7 @@ def call(
     process, connection = fresh(_answer, slot, function, arguments, method=method)
     with connection:
         try:
-            returned, result, text = _result(process, connection, patience)
+            told = _result(process, connection, patience)
         except (EOFError, OSError) as error:
             if isinstance(error, TimeoutError):
                 how = f"was not done after {patience:g} s"
@@ -177,10 +193,7 @@ def call(
             raise ChildDied(message, how) from error
         finally:
             kill(process)
-    if returned:
-        return result
-    result.add_note(text)
-    raise result
+    return outcome(*told)
 
 
 def _result(process: BaseProcess, connection: "Connection[Any, Any]", patience: float | None) -> Any:
@@ -211,6 +224,14 @@ def attempt(function: Callable[..., Any], *arguments: Any) -> bytes:
             pickle.loads(whole)  # noqa: S301 - our own bytes
             return whole
         return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}"), text))
+
+
+def outcome(returned: bool, result: Any, text: str) -> Any:
+    """Give back what the function returned, or raise what it raised, with its traceback as a note."""
+    if returned:
+        return result
+    result.add_note(text)
+    raise result
 
 
 def how_it_died(process: BaseProcess) -> str:

@@ -1,0 +1,151 @@
+"""Carries a ledger's committed records to a tracker, in order, as often as it takes: the far side of an outbox.
+
+It lives in a process of its own, so that a tracker takes no time from the coordinator's thread. A cursor on disk
+says how far the tracker has heard; one that fails is made anew later, and hears the same records again.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch import failpoints
+from hpsearch.ledger import Ledger
+from hpsearch.paths import write_text
+from hpsearch.protocols import Batching, Call, Tracker
+from hpsearch.records import News
+from hpsearch.worker import process
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+Made = Callable[[Call], Tracker]
+FINISH = "finish"  # what the outbox says when nothing more will be written
+POLL_SECONDS = 0.25
+SAVE_SECONDS = 1.0
+BATCH = 2000  # records between two flushes of a tracker that can write many at once
+BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far the tracker has heard the ledger, and in words what is in its way, if anything is."""
+
+    heard: int
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A function that the tracker wants to have called where the outbox is; the answer is that of `process.attempt`."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+def read_cursor(cursor: Path) -> int:
+    """The number of the last record that was heard; 0 when nothing is known of any."""
+    try:
+        return int(cursor.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def follow(line: "Connection[Any, Any]", ledger: Path, cursor: Path, made: Made) -> None:
+    """Follow the ledger from where the cursor stands, until told to finish and everything is heard."""
+    os.dup2(2, 1)  # standard output belongs to the coordinator's answers
+    follower, tries = _Follower(line, ledger, cursor, made), 0
+    while True:
+        before = follower.heard
+        try:
+            return follower.run()
+        except Exception as error:  # noqa: BLE001  # whatever a tracker raises, it is tried again
+            tries = tries if follower.heard == before else 0
+            pause = BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS) - 1)]
+            follower.pause(pause, f"{type(error).__name__}: {error}")
+            tries += 1
+
+
+class _Follower:
+    def __init__(self, line: "Connection[Any, Any]", ledger: Path, cursor: Path, made: Made) -> None:
+        self._line, self._ledger, self._cursor, self._made = line, ledger, cursor, made
+        self._standing, self._saved = Standing(read_cursor(cursor)), time.monotonic()
+        self._finish = False
+
+    @property
+    def heard(self) -> int:
+        return self._standing.heard
+
+    def run(self) -> None:
+        with closing(Ledger(self._ledger, writer=False)) as ledger, closing(self._made(self._call)) as tracker:
+            try:
+                while True:
+                    last_round = self._finish
+                    self._catch_up(ledger, tracker)
+                    if last_round:
+                        return
+                    self._heed(POLL_SECONDS)
+            finally:
+                self._save()
+
+    def pause(self, seconds: float, trouble: str) -> None:
+        self._tell(replace(self._standing, trouble=trouble))
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._heed(left)
+
+    def _heed(self, seconds: float) -> None:
+        """Wait for a word, not for longer than that; once there is no more to come, wait as well, but for none."""
+        if self._finish:
+            time.sleep(seconds)
+        elif self._line.poll(seconds):
+            self._listen()
+
+    def _listen(self) -> Any:
+        try:
+            word = self._line.recv()
+        except (EOFError, OSError):
+            raise SystemExit from None  # the outbox is gone
+        self._finish = self._finish or word == FINISH
+        return word
+
+    def _tell(self, standing: Standing) -> None:
+        self._standing = standing
+        self._send(standing)
+
+    def _send(self, message: Standing | Wish) -> None:
+        try:
+            self._line.send(message)
+        except OSError:
+            raise SystemExit from None
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        self._send(Wish(function, arguments))
+        while (answer := self._listen()) == FINISH:
+            continue
+        return process.outcome(*answer)
+
+    def _catch_up(self, ledger: Ledger, tracker: Tracker) -> None:
+        most = BATCH if isinstance(tracker, Batching) else 1
+        while batch := self._next(ledger, most):
+            for news in batch:
+                tracker.hear(news)
+            if isinstance(tracker, Batching):
+                tracker.flush()
+            failpoints.reach("outbox.heard")
+            self._tell(Standing(batch[-1].number))
+            if time.monotonic() - self._saved > SAVE_SECONDS:
+                self._save()
+
+    def _next(self, ledger: Ledger, most: int) -> list[News]:
+        """The next records; the ledger is not kept open for reading, or its write-ahead log could not shrink."""
+        with closing(ledger.read(self._standing.heard)) as records:
+            return list(islice(records, most))
+
+    def _save(self) -> None:
+        write_text(self._cursor, str(self._standing.heard))
+        self._saved = time.monotonic()

@@ -1,0 +1,82 @@
+"""Tells MLflow what the finals came to: at the winner's run its test figures and model, at the study's a summary."""
+
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+from hpsearch.experiment import Experiment
+from hpsearch.ledger import Ledger
+from hpsearch.protocols import Call
+from hpsearch.records import TestOpened, Verdict
+from hpsearch.sparing import Spared, count
+from hpsearch.trackers import mlflow_verdict, words
+from hpsearch.trackers.mlflow_model import log_model
+from hpsearch.trackers.mlflow_runs import Run, Runs
+from hpsearch.trackers.mlflow_store import Place
+from hpsearch.trackers.mlflow_trials import Trials
+from hpsearch.trackers.mlflow_trouble import safe
+from hpsearch.trial import Fit
+
+STATES = ("completed", "pruned", "failed")
+OWN = ("best_", "seconds", "score", "n_parameters", "epoch_seconds", "test_")  # metrics that are no learning curves
+
+
+class Finals:
+    """The end of a study's story; `call` runs a function in a fresh process, where the winner's model is logged."""
+
+    def __init__(self, experiment: Experiment, place: Place, runs: Runs, trials: Trials, call: Call) -> None:
+        """Write into the runs of this place."""
+        self._experiment, self._place, self._call = experiment, place, call
+        self._runs, self._trials = runs, trials
+
+    def hear(self, verdict: Verdict, time_ms: int) -> None:
+        """Take in the verdict."""
+        winner, study = self._trials.of(Fit(verdict.winner, 0), time_ms), self._trials.study(time_ms)
+        file = self._place.fits / verdict.model_fit / "model.keras"
+        told = {"hpsearch.winner": "yes"} | mlflow_verdict.table_tag()
+        if not winner.gone:
+            self._runs.write(winner, time_ms, mlflow_verdict.figures(verdict))
+            mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner))
+            told["hpsearch.model"] = self._model(winner, file, verdict)
+        self._runs.write(winner, time_ms, tags=told)
+        if winner.status == "RUNNING":  # it was made anew for this; otherwise its trial's end is its end
+            self._runs.mark(winner, "FINISHED", time_ms)
+        self._summarise(study, winner, verdict, time_ms)
+
+    def _model(self, winner: Run, file: Path, verdict: Verdict) -> str:
+        """The logged model's address, or why there is none: a model that cannot be loaded alone stops nothing."""
+        try:
+            tested = self._tested(verdict.model_fit)
+            return str(self._call(log_model, self._place.uri, winner.id, file, verdict.winner, tested))
+        except Exception as error:  # noqa: BLE001  # user code is in it; when MLflow is away, the next write says so
+            return words.clean(f"not logged: {type(error).__name__}: {safe(str(error))}", 1000)
+
+    def _tested(self, fit: str) -> str:
+        """The SHA-256 under which the model was tested; "" without a ledger."""
+        if self._place.ledger is None:
+            return ""
+        with closing(Ledger(self._place.ledger, writer=False)) as ledger:
+            openings = [news.body.models for news in ledger.recall([TestOpened]) if isinstance(news.body, TestOpened)]
+        return openings[-1][fit]
+
+    def _curves(self, run: Run) -> dict[str, list[tuple[int, float]]]:
+        names = [name for name in self._runs.found(run).metrics if not name.rpartition(".")[2].startswith(OWN)]
+        return {name: self._runs.history(run, name) for name in names}
+
+    def _summarise(self, study: Run, winner: Run, verdict: Verdict, time_ms: int) -> None:
+        states = Counter(run.tags.get("hpsearch.state", "") for key, run in self._runs if key.startswith("search "))
+        counts = {state: states[state] for state in STATES}
+        values = {} if winner.gone else self._runs.found(winner).params
+        scores = sorted(self._trials.scores(), key=self._experiment.objective.key)
+        best = words.score(scores[0] if scores else None)
+        pruning = str(self._spared() or "")
+        text = mlflow_verdict.note(self._experiment.name, verdict, values, counts, best, pruning)
+        told = {"mlflow.note.content": text, "hpsearch.winner": verdict.winner}
+        self._runs.write(study, time_ms, {"test_accuracy": verdict.test_accuracy}, tags=told)
+
+    def _spared(self) -> Spared | None:
+        """What pruning spared: the one figure that MLflow's own runs do not add up to."""
+        if self._place.ledger is None or self._experiment.search.pruner == "none":
+            return None
+        with closing(Ledger(self._place.ledger, writer=False)) as ledger:
+            return count(ledger.read())

@@ -1,0 +1,154 @@
+"""Writes what trials and final fits go through into their runs, and brings each to an end that says how it was."""
+
+import json
+from collections.abc import Mapping
+
+from hpsearch.experiment import Experiment
+from hpsearch.records import AttemptBegan
+from hpsearch.trackers import words
+from hpsearch.trackers.mlflow_runs import STUDY, Run, Runs
+from hpsearch.trial import AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
+
+STATUSES = {
+    "completed": "FINISHED",
+    "pruned": "FINISHED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}  # MLflow's, by our own
+ALONE = "its session ended without a word"
+
+
+class Trials:
+    """The study's run with a run for each trial and each final fit; each is made when it is first needed."""
+
+    def __init__(self, experiment: Experiment, runs: Runs) -> None:
+        """Remember by the tags of the runs what an earlier tracker of this study knew."""
+        self._experiment, self._runs = experiment, runs
+        study = runs.find(STUDY)
+        self._fixed = set(json.loads(study.tags.get("hpsearch.fixed", "[]"))) if study else set()
+        self._best = min(self.scores(), key=experiment.objective.key, default=None)
+
+    def study(self, time_ms: int) -> Run:
+        """The run of the study itself."""
+        tags = {"hpsearch.study": self._experiment.name, "hpsearch.kind": STUDY}
+        return self._runs.begin(STUDY, self._experiment.name, time_ms, tags)
+
+    def of(self, fit: Fit, time_ms: int) -> Run:
+        """The run of a fit's trial, or of a final fit, made where it is missing and RUNNING."""
+        key, name = f"search {fit.trial}", f"trial {fit.trial}"
+        if fit.kind == "final":
+            key, name = f"final {fit.trial} {fit.repeat}", f"trial {fit.trial} · final seed {fit.repeat}"
+        elif fit.kind == "whole":
+            key, name = f"whole {fit.trial}", f"trial {fit.trial} · on all training rows"
+        study = self._runs.find(STUDY)
+        parent = {"mlflow.parentRunId": study.id} if study else {}
+        tags = {"hpsearch.study": self._experiment.name, "hpsearch.trial": str(fit.trial), "hpsearch.kind": fit.kind}
+        return self._runs.begin(key, name, time_ms, tags | parent)
+
+    def fix(self, names: set[str], time_ms: int) -> None:
+        """Remember which parameters never vary, and so are no params of a trial's run."""
+        self._fixed = names
+        self._runs.write(self.study(time_ms), time_ms, tags={"hpsearch.fixed": json.dumps(sorted(names))})
+
+    def hear(self, body: AttemptBegan | Built | Measure | AttemptEnd, time_ms: int) -> None:
+        """Take in what came of an attempt."""
+        fit = body.attempt.fit
+        run, prefix = self.of(fit, time_ms), self._prefix(fit)
+        match body:
+            case AttemptBegan(attempt):
+                self._runs.mark(run, "RUNNING")
+                tags = {"hpsearch.state": "running", "hpsearch.reason": "", "hpsearch.attempt": attempt.number}
+                self._runs.write(run, time_ms, tags=tags)
+            case Built(_, parameters, summary):
+                self._runs.write(run, time_ms, {f"{prefix}n_parameters": parameters})
+                self._runs.keep(run, "log_text", summary, "model_summary.txt")
+            case Measure(_, epoch, metrics, seconds):
+                named = {prefix + name: value for name, value in metrics.items()} | {f"{prefix}epoch_seconds": seconds}
+                self._runs.write(run, time_ms, named, step=epoch)
+            case AttemptEnd():
+                self._attempt_ended(body, time_ms)
+
+    def _prefix(self, fit: Fit) -> str:
+        data = self._experiment.data
+        repeat = f"repeat_{fit.repeat}." if data.repeats > 1 and fit.kind == "search" else ""
+        return repeat + (f"fold_{fit.fold}." if data.folds and fit.kind != "whole" else "")
+
+    def _attempt_ended(self, end: AttemptEnd, time_ms: int) -> None:
+        fit = end.attempt.fit
+        run, prefix = self.of(fit, time_ms), self._prefix(fit)
+        if end.how is not How.FINISHED:  # begun again, or closed by its trial's result or the session's end
+            self._runs.write(run, time_ms, tags={"hpsearch.reason": words.clean(end.reason or end.how, 1000)})
+            return
+        if prefix or fit.kind != "search":
+            self._runs.write(run, time_ms, _best(prefix, end.score, end.metrics), step=end.best_epoch or 0)
+        if end.failure:
+            self._failed(run, end, time_ms)
+        if fit.kind != "search" and (end.failure or not prefix):
+            self._runs.write(run, time_ms, {"seconds": end.seconds})
+            self.close(run, "failed" if end.failure else "completed", time_ms, _why(end))
+
+    def close(self, run: Run, state: str, time_ms: int, reason: str = "") -> None:
+        """End the run; without a reason, the one it has stands, or the state for want of another."""
+        reason = reason or run.tags.get("hpsearch.reason") or state
+        self._runs.write(run, time_ms, tags={"hpsearch.state": state, "hpsearch.reason": reason})
+        self._runs.mark(run, STATUSES[state], time_ms)
+
+    def interrupt(self, time_ms: int) -> None:
+        """Close the runs that nobody works on any more."""
+        for key, run in self._runs:
+            if run.status == "RUNNING" and key != STUDY:
+                self.close(run, "interrupted", time_ms, run.tags.get("hpsearch.reason") or ALONE)
+
+    def close_finals(self, time_ms: int) -> None:
+        """The finals are over: those made of several folds have no end of their own."""
+        for key, run in self._runs:
+            if run.status == "RUNNING" and key.startswith("final "):
+                self.close(run, "completed", time_ms)
+
+    def _failed(self, run: Run, ended: AttemptEnd | TrialResult, time_ms: int) -> None:
+        if ended.failure:
+            self._runs.write(run, time_ms, tags={"hpsearch.failure": words.failure(ended.failure)})
+            whole = f"{ended.failure.kind}: {ended.failure.message}\n\n{ended.failure.traceback}"
+            self._runs.keep(run, "log_text", whole, "failure.txt")
+
+    def ended(self, result: TrialResult, time_ms: int) -> None:
+        """Take in a trial's result."""
+        run = self.of(Fit(result.trial.number, 0), time_ms)
+        if result.status is Status.COMPLETED and result.score is not None and self._leads(result.score):
+            self._runs.write(self.study(time_ms), time_ms, {"best_score": result.score}, step=result.trial.number)
+        varying = {name: value for name, value in result.trial.values.items() if name not in self._fixed}
+        found = _best("", result.score, result.metrics)
+        self._runs.write(run, time_ms, found, step=result.best_epoch or 0, params=varying)
+        self._runs.write(run, time_ms, {"seconds": result.seconds})
+        if result.best_epoch:
+            self._runs.write(run, time_ms, {"best_epoch": result.best_epoch})
+        self._failed(run, result, time_ms)
+        if result.score is not None:
+            self._runs.write(run, time_ms, tags={"hpsearch.score": result.score})
+        self.close(run, str(result.status), time_ms, _why(result))
+
+    def _leads(self, score: float) -> bool:
+        """Whether no other completed trial that MLflow knows of has a better score."""
+        key = self._experiment.objective.key
+        if self._best is not None and key(self._best) < key(score):
+            return False
+        self._best = score
+        return True
+
+    def scores(self) -> list[float]:
+        """The scores of the completed trials, in no order."""
+        tags = [run.tags for key, run in self._runs if key.startswith("search ")]
+        return [
+            float(one["hpsearch.score"])
+            for one in tags
+            if one.get("hpsearch.state") == "completed" and "hpsearch.score" in one
+        ]
+
+
+def _why(ended: AttemptEnd | TrialResult) -> str:
+    return words.failure(ended.failure) if ended.failure else words.clean(ended.reason, 1000)
+
+
+def _best(prefix: str, score: float | None, metrics: Mapping[str, float]) -> dict[str, float]:
+    found = {f"{prefix}best_{name}": value for name, value in metrics.items()}
+    return found | ({f"{prefix}score": score} if score is not None else {})

@@ -1,0 +1,107 @@
+"""A small study's story as the ledger tells it, and what MLflow has of it in the end."""
+
+# ruff: noqa: E501  # a story reads best with each record on one line
+
+from typing import Any
+
+from hpsearch import records
+from hpsearch.experiment import Experiment
+from hpsearch.records import (
+    AttemptBegan,
+    Finalist,
+    FinalistsChosen,
+    News,
+    SessionBegan,
+    SessionEnded,
+    SpaceFound,
+    Verdict,
+)
+from hpsearch.space import Parameter
+from hpsearch.trackers.mlflow_store import client
+from hpsearch.trackers.via_mlflow import Place, ViaMLflow
+from hpsearch.trial import Attempt, AttemptEnd, Built, Failure, Fit, How, Measure, Status, Trial, TrialResult
+
+EXPERIMENT = Experiment.model_validate(
+    {"name": "tiny", "model": {"build": "space:build"}, "search": {"trials": 3}, "train": {"epochs": 3}}
+)
+RATE = Parameter("rate", "float", 0.1, low=0.01, high=1.0)
+DEPTH = Parameter("depth", "fixed", 2)
+ROW = {"precision": 0.9, "recall": 0.8, "f1-score": 0.85, "support": 50.0}
+
+
+def told(bodies: list[Any]) -> list[News]:
+    return [News(number, 1_700_000_000_000 + 1000 * number, number / 2, body) for number, body in enumerate(bodies, 1)]
+
+
+def fit_story(fit: Fit, scores: list[float]) -> list[Any]:
+    attempt = Attempt(fit)
+    measures = [
+        Measure(attempt, epoch, {"val_accuracy": score, "loss": 1 / epoch}, 0.5)
+        for epoch, score in enumerate(scores, 1)
+    ]
+    best = max(range(len(scores)), key=lambda place: scores[place]) + 1
+    end = AttemptEnd(
+        attempt, How.FINISHED, 1.5, scores[best - 1], best, len(scores), {"val_accuracy": scores[best - 1]}
+    )
+    return [AttemptBegan(attempt), Built(attempt, 1234, "a small model", "graph"), *measures, end]
+
+
+def trial_story(number: int, scores: list[float], status: Status = Status.COMPLETED) -> list[Any]:
+    best = max(scores)
+    values = {"rate": 0.1 * (number + 1), "depth": 2}
+    result = TrialResult(Trial(number, values), status, best, scores.index(best) + 1, 1.5, {"val_accuracy": best})
+    return [*fit_story(Fit(number, number), scores), result]
+
+
+def began(experiment: Experiment = EXPERIMENT) -> list[Any]:
+    facts = {"data_digest": "abc123", "git_commit": "0f1e2d", "keras": "3.15.1"}
+    return [SessionBegan("tiny", experiment.model_dump(mode="json"), {}, (), facts), SpaceFound((RATE, DEPTH))]
+
+
+def finals() -> list[Any]:
+    verdict = Verdict(
+        0, "final-0000-r1-f0", (Finalist(0, (0.8, 0.82), (0.79, 0.81)), Finalist(1, (0.7,), (0.69,))), 100, 0.81,
+        {"nought": ROW, "one": ROW, "macro avg": ROW, "weighted avg": ROW}, ((40, 10), (5, 45)), ("nought", "one"),
+    )  # fmt: skip
+    fits = [body for repeat in (0, 1) for body in fit_story(Fit(0, 7, "final", repeat=repeat), [0.7, 0.8])]
+    return [FinalistsChosen((0, 1)), *fits, records.TestOpened({"final-0000-r1-f0": "0" * 64}), verdict]
+
+
+def whole_story() -> list[News]:
+    failed = TrialResult(Trial(2, {"rate": 0.3}), Status.FAILED, failure=Failure("ValueError", "too deep", "Traceback"))
+    trials = [*trial_story(0, [0.5, 0.8, 0.7]), *trial_story(1, [0.4], Status.PRUNED)]
+    crash = [
+        AttemptBegan(Attempt(Fit(2, 2))),
+        AttemptEnd(Attempt(Fit(2, 2)), How.FINISHED, 0.1, failure=failed.failure),
+        failed,
+    ]
+    return told([*began(), *trials, *crash, *finals(), SessionEnded(finished=True, reason="the budget is spent")])
+
+
+def no_model(_function: Any, *_arguments: Any) -> str:
+    message = "no model here"
+    raise FileNotFoundError(message)
+
+
+def hear_all(place: Place, story: list[News], experiment: Experiment = EXPERIMENT, call: Any = no_model) -> None:
+    tracker = ViaMLflow(experiment, place, call)
+    for news in story:
+        tracker.hear(news)
+    tracker.close()
+
+
+def runs_of(place: Place) -> dict[str, Any]:
+    own = client(place.uri)
+    found = own.search_runs([own.get_experiment_by_name(place.experiment).experiment_id], max_results=100)
+    return {run.data.tags["hpsearch.key"]: run for run in found}
+
+
+def everything(place: Place) -> Any:
+    own = client(place.uri)
+    return {
+        key: (
+            run.info.run_id, run.info.status, run.info.start_time, run.info.end_time, run.data.params, run.data.tags,
+            {name: [(p.step, p.value, p.timestamp) for p in own.get_metric_history(run.info.run_id, name)] for name in run.data.metrics},
+        )
+        for key, run in runs_of(place).items()
+    }  # fmt: skip
