@@ -1,7 +1,6 @@
 """`hpsearch export STUDY`: the winner as files that stand alone."""
 
 import json
-import shutil
 from pathlib import Path
 
 import click
@@ -28,7 +27,8 @@ def export(*, study: str, formats: str, out: Path, as_json: bool) -> None:
         message = f"{best / MANIFEST}: the manifest is missing; run the experiment again to have it written anew"
         raise StateDamaged(message)
     written = [file for exporter in exporters for file in exporter.write(best / MODEL, out)]
-    written.append(Path(shutil.copyfile(best / MANIFEST, out / MANIFEST)))
+    paths.write_text(out / MANIFEST, (best / MANIFEST).read_text(encoding="utf-8"))
+    written.append(out / MANIFEST)
     if as_json:
         click.echo(json.dumps([str(file) for file in written]))
     else:

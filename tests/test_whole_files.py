@@ -1,0 +1,91 @@
+"""What a killed process was writing is old or new, never half: report, best/ and exports appear by rename."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from stories import whole_story
+
+from hpsearch import paths, records
+from hpsearch.ledger import Ledger
+from hpsearch.trial import Trial
+
+KILLED_BEFORE_ITS_NAME = """
+import os, signal, sys
+from pathlib import Path
+from hpsearch import paths
+os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)  # the temporary file is written, its name still to come
+"""
+REPORT = """
+from hpsearch.report.facts import gather
+from hpsearch.report.html import write_report
+from hpsearch.study import read
+project = paths.Project(Path(sys.argv[1]))
+write_report(gather(read(project, "tiny")), project.study("tiny").report)
+"""
+EXPORT = """
+from hpsearch.exporters.keras_file import KerasFile
+root = Path(sys.argv[1])
+KerasFile().write(root / "model.keras", root / "out")
+"""
+BEST = """
+from hpsearch.protocols import Prepared
+from hpsearch.study import Study
+from hpsearch.winner import lay_out
+from stories import EXPERIMENT
+project = paths.Project(Path(sys.argv[1]))
+study = Study(EXPERIMENT, project.study("tiny"))
+data = Prepared(Path(), "tiny", "0", ("nought", "one"), (4, 4), 10, 10, "official")
+lay_out(study, study.state.verdict, data)
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = paths.Project(tmp_path)
+    study = project.study("tiny")
+    judged = paths.make(study.fits / "final-0000-r1-f0") / "model.keras"
+    judged.write_bytes(b"a model")
+    opened = records.TestOpened({"final-0000-r1-f0": hashlib.sha256(b"a model").hexdigest()})
+    began, space, *rest = (news.body for news in whole_story())
+    asked = [records.Asked(Trial(number, {"rate": 0.1})) for number in range(3)]
+    with closing(Ledger(study.ledger)) as ledger:
+        for body in (began, space, *asked, *rest):
+            ledger.write(opened if isinstance(body, records.TestOpened) else body)
+    (tmp_path / "model.keras").write_bytes(b"another model")
+    return project
+
+
+@pytest.mark.promise("9")
+@pytest.mark.parametrize(
+    ("program", "file"),
+    [
+        (REPORT, "mlruns/studies/tiny/report.html"),
+        (BEST, "mlruns/studies/tiny/best/model.keras"),
+        (EXPORT, "out/model.keras"),
+    ],
+    ids=["report", "best", "export"],
+)
+def test_a_kill_while_a_file_is_written_leaves_the_old_one_whole_and_a_new_one_absent(project, program, file):
+    written = project.root / file
+
+    ends = [run(program, project)]
+    absent = not written.exists()
+    paths.make(written.parent)
+    written.write_text("the old one")
+    ends.append(run(program, project))
+
+    assert ends == [-signal.SIGKILL] * 2
+    assert absent
+    assert written.read_text() == "the old one"
+
+
+def run(program, project):
+    return subprocess.run(
+        [sys.executable, "-c", KILLED_BEFORE_ITS_NAME + program, str(project.root)],
+        env={"PYTHONPATH": ":".join(filter(None, (str(Path(__file__).parent), *sys.path)))}, check=False,
+    ).returncode  # fmt: skip
