@@ -228,7 +228,7 @@ class Session:
             why = _first_line(outbox.trouble) or "it was too slow"
             self._around.say(
                 f"warning: MLflow has not heard the last {waiting} records: {why}\n"
-                "  they are kept, and sent when this study is run again"
+                f"  they are pending in the ledger; send them with: hpsearch sync {self._experiment.name}"
             )
 
 

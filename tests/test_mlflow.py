@@ -429,3 +429,15 @@ def test_a_score_that_is_no_number_never_leads(project):
 
     study = runs_of(place)["study"].info.run_id
     assert [(p.step, p.value) for p in client(place.uri).get_metric_history(study, "best_score")] == [(0, 0.8)]
+
+
+@pytest.mark.promise("H48")
+@pytest.mark.parametrize("address", ["http://user:S3CRET@host/x", "https://S3CRET@host", "http://a:S3@S3CRET@host/y"])
+def test_no_error_tells_the_password_of_an_address(address):
+    message = f"{address} is away, says {address}"
+
+    with pytest.raises(NotHeard) as caught, told_apart():
+        raise ConnectionError(message)
+
+    assert "S3CRET" not in str(caught.value)
+    assert "@host" in str(caught.value)

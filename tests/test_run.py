@@ -1,5 +1,6 @@
 """Whole runs of the real program in processes of their own, on the digits that come with scikit-learn."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from data_makers import write_pair
 from sklearn.datasets import load_digits
@@ -76,10 +78,10 @@ def environment(project):
     return {**os.environ, "HPSEARCH_DATA": str(project / "cache"), "NO_COLOR": "1"}
 
 
-def hpsearch(project, *words, code=0):
+def hpsearch(project, *words, code=0, **more):
     done = subprocess.run(
         [sys.executable, "-m", "hpsearch", *words],
-        cwd=project, env=environment(project), capture_output=True, text=True, timeout=240, check=False,
+        cwd=project, env=environment(project) | more, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -289,17 +291,47 @@ def test_a_model_that_cannot_be_searched_is_told_before_any_trial(project, was, 
     assert not (project / "mlruns" / "mlflow.db").exists()
 
 
-def test_an_mlflow_that_is_away_costs_a_warning_and_no_trial(project):
-    done = run(
-        project, "--set", "tracking.mlflow=http://127.0.0.1:9", "--set", "search.trials=1", "--set", "final.seeds=1"
-    )
+@pytest.mark.promise("12", "P8", "P24", "H48")
+def test_an_mlflow_that_is_away_costs_a_warning_but_no_trial_and_no_secret(project):
+    address = '[tracking]\nmlflow = "http://user:S3CRET@127.0.0.1:9"\n'
+    (project / "experiments" / "digits.toml").write_text(EXPERIMENT + address)
+    words = ["run", "experiments/digits.toml", "--set", "search.trials=1", "--set", "final.seeds=1"]
+    secrets = {"MLFLOW_TRACKING_PASSWORD": "S3CRET", "MLFLOW_TRACKING_TOKEN": "S3CRET"}
 
-    assert "MLflow has not heard the last" in done.stderr
+    shown, said = watched(project, *words, **secrets)
+    refused = hpsearch(project, "sync", "digits", code=2)
+    sent = hpsearch(project, "sync", "digits", MLFLOW_TRACKING_URI=f"sqlite:///{project}/mlruns/mlflow.db", **secrets)
+
+    assert "MLflow has not heard the last" in said
+    assert "hpsearch sync digits" in said
+    assert "MLFLOW_TRACKING_URI" in refused.stderr
+    assert set(mlflow_states(project)) == {"FINISHED"}
     assert len(trials(project)) == 1
+    hpsearch(project, "export", "digits", "--out", str(project / "out"))
+    left = [file for folder in ("mlruns", "out") for file in (project / folder).rglob("*") if file.is_file()]
+    assert {"ledger.db", "report.html", "manifest.json", "mlflow.db", "experiment.json"} <= {file.name for file in left}
+    assert [file for file in left if b"S3CRET" in file.read_bytes()] == []
+    assert "S3CRET" not in "".join([*shown, said, refused.stderr, sent.stdout, sent.stderr])
+
+
+def watched(project, *words, **secrets):
+    """Run the program; give the command lines that `ps` showed of it and its children, and all that it said."""
+    with (project / "said").open("w+") as said:
+        process = psutil.Popen(
+            [sys.executable, "-m", "hpsearch", *words],
+            cwd=project, env=environment(project) | secrets, stdout=said, stderr=said,
+        )  # fmt: skip
+        shown = set()
+        while process.poll() is None:
+            with contextlib.suppress(psutil.Error):
+                shown |= {" ".join(one.cmdline()) for one in [process, *process.children(recursive=True)]}
+            time.sleep(0.2)
+        said.seek(0)
+        return sorted(shown), said.read()
 
 
 def test_inline_workers_train_in_this_process(project):
-    """The tuner is one with a process of its own, which must not be in the way of MLflow's thread."""
+    """The tuner is one with a process of its own, beside MLflow's."""
     run(
         project,
         "--set",

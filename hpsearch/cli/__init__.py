@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, Entry] = {
     "show": Entry("hpsearch.cli.studies:show", "Show how a study stands, and its trials, best first."),
     "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
     "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
+    "sync": Entry("hpsearch.cli.sync:sync", "Send MLflow what it has not heard of a study."),
     "ui": Entry("hpsearch.cli.ui:ui", "Open MLflow's pages on the project's runs."),
 }
 
