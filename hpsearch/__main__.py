@@ -9,6 +9,8 @@ UNWRITABLE = 7  # as FolderUnusable
 def main(words: list[str] | None = None) -> int:
     """Run one command and give back its exit code; every error a person can act on becomes its text."""
     _fill_what_is_closed()
+    if words is None:
+        _keep_to_ourselves()
     try:
         code = _command(words)
         sys.stdout.flush()
@@ -36,6 +38,14 @@ def _fill_what_is_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # for as long as the program runs
+
+
+def _keep_to_ourselves() -> None:
+    """Leave behind what its owner alone can read; have no Python that we start import a `json.py` from this folder."""
+    import os
+
+    os.umask(0o077)
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
 
 
 def _show_all() -> int:

@@ -85,6 +85,7 @@ def test_an_edit_is_seen_at_once_and_another_project_is_another(tmp_path: Path) 
         assert find_build(root, "mine.space:build")(None) == word
 
 
+@pytest.mark.promise("P23", "H25")
 def test_files_of_the_project_shadow_neither_the_standard_library_nor_installed_packages(
     project: Callable[..., Path],
 ) -> None:

@@ -34,6 +34,18 @@ if __name__ == "__main__":
 """
 
 
+AS_THE_PROGRAM = """
+import os, sys
+from hpsearch.__main__ import main
+from hpsearch.worker import process
+
+if __name__ == "__main__":
+    sys.argv = ["hpsearch", "--version"]
+    main()
+    print(process.call(os.getcwd, method="spawn"))
+"""
+
+
 class Unpicklable(Exception):
     def __init__(self, where: str, when: str) -> None:
         super().__init__(f"lost {when} {where}")
@@ -216,3 +228,18 @@ def test_a_spawned_process_never_hears_ctrl_c_not_even_while_it_starts():
 @pytest.mark.promise("P22")
 def test_a_process_that_trains_has_nothing_of_mlflow():
     assert process.call(odd_jobs.loaded, "mlflow", "hpsearch.trackers", "hpsearch.follower") == []
+
+
+@pytest.mark.promise("P23", "H43")
+def test_a_file_of_the_shells_folder_shadows_no_module_of_python_in_any_process(tmp_path: Path) -> None:
+    here, program = tmp_path / "here", tmp_path / "bin" / "program.py"
+    here.mkdir()
+    program.parent.mkdir()
+    program.write_text(AS_THE_PROGRAM)
+    for name in ("json", "socket", "random", "tempfile", "signal", "struct", "pickle", "multiprocessing"):
+        (here / f"{name}.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\nraise SystemExit\n")
+
+    done = subprocess.run([sys.executable, program], cwd=here, capture_output=True, text=True, check=False)
+
+    assert done.stdout.splitlines()[1:] == [str(here)], done.stderr
+    assert not (tmp_path / "canary").exists()

@@ -95,9 +95,20 @@ def trials(project, name="digits"):
     return json.loads(hpsearch(project, "show", name, "--json").stdout)["trials"]
 
 
+def open_to_others(folder):
+    """What of a folder its owner is not alone to read, but for what SQLite keeps beside a database, and takes away."""
+    lasting = [path for path in (folder, *folder.rglob("*")) if not path.name.endswith(("-shm", "-wal"))]
+    return [path.relative_to(folder) for path in lasting if path.stat().st_mode & 0o077]
+
+
 def mlflow_states(project):
     with sqlite3.connect(project / "mlruns" / "mlflow.db") as db:
         return [status for (status,) in db.execute("SELECT status FROM runs")]
+
+
+def logged_model(project):
+    with sqlite3.connect(project / "mlruns" / "mlflow.db") as db:
+        return db.execute("SELECT value FROM tags WHERE key = 'hpsearch.model'").fetchone()[0]
 
 
 def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
@@ -111,7 +122,9 @@ def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
     assert Path(best["model"]).exists()
     assert (project / "mlruns" / "studies" / "digits" / "report.html").exists()
     assert set(mlflow_states(project)) == {"FINISHED"}
+    assert logged_model(project).startswith("models:/")
     assert "Traceback" not in done.stderr
+    assert open_to_others(project / "mlruns") == open_to_others(project / "cache") == []
     hpsearch(project, "export", "digits", "--out", str(project / "out"))
     assert (project / "out" / "model.keras").read_bytes() == Path(best["model"]).read_bytes()
 
