@@ -5,13 +5,17 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.toml
 
-.PHONY: run test check format lock clean bench twins soak peers bench-peers
+.PHONY: run test fuzz check format lock clean bench twins soak peers bench-peers
 
 run: .venv/run.stamp
 	$(BIN)/hpsearch run $(EXPERIMENT)
 
 test: .venv/dev.stamp
 	$(BIN)/pytest
+
+# Some minutes of strange input, other every time, for every reader of bytes from outside; EXAMPLES a reader.
+fuzz: .venv/dev.stamp
+	HPSEARCH_FUZZ=$(or $(EXAMPLES),2000) $(BIN)/pytest tests/test_fuzz.py --timeout 3600
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -54,7 +54,7 @@ def read(path: Path) -> Holder | None:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         return Holder(int(said["pid"]), str(said["host"]), str(said["boot"]), float(said["started"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

@@ -151,6 +151,21 @@ def test_a_fit_tells_with_its_model_how_many_epochs_the_learning_rate_climbs(rec
     assert rates.index(max(rates)) + 1 == max(1, epochs)
 
 
+@pytest.mark.promise("64", "H28")
+@pytest.mark.parametrize(("harm", "words"), [("gone", "images.npy"), ("of objects", "Python objects")])
+def test_data_that_are_gone_or_no_longer_data_fail_their_trial(recipe, harm, words):
+    made = recipe()
+    file = made.data / "train" / "images.npy"
+    file.unlink()
+    if harm == "of objects":
+        np.save(file, np.array([print], object), allow_pickle=True)
+
+    end, _ = go(made)
+
+    assert end.how == How.FINISHED
+    assert words in end.failure.message
+
+
 def test_known_values_are_not_asked_again(recipe):
     _, talk = go(recipe(), values={"units": 6})
 

@@ -71,7 +71,7 @@ def whole(folder: Path) -> Prepared | None:
         said = {field.name: manifest[field.name] for field in fields(Prepared) if field.name != "folder"}
         said |= {"class_names": tuple(said["class_names"]), "shape": tuple(said["shape"])}
         return Prepared(folder=folder, **said)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
