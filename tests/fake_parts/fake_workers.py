@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hpsearch.executors.limits import Limits
 from hpsearch.executors.local import Local
 from hpsearch.paths import cache, make
 from hpsearch.protocols import Outline, Prepared, Progress
@@ -41,10 +42,10 @@ class Dots:
 class Fake(Local):
     """The local executor, whose processes train by a formula."""
 
-    def __init__(self, count: int = 2) -> None:
-        super().__init__(count)
+    def __init__(self, count: int = 2, limits: Limits | None = None) -> None:
+        super().__init__(count, limits=limits)
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any, patience: float | None = None) -> Any:
         """Answer for the two functions that would need TensorFlow."""
         match function.__name__:
             case "fly":
@@ -53,7 +54,7 @@ class Fake(Local):
                 return Preflight(SPACE, ("searchspace/tiny.py",))
             case "judge":
                 return [_judged() for _ in _models(*arguments)]
-        return super().call(function, *arguments)
+        return super().call(function, *arguments, patience=patience)
 
 
 def _models(_root: Any, _build: Any, _data: Any, models: Iterable[Any], _names: Any) -> Iterable[Any]:
