@@ -67,7 +67,7 @@ class Ledger:
         try:
             self._db = _connect(path, writer=writer)
             self._last = self._count()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter for a complaint in broken letters
             raise _damaged(path, str(error)) from error
         self._rows, self._since = 0, 0.0
 
