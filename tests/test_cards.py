@@ -179,6 +179,7 @@ def test_auto_trains_on_the_processor_where_there_is_no_card():
     assert slots == (Slot(), Slot())
 
 
+@pytest.mark.promise("60")
 def test_a_number_of_cards_that_are_not_there_is_refused(nvidia_smi):
     nvidia_smi(TWO)
 
@@ -266,6 +267,7 @@ def test_the_next_attempt_comes_to_the_card_that_is_free(nvidia_smi, tensorflow,
     assert json.loads(before.reason)["visible"] == json.loads(after.reason)["visible"]
 
 
+@pytest.mark.promise("60")
 def test_a_card_that_tensorflow_does_not_see_is_refused_before_the_first_attempt(nvidia_smi, tensorflow, local):
     nvidia_smi(TWO)
     tensorflow(seen="[]")
@@ -275,6 +277,7 @@ def test_a_card_that_tensorflow_does_not_see_is_refused_before_the_first_attempt
         executor.open(None)
 
 
+@pytest.mark.promise("60")
 def test_a_card_that_goes_later_fails_the_attempt_with_the_reason(tensorflow):
     tensorflow(seen="[]")
     waiting, line = process.fresh(place.work, Slot("GPU-aa11-x"), odd_jobs.surroundings, None, method="spawn")

@@ -9,6 +9,7 @@ from hpsearch.testing.pruners import PrunerContract
 from hpsearch.testing.tuners import TunerContract
 
 
+@pytest.mark.promise("40")
 class TestKerasTunerRandom(TunerContract):
     ends = True
 
@@ -17,6 +18,7 @@ class TestKerasTunerRandom(TunerContract):
         return plugins.part("tuners", "keras-tuner.random")
 
 
+@pytest.mark.promise("40")
 class TestKerasTunerGrid(TunerContract):
     ends = True
     repeats = True
@@ -26,12 +28,14 @@ class TestKerasTunerGrid(TunerContract):
         return plugins.part("tuners", "keras-tuner.grid")
 
 
+@pytest.mark.promise("40")
 class TestOptunaRandom(TunerContract):
     @pytest.fixture
     def make(self) -> Any:
         return plugins.part("tuners", "optuna.random")
 
 
+@pytest.mark.promise("40")
 class TestOptunaTPE(TunerContract):
     @pytest.fixture
     def make(self) -> Any:
