@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
+from hpsearch.errors import FolderUnusable
 from hpsearch.orders import Event, Order
 from hpsearch.protocols import Executor
 from hpsearch.records import AttemptBegan
@@ -71,6 +72,8 @@ class Crew:
         del self._running[fit]
         until = self._until.pop(fit)
         stopped = self._stopped.pop(fit, "")
+        if end.failure and end.failure.kind == FolderUnusable.__name__:  # not the trial's fault, and no trial's chance
+            raise FolderUnusable(end.failure.message)
         if end.how is not How.LOST:
             return end
         if stopped:

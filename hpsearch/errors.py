@@ -5,6 +5,7 @@ HpsearchError                         exit code
 ├── ExperimentRefused                 2    the experiment file or its words are wrong
 ├── SameFailureRepeated               3    every trial fails the same way from the start
 ├── StateDamaged                      4    the study's own files do not hold what was written
+│   └── NeedsNewer                    4    a newer hpsearch wrote them
 ├── RunningElsewhere                  5    another process owns the study
 ├── StudyChanged                      6    the experiment, its code or its data changed since the last run
 ├── FolderUnusable                    7    a folder cannot be read or written
@@ -63,6 +64,10 @@ class StateDamaged(HpsearchError):
     """A file of the study does not hold what was written to it."""
 
     exit_code = 4
+
+
+class NeedsNewer(StateDamaged):
+    """A file of the study was written by a newer hpsearch, and only that one can read it."""
 
 
 class RunningElsewhere(HpsearchError):

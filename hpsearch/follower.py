@@ -6,6 +6,7 @@ says how far the tracker has heard; one that fails is made anew later, and hears
 
 import os
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -48,11 +49,15 @@ class Wish:
 
 
 def read_cursor(cursor: Path) -> int:
-    """The number of the last record that was heard; 0 when nothing is known of any."""
+    """The number of the last record that was heard, 0 where the file does not hold what was written.
+
+    A tracker may hear all again, but miss none.
+    """
     try:
-        return int(cursor.read_text())
+        number, checksum = map(int, cursor.read_text().split())
     except (OSError, ValueError):
         return 0
+    return number if checksum == zlib.crc32(b"%d" % number) else 0
 
 
 def follow(line: "Connection[Any, Any]", ledger: Path, cursor: Path, made: Made) -> None:
@@ -82,6 +87,10 @@ class _Follower:
 
     def run(self) -> None:
         with closing(Ledger(self._ledger, writer=False)) as ledger, closing(self._made(self._call)) as tracker:
+            if self.heard > ledger.waiting(0):
+                self._standing = Standing(
+                    0
+                )  # an older state of the ledger took its place: new records have old numbers
             try:
                 while True:
                     last_round = self._finish
@@ -147,5 +156,6 @@ class _Follower:
             return list(islice(records, most))
 
     def _save(self) -> None:
-        write_text(self._cursor, str(self._standing.heard))
+        heard = self._standing.heard
+        write_text(self._cursor, f"{heard} {zlib.crc32(b'%d' % heard)}")
         self._saved = time.monotonic()

@@ -2,8 +2,9 @@
 
 A record is durable (WAL, synchronous=FULL) when its transaction is: at once for what must never be
 lost, within 50 ms or 500 rows for the rest. Every row carries a checksum of its canonical JSON,
-because SQLite's own check does not see a flipped digit. Everything else (the state of the search,
-the tuner's memory, MLflow) is a fold of this log and can be made again from it.
+because SQLite's own check does not see a flipped digit. A file is opened for writing only after it
+was read, so that a damaged one stays as it is. Everything else (the state of the search, the tuner's
+memory, MLflow) is a fold of this log and can be made again from it.
 """
 
 import json
@@ -12,6 +13,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import closing
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import get_args
@@ -19,20 +21,17 @@ from typing import get_args
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from hpsearch import failpoints
-from hpsearch.errors import StateDamaged
+from hpsearch import failpoints, ledger_file, schema
+from hpsearch.errors import FolderUnusable
 from hpsearch.records import Answered, Body, News
 from hpsearch.space import Parameter
 
-SCHEMA = 1
 GROUP_ROWS = 500
 GROUP_SECONDS = 0.05
+Row = tuple[int, int, float, str, bytes, int]
 KINDS = {kind.__name__: kind for kind in get_args(Body)}
 _PARAMETER = TypeAdapter(Parameter)
 _ANSWERED = re.compile(rb'\{"trial":(\d+),"parameter":(\{.*\}),"value":(.*)\}', re.DOTALL)  # as `write` writes it
-TABLE = """CREATE TABLE log (
-    number INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, searched REAL NOT NULL,
-    kind TEXT NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT"""
 
 
 @cache
@@ -54,22 +53,56 @@ def _read(kind: str, text: bytes) -> Body:
     return body
 
 
-def _checksum(number: int, time_ms: int, searched: float, kind: str, body: bytes) -> int:
+def checksum(number: int, time_ms: int, searched: float, kind: str, body: bytes) -> int:
+    """The CRC-32 that a record is kept with."""
     return zlib.crc32(f"{number} {time_ms} {searched!r} {kind} ".encode() + body)
 
 
-class Ledger:
-    """One study's log. `searched` tells the seconds of searching that a new record is stamped with."""
+def _silent(_text: str) -> None:
+    return
 
-    def __init__(self, path: Path, searched: Callable[[], float] = lambda: 0.0, *, writer: bool = True) -> None:
-        """Open the file, creating it for the writer; raise StateDamaged when it is not a whole ledger."""
-        self._path, self._searched = path, searched
+
+class Ledger:
+    """One study's log. `searched` tells the seconds of searching that a new record is stamped with.
+
+    Raises StateDamaged for a file that does not hold what was written, FolderUnusable when the disk is full, the file
+    was removed, or another process has had it locked for a minute; `say` hears of the waiting.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        searched: Callable[[], float] = lambda: 0.0,
+        *,
+        writer: bool = True,
+        say: ledger_file.Say = _silent,
+    ) -> None:
+        """Open the file, for the writer after a look at all of it; make it if there is none."""
+        self._path, self._searched, self._say = path, searched, say
+        self._inode, self._rows, self._since = 0, 0, 0.0
+        with ledger_file.in_words(path):
+            if writer:
+                _make_ready(path)
+            self._db = ledger_file.to_read(path)
         try:
-            self._db = _connect(path, writer=writer)
-            self._last = self._count()
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter for a complaint in broken letters
-            raise _damaged(path, str(error)) from error
-        self._rows, self._since = 0, 0.0
+            self._last = self._look(whole=writer)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _look(self, *, whole: bool) -> int:
+        with ledger_file.in_words(self._path):
+            ledger_file.refuse_other(self._path, _version(self._db))
+            if whole:
+                self.check()
+            return self._count()
+
+    def check(self) -> None:
+        """Raise StateDamaged when the file's pages do not hang together; read() looks at the records themselves."""
+        with ledger_file.in_words(self._path):
+            found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise ledger_file.damaged(self._path, found.replace("\n", " "))
 
     def _count(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(number), 0) FROM log").fetchone()[0])
@@ -79,11 +112,10 @@ class Ledger:
         kind = type(body).__name__
         number, time_ms, searched = self._last + 1, time.time_ns() // 1_000_000, self._searched()
         text = _codec(kind).dump_json(body)
-        if not self._db.in_transaction:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._since = time.monotonic()
-        row = (number, time_ms, searched, kind, text, _checksum(number, time_ms, searched, kind, text))
-        self._db.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", row)
+        row = (number, time_ms, searched, kind, text, checksum(number, time_ms, searched, kind, text))
+        with ledger_file.in_words(self._path):
+            self._begin()
+            self._db.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", row)
         self._last, self._rows = number, self._rows + 1
         failpoints.reach(f"{kind}.written")
         if durable or self._rows >= GROUP_ROWS:
@@ -91,22 +123,45 @@ class Ledger:
             failpoints.reach(f"{kind}.durable")
         return News(number, time_ms, searched, body)
 
+    def _begin(self) -> None:
+        if not self._inode:
+            self._db.close()
+            self._db = ledger_file.to_write(self._path, self._say)
+            self._inode = self._path.stat().st_ino
+        if not self._db.in_transaction:
+            ledger_file.patiently(self._db, "BEGIN IMMEDIATE", self._say)
+            self._since = time.monotonic()
+
     def commit_due(self) -> None:
-        """Commit what has waited long enough."""
+        """Commit what has waited long enough; raise FolderUnusable when the file was removed."""
+        self._refuse_if_gone()
         if self._rows and time.monotonic() - self._since >= GROUP_SECONDS:
             self.commit()
 
     def commit(self) -> None:
         """Make everything written so far durable."""
         if self._db.in_transaction:
-            self._db.execute("COMMIT")
+            self._refuse_if_gone()
+            with ledger_file.in_words(self._path):
+                ledger_file.patiently(self._db, "COMMIT", self._say)
         self._rows = 0
+
+    def _refuse_if_gone(self) -> None:
+        """SQLite would go on writing to a file that no longer has a name."""
+        try:
+            there = self._path.stat().st_ino
+        except OSError:
+            there = None
+        if self._inode and there != self._inode:
+            message = f"{self._path}: removed while the study was running\n  the study is stopped, and not made anew"
+            raise FolderUnusable(message)
 
     def recover(self) -> None:
         """After an interruption in the middle of a write: go back to what is durable."""
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-        self._rows, self._last = 0, self._count()
+        with ledger_file.in_words(self._path):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._rows, self._last = 0, self._count()
 
     def waiting(self, after: int) -> int:
         """How many records come after a number."""
@@ -114,18 +169,22 @@ class Ledger:
 
     def read(self, after: int = 0) -> Generator[News]:
         """All records after a number, in order; raise StateDamaged at the first that is not what was written."""
-        try:
-            for number, time_ms, searched, kind, text, checksum in self._db.execute(
-                "SELECT * FROM log WHERE number > ? ORDER BY number", (after,)
-            ):
+        for number, time_ms, searched, kind, text, _ in self.rows(after):
+            try:
+                body = _read(kind, text)
+            except ValueError as error:  # pydantic's ValidationError is one
+                raise ledger_file.damaged(self._path, f"record {number} is of another version of hpsearch") from error
+            yield News(number, time_ms, searched, body)
+
+    def rows(self, after: int = 0) -> Generator[Row]:
+        """The same as they lie in the file: checked, but not understood."""
+        with ledger_file.in_words(self._path):
+            for row in self._db.execute("SELECT * FROM log WHERE number > ? ORDER BY number", (after,)):
                 after += 1
-                if number != after or kind not in KINDS or checksum != _checksum(number, time_ms, searched, kind, text):
-                    raise _damaged(self._path, f"record {after} is missing or is not what was written")
-                yield News(number, time_ms, searched, _read(kind, text))
-        except ValueError as error:  # pydantic's ValidationError is one
-            raise _damaged(self._path, f"record {after} is of another version of hpsearch") from error
-        except sqlite3.DatabaseError as error:
-            raise _damaged(self._path, str(error)) from error
+                *said, checked = row
+                if said[0] != after or said[3] not in KINDS or checked != checksum(*said):
+                    raise ledger_file.damaged(self._path, f"record {after} is missing or is not what was written")
+                yield row
 
     def recall(self, kinds: Collection[type[Body]]) -> Iterator[News]:
         """The records of some kinds, in order, of a log that was read whole before: they are not checked again."""
@@ -139,28 +198,22 @@ class Ledger:
 
     def close(self) -> None:
         """Commit and let go of the file."""
-        self.commit()
-        self._db.close()
+        try:
+            self.commit()
+        finally:
+            self._db.close()
 
 
-def _connect(path: Path, *, writer: bool) -> sqlite3.Connection:
-    if not writer:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60, check_same_thread=False)
-    db = sqlite3.connect(path, isolation_level=None, timeout=60)
-    path.chmod(0o600)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA:
-        message = f"{path}: written by a newer hpsearch (schema {version}, this one knows {SCHEMA})\n  update hpsearch"
-        raise StateDamaged(message)
-    if version == 0:
-        db.executescript(f"BEGIN; {TABLE}; PRAGMA user_version={SCHEMA}; COMMIT")
-    return db
+def _make_ready(path: Path) -> None:
+    """Before a writer opens the file: make it if there is none, refuse what is damaged, migrate what is older."""
+    if not path.exists() and not any(path.parent.glob(f"{path.stem}*.db")):
+        schema.create(path)
+    ledger_file.refuse_unsound(path)
+    with closing(ledger_file.to_read(path)) as db:
+        version = _version(db)
+    if 0 < version < schema.SCHEMA:
+        schema.migrate(path, version)
 
 
-def _damaged(path: Path, what: str) -> StateDamaged:
-    return StateDamaged(
-        f"{path}: the study's ledger is damaged: {what}\n"
-        "  nothing was changed; restore the file from a backup, or begin anew with --fresh"
-    )
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])

@@ -1,6 +1,8 @@
 """Every path that a run touches, and the one way to write a file: whole, or not at all."""
 
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +11,9 @@ from pathlib import Path
 from hpsearch import failpoints
 from hpsearch.errors import FolderUnusable
 
+MB = 1_000_000
+LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 ROOT_MARKS = ("pyproject.toml", "experiments", "searchspace", "mlruns", ".git")
 
 
@@ -22,6 +27,16 @@ class Study:
     def ledger(self) -> Path:
         """The truth about the study."""
         return self.folder / "ledger.db"
+
+    @property
+    def backup(self) -> Path:
+        """The ledger as it was a while ago."""
+        return self.folder / "ledger.backup.db"
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a study: a ledger, or what is left of one."""
+        return self.ledger.exists() or self.backup.exists()
 
     @property
     def lock(self) -> Path:
@@ -105,7 +120,8 @@ class Project:
 
     def studies(self) -> list[str]:
         """The names of all studies, in order."""
-        return sorted(ledger.parent.name for ledger in (self.runs / "studies").glob("*/ledger.db"))
+        folders = (file.parent for file in (self.runs / "studies").glob("*/ledger*.db"))
+        return sorted({folder.name for folder in folders if Study(folder).begun})
 
 
 def cache() -> Path:
@@ -122,6 +138,8 @@ def make(folder: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
+        if error.errno in FULL:
+            raise disk_full(folder) from error
         mend = "make its parent writable for you or choose another place"
         message = f"{folder}: cannot create this folder ({error.strerror})\n  {mend}"
         raise FolderUnusable(message) from error
@@ -132,7 +150,17 @@ def make(folder: Path) -> Path:
 
 
 def write(path: Path, fill: Callable[[Path], None]) -> None:
-    """Have `fill` write a temporary file beside `path`, make it durable, then give it its name."""
+    """Have `fill` write a temporary file beside `path`, make it durable, then give it its name.
+
+    Raises FolderUnusable when the disk is full, or its folder is gone or not to be written to.
+    """
+    try:
+        _write(path, fill)
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
+def _write(path: Path, fill: Callable[[Path], None]) -> None:
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix, delete=False
     ) as file:
@@ -146,6 +174,36 @@ def write(path: Path, fill: Callable[[Path], None]) -> None:
         failpoints.reach(f"{path.name}.renamed")
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unusable(path: Path, error: OSError) -> FolderUnusable:
+    """Why a file cannot be written, in words for a person."""
+    if error.errno in FULL:
+        return disk_full(path)
+    why = {errno.ENOENT: "its folder is gone", errno.EROFS: f"not by user {os.getuid()}: {error.strerror}"}
+    return FolderUnusable(f"{path}: cannot be written ({why.get(error.errno or 0, error.strerror or error)})")
+
+
+def disk_full(path: Path) -> FolderUnusable:
+    """Say that there is no room for a file, and how much there is."""
+    return FolderUnusable(f"disk full: {path}, {room(path) // MB} MB free\n  make room; the same command goes on then")
+
+
+def scarcity(folder: Path) -> str:
+    """A warning where little room is left on a folder's disk, "" where there is enough."""
+    disk = shutil.disk_usage(folder)
+    if disk.free >= LEAST_FREE and disk.free >= LEAST_SHARE * disk.total:
+        return ""
+    return (
+        f"warning: {folder}: only {disk.free // MB} MB are free on this disk\n"
+        "  when it is full the search stops; the same command goes on when there is room"
+    )
+
+
+def room(path: Path) -> int:
+    """The bytes that are free where a file is, or is to be."""
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(there).free
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,15 +4,16 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from threading import Thread
 from typing import Any
 
 from hpsearch import cards, narrowing, pace, paths, plugins, provenance
+from hpsearch.backup import Backup
 from hpsearch.crew import Crew
-from hpsearch.errors import ExperimentRefused, Interrupted, Mistake
+from hpsearch.errors import ExperimentRefused, FolderUnusable, Interrupted, Mistake, StateDamaged
 from hpsearch.executors.limits import Limits
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
@@ -74,12 +75,14 @@ class Session:
             stack.callback(process.end_all)  # whatever is still being measured is of no use any more
             stack.callback(executor.close)
             executor.start()
-            paths.make(self._around.project.runs)
+            if scarce := paths.scarcity(paths.make(self._around.project.runs)):
+                self._around.say(scarce)
             data = make_dataset(self._experiment).prepare(self._around.progress)
             stack.enter_context(held(self._folder))
-            study = Study(self._experiment, self._folder)
+            study = Study(self._experiment, self._folder, self._around.say)
             stack.callback(study.close)
             stack.callback(self._forget_if_empty, study)
+            study.listen(stack.enter_context(closing(Backup(self._folder))).hear)
             identity = Identity(self._experiment, data, self._around.project.root)
             identity.refuse_if_changed(study.state)
             if not self._reopen:
@@ -128,8 +131,6 @@ class Session:
         steps: Steps = settling.result()
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
-        for upgrade in provenance.upgrades(facts, provenance.versions()):
-            self._around.say(f"warning: since the last session {upgrade}: further trials may differ a little")
         public, digests = provenance.public(self._experiment), identity.digests(known.modules)
         facts = {**_facts(identity, executor), "steps": json.dumps(asdict(steps))}
         study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))
@@ -172,13 +173,15 @@ class Session:
             study.record(SessionEnded(finished=True, reason=reason), durable=True)
         except BaseException as error:
             patient = not isinstance(error, AtOnce)
-            study.ledger.recover()
-            study.record(SessionEnded(finished=False, reason=_in_words(error)), durable=True)
+            with suppress(FolderUnusable, StateDamaged):  # for which the session may end just now
+                study.ledger.recover()
+                study.record(SessionEnded(finished=False, reason=_in_words(error)), durable=True)
             raise
         finally:
             watcher.close()
             if patient:
-                self._drain(outbox)
+                with suppress(FolderUnusable):  # the same
+                    self._drain(outbox)
         return verdict
 
     def _work(self, finale: Finale) -> tuple[str, Verdict]:
@@ -212,9 +215,9 @@ class Session:
         return class_weights(self._experiment.train.class_weight, data.class_names, labels)
 
     def _recipe(self, data: Prepared, weights: tuple[float, ...], steps: Steps) -> Recipe:
-        train = self._experiment.train
+        train, fits = self._experiment.train, paths.make(self._folder.fits).resolve()
         return Recipe(
-            self._around.project.root, self._experiment.model.build, data.folder, self._folder.fits.resolve(),
+            self._around.project.root, self._experiment.model.build, data.folder, fits,
             data.class_names, self._experiment.objective, train.epochs, train.batch_sizes,
             train.early_stopping, train.loop, weights, steps,
         )  # fmt: skip

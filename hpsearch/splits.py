@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpsearch.errors import StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.paths import make, write
 from hpsearch.seeds import derive
@@ -20,12 +21,17 @@ class Splits:
     def __init__(self, experiment: Experiment, labels: Path, folder: Path) -> None:
         """Split the rows that `labels` (an .npy of int64) labels; files go to `folder`."""
         self._data, self._seed, self._labels, self._folder = experiment.data, experiment.seed, labels, folder
+        self._sound: set[Path] = set()
 
     def file(self, fit: Fit) -> Path:
-        """The split of a fit, written if it is not there yet."""
+        """The split of a fit, written if it is not there yet; raise StateDamaged if it is not what was written."""
         path = self._folder / f"{self._name(fit)}.npz"
-        if not path.exists():
-            self._write(path, *self._rows(fit))
+        if path not in self._sound:
+            if path.exists():
+                _refuse_unsound(path)
+            else:
+                self._write(path, *self._rows(fit))
+            self._sound.add(path)
         return path
 
     def prepare(self) -> None:
@@ -75,3 +81,16 @@ class Splits:
             np.savez(temporary, train=np.sort(train), validation=np.sort(validation))
 
         write(path, fill)
+
+
+def _refuse_unsound(path: Path) -> None:
+    import numpy as np
+
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            sound = all(arrays[name].dtype == np.int64 for name in ("train", "validation"))  # a zip checks what is read
+    except Exception:  # noqa: BLE001 - a damaged zip file raises almost anything
+        sound = False
+    if not sound:
+        message = f"{path}: this split is damaged\n  delete the file, and the same rows are chosen again from the seed"
+        raise StateDamaged(message)

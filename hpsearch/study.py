@@ -46,14 +46,16 @@ class Stopwatch:
 class Study:
     """One study, held open by its only coordinator."""
 
-    def __init__(self, experiment: Experiment, folder: paths.Study) -> None:
-        """Open the ledger and add up what it holds; the caller holds the lock.
+    def __init__(
+        self, experiment: Experiment, folder: paths.Study, say: Callable[[str], None] = lambda _text: None
+    ) -> None:
+        """Open the ledger and add up what it holds; the caller holds the lock, and `say` hears what is to wait for.
 
         `past` is what it held, but for measures, until it is handed over.
         """
         self.experiment, self.paths = experiment, folder
         self.clock = Stopwatch()
-        self.ledger = Ledger(folder.ledger, self.clock.seconds)
+        self.ledger = Ledger(folder.ledger, self.clock.seconds, say=say)
         self.state = State()
         self.past: list[News] = []
         with _no_garbage():
@@ -152,6 +154,7 @@ def read(project: paths.Project, name: str) -> Iterator[News]:
     """The records of a study of this project, for reading only; raise ExperimentRefused when there is none."""
     ledger = Ledger(existing(project, name).ledger, writer=False)
     try:
+        ledger.check()
         yield from ledger.read()
     finally:
         ledger.close()

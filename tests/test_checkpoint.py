@@ -88,6 +88,7 @@ def test_a_resumed_fit_ends_bit_for_bit_where_an_undisturbed_one_does(rows, tmp_
         np.testing.assert_array_equal(was, now)
 
 
+@pytest.mark.promise("4", "P12")
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_never_loaded(a_checkpoint, tmp_path, place, bit):
@@ -100,7 +101,7 @@ def test_a_flipped_bit_is_never_loaded(a_checkpoint, tmp_path, place, bit):
     assert saved is None
 
 
-@pytest.mark.promise("4")
+@pytest.mark.promise("4", "P5", "P12")
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True))
 def test_a_torn_checkpoint_is_never_loaded(a_checkpoint, tmp_path, place):

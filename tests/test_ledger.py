@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from hpsearch.errors import StateDamaged
-from hpsearch.ledger import Ledger, _checksum
+from hpsearch.ledger import Ledger, checksum
 from hpsearch.records import Answered, Asked, FinalistsChosen
 from hpsearch.space import Condition, Parameter
 from hpsearch.trial import Attempt, Built, Fit, Measure, Trial
@@ -55,7 +55,7 @@ def test_a_model_from_before_warmups_were_told_has_none(path):
     with sqlite3.connect(path) as db:
         (*marks, text) = db.execute("SELECT number, time_ms, searched, kind, body FROM log").fetchone()
         old = json.dumps({name: value for name, value in json.loads(text).items() if name != "warmup_epochs"}).encode()
-        db.execute("UPDATE log SET body = ?, checksum = ?", (old, _checksum(*marks, old)))
+        db.execute("UPDATE log SET body = ?, checksum = ?", (old, checksum(*marks, old)))
 
     (news,) = Ledger(path, writer=False).read()
 

@@ -129,13 +129,14 @@ def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
     assert (project / "out" / "model.keras").read_bytes() == Path(best["model"]).read_bytes()
 
 
-def test_the_same_command_after_the_end_says_it_is_complete_and_adds_nothing(project):
-    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+@pytest.mark.promise("49")
+def test_the_same_command_after_the_end_even_for_fewer_trials_says_it_is_complete_and_adds_nothing(project):
+    run(project, "--set", "search.trials=2", "--set", "final.seeds=1")
 
     again = run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
 
-    assert "already complete" in again.stderr
-    assert len(trials(project)) == 1
+    assert "already complete: 2 trials" in again.stderr
+    assert len(trials(project)) == 2
 
 
 @pytest.mark.promise("14", "P15")
@@ -177,6 +178,24 @@ def test_a_study_killed_outright_goes_on_to_where_an_undisturbed_one_ends(projec
         (t["values"], t["score"]) for t in trials(project, "straight")
     ]
     assert set(mlflow_states(project)) == {"FINISHED"}
+
+
+@pytest.mark.promise("54")
+def test_a_run_whose_study_is_removed_stops_its_workers_and_says_so(project):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", "run", "experiments/digits.toml", "--set", "train.epochs=4000"],
+        cwd=project, env=environment(project), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for_a_trial(project, process)
+
+    study = project / "mlruns" / "studies" / "digits"
+    study.rename(project / "gone")
+    said = process.communicate(timeout=60)
+
+    assert process.returncode == 7, said
+    assert f"{study / 'ledger.db'}: removed while the study was running" in said[1]
+    assert "Traceback" not in said[1]
+    assert not study.exists()
 
 
 def wait_for_a_trial(project, process, name="digits"):

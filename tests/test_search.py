@@ -472,6 +472,7 @@ def test_finals_without_a_candidate_say_where_to_look(begin):
 def transactions(study):
     """The statements that make something durable, as they are run from now on."""
     run = []
+    study.ledger._begin()  # the file is opened for writing with the first record
     study.ledger._db.set_trace_callback(lambda statement: run.append(statement) if statement == "COMMIT" else None)
     return run
 

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, Entry] = {
     "list": Entry("hpsearch.cli.studies:list_studies", "List the project's studies."),
     "show": Entry("hpsearch.cli.studies:show", "Show how a study stands, and its trials, best first."),
     "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
+    "repair": Entry("hpsearch.cli.repair:repair", "Restore a damaged study from what is sound of it, or its backup."),
     "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
     "sync": Entry("hpsearch.cli.sync:sync", "Send MLflow what it has not heard of a study."),
     "ui": Entry("hpsearch.cli.ui:ui", "Open MLflow's pages on the project's runs."),

@@ -81,7 +81,7 @@ def _set_aside(project: paths.Project, name: str, place: "_Place") -> None:
     from hpsearch.study import held, set_aside
 
     folder = project.study(name)
-    if folder.ledger.exists():
+    if folder.begun:
         with held(folder):
             aside = set_aside(folder)
         place.say(f"the old study is kept in {aside}")

@@ -35,13 +35,23 @@ def list_studies(*, as_json: bool) -> None:
     """List the project's studies: how far each is, and what it came to."""
     from hpsearch.cli.output import print_json, say, table
 
-    lines = [_line(name, _state(name)) for name in _project().studies()]
+    lines = [_line_or_damaged(name) for name in _project().studies()]
     if as_json:
         print_json(lines)
     elif lines:
         table([name.replace("_", " ") for name in lines[0]], [_cells(line) for line in lines])
     else:
         say("no studies yet; begin one with: hpsearch run experiments/quickstart.toml")
+
+
+def _line_or_damaged(name: str) -> dict[str, Any]:
+    from hpsearch.errors import StateDamaged
+    from hpsearch.state import State
+
+    try:
+        return _line(name, _state(name))
+    except StateDamaged:
+        return {**_line(name, State()), "state": "damaged"}
 
 
 def _line(name: str, state: "State") -> dict[str, Any]:

@@ -48,17 +48,21 @@ def all_prepared(name: str | None = None) -> list[Prepared]:
 
 def verify(prepared: Prepared) -> None:
     """Read every byte again; raise DataRefused if the digest is not the one that was written."""
-    try:
-        arrays = {file: array for part in PARTS for file, array in named(part, *load(prepared.folder, part)).items()}
-        sound = digest_of(arrays, prepared.class_names) == prepared.digest
-    except (OSError, ValueError):
-        sound = False
-    if not sound:
+    if not is_sound(prepared):
         message = (
             f"{prepared.folder}: its arrays are not what was written there"
             f"\n  delete the folder, then: hpsearch data get {prepared.name}"
         )
         raise DataRefused(message)
+
+
+def is_sound(prepared: Prepared) -> bool:
+    """Whether every byte of the arrays is as it was written; all of them are read."""
+    try:
+        arrays = {file: array for part in PARTS for file, array in named(part, *load(prepared.folder, part)).items()}
+        return digest_of(arrays, prepared.class_names) == prepared.digest
+    except (OSError, ValueError):
+        return False
 
 
 def whole(folder: Path) -> Prepared | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch import paths
 from hpsearch.datasets.content import Content
-from hpsearch.datasets.prepared import FILES, MANIFEST, VERSION, digest_of, named, read_manifest, whole
+from hpsearch.datasets.prepared import FILES, MANIFEST, VERSION, digest_of, is_sound, named, read_manifest, whole
 from hpsearch.errors import FolderUnusable
 from hpsearch.protocols import Prepared
 
@@ -28,10 +28,10 @@ def keep_once(name: str, identity: object, collect: Callable[[], Content]) -> Pr
 
     mark = sha256(json.dumps([VERSION, name, identity], sort_keys=True).encode()).hexdigest()[:16]
     folder = paths.cache() / "prepared" / f"{name}-{mark}"
-    if kept := whole(folder):  # also where the cache may only be read
+    if (kept := whole(folder)) and is_sound(kept):  # also where the cache may only be read
         return kept
     with FileLock(make_in_cache(folder.parent) / f".{folder.name}.lock"):
-        if not whole(folder):
+        if not ((kept := whole(folder)) and is_sound(kept)):
             _store(folder, collect())
         return read_manifest(folder)
 

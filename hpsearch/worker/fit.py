@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import failpoints
+from hpsearch.errors import FolderUnusable
 from hpsearch.orders import Order, Recipe
-from hpsearch.paths import make, write
+from hpsearch.paths import FULL, disk_full, make, write
 from hpsearch.seeds import derive
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import AttemptEnd, Built, Failure, Fit, How, Measure, Metrics
@@ -54,11 +55,19 @@ def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
         how, reason = How.INTERRUPTED, stopped.reason
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; it fails its trial, not the worker
         failure = Failure(_kind(error), _sound(_message(error)[:2000]), _sound(traceback.format_exc()[-8000:]))
+        if full := _disk_trouble(error, recipe.fits):  # the trial can go on when there is room
+            how, failure = How.LOST, Failure(FolderUnusable.__name__, str(full))
     failpoints.reach("fit.ended")
     return AttemptEnd(
         order.attempt, how, progress.seconds or time.monotonic() - began,
         progress.score, progress.best_epoch or None, progress.epoch, progress.metrics, reason, failure,
     )  # fmt: skip
+
+
+def _disk_trouble(error: BaseException, fits: Path) -> FolderUnusable | None:
+    if isinstance(error, OSError) and error.errno in FULL:
+        return disk_full(fits)
+    return error if isinstance(error, FolderUnusable) else None
 
 
 def _kind(error: BaseException) -> str:

@@ -1,0 +1,133 @@
+"""Opens the SQLite file of a ledger, and says in words what is wrong with it."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hpsearch import paths, schema, wal
+from hpsearch.errors import FolderUnusable, HpsearchError, NeedsNewer, StateDamaged
+
+Say = Callable[[str], None]
+NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gluster", "gpfs", "beegfs", "fuse.sshfs", "webdav")
+BUSY_SECONDS, PATIENCE_SECONDS = 2.0, 60.0  # until a word is said about another process that has the file; in all
+
+
+def to_read(path: Path) -> sqlite3.Connection:
+    """Open for reading; SQLite writes only where a killed process left a journal to be rolled back."""
+    journal = path.with_name(f"{path.name}-journal")
+    mode = "rw" if journal.exists() else "ro"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=PATIENCE_SECONDS, check_same_thread=False)
+
+
+def to_write(path: Path, say: Say) -> sqlite3.Connection:
+    """Open for writing, with a write-ahead log unless the file system is one that several machines share."""
+    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+    path.chmod(0o600)
+    kind = _file_system(path)
+    shared = kind.startswith(NETWORK)
+    mode = patiently(db, f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}", say).fetchone()[0]
+    if mode != "wal":
+        say(f"warning: {path.parent} is on {kind}, where SQLite's write-ahead log cannot be used; writing is slower")
+    db.execute("PRAGMA synchronous=FULL")
+    return db
+
+
+def _file_system(path: Path) -> str:
+    """The kind of file system that a file is on, such as "ext4" or "nfs4"; "" where the system does not say."""
+    import psutil
+
+    mounted = {Path(one.mountpoint): one.fstype for one in psutil.disk_partitions(all=True)}
+    return next((mounted[folder] for folder in path.resolve().parents if folder in mounted), "")
+
+
+def patiently(db: sqlite3.Connection, words: str, say: Say, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+    """Run a statement; while another process has the file locked, say so and wait, up to a minute in all."""
+    began, said = time.monotonic(), False
+    while True:
+        try:
+            return db.execute(words, values)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() - began > PATIENCE_SECONDS:
+                raise
+            if not said:
+                say("the study's ledger is locked by another process: waiting for it")
+                said = True
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _name(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", ""))
+
+
+def refuse_unsound(path: Path) -> None:
+    """Raise StateDamaged, changing nothing, when SQLite would not find in the file all that was written to it."""
+    if not path.exists():
+        raise damaged(path, "it is missing, though the study was begun")
+    if not path.stat().st_size:
+        raise damaged(path, "it is empty")
+    if wal.hides_transactions(path.with_name(f"{path.name}-wal")):
+        raise damaged(path, "its write-ahead log is not what was written")
+
+
+def refuse_other(path: Path, version: int) -> None:
+    """Raise NeedsNewer for a ledger of a newer hpsearch, StateDamaged for an older one, which only a run changes."""
+    if version > schema.SCHEMA:
+        message = (
+            f"{path}: this study needs a newer hpsearch (its schema is {version}, this one knows {schema.SCHEMA})\n"
+            "  update hpsearch"
+        )
+        raise NeedsNewer(message)
+    if version < 1:
+        raise damaged(path, f"there is no schema {version}")
+    if version < schema.SCHEMA:
+        message = f"{path}: written by an older hpsearch (schema {version})\n  run its experiment again with this one"
+        raise StateDamaged(message)
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Within: what SQLite says of a file becomes an error that a person can act on."""
+    try:
+        yield
+    except sqlite3.ProgrammingError:  # a mistake of ours, not of the file
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _meaning(path, error) from error
+
+
+def _meaning(path: Path, error: sqlite3.Error) -> HpsearchError:
+    """No room, no rights, another process that has the file, or damage."""
+    name = _name(error)
+    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and paths.room(path) < paths.MB):
+        return paths.disk_full(path)
+    if _is_busy(error):
+        mend = "end that process (an open SQLite shell, a backup), and run the same command again"
+        return FolderUnusable(f"{path}: locked by another process for {PATIENCE_SECONDS:.0f} s\n  {mend}")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
+        return FolderUnusable(f"{path}: cannot be read or written by user {os.getuid()} ({error})")
+    return damaged(path, str(error))
+
+
+def damaged(path: Path, what: str) -> StateDamaged:
+    """Say what is wrong with a ledger, that it was left as it is, and what there is to mend it with."""
+    backup = path.with_name(f"{path.stem}.backup.db")
+    kept = "no backup is there"
+    if backup.exists():
+        kept = f"the last good backup is {backup.name}, of {time.strftime('%d %B, %H:%M', _made(backup))}"
+    return StateDamaged(
+        f"{path}: the study's ledger is damaged: {what}\n"
+        f"  nothing was changed; {kept}\n"
+        f"  to restore what can be had: hpsearch repair {path.parent.name}; to begin anew: --fresh"
+    )
+
+
+def _made(file: Path) -> time.struct_time:
+    return time.localtime(file.stat().st_mtime)

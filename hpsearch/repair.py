@@ -1,0 +1,133 @@
+"""Restores a damaged ledger from what is sound of it or from a backup, and keeps the damaged file aside.
+
+The records of a ledger are a story that may end anywhere, so its sound beginning is a study that can go on.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch import ledger_file, paths, schema
+from hpsearch.errors import HpsearchError, NeedsNewer, StateDamaged
+from hpsearch.ledger import Ledger, Row
+from hpsearch.state import State
+
+REPAIRED = "ledger.repaired.db"  # what a repair that was killed left whole
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair came to; `lost` counts the records that the damaged file had beyond those kept, where it said so.
+
+    `source` is the file that the records are from, `aside` where the damaged one is kept, both "" when nothing was
+    wrong; `trials` have their results, `unfinished` ones begin anew.
+    """
+
+    study: str
+    wrong: str
+    source: str
+    aside: str
+    records: int
+    trials: int
+    unfinished: int
+    lost: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The sound records of a file from the first on, what is wrong with it ("" for nothing), and how many it had."""
+
+    file: Path
+    rows: Sequence[Row]
+    wrong: str
+    had: int
+
+
+def repair(study: paths.Study) -> Repaired:
+    """Put the ledger right, for one who holds the study; raise StateDamaged when nothing of it is left."""
+    ours = _look_at(study.ledger)
+    if not ours.wrong:
+        return _told(study, ours, ours, aside="")
+    others = (_look_at(file) for file in (study.backup, study.ledger.with_name(REPAIRED)) if file.exists())
+    best = max((ours, *others), key=lambda found: len(found.rows))
+    if not best.rows:
+        message = f"{study.ledger}: {ours.wrong}\n  no record can be restored; begin anew with --fresh"
+        raise StateDamaged(message)
+    fresh = study.ledger.with_name(REPAIRED)
+    _write(fresh, best.rows)
+    aside = _set_aside(study.ledger)
+    fresh.replace(study.ledger)
+    study.cursor.unlink(missing_ok=True)  # new records will have numbers that MLflow has heard
+    return _told(study, best, ours, aside)
+
+
+def _look_at(file: Path) -> _Found:
+    rows: list[Row] = []
+    wrong, had = "", 0
+    try:
+        ledger_file.refuse_unsound(file)
+    except StateDamaged as damaged:
+        wrong = _first_line(damaged)
+    try:
+        with closing(Ledger(file, writer=False)) as ledger:
+            had = ledger.waiting(0)
+            for row in ledger.rows():
+                rows.append(row)  # noqa: PERF402  # what was read before the damage counts
+            ledger.check()
+    except NeedsNewer:
+        raise
+    except HpsearchError as damaged:
+        wrong = wrong or _first_line(damaged)
+    return _Found(file, rows, wrong, max(had, len(rows)))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _write(file: Path, rows: Sequence[Row]) -> None:
+    def fill(temporary: Path) -> None:
+        schema.create(temporary)
+        with closing(sqlite3.connect(temporary)) as db, db:
+            db.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    paths.write(file, fill)
+
+
+def _set_aside(ledger: Path) -> str:
+    """Move the file, then its write-ahead log: without its ledger a log is no harm, the other way round it would be."""
+    number = 1
+    while (aside := ledger.with_name(f"ledger.damaged-{number}.db")).exists():
+        number += 1
+    for ending in ("", "-wal", "-journal"):
+        if (part := ledger.with_name(f"{ledger.name}{ending}")).exists():
+            part.rename(aside.with_name(f"{aside.name}{ending}"))
+    ledger.with_name(f"{ledger.name}-shm").unlink(missing_ok=True)
+    return aside.name
+
+
+def _told(study: paths.Study, best: _Found, ours: _Found, aside: str) -> Repaired:
+    state = State()
+    with closing(Ledger(study.ledger, writer=False)) as ledger:
+        for news in ledger.read():
+            state.take(news)
+    if ours.wrong:
+        _forget_unfinished(study, state)
+    ended = len(state.results)
+    return Repaired(
+        study.folder.name, ours.wrong, best.file.name if ours.wrong else "", aside, len(best.rows),
+        ended, len(state.courses) - ended, ours.had - len(best.rows) if ours.wrong else 0,
+    )  # fmt: skip
+
+
+def _forget_unfinished(study: paths.Study, state: State) -> None:
+    """What an unfinished fit left may belong to values that the restored ledger does not know: it begins anew."""
+    finals = {fit.name for fit in state.finals}
+    ended = {result.trial.number for result in state.results}
+    for folder in study.fits.glob("*-*-r*-f*"):
+        kind, number, *_ = folder.name.split("-")
+        if folder.name not in finals and not (kind == "search" and int(number) in ended):
+            shutil.rmtree(folder)

@@ -1,0 +1,259 @@
+"""A disk that is full, read-only, shared, locked or gone stops a study with its cause, and costs it nothing."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import closing
+from types import SimpleNamespace
+
+import disk_stories
+import numpy as np
+import odd_trackers
+import psutil
+import pytest
+from instant import Instant
+from test_search import Dice, Lenient, go
+
+from hpsearch import ledger_file, paths
+from hpsearch.errors import FolderUnusable
+from hpsearch.experiment import Experiment
+from hpsearch.follower import FINISH
+from hpsearch.ledger import Ledger
+from hpsearch.outbox import Outbox
+from hpsearch.splits import Splits
+from hpsearch.study import Study, held, set_aside
+from hpsearch.trial import AttemptEnd, Failure, How, TrialResult
+
+LEVELS = [10_000 + 17_000 * level for level in range(30)]  # bytes that are free
+TRIALS = 30
+LOCK = """
+import sqlite3, sys, time
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Mounts small disks under the test's folder."""
+    made = []
+
+    def mounted(options):
+        disk = tmp_path / f"disk-{len(made)}"
+        disk.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=False, capture_output=True)
+        if done.returncode:
+            pytest.skip("only a machine's administrator can mount a small disk")
+        made.append(disk)
+        return disk
+
+    yield mounted
+    for disk in made:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture
+def labels(tmp_path):
+    np.save(tmp_path / "labels.npy", np.arange(200) % 4)
+    return tmp_path / "labels.npy"
+
+
+def experiment(trials=TRIALS):
+    return Experiment.model_validate({"name": "a", "model": {"build": "m:f"}, "search": {"trials": trials}})
+
+
+def searched(folder, labels, executor=None, acknowledged=None):
+    """Search in a folder to the end; put each result that the ledger has taken into `acknowledged`."""
+    place = paths.Study(paths.make(folder))
+    with closing(Study(experiment(), place)) as study:
+        study.listen(lambda news: acknowledged.append(news.body) if isinstance(news.body, TrialResult) else None)
+        go(study, Splits(experiment(), labels, place.splits), executor or Instant())
+        return study.state.results
+
+
+def fill(disk, free):
+    """Take all room on a disk but so many bytes."""
+    (disk / "ballast").write_bytes(bytes(max(0, shutil.disk_usage(disk).free - free)))
+
+
+@pytest.mark.promise("52", "P11")
+def test_a_disk_that_gets_full_at_any_point_of_a_search_loses_no_result(mounted, labels):
+    disk, full = mounted("size=4m"), 0
+    undisturbed = searched(disk / "undisturbed", labels, acknowledged=[])
+    shutil.rmtree(disk / "undisturbed")
+    for free in LEVELS:
+        fill(disk, free)
+        acknowledged = []
+        try:
+            searched(disk / "study", labels, acknowledged=acknowledged)
+        except FolderUnusable as stopped:
+            full += 1
+            assert str(stopped).startswith(f"disk full: {disk}")  # noqa: PT017  # of a disk that may have sufficed
+            assert "MB free" in str(stopped)  # noqa: PT017  # the same
+        (disk / "ballast").unlink()
+
+        kept = acknowledged.copy()
+        results = searched(disk / "study", labels, acknowledged=acknowledged)
+
+        assert results[: len(kept)] == kept
+        assert results == undisturbed, free
+        assert len(acknowledged) == TRIALS
+        shutil.rmtree(disk / "study")
+    assert full > len(LEVELS) / 2
+
+
+class Filled(Instant):
+    """Workers whose first fit finds no room for its checkpoint."""
+
+    def _begin(self, fitting):
+        if self.orders[1:]:
+            super()._begin(fitting)
+            return
+        failure = Failure(FolderUnusable.__name__, "disk full: fits/search-0000/checkpoint.bin, 0 MB free")
+        self._news.append(AttemptEnd(fitting.order.attempt, How.LOST, 0.0, failure=failure))
+
+
+@pytest.mark.promise("52")
+def test_a_worker_without_room_stops_the_search_and_fails_no_trial(tmp_path, labels):
+    acknowledged = []
+    with pytest.raises(FolderUnusable, match=r"disk full: fits/search-0000/checkpoint\.bin"):
+        searched(tmp_path / "a", labels, Filled(), acknowledged)
+    assert acknowledged == []
+
+    results = searched(tmp_path / "a", labels, acknowledged=acknowledged)
+
+    assert {result.status for result in results} == {"completed"}
+    assert len(results) == TRIALS
+
+
+@pytest.mark.promise("52")
+def test_a_file_that_finds_no_room_stays_as_it_was_and_leaves_nothing(mounted):
+    disk = mounted("size=600k")
+    paths.write_text(disk / "report.html", "old")
+    fill(disk, 8192)
+
+    with pytest.raises(FolderUnusable, match=rf"disk full: {disk}/report\.html, 0 MB free"):
+        paths.write_text(disk / "report.html", "new" * 100_000)
+
+    assert (disk / "report.html").read_text() == "old"
+    assert {file.name for file in disk.iterdir()} == {"report.html", "ballast"}
+
+
+@pytest.mark.promise("52")
+def test_a_tracker_hears_everything_although_its_cursor_found_no_room(mounted, tmp_path):
+    disk = mounted("size=600k")
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        disk_stories.write(ledger, range(3))
+        last = ledger.waiting(0)
+    (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free))
+    cursor, listener = disk / "mlflow.cursor", odd_trackers.Listener(tmp_path)
+    outbox = Outbox(tmp_path / "ledger.db", cursor, listener)
+    outbox.start()
+    outbox._finish.set()
+    outbox._say(FINISH)
+    until = time.monotonic() + 60
+    while not outbox.trouble and time.monotonic() < until:
+        time.sleep(0.01)
+    (disk / "ballast").unlink()
+
+    outbox.close(60)
+
+    assert sorted(set(listener.heard)) == list(range(1, last + 1))
+    assert cursor.read_text().split()[0] == str(last)
+
+
+@pytest.mark.promise("52")
+def test_little_room_is_told_of_before_the_first_trial_and_much_is_not(mounted):
+    small, large = mounted("size=600k"), mounted("size=2g")
+
+    assert "only 0 MB are free" in paths.scarcity(small)
+    assert paths.scarcity(large) == ""
+
+
+@pytest.mark.promise("53")
+def test_a_folder_that_cannot_be_written_to_is_refused_by_path_and_user(mounted):
+    disk = mounted("size=600k,ro")
+
+    with (
+        pytest.raises(FolderUnusable, match=rf"{disk}.*by user {os.getuid()}|Read-only") as refused,
+        held(paths.Project(disk).study("a")),
+    ):
+        pytest.fail("it was held")
+
+    assert str(disk) in str(refused.value)
+    assert refused.value.exit_code == 7
+
+
+@pytest.mark.promise("54")
+@pytest.mark.parametrize("gone", [shutil.rmtree, lambda folder: set_aside(paths.Study(folder))])
+def test_a_study_whose_folder_is_removed_stops_and_does_not_make_it_anew(tmp_path, labels, gone):
+    place = paths.Study(paths.make(tmp_path / "a"))
+    study = Study(experiment(), place)
+    study.listen(lambda news: gone(place.folder) if news.number == 50 else None)
+
+    with pytest.raises(FolderUnusable, match=r"ledger\.db: removed while the study was running"):
+        go(study, Splits(experiment(), labels, place.splits), Instant())
+
+    assert not place.folder.exists()
+
+
+@pytest.fixture
+def locked(tmp_path):
+    """A ledger that another process holds locked, and that process: it lets go when its input ends."""
+    ledger = disk_stories.a_study(tmp_path / "a", left=0)
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOCK, str(ledger)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "locked\n"
+    yield ledger, process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.promise("55")
+def test_a_ledger_locked_by_another_process_is_waited_for_with_one_word(locked, monkeypatch):
+    monkeypatch.setattr(ledger_file, "BUSY_SECONDS", 0.1)
+    path, other = locked
+    said = []
+
+    def heard(text):
+        said.append(text)
+        other.stdin.close()  # it lets go after the word
+
+    with closing(Ledger(path, say=heard)) as ledger:
+        news = ledger.write(next(disk_stories.beginning()), durable=True)
+
+    assert said == ["the study's ledger is locked by another process: waiting for it"]
+    with closing(Ledger(path, writer=False)) as ledger:
+        assert ledger.waiting(0) == news.number
+
+
+@pytest.mark.promise("55")
+def test_a_ledger_that_stays_locked_stops_the_study_after_a_while_with_the_cause(locked, monkeypatch):
+    monkeypatch.setattr(ledger_file, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(ledger_file, "PATIENCE_SECONDS", 0.5)
+    path, _ = locked
+
+    with pytest.raises(FolderUnusable, match="locked by another process"), closing(Ledger(path)) as ledger:
+        ledger.write(next(disk_stories.beginning()), durable=True)
+
+
+@pytest.mark.promise("57")
+def test_on_a_network_file_system_the_ledger_keeps_a_rollback_journal_and_says_so_once(tmp_path, labels, monkeypatch):
+    mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)  # noqa: A006  # psutil's own word
+    said = []
+    place = paths.Study(paths.make(tmp_path / "a"))
+
+    with closing(Study(experiment(), place, said.append)) as study:
+        go(study, Splits(experiment(), labels, place.splits), Instant(), Dice(), Lenient())
+
+        assert len(study.state.results) == TRIALS
+        assert not place.ledger.with_name("ledger.db-wal").exists()
+    assert len(said) == 1
+    assert "nfs4" in said[0]

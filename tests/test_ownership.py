@@ -1,0 +1,115 @@
+"""One process holds a study, whatever happens to it: nobody else begins, and its death frees the study at once."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hpsearch import paths
+from hpsearch.errors import RunningElsewhere
+from hpsearch.study import held
+
+RACES = 50
+CONTENDER = """
+import json, pathlib, sys, time
+from hpsearch import paths
+from hpsearch.errors import RunningElsewhere
+from hpsearch.study import held
+print("ready", flush=True)
+for line in sys.stdin:
+    began = time.monotonic()
+    try:
+        with held(paths.Study(pathlib.Path(line.rstrip()))):
+            print(json.dumps({"held": True, "seconds": time.monotonic() - began}), flush=True)
+            sys.stdin.readline()
+    except RunningElsewhere as refused:
+        print(json.dumps({"held": False, "seconds": time.monotonic() - began, "said": str(refused)}), flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def contenders():
+    begun = [
+        subprocess.Popen([sys.executable, "-c", CONTENDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for one in begun:
+        assert one.stdout.readline() == "ready\n"
+    yield begun
+    for one in begun:
+        one.kill()
+        one.communicate()
+
+
+def send(contender, line):
+    contender.stdin.write(f"{line}\n")
+    contender.stdin.flush()
+
+
+def answer(contender):
+    return json.loads(contender.stdout.readline())
+
+
+@pytest.mark.promise("41", "P10")
+def test_of_two_that_start_at_once_exactly_one_holds_the_study(contenders, tmp_path):
+    for number in range(RACES):
+        for one in contenders:
+            send(one, tmp_path / str(number))
+        answers = [answer(one) for one in contenders]
+        for one in contenders:
+            send(one, "next")
+
+        loser = next(one for one in answers if not one["held"])
+        assert sorted(one["held"] for one in answers) == [False, True]
+        assert loser["seconds"] < 1
+        assert "is running in" in loser["said"]
+
+
+@pytest.fixture
+def holder(contenders, tmp_path):
+    send(contenders[0], tmp_path / "a")
+    assert answer(contenders[0])["held"]
+    return contenders[0]
+
+
+@pytest.mark.promise("17", "41", "P10")
+def test_a_holder_that_is_paused_still_holds_and_is_named_by_process_and_host(holder, tmp_path):
+    holder.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+
+    with pytest.raises(RunningElsewhere) as refused, held(paths.Study(tmp_path / "a")):
+        pytest.fail("it was held twice")
+
+    assert time.monotonic() - began < 1
+    assert f"process {holder.pid}" in str(refused.value)
+    assert socket.gethostname() in str(refused.value)
+    assert refused.value.exit_code == 5
+
+
+@pytest.mark.promise("41")
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_death_of_the_holder_frees_the_study_at_once(holder, tmp_path, paused):
+    if paused:
+        holder.send_signal(signal.SIGSTOP)
+    holder.kill()
+    holder.wait()
+
+    with held(paths.Study(tmp_path / "a")):
+        said = json.loads((tmp_path / "a" / "holder.json").read_text())
+
+    assert said["pid"] == os.getpid()
+
+
+@pytest.mark.promise("P12")
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]", "7", '{"pie": 1, "host": "x"}', "\0\0"])
+def test_a_holder_whose_note_is_damaged_still_holds(holder, tmp_path, content):
+    (tmp_path / "a" / "holder.json").write_text(content)
+
+    with pytest.raises(RunningElsewhere, match="'a' is running in another process"), held(paths.Study(tmp_path / "a")):
+        pytest.fail("it was held twice")
