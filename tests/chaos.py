@@ -181,15 +181,18 @@ class Nemesis:
                 self._flip()
 
     def _victim(self, coordinator: subprocess.Popen[bytes]) -> int | None:
-        """A process below the coordinator, unless its fit was killed too often to be tried again."""
+        """A process below the coordinator, unless its fit was killed too often to be tried again.
+
+        What workers are forked from is spared as often: one that never gets to its feet ends the session.
+        """
         with suppress(psutil.Error):
-            below = [process.pid for process in psutil.Process(coordinator.pid).children(recursive=True)]
+            below = psutil.Process(coordinator.pid).children(recursive=True)
             fits = {entry["pid"]: entry["fit"] for entry in history.diary(self._arena.diary)}
-            allowed = [pid for pid in below if self._killed[fits.get(pid, "")] < MOST_KILLS_OF_A_FIT or pid not in fits]
+            roles = {one.pid: fits.get(one.pid, "root" if one.ppid() == coordinator.pid else "") for one in below}
+            allowed = [pid for pid, role in roles.items() if not role or self._killed[role] < MOST_KILLS_OF_A_FIT]
             if allowed:
                 victim = self._chance.choice(allowed)
-                if victim in fits:
-                    self._killed[fits[victim]] += 1
+                self._killed[roles[victim]] += 1
                 return victim
         return None
 

@@ -1,10 +1,15 @@
 """hpsearch's graph loop alone on one thread, one configuration after another: the rate that workers can multiply."""
 
+import os
 import sys
 import time
 from pathlib import Path
 
 from hpsearch.worker.loops import Rows, make_loop
+from hpsearch.worker.quiet import SURROUNDINGS
+
+os.environ.update(SURROUNDINGS)  # as in a worker, oneDNN and all; before TensorFlow is imported
+
 from sides import training
 from sides.job import Diary, Job
 
