@@ -36,6 +36,7 @@ from hpsearch.worker.preflight import Preflight, Sample, fly
 from hpsearch.worker.task import Task
 
 QUIET_SECONDS, DRAIN_SECONDS, TROUBLED_SECONDS = 3.0, 60.0, 5.0  # how long MLflow may take to catch up at the end
+LEAVING_SECONDS = 7.0  # the same, after the first three, where the session ends before its time
 SAMPLE_SECONDS = 600.0  # how long all sample builds may take
 LONGEST_LINE = 300
 INTERRUPTED = "interrupted; what was done is kept, and the same command goes on"
@@ -167,21 +168,21 @@ class Session:
             watcher.hear(news)
         study.listen(watcher.hear)
         outbox = _follow(study, finale.executor, made)
-        patient = True
+        patience = DRAIN_SECONDS
         try:
             reason, verdict = self._work(finale)
             study.record(SessionEnded(finished=True, reason=reason), durable=True)
         except BaseException as error:
-            patient = not isinstance(error, AtOnce)
+            patience = 0.0 if isinstance(error, AtOnce) else LEAVING_SECONDS
             with suppress(FolderUnusable, StateDamaged):  # for which the session may end just now
                 study.ledger.recover()
                 study.record(SessionEnded(finished=False, reason=_in_words(error)), durable=True)
             raise
         finally:
             watcher.close()
-            if patient:
+            if patience:
                 with suppress(FolderUnusable):  # the same
-                    self._drain(outbox)
+                    self._drain(outbox, patience)
         return verdict
 
     def _work(self, finale: Finale) -> tuple[str, Verdict]:
@@ -222,12 +223,12 @@ class Session:
             train.early_stopping, train.loop, weights, steps,
         )  # fmt: skip
 
-    def _drain(self, outbox: Outbox | None) -> None:
+    def _drain(self, outbox: Outbox | None, patience: float = DRAIN_SECONDS) -> None:
         if outbox is None:
             return
         if outbox.drain(QUIET_SECONDS):
             self._around.say("waiting for MLflow to take in the last records")
-        if waiting := outbox.close(TROUBLED_SECONDS if outbox.trouble else DRAIN_SECONDS):
+        if waiting := outbox.close(min(patience, TROUBLED_SECONDS) if outbox.trouble else patience):
             why = _first_line(outbox.trouble) or "it was too slow"
             self._around.say(
                 f"warning: MLflow has not heard the last {waiting} records: {why}\n"
