@@ -102,8 +102,8 @@ class Arena:
         return history.story(self.ledger) if self.ledger.exists() and self.ledger.stat().st_size else []
 
     def left_over(self) -> list[str]:
-        """The study's processes that have not ended within five seconds."""
-        until = time.monotonic() + 5
+        """The study's processes that have not ended within five seconds, or twenty on a machine with much to do."""
+        until = time.monotonic() + 20
         while (left := list(history.left_over(f"HISTORY={self.diary}"))) and time.monotonic() < until:
             time.sleep(0.05)
         return left

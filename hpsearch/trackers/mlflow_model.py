@@ -1,7 +1,9 @@
 """Logs a finished model to an MLflow run; it imports TensorFlow, so it is called in a fresh process."""
 
 import hashlib
+from contextlib import redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +27,27 @@ def log_model(uri: str, run_id: str, model_file: Path, trial: int, tested: str =
     if tested and hashlib.sha256(model_file.read_bytes()).hexdigest() != tested:
         message = f"{model_file}: this is not the model that was tested"
         raise StateDamaged(message)
-    import keras
     import mlflow
     import numpy as np
 
-    keras.utils.disable_interactive_logging()  # MLflow tries the model, and Keras would draw a bar on the terminal
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment(experiment_id=own.get_run(run_id).info.experiment_id)  # else the model goes to experiment 0
     model = read_model(model_file)
     shape = (1, *model.input_shape[1:])
     example = np.linspace(0, 1, int(np.prod(shape)), dtype="float32").reshape(shape)
     signature = mlflow.models.infer_signature(example, model.predict(example, verbose=0))
-    info = mlflow.models.Model.log(
-        artifact_path=None,  # its old name is still asked for
-        name="model",
-        flavor=mlflow.tensorflow,
-        model=model,
-        run_id=run_id,
-        signature=signature,
-        input_example=example,
-        pip_requirements=_requirements(),
-        tags={"hpsearch.trial": trial},
-    )
+    with redirect_stdout(StringIO()):  # MLflow tries the model in a thread, and Keras would draw a bar on the terminal
+        info = mlflow.models.Model.log(
+            artifact_path=None,  # its old name is still asked for
+            name="model",
+            flavor=mlflow.tensorflow,
+            model=model,
+            run_id=run_id,
+            signature=signature,
+            input_example=example,
+            pip_requirements=_requirements(),
+            tags={"hpsearch.trial": trial},
+        )
     return str(info.model_uri)
 
 

@@ -7,6 +7,7 @@ line an event, and knows nothing of the ledger.
 
 import json
 import os
+import signal
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from hpsearch.space import Parameter
 from hpsearch.trial import Built
-from hpsearch.worker import checkpoint, fit, hand, place, wire  # noqa: F401  imported here, they are forked with
+from hpsearch.worker import checkpoint, fit, hand, orphans, place, wire  # noqa: F401  imported here, they are forked with
 from hpsearch.worker.tether import die_with_parent, settle
 
 SPACE = (
@@ -26,7 +27,9 @@ SPACE = (
 EPOCH_SECONDS = float(os.environ.get("FAKE_EPOCH_SECONDS", "0.01"))
 
 settle()
-die_with_parent()
+orphans.adopt()
+orphans.end_all_if_terminated()
+die_with_parent(signal.SIGTERM)
 
 
 def note(what: str, attempt: Any, **more: Any) -> None:
