@@ -5,7 +5,7 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.toml
 
-.PHONY: run test fuzz check format lock clean bench twins soak peers bench-peers
+.PHONY: run test long fuzz check format lock clean bench twins soak peers bench-peers
 
 run: .venv/run.stamp
 	$(BIN)/hpsearch run $(EXPERIMENT)
@@ -30,6 +30,10 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/loops.py
+
+# The tests that take too long for every run.
+long: .venv/dev.stamp
+	$(BIN)/pytest -m long
 
 # Studies under random kills until so many have passed: make soak KILLS=2000
 KILLS ?= 200

@@ -51,6 +51,7 @@ def test_workers_killed_at_each_place_of_their_way_are_replaced(tmp_path, undist
     assert sorted(file.name for file in (tmp_path / "counts").iterdir()) == sorted(WORKER)
 
 
+@pytest.mark.long
 @pytest.mark.promise("6", "P6")
 def test_runs_that_a_killed_coordinator_left_open_in_mlflow_are_closed_by_the_next(tmp_path, undisturbed):
     places = (

@@ -321,6 +321,7 @@ def test_the_ui_serves_the_runs_to_this_machine_only_and_leaves_no_process(proje
 
 @pytest.mark.promise("56", "P9")
 @pytest.mark.promise("13")
+@pytest.mark.long
 def test_sixteen_writers_and_a_polled_ui_share_a_fresh_store_and_a_killed_ui_leaves_nothing(tmp_path):
     import psutil
 

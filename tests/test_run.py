@@ -266,7 +266,7 @@ def test_folds_and_repeats_and_a_searched_batch_size_go_all_the_way(project):
     assert json.loads(hpsearch(project, "best", "digits", "--json").stdout)["test_rows"] > 300
 
 
-@pytest.mark.parametrize("tuner", ["keras-tuner.random", "optuna.tpe"])
+@pytest.mark.parametrize("tuner", [pytest.param("keras-tuner.random", marks=pytest.mark.long), "optuna.tpe"])
 def test_one_worker_and_one_seed_give_the_same_study_twice(project, tuner):
     words = [
         "--set",
