@@ -139,6 +139,7 @@ def test_the_same_command_after_the_end_even_for_fewer_trials_says_it_is_complet
     assert len(trials(project)) == 2
 
 
+@pytest.mark.long
 @pytest.mark.promise("14", "P15")
 def test_a_study_stopped_by_ctrl_c_goes_on_with_the_same_command(project):
     words = ["run", "experiments/digits.toml", "--set", "train.epochs=40", "--set", "search.trials=6"]
@@ -161,6 +162,7 @@ def test_a_study_stopped_by_ctrl_c_goes_on_with_the_same_command(project):
     assert set(mlflow_states(project)) == {"FINISHED"}
 
 
+@pytest.mark.long
 def test_a_study_killed_outright_goes_on_to_where_an_undisturbed_one_ends(project):
     words = ["--set", "train.epochs=30", "--set", "workers.count=1", "--set", "final.seeds=1"]
     process = subprocess.Popen(
@@ -266,7 +268,8 @@ def test_folds_and_repeats_and_a_searched_batch_size_go_all_the_way(project):
     assert json.loads(hpsearch(project, "best", "digits", "--json").stdout)["test_rows"] > 300
 
 
-@pytest.mark.parametrize("tuner", [pytest.param("keras-tuner.random", marks=pytest.mark.long), "optuna.tpe"])
+@pytest.mark.long
+@pytest.mark.parametrize("tuner", ["keras-tuner.random", "optuna.tpe"])
 def test_one_worker_and_one_seed_give_the_same_study_twice(project, tuner):
     words = [
         "--set",
