@@ -239,6 +239,7 @@ def test_changed_code_is_refused_and_a_changed_comment_is_not(project):
     assert "the code of the search space" in refused.stderr
 
 
+@pytest.mark.long
 def test_fresh_begins_anew_and_keeps_the_old_study(project):
     run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
 
