@@ -3,8 +3,8 @@
 python benchmarks/memory.py --trials 500
 
 Trains short trials of the quickstart experiment (one epoch each) through the real program. Four times a second the
-memory that a process has for itself (unique set size) is read of the coordinator, of the process that workers are
-forked from, and of the workers; reported are their medians over blocks of trials.
+memory that a process has for itself (unique set size) is read of the coordinator, of the processes that workers are
+forked from and that MLflow is told from, and of the workers; reported are their medians over blocks of trials.
 """
 
 import argparse
@@ -30,7 +30,9 @@ from hpsearch.trial import TrialResult
 
 MIB = 2**20
 GLANCE_SECONDS = 0.25
-COORDINATOR, FORKED_FROM, WORKERS = KINDS = ("coordinator", "what workers are forked from", "a worker")
+COORDINATOR, FORKED_FROM, MLFLOW, WORKERS = KINDS = (
+    "coordinator", "what workers are forked from", "what tells MLflow", "a worker",
+)  # fmt: skip
 SOONEST = 1.0  # seconds; a worker younger than that has not yet touched what it will
 
 
@@ -80,9 +82,12 @@ def _glance(coordinator: psutil.Process) -> Iterator[Sample]:
         yield Sample(now, COORDINATOR, coordinator.memory_full_info().uss / MIB)
     for process in coordinator.children(recursive=True):
         with suppress(psutil.Error):
-            if now - process.create_time() < SOONEST or "resource_tracker" in " ".join(process.cmdline()):
+            words = " ".join(process.cmdline())
+            if now - process.create_time() < SOONEST or "resource_tracker" in words:
                 continue
-            kind = FORKED_FROM if process.ppid() == coordinator.pid else WORKERS
+            kind = WORKERS
+            if process.ppid() == coordinator.pid:
+                kind = FORKED_FROM if "forkserver" in words else MLFLOW
             yield Sample(now, kind, process.memory_full_info().uss / MIB)
 
 
