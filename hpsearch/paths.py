@@ -69,6 +69,11 @@ class Study:
         return self.folder / "fits"
 
     @property
+    def predictions(self) -> Path:
+        """What each judged model read on the test split: FIT.npz, see worker/judging.py."""
+        return self.folder / "predictions"
+
+    @property
     def best(self) -> Path:
         """The winner: model, classification report, pictures."""
         return self.folder / "best"

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from statistics import fmean
+from typing import Any, Literal
 
 from hpsearch.space import Parameter, Value
 from hpsearch.trial import Attempt, AttemptEnd, Built, Measure, Trial, TrialResult
@@ -70,11 +71,40 @@ class TestOpened:
 
 @dataclass(frozen=True)
 class Finalist:
-    """A configuration trained again on fresh seeds: its validation scores and test accuracies, seed by seed."""
+    """A configuration trained again on fresh seeds: its validation scores and test accuracies, seed by seed.
+
+    `median_fit` names the fit that stands for it where one model is wanted; "" when none of its models was judged.
+    """
 
     trial: int
     scores: tuple[float, ...]
     test_accuracies: tuple[float, ...]
+    median_fit: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The winner beside another finalist on the test split.
+
+    The counts and `p` (exact McNemar test) compare two models, the median seed's of each: images that only one of
+    them reads right. `difference` and `interval` compare the two configurations: how much more accurate the winner
+    is, over all seeds of each, and between which bounds; the bounds of all comparisons hold together 95 times in 100.
+    """
+
+    trial: int
+    only_winner_right: int
+    only_other_right: int
+    p: float
+    difference: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class TestLooked:
+    """Models beside those of the finals were shown the test split (SHA-256 of each model file, by fit name)."""
+
+    models: Mapping[str, str]
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +112,14 @@ class Verdict:
     """What the finals found: the winner, its exported model, and what the one look at the test split showed.
 
     `report` is scikit-learn's classification report as plain data (precision, recall, f1-score, support
-    for every class, and averages); `confusion` counts true classes in rows, predicted ones in columns.
+    for every class, and averages); `confusion` counts true classes in rows, predicted ones in columns; both, and
+    `test_accuracy`, are of the one exported model. What the chosen configuration is expected to reach on new images,
+    trained under a new seed, is `accuracy`, and `interval` holds it 95 times in 100. Where only one model was judged
+    (with folds) `interval_of` is "model": the interval then says nothing of other seeds.
+    `ties` are the finalists that the data do not tell apart from the winner.
+    `optimism` is how much better the winner scored in the search than, on average, in the finals;
+    `bootstrap_optimism` how much of the best score of all trials was luck, by bootstrap over the trials.
+    Both are in the units of the objective, and positive when the search was too hopeful.
     """
 
     winner: int
@@ -93,6 +130,18 @@ class Verdict:
     report: Mapping[str, Any]
     confusion: tuple[tuple[int, ...], ...]
     class_names: tuple[str, ...]
+    interval: tuple[float, float] | None = None
+    interval_of: Literal["configuration", "model"] = "configuration"
+    comparisons: tuple[Comparison, ...] = ()
+    ties: tuple[int, ...] = ()
+    optimism: float | None = None
+    bootstrap_optimism: float | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """The winner's mean test accuracy over its judged models: one a seed, or just the exported one."""
+        judged = next((one.test_accuracies for one in self.finalists if one.trial == self.winner), ())
+        return fmean(judged) if judged else self.test_accuracy
 
 
 @dataclass(frozen=True)
@@ -115,6 +164,7 @@ Body = (
     | TrialResult
     | FinalistsChosen
     | TestOpened
+    | TestLooked
     | Verdict
     | SessionEnded
 )

@@ -1,5 +1,6 @@
 """What the records of a ledger add up to: every trial, its fits, and how far the study is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hpsearch.records import (
@@ -11,6 +12,7 @@ from hpsearch.records import (
     SessionBegan,
     SessionEnded,
     SpaceFound,
+    TestLooked,
     TestOpened,
     Verdict,
 )
@@ -56,6 +58,7 @@ class State:
     finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
     opened: TestOpened | None = None
     openings: int = 0
+    judged: dict[str, str] = field(default_factory=dict)  # every model the test split was shown to, by SHA-256
     verdict: Verdict | None = None
     ended: SessionEnded | None = None
     searched: float = 0.0
@@ -131,10 +134,17 @@ class State:
                 self.finalists = trials
             case TestOpened():
                 self.opened, self.openings = body, self.openings + 1
+                self._look(body.models)
+            case TestLooked(models):
+                self._look(models)
             case Verdict():
                 self.verdict = body
             case SessionEnded():
                 self.ended = body
+
+    def _look(self, models: Mapping[str, str]) -> None:
+        """A model that is judged again counts once."""
+        self.judged |= {digest: name for name, digest in models.items()}
 
     def taken_up(self) -> list[Course]:
         """The trials to go on with, by number: those without a result, and those that only ran out of time."""
