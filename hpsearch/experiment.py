@@ -181,6 +181,8 @@ class Final(Section):
     """How many of the best trials are trained again."""
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
     """On how many fresh seeds."""
+    refit: Literal["all"] | None = None
+    """"all": train the exported model anew, on the validation rows too; its figure cannot be compared with others."""
 
 
 class Workers(Section):

@@ -6,20 +6,20 @@ from itertools import product
 from pathlib import Path
 from statistics import fmean, median_low
 
-from hpsearch import winner
+from hpsearch.conclusions import Standing
 from hpsearch.crew import Crew
 from hpsearch.errors import Interrupted, NothingCompleted
 from hpsearch.leaving import Leave
 from hpsearch.narrowing import narrow
+from hpsearch.opening import Opening
 from hpsearch.orders import Question
 from hpsearch.protocols import Executor, Prepared
-from hpsearch.records import Answered, Finalist, FinalistsChosen, TestOpened, Verdict
+from hpsearch.records import Answered, FinalistsChosen, Verdict
 from hpsearch.search import PATIENCE_SECONDS, candidates
 from hpsearch.seeds import derive
 from hpsearch.study import Study
 from hpsearch.trial import Fit
 from hpsearch.worker.fit import model_file
-from hpsearch.worker.judging import Judgement, judge
 
 
 @dataclass
@@ -39,9 +39,8 @@ class Finale:
             return self.study.state.verdict
         self._make(self._final_fits(self._finalists()))
         ranking = self._ranking()
-        models = self._models(ranking)
-        judgements = self._open_test(models)
-        verdict = self._verdict(ranking, models, judgements)
+        opening = Opening(self.study, self.executor, self.data, self.root)
+        verdict = opening.verdict(ranking, opening.judge(self._models(ranking)))
         self.study.record(verdict, durable=True)
         return verdict
 
@@ -86,80 +85,49 @@ class Finale:
         self.study.record(Answered(question.attempt.fit.trial, parameter, parameter.default))
         self.crew.answer(question.attempt, parameter.default)
 
-    def _ranking(self) -> list[tuple[int, list[float]]]:
+    def _ranking(self) -> list[Standing]:
         """The finalists that came through, best mean validation score first, each with a score a seed."""
-        folds = self.study.experiment.data.folds or 1
-        ranking = []
-        for trial in self.study.state.finalists:
-            ends = [
-                (fit, end) for fit, end in self.study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")
-            ]
-            by_seed = [[end.score for fit, end in ends if fit.repeat == seed] for seed in self._seeds()]
-            whole = [[score for score in scores if score is not None] for scores in by_seed]
-            if means := [fmean(scores) for scores in whole if len(scores) == folds]:
-                ranking.append((trial, means))
-        if not ranking:
+        standings = [standing for trial in self.study.state.finalists if (standing := self._standing(trial)).scores]
+        if not standings:
             name = self.study.experiment.name
             message = f"every finalist failed when it was trained again\n  see why with: hpsearch show {name}"
             raise NothingCompleted(message)
         objective = self.study.experiment.objective
-        return sorted(ranking, key=lambda entry: objective.key(fmean(entry[1])))
+        return sorted(standings, key=lambda standing: objective.key(fmean(standing.scores)))
+
+    def _standing(self, trial: int) -> Standing:
+        folds = self.study.experiment.data.folds or 1
+        ends = [(fit, end) for fit, end in self.study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")]
+        scores = {(fit.repeat, fit.fold): end.score for fit, end in ends if end.score is not None}
+        by_seed = [[score for (repeat, _), score in scores.items() if repeat == seed] for seed in self._seeds()]
+        return Standing(trial, tuple(fmean(whole) for whole in by_seed if len(whole) == folds), scores)
 
     def _seeds(self) -> range:
         return range(self.study.experiment.final.seeds)
 
-    def _models(self, ranking: list[tuple[int, list[float]]]) -> dict[Fit, Path]:
+    def _models(self, ranking: list[Standing]) -> dict[Fit, Path]:
         """The models that the test split will judge: those it was opened for, if it was opened before."""
+        winner, final = ranking[0].trial, self.study.experiment.final
+        through = {standing.trial for standing in ranking}
+        fits = [fit for fit in self.study.state.finals if fit.kind == "final" and fit.trial in through]
         if self.study.experiment.data.folds:
-            fit = self._whole_fit(ranking[0][0])
-            self._make(iter([(fit, self._median_best_epoch(fit.trial))]))
-            fits = [fit]
-        else:
-            fits = [fit for fit in self.study.state.finals if fit.kind == "final" and fit.trial in dict(ranking)]
+            fits = self._whole_fits(winner, self._seeds())
+        elif final.refit:
+            fits += self._whole_fits(winner, range(1))
         if opened := self.study.state.opened:
             fits = [fit for fit in fits if fit.name in opened.models]
-        if not any(fit.trial == ranking[0][0] and fit in self.study.state.finals for fit in fits):
-            message = f"trial {ranking[0][0]} won, but training its model failed; run the experiment again to retry"
+        if not any(fit.trial == winner for fit in fits):
+            message = f"trial {winner} won, but training its model failed; run the experiment again to retry"
             raise NothingCompleted(message)
-        return {fit: model_file(self.study.paths.fits, fit) for fit in fits}
+        return {fit: model_file(self.study.paths.fits, fit) for fit in sorted(fits, key=lambda fit: fit.name)}
 
-    def _whole_fit(self, trial: int) -> Fit:
-        return Fit(trial, self._seed("whole", trial), "whole")
+    def _whole_fits(self, trial: int, seeds: range) -> list[Fit]:
+        """Train a configuration on all training rows, for the median of its best epochs; those that came through."""
+        epochs = self._median_best_epoch(trial)
+        fits = [Fit(trial, self._seed("whole", trial, *([seed] if seed else [])), "whole", 0, seed) for seed in seeds]
+        self._make(iter([(fit, epochs) for fit in fits]))
+        return [fit for fit in fits if fit in self.study.state.finals]
 
     def _median_best_epoch(self, trial: int) -> int:
-        ends = [end for fit, end in self.study.state.finals.items() if fit.trial == trial]
+        ends = [end for fit, end in self.study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")]
         return median_low([end.best_epoch for end in ends if end.best_epoch])
-
-    def _open_test(self, models: dict[Fit, Path]) -> dict[Fit, Judgement]:
-        if opened := self.study.state.opened:
-            digests = opened.models
-        else:
-            digests = {fit.name: winner.digest(file) for fit, file in models.items()}
-            self.study.record(TestOpened(digests), durable=True)
-        for fit, file in models.items():
-            winner.verify(file, digests[fit.name])
-        build = self.study.experiment.model.build
-        files = list(models.values())
-        judged = self.executor.call(judge, self.root, build, self.data.folder, files, self.data.class_names)
-        return dict(zip(models, judged, strict=True))
-
-    def _verdict(
-        self, ranking: list[tuple[int, list[float]]], models: dict[Fit, Path], judgements: dict[Fit, Judgement]
-    ) -> Verdict:
-        best = ranking[0][0]
-        exported = self._median_fit([fit for fit in models if fit.trial == best])
-        finalists = tuple(
-            Finalist(trial, tuple(scores), tuple(judgements[fit].accuracy for fit in models if fit.trial == trial))
-            for trial, scores in ranking
-        )
-        judgement = judgements[exported]
-        return Verdict(
-            best, exported.name, finalists, self.data.test_rows, judgement.accuracy,
-            judgement.report, judgement.confusion, self.data.class_names,
-        )  # fmt: skip
-
-    def _median_fit(self, fits: list[Fit]) -> Fit:
-        """The fit with the winner's median validation score: neither its luckiest nor its unluckiest seed."""
-        objective = self.study.experiment.objective
-        ordered = sorted(fits, key=lambda fit: (objective.key(self.study.state.finals[fit].score), fit.repeat))
-        return ordered[(len(ordered) - 1) // 2]

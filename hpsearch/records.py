@@ -114,12 +114,14 @@ class Verdict:
     `report` is scikit-learn's classification report as plain data (precision, recall, f1-score, support
     for every class, and averages); `confusion` counts true classes in rows, predicted ones in columns; both, and
     `test_accuracy`, are of the one exported model. What the chosen configuration is expected to reach on new images,
-    trained under a new seed, is `accuracy`, and `interval` holds it 95 times in 100. Where only one model was judged
-    (with folds) `interval_of` is "model": the interval then says nothing of other seeds.
+    trained under a new seed, is `accuracy`, and `interval` holds it 95 times in 100. Where only one of its models was
+    judged `interval_of` is "model": the interval then says nothing of other seeds.
     `ties` are the finalists that the data do not tell apart from the winner.
-    `optimism` is how much better the winner scored in the search than, on average, in the finals;
+    `optimism` is how much better the search's best trial scored there than, on average, in the finals;
     `bootstrap_optimism` how much of the best score of all trials was luck, by bootstrap over the trials.
     Both are in the units of the objective, and positive when the search was too hopeful.
+    `refit` says that the exported model was trained on the validation rows too (`final.refit`): its test accuracy
+    stands beside no validation score, and may be compared with no other model's here.
     """
 
     winner: int
@@ -136,6 +138,7 @@ class Verdict:
     ties: tuple[int, ...] = ()
     optimism: float | None = None
     bootstrap_optimism: float | None = None
+    refit: bool = False
 
     @property
     def accuracy(self) -> float:

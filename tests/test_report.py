@@ -77,7 +77,11 @@ def test_the_terminal_shows_the_winner_and_what_failed():
 
     show(gather(asked_story()), Console(file=out, width=100))
 
-    assert "winner: trial 0, test accuracy 0.8100 on 100 rows" in out.getvalue()
+    text = " ".join(out.getvalue().split())
+    assert "winner: trial 0, test accuracy 0.8000 over 2 seeds (95 % interval 0.7100 to 0.8700)" in text
+    assert "a tie with trial 1: nothing here says which is better" in text
+    assert "0.0100 better than its configuration's mean over fresh seeds; 0.0200 of luck was to be expected" in text
+    assert "this test split has judged 1 model" in text
     assert "ValueError: too deep" in out.getvalue()
 
 

@@ -109,6 +109,7 @@ def best(*, study: str, as_json: bool) -> None:
     """Show the winner of STUDY: its values, its test figures class by class, and where its model is."""
     from hpsearch.cli.output import print_json, say
     from hpsearch.errors import NothingCompleted
+    from hpsearch.trackers.verdict_words import sentences
     from hpsearch.winner import MODEL, table
 
     state = _state(study)
@@ -118,7 +119,9 @@ def best(*, study: str, as_json: bool) -> None:
     values = state.courses[state.verdict.winner].values
     model = _project().study(study).best / MODEL
     if as_json:
-        print_json({"values": values, "model": str(model), **asdict(state.verdict)})
+        sure = {"accuracy": state.verdict.accuracy, "judged": len(state.judged), "openings": state.openings}
+        print_json({"values": values, "model": str(model), **sure, **asdict(state.verdict)})
         return
     chosen = "\n".join(f"  {name} = {value}" for name, value in sorted(values.items()))
-    say(f"trial {state.verdict.winner} of {study}\n\n{chosen}\n\n{table(state.verdict)}\nmodel: {model}")
+    told = "\n".join(sentences(state.verdict, len(state.judged), state.openings))
+    say(f"trial {state.verdict.winner} of {study}\n\n{chosen}\n\n{table(state.verdict)}\n{told}\nmodel: {model}")

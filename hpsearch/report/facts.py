@@ -35,7 +35,7 @@ class TrialFacts:
 class Facts:
     """A whole study; `trials` come best first, those without a score last. Times in seconds.
 
-    `pruning` is None where the study has no pruner.
+    `pruning` is None where the study has no pruner; `judged` counts the models that the test split was shown to.
     """
 
     name: str = ""
@@ -49,6 +49,7 @@ class Facts:
     finalists: tuple[int, ...] = ()
     verdict: Verdict | None = None
     openings: int = 0
+    judged: int = 0
     searched: float = 0.0
     sessions: int = 0
     finished: bool = False
@@ -102,7 +103,7 @@ def gather(story: Iterable[News]) -> Facts:
             case SessionEnded(finished, reason):
                 facts.finished, facts.reason = finished, reason
     facts.verdict, facts.searched, facts.openings = state.verdict, state.searched, state.openings
-    facts.pruning = sparing.spared()
+    facts.pruning, facts.judged = sparing.spared(), len(state.judged)
     _add_trials(facts, state, curves)
     return facts
 

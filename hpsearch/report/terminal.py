@@ -4,7 +4,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from hpsearch.report.facts import Facts, TrialFacts
-from hpsearch.trackers import words
+from hpsearch.trackers import verdict_words, words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,10 +63,7 @@ def _finals(facts: Facts) -> list[str]:
             f"{star} finalist {finalist.trial}: {metric} {words.score(fmean(finalist.scores))} "
             f"over {words.count(len(finalist.scores), 'seed')}{tested}"
         )
-    tested = f"test accuracy {words.score(verdict.test_accuracy)} on {verdict.test_rows} rows"
-    lines.append(f"winner: trial {verdict.winner}, {tested} that the search never saw")
-    if facts.openings > 1:
-        lines.append(f"the test split was opened {facts.openings} times: later trials were chosen in its light")
+    lines += verdict_words.sentences(verdict, facts.judged, facts.openings)
     return lines
 
 

@@ -39,7 +39,8 @@ class Trials:
         if fit.kind == "final":
             key, name = f"final {fit.trial} {fit.repeat}", f"trial {fit.trial} · final seed {fit.repeat}"
         elif fit.kind == "whole":
-            key, name = f"whole {fit.trial}", f"trial {fit.trial} · on all training rows"
+            again = f" {fit.repeat}" if fit.repeat else ""  # the first's key is that of studies with one alone
+            key, name = f"whole {fit.trial}{again}", f"trial {fit.trial} · all training rows, seed {fit.repeat}"
         study = self._runs.find(STUDY)
         parent = {"mlflow.parentRunId": study.id} if study else {}
         tags = {"hpsearch.study": self._experiment.name, "hpsearch.trial": str(fit.trial), "hpsearch.kind": fit.kind}

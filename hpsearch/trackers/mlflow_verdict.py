@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from hpsearch.records import Verdict
-from hpsearch.trackers import words
+from hpsearch.trackers import verdict_words, words
 from hpsearch.trackers.mlflow_runs import Run
 from hpsearch.trackers.pictures import draw_confusion, draw_curves
 
@@ -18,7 +18,9 @@ COLUMNS = ("precision", "recall", "f1-score", "support")
 
 def figures(verdict: Verdict) -> dict[str, float]:
     """The winner's figures on the test split, named as metrics: test_accuracy, test_f1_macro and so on."""
-    found = {"test_accuracy": verdict.test_accuracy}
+    found = {"test_accuracy": verdict.test_accuracy, "test_accuracy_expected": verdict.accuracy}
+    if verdict.interval:
+        found["test_accuracy_low"], found["test_accuracy_high"] = verdict.interval
     for average, short in AVERAGES.items():
         for column in COLUMNS[:3]:
             if average in verdict.report:
@@ -78,7 +80,9 @@ def note(
     return "\n".join(
         [
             f"**{study}**: trial {verdict.winner} won.",
-            f"Test accuracy: **{verdict.test_accuracy:.4f}** on {verdict.test_rows} rows that the search never saw.",
+            f"Test accuracy: **{verdict_words.accuracy(verdict)}**",
+            f"on {verdict.test_rows} rows that the search never saw.",
+            *(f"\n{said}" for said in (verdict_words.tie(verdict), verdict_words.luck(verdict)) if said),
             "",
             f"Trials: {ended}. Best score in the search: {best}.",
             *(["", f"Pruning: {pruning}."] if pruning else []),

@@ -5,7 +5,7 @@ from typing import TextIO
 
 from hpsearch.objective import Objective
 from hpsearch.records import Answered, FinalistsChosen, News, SpaceFound, TestOpened, Verdict
-from hpsearch.trackers import words
+from hpsearch.trackers import verdict_words, words
 from hpsearch.trial import AttemptEnd, TrialResult
 
 
@@ -59,17 +59,17 @@ class PlainLines:
     def _final_ended(self, end: AttemptEnd) -> None:
         fit = end.attempt.fit
         how = words.failure(end.failure) if end.failure else words.score(end.score)
-        where = "on all rows" if fit.kind == "whole" else f"seed {fit.repeat}"
+        where = "all rows" if fit.kind == "whole" else f"seed {fit.repeat}"
         self._say(f"final {fit.trial:>4}  {where:<9}  {how:>9}  {'':<9}  {words.span(end.seconds):>9}")
 
     def _verdict(self, verdict: Verdict) -> None:
         winner = next(finalist for finalist in verdict.finalists if finalist.trial == verdict.winner)
         mean = words.score(fmean(winner.scores)) if winner.scores else "–"
         seeds = words.count(len(winner.scores), "seed")
-        self._say(
-            f"winner: trial {verdict.winner}, {self._objective.metric} {mean} over {seeds}, "
-            f"test accuracy {words.score(verdict.test_accuracy)} on {verdict.test_rows} rows"
-        )
+        self._say(f"finals: trial {verdict.winner} leads with {self._objective.metric} {mean} over {seeds}")
+        self._say(verdict_words.winner(verdict))
+        if verdict.ties:
+            self._say(verdict_words.tie(verdict))
 
     def _say(self, line: str) -> None:
         if not self._silent:

@@ -1,0 +1,121 @@
+"""Draws from the finals how sure the verdict is: the interval, who ties with the winner, what was luck."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from hpsearch.objective import Objective
+from hpsearch.records import Comparison
+from hpsearch.seeds import derive
+from hpsearch.trial import Fit, TrialResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Interval = tuple[float, float]
+TWO = 2  # of what varies there must be, so that anything can be said of how much
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A finalist that came through: its score for each seed, and which test images its judged models read rightly.
+
+    `by_fold` has the score of each fold (by repeat and fold) in a study with folds. `rights` (bool, one a test image)
+    stand by fit, in the order of the seeds; `median` is the fit that stands for all.
+    """
+
+    trial: int
+    scores: tuple[float, ...]
+    by_fold: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    rights: Mapping[Fit, "NDArray[np.bool_]"] = field(default_factory=dict)
+    median: Fit | None = None
+
+    @property
+    def seeds(self) -> "NDArray[np.bool_]":
+        """All rights together: images × seeds."""
+        import numpy as np
+
+        return np.stack(list(self.rights.values()), axis=1)
+
+
+def interval(standings: Sequence[Standing]) -> "Interval":
+    """Where the winner's expected accuracy lies; of its one model's accuracy where only one was judged."""
+    from hpsearch import statistics
+
+    winner = standings[0]
+    if len(winner.rights) < TWO:
+        right = winner.seeds[:, 0]
+        return statistics.accuracy_of_one(int(right.sum()), len(right))
+    others = [other.seeds for other in standings[1:] if len(other.rights) >= TWO]
+    return statistics.expected_accuracy(winner.seeds, others)
+
+
+def comparisons(standings: Sequence[Standing]) -> tuple[Comparison, ...]:
+    """The winner beside each other finalist whose models were judged, too."""
+    winner, *others = standings
+    pairs = len(list(combinations(standings, 2)))
+    return tuple(_compare(winner, other, pairs) for other in others if other.median and winner.median)
+
+
+def _compare(winner: Standing, other: Standing, pairs: int) -> Comparison:
+    from hpsearch import statistics
+
+    ours, theirs = (one.rights[one.median] for one in (winner, other) if one.median)
+    only_winner, only_other = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    told = Comparison(other.trial, only_winner, only_other, statistics.mcnemar(only_winner, only_other))
+    if min(len(winner.rights), len(other.rights)) < TWO:
+        return told
+    gap, bounds = statistics.difference(winner.seeds, other.seeds, pairs)
+    return Comparison(told.trial, told.only_winner_right, told.only_other_right, told.p, gap, bounds)
+
+
+def ties(standings: Sequence[Standing], compared: Sequence[Comparison], folds: int | None) -> tuple[int, ...]:
+    """The finalists that the data do not tell apart from the winner.
+
+    They are told apart by the test split over all seeds; by the validation scores of the same folds where only the
+    winner was judged; by the two median models where there is but one seed.
+    """
+    from hpsearch import statistics
+
+    winner, *others = standings
+    pairs = len(list(combinations(standings, 2)))
+    if not folds:
+        alike = {one.trial for one in compared if _holds_nought(one.interval, one.p, pairs)}
+        return tuple(other.trial for other in others if other.trial in alike)
+    tied = []
+    for other in others:
+        shared = [place for place in winner.by_fold if place in other.by_fold]
+        gaps = [winner.by_fold[place] - other.by_fold[place] for place in shared]
+        _, (low, high) = statistics.fold_difference(gaps, folds, pairs)
+        tied += [other.trial] if low <= 0 <= high else []
+    return tuple(tied)
+
+
+def _holds_nought(bounds: "Interval | None", p: float, pairs: int) -> bool:
+    from hpsearch.statistics import OUTSIDE
+
+    return bounds[0] <= 0 <= bounds[1] if bounds else p * pairs >= OUTSIDE
+
+
+def optimism(objective: Objective, leader: TrialResult, standings: Sequence[Standing]) -> float | None:
+    """How much better the search's best trial scored there than on average in the finals, if it came through them."""
+    scores = next((one.scores for one in standings if one.trial == leader.trial.number), ())
+    if leader.score is None or not scores:
+        return None
+    return objective.sign * (leader.score - fmean(scores))
+
+
+def luck(
+    objective: Objective, searched: Sequence[TrialResult], standings: Sequence[Standing], seed: int
+) -> float | None:
+    """How much of the best score of all trials was luck, by bootstrap; None where no finalist has two seeds."""
+    from hpsearch import statistics
+
+    deviation = statistics.pooled_deviation([standing.scores for standing in standings])
+    if deviation is None:
+        return None
+    scores = [objective.sign * result.score for result in searched if result.score is not None]
+    return statistics.luck_of_the_best(scores, deviation, derive(seed, "luck"))

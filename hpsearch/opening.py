@@ -1,0 +1,102 @@
+"""Opens the test split, once, for the models of the finals, and draws up the verdict from what they read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hpsearch import conclusions, winner
+from hpsearch.conclusions import Standing
+from hpsearch.predictions import Predictions, keep
+from hpsearch.protocols import Executor, Prepared
+from hpsearch.records import Finalist, TestOpened, Verdict
+from hpsearch.search import candidates
+from hpsearch.study import Study
+from hpsearch.trial import Fit
+from hpsearch.worker.judging import Judgement, judge
+
+
+@dataclass
+class Opening:
+    """The one look of a study's finals at its test split."""
+
+    study: Study
+    executor: Executor
+    data: Prepared
+    root: Path
+
+    def judge(self, models: Mapping[Fit, Path]) -> dict[Fit, Judgement]:
+        """Judge these model files; their digests are in the ledger before, what they read is kept before the verdict.
+
+        Raise StateDamaged when one is not what the test split was opened for.
+        """
+        if opened := self.study.state.opened:
+            digests = opened.models
+        else:
+            digests = {fit.name: winner.digest(file) for fit, file in models.items()}
+            self.study.record(TestOpened(digests), durable=True)
+        for fit, file in models.items():
+            winner.verify(file, digests[fit.name])
+        build, files = self.study.experiment.model.build, list(models.values())
+        judged = self.executor.call(judge, self.root, build, self.data.folder, files, self.data.class_names)
+        judgements = dict(zip(models, judged, strict=True))
+        for fit, judgement in judgements.items():
+            read = Predictions(judgement.predicted, judgement.confidence, self.data.digest)
+            keep(self.study.paths.predictions / f"{fit.name}.npz", read)
+        return judgements
+
+    def verdict(self, ranking: Sequence[Standing], judgements: Mapping[Fit, Judgement]) -> Verdict:
+        """The verdict on finalists, best first, of whom the first has a judged model."""
+        standings = [self._judged(standing, judgements) for standing in ranking]
+        exported, refit = self._exported(standings[0], judgements)
+        shown = judgements[exported]
+        bare = Verdict(
+            exported.trial, exported.name, tuple(_finalist(one, judgements) for one in standings),
+            self.data.test_rows, shown.accuracy, shown.report, shown.confusion, self.data.class_names,
+        )  # fmt: skip
+        return replace(self._with_surety(bare, standings), refit=refit)
+
+    def _judged(self, standing: Standing, judgements: Mapping[Fit, Judgement]) -> Standing:
+        import numpy as np
+
+        labels = np.load(self.data.folder / "test" / "labels.npy")
+        kind = "whole" if self.study.experiment.data.folds else "final"
+        rights = {
+            fit: judged.predicted == labels
+            for fit, judged in judgements.items()
+            if (fit.trial, fit.kind) == (standing.trial, kind)
+        }
+        return replace(standing, rights=rights, median=self._median_fit(list(rights)) if rights else None)
+
+    def _exported(self, standing: Standing, judgements: Mapping[Fit, Judgement]) -> tuple[Fit, bool]:
+        """The winner's median model; the one trained on validation rows too, if that was asked for."""
+        again = [fit for fit in judgements if fit.kind == "whole" and fit not in standing.rights]
+        return (again[0], True) if again else (self._median_fit(list(standing.rights)), False)
+
+    def _median_fit(self, fits: list[Fit]) -> Fit:
+        """The fit with the median validation score: neither the luckiest nor the unluckiest seed.
+
+        Those on all training rows have no such score: there the first seed stands for all.
+        """
+        if fits[0].kind == "whole":
+            return min(fits, key=lambda fit: fit.repeat)
+        objective = self.study.experiment.objective
+        ordered = sorted(fits, key=lambda fit: (objective.key(self.study.state.finals[fit].score), fit.repeat))
+        return ordered[(len(ordered) - 1) // 2]
+
+    def _with_surety(self, verdict: Verdict, standings: Sequence[Standing]) -> Verdict:
+        objective, searched = self.study.experiment.objective, candidates(self.study)
+        compared = conclusions.comparisons(standings)
+        return replace(
+            verdict,
+            interval=conclusions.interval(standings),
+            interval_of="configuration" if len(standings[0].rights) > 1 else "model",
+            comparisons=compared,
+            ties=conclusions.ties(standings, compared, self.study.experiment.data.folds),
+            optimism=conclusions.optimism(objective, searched[0], standings),
+            bootstrap_optimism=conclusions.luck(objective, searched, standings, self.study.experiment.seed),
+        )
+
+
+def _finalist(standing: Standing, judgements: Mapping[Fit, Judgement]) -> Finalist:
+    tested = tuple(judgements[fit].accuracy for fit in standing.rights)
+    return Finalist(standing.trial, standing.scores, tested, standing.median.name if standing.median else "")

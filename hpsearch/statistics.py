@@ -1,0 +1,190 @@
+"""What can be said of accuracies, and how surely: intervals over images and seeds, paired tests, the luck of the best.
+
+docs/statistics.md explains each figure in plain words. An array of rights is bool, images × seeds: whether the model
+of a seed reads an image rightly. All intervals are of 95 % unless said otherwise.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Interval = tuple[float, float]
+Rights = NDArray[np.bool_]
+OUTSIDE = 0.05  # the share of cases in which an interval may miss
+CERTAIN = 1e6  # degrees of freedom from which on nobody sees a difference to infinity
+RESAMPLES = 2000
+MOST_DRAWN = 200_000  # numbers at a time
+LEVELS = 200  # how finely the scores without luck are told apart
+STEPS = 200  # of the EM algorithm
+REACH = 8.0  # how many standard deviations of luck below the best a trial may be and still matter
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The variance of a mean accuracy, part by part: from the choice of images, and of seeds (with the rest).
+
+    `luck` is what of the seeds' part is theirs alone, without the rest that differs from image to image.
+    """
+
+    mean: float
+    images: float
+    seeds: float
+    luck: float
+
+
+def parts(rights: Rights) -> Parts:
+    """Divide by two-way analysis of variance, images and seeds crossed and both random; needs 2 × 2 or more.
+
+    Searle, Casella & McCulloch, Variance Components (1992), chapter 4; negative estimates become 0.
+    """
+    rows, seeds = rights.shape
+    right = rights.astype(np.float64)
+    mean, by_image, by_seed = right.mean(), right.mean(axis=1), right.mean(axis=0)
+    images = seeds * np.square(by_image - mean).sum()
+    models = rows * np.square(by_seed - mean).sum()
+    rest = max(np.square(right - mean).sum() - images - models, 0.0) / ((rows - 1) * (seeds - 1))
+    images, models, cells = images / (rows - 1), models / (seeds - 1), rows * seeds
+    return Parts(float(mean), max(images - rest, 0.0) / cells, models / cells, max(models - rest, 0.0) / cells)
+
+
+def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval:
+    """Where the expected accuracy on new images lies of a configuration trained under a new seed.
+
+    `others` are the rights of the finalists among which it was chosen by these very models. Three seeds alone say
+    little of how much seeds differ, so the variance over seeds is the winner's own or the mean of all finalists,
+    whichever is larger, with the degrees of freedom of all. The lower bound allows for the luck of the one chosen.
+    Degrees of freedom as in Hillis 2007, Stat. Med. 26:596 (readers there are seeds here, cases are images).
+    One seed has no variance over seeds: `accuracy_of_one` is for that.
+    """
+    own, every = parts(rights), [parts(one) for one in (rights, *others)]
+    seeds = max(own.seeds, sum(one.seeds for one in every) / len(every))
+    luck = max(own.luck, sum(one.luck for one in every) / len(every))
+    certain = sum(one.shape[1] - 1 for one in (rights, *others))
+    wider = (_largest(OUTSIDE / 2, len(every)) / _largest(OUTSIDE / 2, 1)) ** 2 - 1
+    bounds = []
+    for side, among in ((-1, seeds + wider * luck), (1, seeds)):
+        variance = own.images + among
+        freedom = certain * (variance / among) ** 2 if among > 0 else CERTAIN
+        bounds.append(_wilson(own.mean, variance, len(rights), side * _t(OUTSIDE / 2, freedom)))
+    return bounds[0], bounds[1]
+
+
+def accuracy_of_one(right: int, rows: int) -> Interval:
+    """Where one model's accuracy on new images lies (Wilson 1927, J. Am. Stat. Assoc. 22:209)."""
+    from scipy.stats import binomtest
+
+    found = binomtest(right, rows).proportion_ci(1 - OUTSIDE, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def difference(one: Rights, other: Rights, pairs: int = 1) -> tuple[float, Interval]:
+    """How much more accurate one configuration is than another on the same images, each over seeds of its own.
+
+    With `pairs` the intervals of so many comparisons hold together (Bonferroni).
+    """
+    first, second = parts(one), parts(other)
+    gaps = one.mean(axis=1) - other.mean(axis=1)
+    rows = len(gaps)
+    rest = sum((part.seeds - part.luck) for part in (first, second))
+    images = max(gaps.var(ddof=1) / rows - rest, 0.0)
+    variance = images + first.seeds + second.seeds
+    unsure = sum(part.seeds**2 / (rights.shape[1] - 1) for part, rights in ((first, one), (second, other)))
+    freedom = CERTAIN if unsure <= 0 else variance**2 / unsure
+    reach = _t(OUTSIDE / 2 / pairs, freedom) * math.sqrt(variance)
+    gap = float(gaps.mean())
+    return gap, (gap - reach, gap + reach)
+
+
+def mcnemar(only_one: int, only_other: int) -> float:
+    """The exact McNemar test: how often two equally good models would differ so, or more, on the same images.
+
+    Takes the number of images that only the one, and only the other reads rightly. McNemar 1947, Psychometrika 12:153.
+    """
+    from scipy.stats import binomtest
+
+    images = only_one + only_other
+    return float(binomtest(only_one, images).pvalue) if images else 1.0
+
+
+def fold_difference(gaps: Sequence[float], folds: int, pairs: int = 1) -> tuple[float, Interval]:
+    """How much better one configuration scores than another in repeated cross-validation on the same folds.
+
+    `gaps` has a difference for each fold of each repeat. Folds share training rows, so their variance alone would be
+    too hopeful: the corrected resampled t-test (Nadeau & Bengio 2003, Machine Learning 52:239; for repeated
+    cross-validation Bouckaert & Frank 2004, PAKDD) adds the share of a fold's validation rows in its training rows.
+    """
+    values = np.asarray(gaps, np.float64)
+    variance = values.var(ddof=1) * (1 / len(values) + 1 / (folds - 1))
+    reach = _t(OUTSIDE / 2 / pairs, len(values) - 1) * math.sqrt(variance)
+    mean = float(values.mean())
+    return mean, (mean - reach, mean + reach)
+
+
+def pooled_deviation(groups: Sequence[Sequence[float]]) -> float | None:
+    """The standard deviation within groups, as one figure; None when no group has two values."""
+    squares = sum(float(np.square(np.asarray(group) - np.mean(group)).sum()) for group in groups if group)
+    freedom = sum(len(group) - 1 for group in groups if group)
+    return math.sqrt(squares / freedom) if freedom else None
+
+
+def luck_of_the_best(scores: Sequence[float], deviation: float, seed: int) -> float:
+    """How much of the best score of many trials is luck, on average; more is better in `scores`.
+
+    A bootstrap over the trials: each resample draws as many configurations, gives each the luck of a seed (normal,
+    with this standard deviation), and asks how far the best score of all lies above its own configuration's. What the
+    configurations score without luck is first found from the scores by maximum likelihood (Kiefer & Wolfowitz 1956,
+    Ann. Math. Stat. 27:887, by EM), because scores that already hold luck would be lucky twice.
+    """
+    given = np.asarray(scores, np.float64)
+    given = given[np.isfinite(given)]
+    if not deviation or not len(given):
+        return 0.0
+    near = given[given >= given.max() - REACH * deviation]
+    levels, weights = _without_luck(near, deviation)
+    random = np.random.Generator(np.random.PCG64(seed))
+    lucky: list[float] = []
+    while len(lucky) < RESAMPLES:  # not all at once: there may be thousands of trials
+        rounds = min(RESAMPLES, max(1, MOST_DRAWN // len(near)))
+        true = random.choice(levels, (rounds, len(near)), p=weights)
+        luck = random.normal(0.0, deviation, true.shape)
+        lucky += np.take_along_axis(luck, (true + luck).argmax(axis=1)[:, None], axis=1).ravel().tolist()
+    return float(np.mean(lucky[:RESAMPLES]))
+
+
+def _without_luck(scores: NDArray[np.float64], deviation: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The likeliest distribution of the scores without luck: levels, and how many share each."""
+    levels = np.linspace(scores.min() - deviation, scores.max(), LEVELS)
+    likely = np.exp(-0.5 * np.square((scores[:, None] - levels) / deviation))
+    weights = np.full(LEVELS, 1 / LEVELS)
+    for _ in range(STEPS):
+        weights = weights * (likely / (likely @ weights)[:, None]).mean(axis=0)
+    return levels, weights / weights.sum()
+
+
+def _wilson(mean: float, variance: float, rows: int, quantile: float) -> float:
+    """One bound of Wilson's interval for a mean of this variance: that of so many independent images.
+
+    An interval symmetric around the mean misses near 100 %. Dean & Pagano 2015, J. Surv. Stat. Methodol. 3:484.
+    """
+    worth = mean * (1 - mean) / variance if variance > 0 and 0 < mean < 1 else rows
+    square = quantile**2 / worth
+    reach = quantile * math.sqrt(mean * (1 - mean) / worth + square / (4 * worth))
+    return float(min(max((mean + square / 2 + reach) / (1 + square), 0.0), 1.0))
+
+
+def _largest(share: float, among: int) -> float:
+    """The normal deviation that the largest of so many exceeds in this share of cases."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 - share) ** (1 / among)))
+
+
+def _t(share: float, freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    quantile: Any = stdtrit(min(freedom, CERTAIN), 1 - share)
+    return float(quantile)

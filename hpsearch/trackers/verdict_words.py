@@ -1,0 +1,78 @@
+"""Puts a verdict into words: how accurate the winner is and how surely, whether it is a tie, what was luck."""
+
+from collections.abc import Sequence
+
+from hpsearch.records import Verdict
+from hpsearch.trackers import words
+
+
+def accuracy(verdict: Verdict) -> str:
+    """The headline, such as "0.9698 over 3 seeds (95 % interval 0.9641 to 0.9746)"."""
+    winner = next((one for one in verdict.finalists if one.trial == verdict.winner), None)
+    judged = len(winner.test_accuracies) if winner else 0
+    over = f" over {judged} seeds" if judged > 1 else ""
+    return f"{words.score(verdict.accuracy)}{over}{_between(verdict)}"
+
+
+def _between(verdict: Verdict) -> str:
+    if verdict.interval is None:
+        return ""
+    low, high = map(words.score, verdict.interval)
+    alone = ", of this one model" if verdict.interval_of == "model" else ""
+    return f" (95 % interval {low} to {high}{alone})"
+
+
+def winner(verdict: Verdict) -> str:
+    """Who won, and with what accuracy on how many rows of the test split."""
+    exported = words.score(verdict.test_accuracy)
+    how = " (trained on validation rows too, so not to be compared)" if verdict.refit else ""
+    differs = verdict.refit or exported != words.score(verdict.accuracy)
+    alone = f", {exported} of the exported model{how}," if differs else ""
+    seen = f"on {verdict.test_rows} rows that the search never saw"
+    return f"winner: trial {verdict.winner}, test accuracy {accuracy(verdict)}{alone} {seen}"
+
+
+def tie(verdict: Verdict) -> str:
+    """What the data tell of the other finalists; "" where there are none, or an older version did not ask."""
+    others = [one.trial for one in verdict.finalists if one.trial != verdict.winner]
+    if verdict.interval is None or not others:
+        return ""
+    ahead = [one.trial for one in verdict.comparisons if one.interval and one.interval[1] < 0]
+    told = f"told apart from the winner: {_trials([one for one in others if one not in verdict.ties])}"
+    if verdict.ties:
+        more = f"; {told}" if len(verdict.ties) < len(others) else ""
+        return f"a tie with {_trials(verdict.ties)}: nothing here says which is better, so take the one you like{more}"
+    if ahead:
+        return f"{_trials(ahead)} did better on the test split; but validation chooses, or the test would be none"
+    return told
+
+
+def luck(verdict: Verdict) -> str:
+    """How far the search's best score was too good; "" where nothing is known of it."""
+    if verdict.optimism is None:
+        return ""
+    size, which = words.score(abs(verdict.optimism)), "better" if verdict.optimism >= 0 else "worse"
+    line = f"the best score of the search was {size} {which} than its configuration's mean over fresh seeds"
+    if verdict.bootstrap_optimism is None:
+        return line
+    return f"{line}; {words.score(verdict.bootstrap_optimism)} of luck was to be expected"
+
+
+def looks(judged: int, openings: int) -> str:
+    """How often the test split was looked at: the more often, the less its figures are worth."""
+    if not judged:
+        return ""
+    line = f"this test split has judged {words.count(judged, 'model')}"
+    return (
+        f"{line}; it was opened {openings} times, and later trials were chosen in its light" if openings > 1 else line
+    )
+
+
+def sentences(verdict: Verdict, judged: int, openings: int) -> list[str]:
+    """All of it, a line each."""
+    said = (winner(verdict), tie(verdict), luck(verdict), looks(judged, openings))
+    return [line for line in said if line]
+
+
+def _trials(numbers: Sequence[int]) -> str:
+    return " and ".join(f"trial {number}" for number in numbers)

@@ -1,0 +1,198 @@
+"""The finals on a real ledger, with fits and judgements that take no time: who wins, how surely, and what is kept."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from instant import Instant
+from pydantic import TypeAdapter
+
+from hpsearch import paths, predictions, records
+from hpsearch.crew import Crew
+from hpsearch.errors import StateDamaged
+from hpsearch.experiment import Experiment
+from hpsearch.finale import Finale
+from hpsearch.leaving import Leave
+from hpsearch.predictions import Predictions
+from hpsearch.protocols import Prepared
+from hpsearch.records import Asked, Verdict
+from hpsearch.splits import Splits
+from hpsearch.study import Study
+from hpsearch.trackers.verdict_words import sentences
+from hpsearch.trial import Status, Trial, TrialResult
+from hpsearch.worker.judging import Judgement
+
+ROWS, CLASSES = 400, ("a", "b")
+LABELS = np.arange(ROWS) % 2
+QUALITY = {0: 0.95, 1: 0.94, 2: 0.6, 3: 0.5}
+HARD = np.random.default_rng(0).permutation(ROWS) / ROWS
+
+
+class Lucky(Instant):
+    """Fits whose score is their trial's quality with the luck of their seed, and models that keep the fit's name."""
+
+    def __init__(self, fits, luck=0.002):
+        super().__init__(lambda values, epoch: 0.0, space=(), epochs=2)
+        self._fits, self._luck, self.asked = fits, luck, []
+
+    def right(self, fit_name):
+        luck = random.Random(fit_name).gauss(0, self._luck)
+        return QUALITY[int(fit_name[6:10])] + luck > HARD
+
+    def _end(self, fitting, how, reason=""):
+        super()._end(fitting, how, reason)
+        fit, end = fitting.order.attempt.fit, self._news.pop()
+        luck = random.Random(fit.seed).gauss(0, self._luck)
+        whole = fit.kind == "whole"
+        self._news.append(replace(end, score=None if whole else QUALITY[fit.trial] + luck, best_epoch=2))
+        file = paths.make(self._fits / fit.name) / "model.keras"
+        file.write_text(fit.name, encoding="utf-8")
+
+    def call(self, function, root, build, data, files, names):
+        self.asked += [file.parent.name for file in files]
+        return [self._judge(file.parent.name) for file in files]
+
+    def _judge(self, name):
+        right = self.right(name)
+        predicted = np.where(right, LABELS, 1 - LABELS)
+        return Judgement(float(right.mean()), {}, ((1, 0), (0, 1)), predicted, np.full(ROWS, 0.9, np.float32))
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """Hold the finals of a study whose search gave these scores."""
+    for part in ("train", "test"):
+        np.save(paths.make(tmp_path / part) / "labels.npy", LABELS)
+    data = Prepared(tmp_path, "made-up", "d" * 64, CLASSES, (2, 2), ROWS, ROWS, "official")
+
+    def hold(scores=(0.96, 0.95, 0.7, 0.6), luck=0.002, **sections):
+        wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4}, **sections}
+        experiment = Experiment.model_validate(wanted)
+        study = Study(experiment, paths.Study(paths.make(tmp_path / "a")))
+        for number, score in enumerate(scores):
+            study.record(Asked(Trial(number)))
+            study.record(TrialResult(Trial(number), Status.COMPLETED, score, 2))
+        executor = Lucky(study.paths.fits, luck)
+        splits = Splits(experiment, data.folder / "train" / "labels.npy", study.paths.splits)
+        finale = Finale(study, Crew(study, executor, splits), executor, data, tmp_path, Leave())
+        verdict = finale.hold()
+        study.state.verdict = None  # so that a test can hold them again
+        return study, executor, verdict, finale
+
+    return hold
+
+
+def test_the_verdict_says_how_sure_it_is(hold):
+    _, _, verdict, _ = hold()
+
+    low, high = verdict.interval
+    assert low < verdict.accuracy < high
+    assert verdict.interval_of == "configuration"
+    assert verdict.winner in {0, 1}
+    assert [one.trial for one in verdict.comparisons] == [one.trial for one in verdict.finalists[1:]]
+    assert verdict.ties == tuple(one.trial for one in verdict.finalists[1:] if one.trial != 2)
+    assert verdict.comparisons[-1].p < 1e-6
+    assert verdict.comparisons[-1].interval[0] > 0.2
+
+
+def test_every_judged_model_keeps_what_it_read(hold):
+    study, executor, verdict, _ = hold()
+
+    assert len(list(study.paths.predictions.iterdir())) == 9 == len(study.state.judged)
+    kept = predictions.recall(study.paths.predictions / f"{verdict.model_fit}.npz", "d" * 64)
+    assert ((kept.predicted == LABELS) == executor.right(verdict.model_fit)).all()
+    assert (kept.predicted.dtype, kept.confidence.dtype) == (np.int64, np.float32)
+    assert {one.median_fit for one in verdict.finalists} <= {fit.name for fit in study.state.finals}
+
+
+def test_the_optimism_is_the_best_score_less_its_configurations_mean(hold):
+    study, _, verdict, _ = hold()
+
+    finals = [end.score for fit, end in study.state.finals.items() if fit.trial == 0]
+    assert verdict.optimism == pytest.approx(0.96 - np.mean(finals))
+    assert verdict.bootstrap_optimism == pytest.approx(0, abs=0.004)
+
+
+def test_a_loss_that_is_too_low_is_optimism_too(hold):
+    _, _, verdict, _ = hold(scores=(0.4, 0.45, 0.7, 0.8), search={"trials": 4, "objective": "min val_loss"})
+
+    assert verdict.winner == 2  # of the three best losses, whose qualities are losses here
+    assert verdict.optimism == pytest.approx(0.95 - 0.4, abs=0.01)
+
+
+def test_one_seed_gives_the_interval_of_one_model(hold):
+    _, _, verdict, _ = hold(final={"seeds": 1})
+
+    assert verdict.interval_of == "model"
+    assert verdict.comparisons[0].interval is None
+    assert verdict.bootstrap_optimism is None
+    assert verdict.interval[0] < verdict.test_accuracy < verdict.interval[1]
+
+
+def test_with_folds_the_winner_is_trained_on_all_rows_under_each_seed(hold):
+    study, executor, verdict, _ = hold(data={"folds": 2})
+
+    assert executor.asked == [f"whole-{verdict.winner:04d}-r{seed}-f0" for seed in range(3)]
+    assert verdict.model_fit == executor.asked[0]
+    assert verdict.interval_of == "configuration"
+    assert verdict.comparisons == ()
+    assert 2 not in verdict.ties
+    assert len(study.state.judged) == 3
+
+
+def test_a_model_trained_on_validation_rows_too_is_exported_and_marked(hold):
+    study, _, verdict, _ = hold(final={"refit": "all"})
+
+    assert verdict.refit
+    assert verdict.model_fit == f"whole-{verdict.winner:04d}-r0-f0"
+    assert len(verdict.finalists[0].test_accuracies) == 3
+    assert len(study.state.judged) == 10
+    assert "of the exported model (trained on validation rows too" in sentences(verdict, 10, 1)[0]
+
+
+def test_finals_that_were_killed_before_the_verdict_end_alike_and_open_the_test_split_once(hold):
+    study, _, verdict, finale = hold()
+    for file in study.paths.predictions.iterdir():
+        file.unlink()
+
+    again = finale.hold()
+
+    assert again == verdict
+    assert study.state.openings == 1
+    assert len(list(study.paths.predictions.iterdir())) == 9
+
+
+def test_each_model_that_saw_the_test_split_counts_once(hold):
+    study, *_ = hold(final={"finalists": 2, "seeds": 2})
+    known = next(iter(study.state.judged))
+
+    study.record(records.TestLooked({"search-0003-r0-f0": "a" * 64, "again": known}, "hpsearch compare"))
+
+    assert len(study.state.judged) == 5
+    assert study.state.openings == 1
+
+
+def test_predictions_of_other_data_or_damaged_ones_are_not_taken(tmp_path):
+    file = tmp_path / "p" / "fit.npz"
+    predictions.keep(file, Predictions(np.arange(5), np.ones(5, np.float32), "x"))
+
+    with pytest.raises(StateDamaged, match="other data"):
+        predictions.recall(file, "y")
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(StateDamaged, match="missing or damaged"):
+        predictions.recall(file, "x")
+
+
+def test_a_verdict_of_an_older_ledger_still_loads_and_claims_nothing():
+    older = {
+        "winner": 1, "model_fit": "final-0001-r0-f0", "test_rows": 10, "test_accuracy": 0.9,
+        "finalists": [{"trial": 1, "scores": [0.8, 0.9], "test_accuracies": [0.7, 0.9]}],
+        "report": {}, "confusion": [], "class_names": [],
+    }  # fmt: skip
+
+    verdict = TypeAdapter(Verdict).validate_python(older)
+
+    assert verdict.accuracy == pytest.approx(0.8)
+    (line,) = sentences(verdict, 0, 1)
+    assert "accuracy 0.8000 over 2 seeds, 0.9000 of the exported model, on 10 rows" in line
