@@ -12,11 +12,11 @@ from hpsearch import paths, plugins
 from hpsearch.crew import Crew
 from hpsearch.executors.local import Local
 from hpsearch.experiment import Experiment
+from hpsearch.listening import told_again
 from hpsearch.outbox import Outbox
 from hpsearch.protocols import Brief
 from hpsearch.records import News, SessionBegan, SpaceFound
 from hpsearch.search import search
-from hpsearch.session import told_again
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trackers.board import Board

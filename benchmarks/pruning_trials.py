@@ -8,6 +8,7 @@ from hpsearch import paths, study
 from hpsearch.cli.run import _Place
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
+from hpsearch.parts import make_minds
 from hpsearch.records import SessionBegan
 from hpsearch.search import search
 from hpsearch.session import Session, Surroundings
@@ -19,7 +20,7 @@ class Searching(Session):
     """A session that ends with its search: no finals, and no look at the test split."""
 
     def _work(self, finale: Finale) -> tuple[str, Any]:
-        tuner, pruner = self._minds(finale.study)
+        tuner, pruner = make_minds(finale.study)
         try:
             return search(finale.study, tuner, pruner, finale.crew, finale.leave), None
         finally:

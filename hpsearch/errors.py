@@ -17,6 +17,8 @@ HpsearchError                         exit code
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LONGEST_LINE = 300  # signs
+
 
 class HpsearchError(Exception):
     """An error a person can act on: its text says what, where, and how to mend it."""
@@ -107,3 +109,9 @@ class Interrupted(HpsearchError):
         """Carry the exit code of the signal that came."""
         self.exit_code = exit_code
         super().__init__(message)
+
+
+def first_line(text: str) -> str:
+    """The first line of a message, cut where it is longer than anybody reads in passing."""
+    line = text.partition("\n")[0]
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} …"

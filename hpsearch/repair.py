@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch import ledger_file, paths, schema
-from hpsearch.errors import HpsearchError, NeedsNewer, StateDamaged
+from hpsearch.errors import HpsearchError, NeedsNewer, StateDamaged, first_line
 from hpsearch.ledger import Ledger, Row
 from hpsearch.state import State
 
@@ -70,7 +70,7 @@ def _look_at(file: Path) -> _Found:
     try:
         ledger_file.refuse_unsound(file)
     except StateDamaged as damaged:
-        wrong = _first_line(damaged)
+        wrong = first_line(str(damaged))
     try:
         with closing(Ledger(file, writer=False)) as ledger:
             had = ledger.waiting(0)
@@ -80,12 +80,8 @@ def _look_at(file: Path) -> _Found:
     except NeedsNewer:
         raise
     except HpsearchError as damaged:
-        wrong = wrong or _first_line(damaged)
+        wrong = wrong or first_line(str(damaged))
     return _Found(file, rows, wrong, max(had, len(rows)))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 def _write(file: Path, rows: Sequence[Row]) -> None:

@@ -16,8 +16,8 @@ import hpsearch
 from hpsearch import paths
 from hpsearch.errors import Interrupted
 from hpsearch.experiment import Experiment
+from hpsearch.listening import told_again
 from hpsearch.objective import Objective
-from hpsearch.session import told_again
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trackers.plain_lines import PlainLines

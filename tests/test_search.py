@@ -16,10 +16,10 @@ from hpsearch.fits import search_fits
 from hpsearch.identity import refuse_if_opened
 from hpsearch.keeping import CHECKPOINT, WEIGHTS, Keeping
 from hpsearch.leaving import Leave
+from hpsearch.listening import told_again
 from hpsearch.protocols import Brief, Pruning, Turn
 from hpsearch.records import FinalistsChosen, SessionBegan
 from hpsearch.search import candidates, search
-from hpsearch.session import told_again
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study

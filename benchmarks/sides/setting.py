@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.loading import load
+from hpsearch.parts import make_dataset
 from hpsearch.paths import Project
-from hpsearch.session import make_dataset
 from hpsearch.splits import Splits
 from hpsearch.trial import Fit
 from hpsearch.worker.epochs import VALIDATION_BATCH

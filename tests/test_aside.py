@@ -1,13 +1,13 @@
-"""What a session does beside its main work."""
+"""What is done beside the main work."""
 
 import subprocess
 import sys
 
 import pytest
 
-from hpsearch.session import aside
+from hpsearch.aside import aside
 
-NEVER_ENDS = "import threading; from hpsearch.session import aside; aside(threading.Event().wait); print('over')"
+NEVER_ENDS = "import threading; from hpsearch.aside import aside; aside(threading.Event().wait); print('over')"
 
 
 def test_what_is_done_aside_gives_its_result_or_raises_its_error():

@@ -1,0 +1,107 @@
+"""Begins a session: what is found out, checked and written down before its first trial can be asked for."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from hpsearch import narrowing, pace, paths, provenance
+from hpsearch.aside import aside
+from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.identity import Identity
+from hpsearch.orders import Recipe, Slot, Steps
+from hpsearch.protocols import Executor
+from hpsearch.records import SessionBegan, SpaceFound
+from hpsearch.seeds import derive
+from hpsearch.splits import Splits
+from hpsearch.study import Study
+from hpsearch.trial import AttemptEnd, How
+from hpsearch.weighing import class_weights
+from hpsearch.worker import process
+from hpsearch.worker.preflight import Preflight, Sample, fly
+from hpsearch.worker.task import Task
+
+SAMPLE_SECONDS = 600.0  # how long all sample builds may take
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """One session of a study, about to begin on an executor; `say` tells the person how far it is."""
+
+    study: Study
+    identity: Identity
+    executor: Executor
+    say: Callable[[str], None]
+
+    def open(self) -> Splits:
+        """Begin the session: the splits are on disk, the space is known, and the executor has its recipe.
+
+        Raises an HpsearchError, before anything is recorded, where the experiment cannot be run on these data.
+        """
+        labels = self.identity.data.folder / "train" / "labels.npy"
+        splits = Splits(self.study.experiment, labels, self.study.paths.splits)
+        splits.prepare()  # now, while TensorFlow is still being imported elsewhere
+        weights = class_weights(self.study.experiment.train.class_weight, self.identity.data.class_names, labels)
+        steps = self._begin()
+        self.executor.open(self._recipe(weights, steps))
+        return splits
+
+    def _begin(self) -> Steps:
+        study, before = self.study, self.study.state.session
+        facts = before.provenance if before else {}
+        # What is measured once a machine costs its first study no time of its own.
+        settling = aside(pace.settle, study.experiment.train, facts, _placed(self.executor), self.executor.where)
+        known = Preflight(study.state.space, before.modules) if before else self._preflight()
+        steps: Steps = settling.result()
+        for attempt in list(study.state.running.values()):
+            study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
+        public, digests = provenance.public(study.experiment), self.identity.digests(known.modules)
+        facts = {**_facts(self.identity, self.executor), "steps": json.dumps(asdict(steps))}
+        study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))
+        study.record(SpaceFound(known.parameters), durable=True)
+        paths.write_text(study.paths.experiment, json.dumps(public, indent=2) + "\n")
+        return steps
+
+    def _preflight(self) -> Preflight:
+        self.say("getting ready: TensorFlow is imported, and a few models are built to find the space")
+        try:
+            preflight: Preflight = self.executor.call(fly, self._sample(), patience=SAMPLE_SECONDS)
+        except process.ChildDied as died:
+            what, mend = f"the process of the sample builds {died.how}", "see what build_model does beside building"
+            raise ExperimentRefused([Mistake("model.build", what, mend)]) from died
+        for mistake in narrowing.never_asked(self.study.experiment.space, preflight.parameters):
+            self.say(f"warning: {mistake}")
+        return preflight
+
+    def _sample(self) -> Sample:
+        wanted, data = self.study.experiment, self.identity.data
+        share = 1 - (wanted.data.holdout or 1 / (wanted.data.folds or 1))
+        rows, batch = round(data.train_rows * share), wanted.train.batch_sizes[0]
+        task = Task(data.shape, len(data.class_names), data.class_names, rows, wanted.train.epochs, batch)
+        return Sample(
+            self.identity.root, wanted.model.build, task, derive(wanted.seed, "preflight"),
+            dict(wanted.space), wanted.objective.metric,
+        )  # fmt: skip
+
+    def _recipe(self, weights: tuple[float, ...], steps: Steps) -> Recipe:
+        wanted, data, train = self.study.experiment, self.identity.data, self.study.experiment.train
+        return Recipe(
+            self.identity.root, wanted.model.build, data.folder, paths.make(self.study.paths.fits).resolve(),
+            data.class_names, wanted.objective, train.epochs, train.batch_sizes,
+            train.early_stopping, train.loop, weights, steps,
+        )  # fmt: skip
+
+
+def _facts(identity: Identity, executor: Executor) -> dict[str, str]:
+    """What is good to know of a session's surroundings."""
+    data = identity.data
+    about = {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
+    commit = {"git_commit": provenance.git_commit(identity.root)}
+    where = {"cards": executor.where} if executor.where else {}
+    return {**provenance.versions(), **provenance.machine(), **where, **commit, **about}
+
+
+def _placed(executor: Executor) -> Callable[..., Any]:
+    """Calls a function in a fresh process that has what a worker has."""
+    return executor.call if executor.where else partial(process.call, slot=Slot())

@@ -1,0 +1,50 @@
+"""Lets those who only listen hear a study's story: the watcher at the terminal, and MLflow through its outbox."""
+
+from collections.abc import Callable, Iterator
+
+from hpsearch.errors import first_line
+from hpsearch.follower import Made
+from hpsearch.outbox import Outbox
+from hpsearch.protocols import Executor
+from hpsearch.records import Answered, Asked, AttemptBegan, News
+from hpsearch.study import Study
+
+QUIET_SECONDS, DRAIN_SECONDS, TROUBLED_SECONDS = 3.0, 60.0, 5.0  # how long MLflow may take to catch up at the end
+
+
+def told_again(study: Study) -> Iterator[News]:
+    """What a watcher hears of earlier sessions, and what this one has written: not what was asked inside trials."""
+    last = study.past[-1].number if study.past else 0
+    for news in study.past:
+        match news.body:
+            case Asked() | AttemptBegan():
+                continue
+            case Answered(_, parameter) if parameter.kind != "fixed":
+                continue
+        yield news
+    yield from study.ledger.read(last)
+
+
+def follow(study: Study, executor: Executor, made: Made | None) -> Outbox | None:
+    """Begin to carry the ledger to MLflow; None where nobody wants it, or all has been heard of a study that ended."""
+    if made is None:
+        return None
+    outbox = Outbox(study.paths.ledger, study.paths.cursor, made, executor.call)
+    if study.state.ended and not outbox.waiting():
+        return None
+    outbox.start()
+    return outbox
+
+
+def drain(outbox: Outbox | None, name: str, say: Callable[[str], None], patience: float = DRAIN_SECONDS) -> None:
+    """Let MLflow catch up for at most `patience` seconds, then follow no further; say what it has not heard."""
+    if outbox is None:
+        return
+    if outbox.drain(QUIET_SECONDS):
+        say("waiting for MLflow to take in the last records")
+    if waiting := outbox.close(min(patience, TROUBLED_SECONDS) if outbox.trouble else patience):
+        why = first_line(outbox.trouble) or "it was too slow"
+        say(
+            f"warning: MLflow has not heard the last {waiting} records: {why}\n"
+            f"  they are pending in the ledger; send them with: hpsearch sync {name}"
+        )

@@ -1,0 +1,40 @@
+"""Makes the parts that an experiment names, each with those of the experiment's keys that it takes."""
+
+from typing import Any
+
+from hpsearch import plugins
+from hpsearch.executors.limits import Limits
+from hpsearch.experiment import Experiment
+from hpsearch.protocols import Brief, Executor, Pruner, Tuner
+from hpsearch.study import Study
+
+
+def make_executor(experiment: Experiment) -> Executor:
+    """The executor that [workers] names, with those of its options that it takes, and the limits of [train]."""
+    takes = plugins.options(plugins.part("executors", experiment.workers.kind))
+    known = {**experiment.workers.model_dump(exclude={"kind"}), "limits": Limits.of(experiment.train)}
+    given = {key: value for key, value in known.items() if key in takes}
+    executor: Executor = plugins.make("executors", experiment.workers.kind, given, "workers")
+    return executor
+
+
+def make_dataset(experiment: Experiment) -> Any:
+    """The data set that [data] names, with those of [data]'s keys that it takes and that were given."""
+    takes = plugins.options(plugins.part("datasets", experiment.data.source))
+    known = experiment.data.model_dump(exclude_unset=True)
+    given = {key: value for key, value in known.items() if key in takes}
+    return plugins.make("datasets", experiment.data.source, given, "data")
+
+
+def make_minds(study: Study) -> tuple[Tuner, Pruner]:
+    """The tuner and the pruner that [search] names, both told what the study is about."""
+    experiment, wanted = study.experiment, study.experiment.search
+    tuner: Tuner = plugins.make("tuners", wanted.tuner, wanted.tuner_options, "search.tuner_options")
+    pruner: Pruner = plugins.make("pruners", wanted.pruner, wanted.pruner_options, "search.pruner_options")
+    brief = Brief(
+        experiment.objective, experiment.seed, wanted.trials, experiment.train.epochs,
+        study.state.space, study.hand_over(),
+    )  # fmt: skip
+    tuner.begin(brief)
+    pruner.begin(brief)
+    return tuner, pruner
