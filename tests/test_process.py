@@ -147,10 +147,10 @@ def test_killing_a_process_kills_what_it_started() -> None:
 
 
 @pytest.mark.promise("8", "22")
-@pytest.mark.promise("22")
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody adopts them")
-def test_killing_a_process_kills_what_it_started_in_a_session_of_its_own() -> None:
-    child, line = process.fresh(sleep_apart)
+def test_killing_a_process_kills_what_it_started_in_a_session_of_its_own(method: process.Method) -> None:
+    child, line = process.fresh(sleep_apart, method=method)
     grandchild = line.recv()
 
     process.kill(child)

@@ -22,7 +22,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
-from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.context import ForkServerContext, SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -95,16 +95,15 @@ def fresh(
     What it writes to standard output and error goes into `output`, the writing end of a pipe, if there is one.
     """
     method = method or method_here()
-    for pause in PAUSES:
-        # What others are forked from may be killed like anything else: multiprocessing starts it anew once it is gone.
-        with contextlib.suppress(OSError, EOFError):
-            return _begin(method, output, target, arguments)
+    for pause in (0.0, *PAUSES):
         time.sleep(pause)
-    try:
-        return _begin(method, output, target, arguments)
-    except (OSError, EOFError) as error:
-        message = f"no process could be started ({type(error).__name__}: {error})"
-        raise ChildDied(message) from error
+        # What others are forked from may be killed like anything else: multiprocessing starts it anew once it is gone.
+        try:
+            return _begin(method, output, target, arguments)
+        except (OSError, EOFError) as error:
+            failed = error
+    message = f"no process could be started ({type(failed).__name__}: {failed})"
+    raise ChildDied(message) from failed
 
 
 def _begin(
@@ -254,7 +253,7 @@ def kill(process: BaseProcess) -> None:
 def _end(process: BaseProcess) -> None:
     if process.pid is None:
         return
-    if process.exitcode is None and method_here() == "spawn":
+    if process.exitcode is None and isinstance(process, SpawnProcess):
         orphans.end_below(process.pid)  # they could not be found without it
     with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or not yet the leader of its group
         if hasattr(os, "killpg"):
