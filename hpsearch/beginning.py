@@ -18,7 +18,7 @@ from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, How
 from hpsearch.weighing import class_weights
-from hpsearch.worker import process
+from hpsearch.worker import ending, process
 from hpsearch.worker.preflight import Preflight, Sample, fly
 from hpsearch.worker.task import Task
 
@@ -67,7 +67,7 @@ class Beginning:
         self.say("getting ready: TensorFlow is imported, and a few models are built to find the space")
         try:
             preflight: Preflight = self.executor.call(fly, self._sample(), patience=SAMPLE_SECONDS)
-        except process.ChildDied as died:
+        except ending.ChildDied as died:
             what, mend = f"the process of the sample builds {died.how}", "see what build_model does beside building"
             raise ExperimentRefused([Mistake("model.build", what, mend)]) from died
         for mistake in narrowing.never_asked(self.study.experiment.space, preflight.parameters):

@@ -14,7 +14,7 @@ from typing import Any
 from hpsearch.follower import BACKOFF_SECONDS, FINISH, Made, Standing, Wish, follow, read_cursor
 from hpsearch.ledger import Ledger
 from hpsearch.protocols import Call
-from hpsearch.worker import process
+from hpsearch.worker import ending, process, starting
 
 
 class Outbox:
@@ -44,7 +44,7 @@ class Outbox:
         """Drain, then follow no further; give the number of records that were not heard."""
         self.drain(patience)
         self._quit.set()
-        process.kill(self._process)
+        ending.kill(self._process)
         return self.waiting()
 
     def drain(self, patience: float) -> int:
@@ -61,7 +61,7 @@ class Outbox:
 
     def _begin(self) -> None:
         """Start the process; it is spawned, because a tracker needs nothing of what the forkserver has imported."""
-        self._process, self._line = process.fresh(follow, *self._given, method="spawn")
+        self._process, self._line = starting.fresh(follow, *self._given, method="spawn")
         if self._finish.is_set():
             self._say(FINISH)
 
@@ -75,10 +75,10 @@ class Outbox:
             self._hear()
             if self._quit.is_set() or self._process.exitcode == 0:
                 return
-            self._standing = replace(self._standing, trouble=f"its process {process.how_it_died(self._process)}")
+            self._standing = replace(self._standing, trouble=f"its process {ending.how_it_died(self._process)}")
             if self._quit.wait(BACKOFF_SECONDS[1]):
                 return
-            with contextlib.suppress(process.ChildDied):  # nothing can be started now: later, perhaps
+            with contextlib.suppress(ending.ChildDied):  # nothing can be started now: later, perhaps
                 self._begin()
 
     def _hear(self) -> None:

@@ -22,7 +22,7 @@ from hpsearch.records import SessionEnded, Verdict
 from hpsearch.search import search
 from hpsearch.study import Study, held
 from hpsearch.winner import lay_out
-from hpsearch.worker import process
+from hpsearch.worker import ending
 
 LEAVING_SECONDS = 7.0  # how long MLflow may take to catch up where the session ends before its time
 INTERRUPTED = "interrupted; what was done is kept, and the same command goes on"
@@ -59,7 +59,7 @@ class Session:
         executor = make_executor(self._experiment)
         self._say_where(executor)
         with ExitStack() as stack:
-            stack.callback(process.end_all)  # whatever is still being measured is of no use any more
+            stack.callback(ending.end_all)  # whatever is still being measured is of no use any more
             stack.callback(executor.close)
             executor.start()
             if scarce := paths.scarcity(paths.make(self._around.project.runs)):

@@ -20,7 +20,7 @@ from hpsearch.executors import capacity
 from hpsearch.executors.local import Local
 from hpsearch.orders import Order, Slot
 from hpsearch.trial import Attempt, AttemptEnd, Fit, How
-from hpsearch.worker import place, process
+from hpsearch.worker import ending, place, starting
 
 TWO = "GPU-aa11-x, NVIDIA RTX A2, 8000\nGPU-bb22-x, NVIDIA T4, Tesla, 16000"
 TENSORFLOW = """
@@ -52,7 +52,7 @@ trials = 3
 
 @pytest.fixture(autouse=True)
 def no_card(monkeypatch, tmp_path):
-    process.warm_up()  # later tests fork from this process, which keeps the PATH it began with
+    starting.warm_up()  # later tests fork from this process, which keeps the PATH it began with
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -280,12 +280,12 @@ def test_a_card_that_tensorflow_does_not_see_is_refused_before_the_first_attempt
 @pytest.mark.promise("60")
 def test_a_card_that_goes_later_fails_the_attempt_with_the_reason(tensorflow):
     tensorflow(seen="[]")
-    waiting, line = process.fresh(place.work, Slot("GPU-aa11-x"), odd_jobs.surroundings, None, method="spawn")
+    waiting, line = starting.fresh(place.work, Slot("GPU-aa11-x"), odd_jobs.surroundings, None, method="spawn")
 
     line.send(order(0))
 
     end = line.recv()
-    process.kill(waiting)
+    ending.kill(waiting)
     assert (end.how, end.failure.kind) == (How.FINISHED, "ExperimentRefused")
     assert "TensorFlow sees no card" in end.failure.message
 

@@ -13,21 +13,21 @@ import odd_jobs
 import psutil
 import pytest
 
-from hpsearch.worker import process
+from hpsearch.worker import ending, process, starting
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 STARTS = """
 import subprocess, sys, time
-from hpsearch.worker import process
+from hpsearch.worker import starting
 
 def wait(line):
     line.send(subprocess.Popen(["sleep", "60"], start_new_session=True).pid)
     time.sleep(60)
 
 if __name__ == "__main__":
-    children = [process.fresh(wait) for _ in range(2)]
+    children = [starting.fresh(wait) for _ in range(2)]
     theirs = [line.recv() for _, line in children]
     print(*(child.pid for child, _ in children), *theirs, flush=True)
     {then}
@@ -91,7 +91,7 @@ def has_tensorflow() -> bool:
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
-def test_a_fresh_process_stands_apart_from_the_terminal(method: process.Method) -> None:
+def test_a_fresh_process_stands_apart_from_the_terminal(method: starting.Method) -> None:
     pid, session, ignores_interrupts = process.call(where, method=method)
 
     assert pid != os.getpid()
@@ -129,16 +129,16 @@ def test_what_cannot_be_pickled_is_an_error_and_not_a_wait() -> None:
 
 @pytest.mark.parametrize(("how", "words"), [(leave, "exit code 7"), (crash, "SIGSEGV")])
 def test_a_process_that_dies_says_how(how: Callable[[], None], words: str) -> None:
-    with pytest.raises(process.ChildDied, match=words):
+    with pytest.raises(ending.ChildDied, match=words):
         process.call(how)
 
 
 @pytest.mark.promise("22")
 def test_killing_a_process_kills_what_it_started() -> None:
-    child, line = process.fresh(sleep)
+    child, line = starting.fresh(sleep)
     grandchild = line.recv()
 
-    process.kill(child)
+    ending.kill(child)
 
     assert not child.is_alive()
     assert _gone(grandchild)
@@ -149,18 +149,18 @@ def test_killing_a_process_kills_what_it_started() -> None:
 @pytest.mark.promise("8", "22")
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody adopts them")
-def test_killing_a_process_kills_what_it_started_in_a_session_of_its_own(method: process.Method) -> None:
-    child, line = process.fresh(sleep_apart, method=method)
+def test_killing_a_process_kills_what_it_started_in_a_session_of_its_own(method: starting.Method) -> None:
+    child, line = starting.fresh(sleep_apart, method=method)
     grandchild = line.recv()
 
-    process.kill(child)
+    ending.kill(child)
 
     assert _gone(grandchild)
 
 
 @pytest.mark.promise("26")
 def test_a_call_that_takes_too_long_is_ended() -> None:
-    with pytest.raises(process.ChildDied, match=r"was not done after 0\.5 s"):
+    with pytest.raises(ending.ChildDied, match=r"was not done after 0\.5 s"):
         process.call(time.sleep, 60, patience=0.5)
 
 
@@ -215,7 +215,7 @@ def _gone(pid: int) -> bool:
 
 
 def test_a_spawned_process_never_hears_ctrl_c_not_even_while_it_starts():
-    spawned, line = process.fresh(odd_jobs.warm, None, method="spawn")
+    spawned, line = starting.fresh(odd_jobs.warm, None, method="spawn")
 
     os.kill(spawned.pid, signal.SIGINT)
 

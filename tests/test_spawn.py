@@ -11,25 +11,25 @@ from test_run import environment, project, template  # noqa: F401 - fixtures
 
 from hpsearch.orders import Order, Slot
 from hpsearch.trial import Attempt, Fit
-from hpsearch.worker import place, process
+from hpsearch.worker import ending, place, starting
 
 DRIVER = """
 import sys
 from hpsearch.__main__ import main
-from hpsearch.worker import process
+from hpsearch.worker import starting
 
-process.method_here = lambda: "spawn"
+starting.method_here = lambda: "spawn"
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
 """
 
 
 def test_a_spawned_process_has_imported_tensorflow_before_its_order_comes():
-    waiting, line = process.fresh(place.work, Slot(), odd_jobs.warm, None, method="spawn")
+    waiting, line = starting.fresh(place.work, Slot(), odd_jobs.warm, None, method="spawn")
 
     warm = line.recv()
 
-    process.kill(waiting)
+    ending.kill(waiting)
     assert warm
 
 

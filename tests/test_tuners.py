@@ -23,7 +23,7 @@ from hpsearch.tuners.axis import Names, axis
 from hpsearch.tuners.recent import BEST
 from hpsearch.tuners.via_keras_tuner import Grid, Random
 from hpsearch.tuners.via_optuna import TPE
-from hpsearch.worker.process import ChildDied
+from hpsearch.worker.ending import ChildDied
 
 SAMPLINGS = st.sampled_from(["linear", "log", "reverse_log"])
 

@@ -15,7 +15,7 @@ from hpsearch.executors.logs import Log
 from hpsearch.orders import Answer, Beat, Event, Order, Question, Slot, Stop
 from hpsearch.space import Value
 from hpsearch.trial import Attempt, AttemptEnd, Failure, How
-from hpsearch.worker import process
+from hpsearch.worker import ending
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -100,7 +100,7 @@ class Hand:
         now = time.monotonic()
         if self.stop and self.stop.at_once:
             if now - self.stopped > GRACE_SECONDS:
-                process.kill(self.process)
+                ending.kill(self.process)
             return None
         if now - self.heard > SAMPLE_SECONDS and self.line.poll():  # said while the coordinator was held up
             return None
@@ -134,7 +134,7 @@ class Hand:
             failure = Failure("oom", "it was killed for want of memory")
         else:
             failure = deaths.fault(code, self.log.fault())
-        return self._ended(failure, "" if failure else process.how_it_died(self.process))
+        return self._ended(failure, "" if failure else ending.how_it_died(self.process))
 
     def _fail(self, failure: Failure) -> AttemptEnd:
         self._end()
@@ -148,7 +148,7 @@ class Hand:
         return AttemptEnd(self.attempt, how, lasted, reason=reason, failure=failure)
 
     def _end(self) -> None:
-        process.kill(self.process)
+        ending.kill(self.process)
         self.log.close()
 
     def bury(self) -> None:

@@ -43,10 +43,10 @@ class Inline:
 
     def start(self) -> None:
         """Import TensorFlow here, without its log lines."""
-        from hpsearch.worker import process
+        from hpsearch.worker import starting
         from hpsearch.worker.quiet import import_all
 
-        process.warm_up()  # for tuners that live in a process of their own; it must begin before there are threads
+        starting.warm_up()  # for tuners that live in a process of their own; it must begin before there are threads
         import_all()
 
     def call(self, function: Callable[..., Any], *arguments: Any, patience: float | None = None) -> Any:  # noqa: ARG002  # a breakpoint may take any time

@@ -21,7 +21,7 @@ from hpsearch.executors.logs import Log
 from hpsearch.orders import Event, Order, Recipe, Slot
 from hpsearch.space import Value
 from hpsearch.trial import Attempt, AttemptEnd
-from hpsearch.worker import hand, place, process
+from hpsearch.worker import hand, place, process, starting
 
 Work = Callable[[Any, Any], None]
 LEAVING_SECONDS = 2.0
@@ -43,11 +43,11 @@ class Local:
         gpus: cards.Wanted = False,
         per_gpu: int = 1,
         limits: Limits | None = None,
-        method: process.Method | None = None,
+        method: starting.Method | None = None,
     ) -> None:
-        method = method or process.method_here()
+        method = method or starting.method_here()
         self.slots = capacity.slots(count, gpus, per_gpu, spares=method == "spawn")
-        self._method: process.Method = "spawn" if self.slots[0].card else method
+        self._method: starting.Method = "spawn" if self.slots[0].card else method
         self.count, self._work = len(self.slots), work
         self._rules = Rules(limits or Limits())
         self._recipe: Recipe | None = None
@@ -62,7 +62,7 @@ class Local:
 
     def start(self) -> None:
         """Begin to import TensorFlow in the process that all others are forked from."""
-        process.warm_up()
+        starting.warm_up()
 
     def call(self, function: Callable[..., Any], *arguments: Any, patience: float | None = None) -> Any:
         """Run a function in a fresh process, on a card if the hands are, with all threads; raise ChildDied."""
@@ -103,7 +103,7 @@ class Local:
     def _make_ready(self) -> None:
         for slot in self._unattended():
             log = Log()
-            made = process.fresh(place.work, slot, self._work, self._recipe, method=self._method, output=log.writer)
+            made = starting.fresh(place.work, slot, self._work, self._recipe, method=self._method, output=log.writer)
             log.follow()
             self._ready.append(Hand(slot, *made, log, self._rules))
 

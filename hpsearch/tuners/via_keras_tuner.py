@@ -6,7 +6,7 @@ from typing import Any
 from hpsearch.protocols import Brief, Turn
 from hpsearch.space import Parameter, Value
 from hpsearch.trial import Trial, TrialResult
-from hpsearch.worker import process
+from hpsearch.worker import ending, process, starting
 
 
 class _Remote:
@@ -19,7 +19,7 @@ class _Remote:
 
     def begin(self, brief: Brief) -> None:
         """Start the process and hand it the brief."""
-        self._process, self._line = process.fresh(serve, self.kind, brief)
+        self._process, self._line = starting.fresh(serve, self.kind, brief)
 
     def ask(self, number: int) -> Trial | Turn:
         """Hand out a trial with the values the oracle planned."""
@@ -43,8 +43,8 @@ class _Remote:
             returned, answer, text = pickle.loads(self._line.recv_bytes())  # noqa: S301 - our own process wrote it
         except (EOFError, OSError) as error:
             self._process.join(5)
-            message = f"keras-tuner.{self.kind} is gone: its process {process.how_it_died(self._process)}"
-            raise process.ChildDied(message) from error
+            message = f"keras-tuner.{self.kind} is gone: its process {ending.how_it_died(self._process)}"
+            raise ending.ChildDied(message) from error
         if returned:
             return answer
         answer.add_note(text)
@@ -54,7 +54,7 @@ class _Remote:
         """End the process."""
         if hasattr(self, "_process"):
             self._line.close()
-            process.kill(self._process)
+            ending.kill(self._process)
 
 
 class Random(_Remote):

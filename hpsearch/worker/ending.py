@@ -1,0 +1,72 @@
+"""Ends processes that were started here, with all that these have started, and says in words how one ended."""
+
+import contextlib
+import os
+import signal
+import threading
+import weakref
+from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
+
+from hpsearch.errors import HpsearchError
+from hpsearch.worker import orphans
+
+started: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
+births = threading.Lock()  # held while a process is born, so that it is not taken for an orphan
+
+
+class ChildDied(HpsearchError):
+    """A process ended before it gave its result, or took too long; the text and `how` say by what signal or code."""
+
+    def __init__(self, message: str, how: str = "") -> None:
+        """Keep how it died, in words that follow on "the process"."""
+        self.how = how
+        super().__init__(message)
+
+
+def how_it_died(process: BaseProcess) -> str:
+    """Say in words how a process ended, such as "was killed by SIGKILL (out of memory?)"."""
+    code = process.exitcode
+    if code is None:
+        return "is still running"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def kill(process: BaseProcess) -> None:
+    """End a process, if it has not ended, and all that it started, at once."""
+    _end(process)
+    _end_orphans()
+
+
+def _end(process: BaseProcess) -> None:
+    if process.pid is None:
+        return
+    if process.exitcode is None and isinstance(process, SpawnProcess):
+        orphans.end_below(process.pid)  # they could not be found without it
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or not yet the leader of its group
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join(5)
+
+
+def _end_orphans() -> None:
+    from multiprocessing import forkserver
+
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001  # it tells nobody else
+    if server is not None and births.acquire(blocking=False):  # else the next end of a process sees to it
+        try:
+            orphans.end_adopted(server, {process.pid for process in started if process.pid})
+        finally:
+            births.release()
+
+
+def end_all() -> None:
+    """End every process that was started here, and all that these started, at once."""
+    for process in list(started):
+        with contextlib.suppress(ValueError, OSError):  # closed by its owner
+            _end(process)
+    _end_orphans()

@@ -1,0 +1,145 @@
+"""Starts fresh processes: forked, in some 20 ms, from one that has imported TensorFlow, or spawned.
+
+multiprocessing's forkserver does it on Linux; elsewhere, and on request, each process is a new interpreter.
+"""
+
+import atexit
+import contextlib
+import faulthandler
+import multiprocessing
+import multiprocessing.util
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from io import TextIOWrapper
+from multiprocessing import resource_tracker
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any, Literal
+
+from hpsearch.worker import orphans, tether
+from hpsearch.worker.ending import ChildDied, births, end_all, started
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+Method = Literal["forkserver", "spawn"]
+PRELOAD = "hpsearch.worker.preload"
+PAUSES = (0.1, 0.5, 2.0)  # seconds, before a process that could not be started is tried again
+
+
+def method_here() -> Method:
+    """How processes are started unless told otherwise."""
+    return "forkserver" if sys.platform == "linux" else "spawn"
+
+
+@cache
+def _context(method: Method) -> ForkServerContext | SpawnContext:
+    # At exit multiprocessing.util waits for every child that runs: a forgotten one must not keep the program from
+    # ending. What was registered last is run first, so that module has to be imported by now.
+    atexit.register(end_all)
+    if method == "spawn":
+        if os.name == "posix":
+            resource_tracker.ensure_running()  # whose start lets Ctrl-C through, in the middle of `_born_deaf`
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOAD])
+    return context
+
+
+def warm_up() -> None:
+    """Begin to import TensorFlow in the process that others are forked from, and return at once.
+
+    Call it from the main thread: that process is killed when the thread that started it ends.
+    """
+    if method_here() == "forkserver":
+        _context("forkserver")
+        from multiprocessing import forkserver
+
+        forkserver.ensure_running()
+
+
+def fresh(
+    target: Callable[..., None],
+    *arguments: Any,
+    method: Method | None = None,
+    output: "Connection[Any, Any] | None" = None,
+) -> tuple[BaseProcess, "Connection[Any, Any]"]:
+    """Run `target(connection, *arguments)` in a fresh process; give back it and the other end of the connection.
+
+    Target and arguments are pickled. When the process dies, reading from the connection raises EOFError.
+    What it writes to standard output and error goes into `output`, the writing end of a pipe, if there is one.
+    """
+    method = method or method_here()
+    for pause in (0.0, *PAUSES):
+        time.sleep(pause)
+        # What others are forked from may be killed like anything else: multiprocessing starts it anew once it is gone.
+        try:
+            return _begin(method, output, target, arguments)
+        except (OSError, EOFError) as error:
+            failed = error
+    message = f"no process could be started ({type(failed).__name__}: {failed})"
+    raise ChildDied(message) from failed
+
+
+def _begin(
+    method: Method, output: "Connection[Any, Any] | None", target: Callable[..., None], arguments: tuple[Any, ...]
+) -> tuple[BaseProcess, "Connection[Any, Any]"]:
+    context = _context(method)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_live, args=(method, theirs, output, target, arguments), daemon=False)
+    try:
+        with births, _born_deaf():
+            process.start()
+            started.add(process)
+    except (OSError, EOFError):
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return process, ours
+
+
+@contextlib.contextmanager
+def _born_deaf() -> Iterator[None]:
+    """Within: what is spawned never hears Ctrl-C, not even before `settle`; for this process it only waits."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live(
+    method: Method,
+    connection: "Connection[Any, Any]",
+    output: "Connection[Any, Any] | None",
+    target: Callable[..., None],
+    arguments: tuple[Any, ...],
+) -> None:
+    if output:
+        _write_to(output)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for a spawned process, which has yet to import TensorFlow
+    tether.settle()
+    if method == "forkserver":
+        tether.die_with_parent()
+    tether.watch_coordinator()
+    try:
+        target(connection, *arguments)
+    finally:
+        orphans.end_below(os.getpid())
+
+
+def _write_to(output: "Connection[Any, Any]") -> None:
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        os.dup2(output.fileno(), number)
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # the last words of a process that crashes are not lost
+    output.close()
+    faulthandler.enable()
