@@ -170,11 +170,24 @@ class Ledger:
     def read(self, after: int = 0) -> Generator[News]:
         """All records after a number, in order; raise StateDamaged at the first that is not what was written."""
         for number, time_ms, searched, kind, text, _ in self.rows(after):
-            try:
-                body = _read(kind, text)
-            except ValueError as error:  # pydantic's ValidationError is one
-                raise ledger_file.damaged(self._path, f"record {number} is of another version of hpsearch") from error
-            yield News(number, time_ms, searched, body)
+            yield self._understood(number, time_ms, searched, kind, text)
+
+    def select(self, where: str, *values: str) -> Generator[News]:
+        """The records for which an SQL condition holds, in order; each is checked, and no number may be missing."""
+        with ledger_file.in_words(self._path):
+            if missing := self._count() - self._db.execute("SELECT count(*) FROM log").fetchone()[0]:
+                raise ledger_file.damaged(self._path, f"{missing} records are missing")
+            query = f"SELECT * FROM log WHERE {where} ORDER BY number"  # noqa: S608  # conditions are our own
+            for number, time_ms, searched, kind, text, checked in self._db.execute(query, values):
+                if kind not in KINDS or checked != checksum(number, time_ms, searched, kind, text):
+                    raise ledger_file.damaged(self._path, f"record {number} is not what was written")
+                yield self._understood(number, time_ms, searched, kind, text)
+
+    def _understood(self, number: int, time_ms: int, searched: float, kind: str, text: bytes) -> News:
+        try:
+            return News(number, time_ms, searched, _read(kind, text))
+        except ValueError as error:  # pydantic's ValidationError is one
+            raise ledger_file.damaged(self._path, f"record {number} is of another version of hpsearch") from error
 
     def rows(self, after: int = 0) -> Generator[Row]:
         """The same as they lie in the file: checked, but not understood."""

@@ -20,11 +20,11 @@ def _project() -> paths.Project:
 
 
 def _state(name: str) -> "State":
+    from hpsearch.outcomes import outcomes
     from hpsearch.state import State
-    from hpsearch.study import read
 
     state = State()
-    for news in read(_project(), name):
+    for news in outcomes(_project(), name):
         state.take(news)
     return state
 
@@ -88,14 +88,15 @@ def _standing(state: "State") -> str:
 def show(*, study: str, as_json: bool) -> None:
     """Show the trials of STUDY, best first, with their values and failures."""
     from hpsearch.cli.output import print_json
+    from hpsearch.outcomes import outcomes
     from hpsearch.report.facts import gather
     from hpsearch.report.terminal import show as show_facts
     from hpsearch.study import read
 
-    facts = gather(read(_project(), study))
     if as_json:
-        print_json(facts)
+        print_json(gather(read(_project(), study)))
         return
+    facts = gather(outcomes(_project(), study))
     from rich.console import Console
 
     console = Console()
@@ -116,7 +117,8 @@ def best(*, study: str, as_json: bool) -> None:
     if state.verdict is None:
         message = f"the study {study!r} has no winner yet: run its experiment file again to finish it"
         raise NothingCompleted(message)
-    values = state.courses[state.verdict.winner].values
+    course = state.courses[state.verdict.winner]
+    values = course.result.trial.values if course.result else course.values
     model = _project().study(study).best / MODEL
     if as_json:
         sure = {"accuracy": state.verdict.accuracy, "judged": len(state.judged), "openings": state.openings}

@@ -1,0 +1,54 @@
+"""Reads what came of a study's trials, but not how each came to it: for a look at a study of very many.
+
+A study of 10,000 trials has hundreds of thousands of records, and a table of its best needs some ten thousand.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+
+from hpsearch import paths, study
+from hpsearch.ledger import Ledger
+from hpsearch.records import Asked, News
+from hpsearch.trial import Status, TrialResult
+
+_OUTCOMES = "kind NOT IN ('Answered', 'AttemptBegan', 'Built', 'Measure', 'AttemptEnd')"
+_FIXED = "kind = 'Answered' AND instr(body, CAST('\"kind\":\"fixed\"' AS BLOB))"
+_VALUES = "kind = 'Answered' AND json_extract(CAST(body AS TEXT), '$.trial') IN (SELECT value FROM json_each(?))"
+_ENDS = """kind = 'AttemptEnd'
+    AND json_extract(CAST(body AS TEXT), '$.attempt.fit.trial') IN (SELECT value FROM json_each(?))"""
+_LAST_MEASURES = """number IN (SELECT max(number) FROM log WHERE kind = 'Measure'
+    AND json_extract(CAST(body AS TEXT), '$.attempt.fit.trial') IN (SELECT value FROM json_each(?))
+    GROUP BY json_extract(CAST(body AS TEXT), '$.attempt.fit'))"""
+
+
+def outcomes(project: paths.Project, name: str) -> list[News]:
+    """The records of a study of this project, in order, without those that only say how ended trials went.
+
+    Of a trial that has no result yet its values are among them, and of one that was stopped how far it came.
+    Raises ExperimentRefused when there is no such study, StateDamaged when what is read is not what was written.
+    """
+    ledger = Ledger(study.existing(project, name).ledger, writer=False)
+    try:
+        ledger.check()
+        return sorted(_read(ledger), key=lambda news: news.number)
+    finally:
+        ledger.close()
+
+
+def _read(ledger: Ledger) -> Iterator[News]:
+    told = list(ledger.select(_OUTCOMES))
+    yield from told
+    results = {news.body.trial.number: news.body for news in told if isinstance(news.body, TrialResult)}
+    asked = {news.body.trial.number for news in told if isinstance(news.body, Asked)}
+    stopped = [number for number, result in results.items() if result.status is Status.PRUNED]
+    values = {news.number: news for news in ledger.select(_FIXED)}
+    if going := asked - results.keys():
+        values |= {news.number: news for news in ledger.select(_VALUES, _list(going))}
+    yield from values.values()
+    if stopped:
+        yield from ledger.select(_ENDS, _list(stopped))
+        yield from ledger.select(_LAST_MEASURES, _list(stopped))
+
+
+def _list(numbers: Iterable[int]) -> str:
+    return json.dumps(sorted(numbers))

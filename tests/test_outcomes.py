@@ -1,0 +1,109 @@
+"""What came of a study's trials can be read without all that its ledger holds, and is the same."""
+
+import random
+import shutil
+from contextlib import closing, suppress
+from dataclasses import replace
+
+import disk_stories
+import pytest
+from stories import EXPERIMENT, began, finals, told, trial_story
+from test_damage import harm
+
+from hpsearch import paths
+from hpsearch.errors import StateDamaged
+from hpsearch.experiment import Experiment
+from hpsearch.ledger import Ledger
+from hpsearch.outcomes import outcomes
+from hpsearch.records import Answered, Asked, SessionEnded
+from hpsearch.report.facts import gather
+from hpsearch.space import Parameter
+from hpsearch.study import read
+from hpsearch.trial import Attempt, Fit, How, Measure, Status, Trial
+
+PRUNED = Experiment.model_validate(
+    {**EXPERIMENT.model_dump(exclude_none=True), "search": {"trials": 5, "pruner": "median"}}
+)
+RATE = Parameter("rate", "float", 0.1, low=0.01, high=1.0)
+LATE = Parameter("late", "fixed", 7)
+HARMS = 150
+
+
+def a_story():
+    stopped = trial_story(1, [0.4, 0.3], Status.PRUNED)
+    stopped[-2] = replace(stopped[-2], how=How.INTERRUPTED)
+    answers = [Answered(number, RATE, 0.1 * (number + 1)) for number in range(3)]
+    return [
+        *began(PRUNED), *(Asked(Trial(number)) for number in range(3)), *answers, Answered(0, LATE, 7),
+        *trial_story(0, [0.5, 0.8, 0.7]), *stopped, Measure(Attempt(Fit(2, 2)), 1, {"val_accuracy": 0.2}, 0.1),
+        *finals(), SessionEnded(finished=True, reason="enough"),
+    ]  # fmt: skip
+
+
+def project_of(folder, bodies):
+    project = paths.Project(folder)
+    paths.make(project.study("tiny").folder)
+    with closing(Ledger(project.study("tiny").ledger)) as ledger:
+        for body in bodies:
+            ledger.write(body)
+    return project
+
+
+def facts(records):
+    """All that is shown of a study, but for the trials' curves."""
+    gathered = gather(records)
+    for trial in gathered.trials:
+        trial.curves = {}
+    return gathered
+
+
+@pytest.mark.promise("51")
+def test_wherever_a_story_stops_its_outcomes_are_those_of_all_its_records(tmp_path):
+    bodies = a_story()
+    for end in range(len(told(bodies)) + 1):
+        project = project_of(tmp_path / str(end), bodies[:end])
+
+        found = facts(outcomes(project, "tiny"))
+
+        assert found == facts(read(project, "tiny")), end
+
+
+@pytest.mark.promise("51", "P21")
+def test_what_is_read_to_show_a_study_does_not_grow_with_its_epochs(tmp_path):
+    few, many = (
+        project_of(tmp_path / str(epochs), [*began(PRUNED), *(body for n in range(9) for body in story(n, epochs))])
+        for epochs in (2, 60)
+    )
+
+    assert len(outcomes(many, "tiny")) == len(outcomes(few, "tiny")) < 9 * 4 + 5
+
+
+def story(number, epochs):
+    status = Status.PRUNED if number % 2 else Status.COMPLETED
+    return [Asked(Trial(number)), *trial_story(number, [0.5 + 0.001 * epoch for epoch in range(epochs)], status)]
+
+
+@pytest.mark.promise("37", "P12")
+def test_damage_anywhere_is_refused_or_changes_no_outcome(tmp_path):
+    dice, sound, refused = random.Random(3), disk_stories.a_study(tmp_path / "sound" / "a", left=0), 0
+    came = [news.body for news in outcomes(in_runs(sound, tmp_path / "project"), "a")]
+    for number in range(HARMS):
+        project = in_runs(sound, tmp_path / str(number))
+        ledger = project.study("a").ledger
+        ledger.write_bytes(harm(dice, ledger.read_bytes())[1])
+
+        found = None
+        with suppress(StateDamaged):
+            found = [news.body for news in outcomes(project, "a")]
+
+        refused += found is None
+        assert found in (None, came), number
+        shutil.rmtree(project.root)
+    assert refused > HARMS / 3  # most harms meet records that are not read
+
+
+def in_runs(ledger, root):
+    project = paths.Project(root)
+    paths.make(project.study("a").folder)
+    shutil.copyfile(ledger, project.study("a").ledger)
+    return project
