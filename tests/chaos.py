@@ -116,8 +116,10 @@ class Arena:
             *history.miscounted(records, self.trials), *history.renumbered(records), *history.damaged(self.ledger),
             *self.left_over(),
         ]  # fmt: skip
-        if history.table(records) != history.table(undisturbed.story()):
-            found.append(f"it came to {history.table(records)}, undisturbed to {history.table(undisturbed.story())}")
+        came, straight = history.table(records), history.table(undisturbed.story())
+        if came != straight:
+            other = ([row for row in one if row not in both] for one, both in ((came, straight), (straight, came)))
+            found += ["it came to {}, undisturbed to {}".format(*other), *history.losses(records)]
         if self.mlflow:
             found += history.still_running(self.folder / "mlruns" / "mlflow.db")
         return found
@@ -183,16 +185,22 @@ class Nemesis:
     def _victim(self, coordinator: subprocess.Popen[bytes]) -> int | None:
         """A process below the coordinator, unless its fit was killed too often to be tried again.
 
-        What workers are forked from is spared as often: one that never gets to its feet ends the session.
+        What workers are forked from is spared as often: one that never gets to its feet ends the session, and its
+        death is one of every fit under way.
         """
         with suppress(psutil.Error):
             below = psutil.Process(coordinator.pid).children(recursive=True)
-            fits = {entry["pid"]: entry["fit"] for entry in history.diary(self._arena.diary)}
+            entries = history.diary(self._arena.diary)
+            fits = {entry["pid"]: entry["fit"] for entry in entries}
             roles = {one.pid: fits.get(one.pid, "root" if one.ppid() == coordinator.pid else "") for one in below}
-            allowed = [pid for pid, role in roles.items() if not role or self._killed[role] < MOST_KILLS_OF_A_FIT]
+            spent = {fit for fit in fits.values() if self._killed[fit] >= MOST_KILLS_OF_A_FIT}
+            spent -= {entry["fit"] for entry in entries if entry["what"] == "ended"}
+            shared = {"", "root"} if spent else set()  # a process that waits may be the next to take the fit up
+            allowed = [pid for pid, role in roles.items() if role not in spent | shared]
+            allowed = [pid for pid in allowed if roles[pid] != "root" or self._killed["root"] < MOST_KILLS_OF_A_FIT]
             if allowed:
                 victim = self._chance.choice(allowed)
-                self._killed[roles[victim]] += 1
+                self._killed.update({*roles.values()} if roles[victim] == "root" else {roles[victim]})
                 return victim
         return None
 

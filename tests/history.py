@@ -139,6 +139,14 @@ def wasted(entries: Iterable[Entry]) -> int:
     return sum(many - 1 for many in trained.values())
 
 
+def losses(records: Iterable[News]) -> Iterator[str]:
+    """The attempts that were lost, in words, to see why a fit was given up."""
+    for news in records:
+        match news.body:
+            case AttemptEnd(attempt, How.LOST, reason=reason):
+                yield f"record {news.number}: attempt {attempt.number} at {attempt.fit.name} was lost: {reason}"
+
+
 def table(records: Iterable[News]) -> list[Any]:
     """What a study came to: every trial's values and outcome, but not its seconds."""
     values: dict[int, dict[str, Any]] = defaultdict(dict)
