@@ -10,6 +10,7 @@ Every trial's process imports this file, so what is heavy is imported inside fun
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from math import ceil
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import paths, plugins
+from hpsearch.errors import Interrupted
 from hpsearch.objective import Objective
 from pruning_replay import Curve, Figures, best_of, interval, judge
 
@@ -168,4 +170,8 @@ def _draw(found: dict[str, Any], judged: dict[str, Figures], file: Path) -> None
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Interrupted as told:
+        print(told, file=sys.stderr)
+        sys.exit(told.exit_code)

@@ -6,12 +6,13 @@ from typing import Any
 
 from hpsearch import paths, study
 from hpsearch.cli.run import _Place
+from hpsearch.errors import Interrupted
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.parts import make_minds
 from hpsearch.records import SessionBegan
 from hpsearch.search import search
-from hpsearch.session import Session, Surroundings
+from hpsearch.session import INTERRUPTED, Session, Surroundings
 from hpsearch.trial import Built, Measure, Status, TrialResult
 from pruning_replay import Curve
 
@@ -21,9 +22,13 @@ class Searching(Session):
 
     def _work(self, finale: Finale) -> tuple[str, Any]:
         tuner, pruner = make_minds(finale.study)
+        finale.leave.politely = True
         try:
             return search(finale.study, tuner, pruner, finale.crew, finale.leave), None
+        except Interrupted:
+            raise Interrupted(INTERRUPTED, finale.leave.exit_code) from None
         finally:
+            finale.leave.politely = False
             tuner.close()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hpsearch import cards, paths
 from hpsearch.backup import Backup
+from hpsearch.beginning import Beginning
 from hpsearch.crew import Crew
 from hpsearch.errors import FolderUnusable, Interrupted, StateDamaged, first_line
 from hpsearch.experiment import Experiment
@@ -15,7 +16,6 @@ from hpsearch.follower import Made
 from hpsearch.identity import Identity, refuse_if_opened
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.listening import DRAIN_SECONDS, drain, follow, told_again
-from hpsearch.beginning import Beginning
 from hpsearch.parts import make_dataset, make_executor, make_minds
 from hpsearch.protocols import Executor, Prepared, Progress, Tracker
 from hpsearch.records import SessionEnded, Verdict

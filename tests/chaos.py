@@ -31,6 +31,7 @@ ROOT = HERE.parent
 TRIALS, EPOCHS = 12, 5
 MOST_KILLS_OF_A_FIT = 2  # a session; at the third loss the program gives a trial up, as it says
 MOST_STARTS = 200
+RUN = ("-m", "hpsearch", "run", "tiny.toml", "--plain")
 EXPERIMENT = """
 name = "tiny"
 data = {{ source = "fake" }}
@@ -52,6 +53,7 @@ class Arena:
     epochs: int = EPOCHS
     mlflow: bool = False
     more: dict[str, str] = field(default_factory=dict)
+    epoch_seconds: float = 0.02
 
     def __post_init__(self) -> None:
         """Lay the project out."""
@@ -75,19 +77,31 @@ class Arena:
         """The workers' diary."""
         return self.folder / "history.jsonl"
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Give the command; its words go to a file."""
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Give the command, or Python other words; what it says goes to a file."""
         surroundings = {
             "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE / 'fake_parts'}", "HPSEARCH_DATA": str(self.folder / "data"),
-            "HISTORY": str(self.diary), "FAKE_EPOCH_SECONDS": "0.02",
+            "HISTORY": str(self.diary), "FAKE_EPOCH_SECONDS": str(self.epoch_seconds),
         }  # fmt: skip
         with (self.folder / "output.txt").open("ab") as output:
             output.write(b"---\n")
             output.flush()
             return subprocess.Popen(
-                [sys.executable, "-m", "hpsearch", "run", "tiny.toml", "--plain"], cwd=self.folder,
-                env=os.environ | surroundings | self.more, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                [sys.executable, *(words or RUN)], cwd=self.folder, stdout=output, stderr=output,
+                env=os.environ | surroundings | self.more, stdin=subprocess.DEVNULL,
             )  # fmt: skip
+
+    def trained(self) -> int:
+        """How many epochs the workers have made so far."""
+        return sum(entry["what"] == "epoch" for entry in history.diary(self.diary))
+
+    def wait_for(self, epochs: int, seconds: float = 60) -> None:
+        """Wait until the workers have made so many epochs."""
+        until = time.monotonic() + seconds
+        while self.trained() < epochs:
+            if time.monotonic() > until:
+                raise TimeoutError((self.folder / "output.txt").read_text()[-2000:])
+            time.sleep(0.01)
 
     def finish(self, *, starts: int = 10) -> int:
         """Give the command until it ends by itself; its exit code."""

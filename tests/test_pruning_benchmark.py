@@ -2,10 +2,12 @@
 
 import json
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import chaos
 import pytest
 from test_search import Impatient, Lenient
 
@@ -13,10 +15,26 @@ from hpsearch.objective import Objective
 from hpsearch.protocols import Pruning
 from hpsearch.pruners.asha import ASHA
 from hpsearch.pruners.median import Median
+from hpsearch.records import SessionEnded
+from hpsearch.trial import AttemptEnd, How
 from pruning_replay import Curve, judge, replay
 
 UP, DOWN = Objective.parse("max val_accuracy"), Objective.parse("min val_loss")
 PROGRAM = Path(__file__).parent.parent / "benchmarks" / "pruning.py"
+TRAIN = f"""
+import sys
+sys.path.insert(0, {str(PROGRAM.parent)!r})
+from pathlib import Path
+from hpsearch import paths
+from hpsearch.errors import Interrupted
+from hpsearch.loading import load
+from pruning_trials import train
+project = paths.Project(Path.cwd())
+try:
+    train(load(Path("tiny.toml"), project, []), project)
+except Interrupted as told:
+    sys.exit(told.exit_code)
+"""
 
 
 def straight(count, epochs=8, warmup=0):
@@ -94,3 +112,18 @@ def test_a_result_is_judged_again_from_its_curves(tmp_path):
     assert [(rung["epoch"], rung["spearman"]) for rung in again["rungs"]] == [(3, 1.0)]
     assert set(again["pruners"]) >= {"asha", "median"}
     assert "| 3 | 1.00 |" in said
+
+
+def test_ctrl_c_gives_the_trials_of_the_measurement_time_to_stop(tmp_path):
+    arena = chaos.Arena(tmp_path, trials=500)
+    training = arena.start("-c", TRAIN)
+    arena.wait_for(3)
+
+    training.send_signal(signal.SIGINT)
+
+    assert training.wait(30) == 130
+    *_, last = story = [news.body for news in arena.story()]
+    assert isinstance(last, SessionEnded)
+    assert last.reason.startswith("interrupted")
+    assert How.LOST not in {body.how for body in story if isinstance(body, AttemptEnd)}
+    assert arena.left_over() == []
