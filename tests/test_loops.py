@@ -1,12 +1,14 @@
 """The graph loop trains as model.fit does, and models it would not do justice to go through model.fit."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from hpsearch.worker.loop_graph import Source
-from hpsearch.worker.loops import GivenUp, LoopUnfit, Rows, ShapesDisagree, choose, make_loop
+from hpsearch.worker.loops import GivenUp, LoopUnfit, NonFinite, Rows, ShapesDisagree, choose, make_loop
 from hpsearch.worker.rows import fitted
 
 layers, regularizers = keras.layers, keras.regularizers
@@ -205,6 +207,36 @@ def test_a_fit_epoch_is_given_up_when_tick_says_no(rows):
 
     with pytest.raises(GivenUp):
         train()
+
+
+def no_number(true, predicted):
+    return keras.ops.sum(predicted) * float("nan")
+
+
+@pytest.mark.promise("23", "P16")
+def test_a_graph_epoch_whose_loss_is_no_number_ends_with_its_stretch(rows):
+    model = mlp(loss=no_number)
+    loop = make_loop(model, rows, batch_size=1, seed=1)
+
+    with pytest.raises(NonFinite, match="loss is nan in epoch 1, at step 16 of 237"):
+        loop.epoch(1)
+
+    assert int(model.optimizer.iterations) == 16
+
+
+@pytest.mark.promise("23", "P16")
+def test_a_fit_epoch_whose_loss_is_no_number_ends_within_a_second_or_so(rows):
+    def slow(true, predicted):
+        time.sleep(0.05)
+        return no_number(true, predicted)
+
+    model = mlp(loss=slow, run_eagerly=True)
+    loop = make_loop(model, rows, batch_size=1, seed=1, loop="fit")
+
+    with pytest.raises(NonFinite, match=r"loss is nan in epoch 1, at step \d+ of 237"):
+        loop.epoch(1)
+
+    assert int(model.optimizer.iterations) < 60
 
 
 def test_the_weights_after_a_fit_epoch_are_those_that_were_scored(rows):

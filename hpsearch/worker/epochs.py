@@ -1,5 +1,6 @@
 """What every training loop promises: epochs, one after another, which can be given up between two steps."""
 
+import math
 import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -10,6 +11,17 @@ VALIDATION_BATCH = 256  # at least so many rows a step: no gradients, so less me
 
 class GivenUp(Exception):
     """`tick` said no, so the epoch ended half way; the model is as the last step left it."""
+
+
+class NonFinite(ValueError):
+    """A metric came out as NaN or infinite."""
+
+
+def refuse_non_finite(loss: float, epoch: int, step: int, steps: int) -> None:
+    """Raise NonFinite when the mean loss of an epoch so far is no finite number: it will not be one at its end."""
+    if not math.isfinite(loss):
+        message = f"loss is {loss} in epoch {epoch}, at step {step} of {steps}"
+        raise NonFinite(message)
 
 
 class Loop(Protocol):
@@ -23,6 +35,7 @@ class Loop(Protocol):
 
         Adds learning_rate as it stands after the epoch; without validation rows there is no val_*.
         About once a second `tick(step, steps)` hears how far the training is; if it says False, raise GivenUp.
+        As often the loss is looked at: raise NonFinite when it is NaN or infinite, long before a long epoch's end.
         """
 
 

@@ -14,13 +14,10 @@ from hpsearch.paths import FULL, disk_full, make, write
 from hpsearch.seeds import derive
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import AttemptEnd, Built, Failure, Fit, How, Measure, Metrics
+from hpsearch.worker.epochs import NonFinite
 from hpsearch.worker.wire import Stopped, Wire
 
 BATCH_SIZE = "batch_size"
-
-
-class NonFinite(ValueError):
-    """A metric came out as NaN or infinite."""
 
 
 class Drifted(ValueError):

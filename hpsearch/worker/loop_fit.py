@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers
+from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers, refuse_non_finite
 from hpsearch.worker.rows import Fitted
 
 Batch = Callable[[NDArray[np.int64]], tuple[NDArray[Any], ...]]
@@ -35,31 +35,35 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
 class Ticking(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
     """Ticks about once a second, and keeps the raw weights that model.fit replaces by their average at its end."""
 
-    def __init__(self, tick: Tick | None, steps: int) -> None:
-        """Tick over an epoch of so many steps."""
+    def __init__(self, tick: Tick | None, epoch: int, steps: int) -> None:
+        """Tick over an epoch, of this number, of so many steps."""
         super().__init__()
-        self._tick, self._steps, self._done, self._last = tick, steps, 0, time.monotonic()
+        self._tick, self._epoch, self._steps, self._done, self._last = tick, epoch, steps, 0, time.monotonic()
         self.raw: list[NDArray[Any]] = []
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
-        """Tick while training."""
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Tick while training, and look at the loss."""
         self._done = batch + 1
-        self._beat()
+        if self._is_time():
+            refuse_non_finite(float((logs or {}).get("loss", 0.0)), self._epoch, self._done, self._steps)
+            self._beat()
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
         """Tick while validating."""
-        self._beat()
+        if self._is_time():
+            self._beat()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
         """Keep the weights where the optimizer will average them."""
         if getattr(self.model.optimizer, "use_ema", False):
             self.raw = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
 
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._last >= 1
+
     def _beat(self) -> None:
-        if self._tick is None or time.monotonic() - self._last < 1:
-            return
         self._last = time.monotonic()
-        if not self._tick(self._done, self._steps):
+        if self._tick and not self._tick(self._done, self._steps):
             raise GivenUp
 
 
@@ -76,7 +80,7 @@ class FitLoop:
     def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
         """Train and validate one epoch; see Loop."""
         batches = Batches(self._fitted.weighed, self._fitted.rows.order(self._seed, number), self._batch_size)
-        ticking = Ticking(tick, len(batches))
+        ticking = Ticking(tick, number, len(batches))
         history = self._model.fit(
             batches, shuffle=False, initial_epoch=number - 1, epochs=number, verbose=0,
             validation_data=self._validation(), callbacks=[ticking],

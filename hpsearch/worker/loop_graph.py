@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers
+from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers, refuse_non_finite
 from hpsearch.worker.fused import Fused
 from hpsearch.worker.rows import Fitted
 
@@ -128,20 +128,28 @@ class GraphLoop:
         """Train and validate one epoch; see Loop."""
         order, steps = self._rows.order(self._seed, number), 0
 
-        def training(done: int, of: int) -> None:
-            nonlocal steps
-            steps = of
+        def heard(done: int, of: int) -> None:
             if tick and not tick(done, of):
                 raise GivenUp
 
+        def training(done: int, of: int) -> None:
+            nonlocal steps
+            steps = of
+            refuse_non_finite(self._loss(), number, done, of)
+            heard(done, of)
+
         def validating(_done: int, _of: int) -> None:
-            training(steps, steps)
+            heard(steps, steps)
 
         metrics = self._pass(self._train, order, training)
         if len(self._rows.validation):
             found = self._pass(self._validate, self._rows.validation, validating)
             metrics |= {f"val_{name}": value for name, value in found.items()}
         return metrics | {"learning_rate": learning_rate(self._model)}
+
+    def _loss(self) -> float:
+        """The mean loss of the epoch so far; 0 of a model that keeps none."""
+        return next((float(one.result()) for one in self._model.metrics if one.name == "loss"), 0.0)
 
     def _pass(
         self, stretches: Stretches, order: NDArray[np.int64], tick: Callable[[int, int], None]

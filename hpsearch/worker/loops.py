@@ -2,10 +2,12 @@
 
 from typing import Any, Literal
 
-from hpsearch.worker.epochs import GivenUp, Loop, NoNumber, Tick
+from hpsearch.worker.epochs import GivenUp, Loop, NonFinite, NoNumber, Tick
 from hpsearch.worker.rows import Rows, ShapesDisagree, fitted
 
-__all__ = ["GivenUp", "Loop", "LoopUnfit", "NoNumber", "Rows", "ShapesDisagree", "Tick", "choose", "make_loop"]
+__all__ = [
+    "GivenUp", "Loop", "LoopUnfit", "NoNumber", "NonFinite", "Rows", "ShapesDisagree", "Tick", "choose", "make_loop",
+]  # fmt: skip
 
 OWN = (  # where a model with its own version of one of these does something the graph loop would pass by
     "train_step", "test_step", "fit", "evaluate", "make_train_function", "make_test_function",
