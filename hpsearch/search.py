@@ -6,6 +6,7 @@ from statistics import fmean
 from hpsearch.crew import Crew
 from hpsearch.desk import Desk
 from hpsearch.errors import ExperimentRefused, HpsearchError, Interrupted, Mistake, SameFailureRepeated
+from hpsearch.fits import search_fits
 from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
 from hpsearch.state import OUT_OF_TIME
@@ -85,6 +86,7 @@ class _Pruning:
 
     def __init__(self, study: Study, pruner: Pruner) -> None:
         self._pruner, self._metric = pruner, study.experiment.objective.metric
+        self._alone = sum(1 for _ in search_fits(study.experiment, 0)) == 1
         self._scores: dict[int, dict[int, dict[Fit, float]]] = {}
         self._reasons: dict[int, str] = {}
         self._warmups: dict[int, int] = {}
@@ -107,12 +109,19 @@ class _Pruning:
         fit = measure.attempt.fit
         if fit.kind != "search" or self._metric not in measure.metrics:
             return ""
-        came = self._scores.setdefault(fit.trial, {}).setdefault(measure.epoch, {})
-        came[fit] = measure.metrics[self._metric]
-        pruning = self._pruner.hear(fit.trial, measure.epoch, fmean(came.values()))
+        pruning = self._pruner.hear(fit.trial, measure.epoch, self._mean(measure))
         if pruning and measure.epoch >= self._warmups.get(fit.trial, 0):
             self._reasons.setdefault(fit.trial, pruning.reason)
         return self.reason(fit.trial)
+
+    def _mean(self, measure: Measure) -> float:
+        """Over the fits that came to this epoch; of a trial with a single fit nothing is kept, however long it is."""
+        fit, score = measure.attempt.fit, measure.metrics[self._metric]
+        if self._alone:
+            return score
+        came = self._scores.setdefault(fit.trial, {}).setdefault(measure.epoch, {})
+        came[fit] = score
+        return fmean(came.values())
 
     def reason(self, trial: int) -> str:
         """Why the trial was to be stopped, if it was."""

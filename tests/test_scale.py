@@ -1,0 +1,143 @@
+"""Ten thousand trials and very many measures cost what the first did, each."""
+
+import json
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import figures
+import long_study
+import psutil
+import pytest
+
+from hpsearch.ledger import GROUP_ROWS, GROUP_SECONDS
+from hpsearch.report.facts import gather
+from hpsearch.report.html import write_report
+from hpsearch.study import read
+from hpsearch.trial import Attempt, Fit, Measure
+from hpsearch.worker.wire import Wire
+from instant_study import InstantStudy
+from instant_trials import Pace
+
+ROOT = Path(__file__).parent.parent
+MB = 1_000_000
+
+
+def benchmark(tmp_path, trials, *options):
+    """What `benchmarks/coordinator.py` finds about a study of instant trials, without MLflow."""
+    out = tmp_path / "found.json"
+    words = ["--trials", str(trials), "--tuners", "optuna.random", "--no-mlflow", "--no-events", "--out", str(out)]
+    subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "coordinator.py"), *words, *options],
+        check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    (run,) = json.loads(out.read_text())["runs"]
+    return run
+
+
+def costs_the_same_throughout(run):
+    """By the processor time of the coordinator's own thread, which other work on the machine does not change much."""
+    _, first, *_, last = run["blocks"]  # in the very first block much is imported
+    figures.note(
+        "P21", trials=last["trials"], first_thread_ms=first["thread_ms"], last_thread_ms=last["thread_ms"],
+        last_wall_ms=last["wall_ms"], coordinator_mb=last["coordinator_mb"], resume_seconds=run["resume_seconds"],
+    )  # fmt: skip
+    assert last["thread_ms"] <= 20
+    assert last["thread_ms"] <= 2 * first["thread_ms"]
+    assert last["coordinator_mb"] <= 300
+
+
+@pytest.mark.promise("51", "P21")
+def test_a_trial_late_in_a_study_costs_what_the_first_did(tmp_path):
+    costs_the_same_throughout(benchmark(tmp_path, 100, "--block", "20"))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.promise("51", "P21")
+def test_the_last_of_ten_thousand_trials_costs_what_the_first_did(tmp_path):
+    run = benchmark(tmp_path, 10_000)
+
+    costs_the_same_throughout(run)
+    assert run["resume_seconds"] <= 10  # 5 on a machine that has nothing else to do
+
+
+@pytest.mark.long
+@pytest.mark.promise("51", "P21")
+def test_ten_thousand_trials_are_shown_in_a_second_and_reported_in_ten(tmp_path):
+    project = long_study.write(tmp_path, 10_000, 20)
+    began, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    shown = subprocess.run(
+        [sys.executable, "-m", "hpsearch", "show", long_study.NAME], cwd=tmp_path, check=True, capture_output=True,
+        text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ).stdout  # fmt: skip
+    wall, now = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+
+    began = time.process_time()
+    write_report(gather(read(project, long_study.NAME)), project.study(long_study.NAME).report)
+    report = time.process_time() - began
+
+    figures.note("P21", show_seconds=wall, show_processor_seconds=processor, report_processor_seconds=report)
+    assert "… and 9985 more" in shown
+    assert "3333 of 10000 trials were stopped early" in shown
+    assert processor <= 2  # 1 on a machine that has nothing else to do
+    assert report <= 20  # 10, the same
+
+
+def told_in_one_trial(tmp_path, epochs):
+    """Have one trial tell so many measures as fast as it can; what came, and what it took."""
+    transactions, held, came = [], {}, 0
+
+    def hear(news):
+        nonlocal came
+        came += isinstance(news.body, Measure)
+        if came in (epochs // 10, epochs):
+            held[came] = psutil.Process().memory_info().rss
+
+    with InstantStudy(tmp_path, "optuna.random", 1, Pace(epochs), workers=1, mlflow=False) as study:
+        study.study.ledger._db.set_trace_callback(lambda said: transactions.append(said) if said == "COMMIT" else None)
+        began = time.monotonic()
+        study.search(hear)
+        seconds, grown = time.monotonic() - began, held[epochs] - held[epochs // 10]
+        with closing(study.study.ledger.read()) as records:
+            kept = sum(isinstance(news.body, Measure) for news in records)
+    figures.note(
+        "33", measures=kept, microseconds_each=1e6 * seconds / kept, commits=len(transactions), grown_mb=grown / MB
+    )
+    assert came == kept == epochs
+    assert len(transactions) <= kept / GROUP_ROWS + seconds / GROUP_SECONDS + 20
+    assert grown < 3 * MB
+
+
+@pytest.mark.promise("33")
+def test_many_measures_are_written_in_groups_and_none_is_kept_in_memory(tmp_path):
+    told_in_one_trial(tmp_path, 10_000)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.promise("33")
+def test_two_hundred_thousand_measures_of_one_trial_are_kept_nowhere_but_on_disk(tmp_path):
+    told_in_one_trial(tmp_path, 200_000)
+
+
+@pytest.mark.promise("33", "P22")
+def test_a_coordinator_that_is_busy_holds_no_training_up():
+    ours, theirs = multiprocessing.Pipe()
+    attempt = Attempt(Fit(0, 0))
+    wire, metrics = Wire(theirs, attempt), dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 0.5)
+    took = []
+    with ours, theirs:
+        for epoch in range(1, 101):
+            began = time.thread_time()
+            wire.tell(Measure(attempt, epoch, metrics, 1.0))  # nobody reads
+            took.append(time.thread_time() - began)
+
+    figures.note("P22", mean_ms=1000 * sum(took) / len(took), most_ms=1000 * max(took))
+    assert sum(took) / len(took) < 0.02  # of an epoch of one second: 2 %
