@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import figures
 import pytest
 from pydantic import BaseModel
 
@@ -106,6 +107,7 @@ def state_of(identity: Identity) -> State:
 
 
 def test_every_key_of_an_experiment_is_in_one_of_the_two_tables() -> None:
+    figures.note("P17", keys=len(keys()), refused=len(FIXED), free=len(FREE))
     assert sorted({*FREE, *FIXED}) == sorted(keys())
     assert not {*FREE} & {*FIXED}
 

@@ -7,6 +7,7 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
+import figures
 import numpy as np
 import pytest
 from instant import Instant
@@ -69,6 +70,7 @@ def test_a_clock_that_jumps_by_hours_changes_no_trial_no_order_and_no_line(tmp_p
     searched(shaken, said, leave=lambda results: len(results) >= 5)
     found, numbers, seconds = searched(shaken, said)
 
+    figures.note("P18", trials=len(found), other=sum(one != was for one, was in zip(found, results, strict=True)))
     assert found == results
     assert len(found) == TRIALS
     assert numbers == sorted(set(numbers)) == list(range(1, len(numbers) + 1))

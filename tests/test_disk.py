@@ -9,6 +9,7 @@ from contextlib import closing
 from types import SimpleNamespace
 
 import disk_stories
+import figures
 import numpy as np
 import odd_trackers
 import psutil
@@ -103,6 +104,7 @@ def test_a_disk_that_gets_full_at_any_point_of_a_search_loses_no_result(mounted,
         assert results == undisturbed, free
         assert len(acknowledged) == TRIALS
         shutil.rmtree(disk / "study")
+    figures.note("P11", levels=len(LEVELS), full=full, lost=0)
     assert full > len(LEVELS) / 2
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import figures
 import pytest
 from stories import (
     EXPERIMENT,
@@ -343,6 +344,7 @@ def test_sixteen_writers_and_a_polled_ui_share_a_fresh_store_and_a_killed_ui_lea
         watchdog.cancel()
         said = writing.stderr.read()
 
+    figures.note("P9", writers=16, trials_each=50, polled=len(polled))
     assert writing.returncode == 0, said
     assert set(polled) == {200}
     with closing(sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")) as db:

@@ -11,6 +11,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import chaos
+import figures
 import pytest
 from lossy_proxy import MODES, LossyProxy
 from stories import EXPERIMENT, began, everything, hear_all, no_model, runs_of, told, trial_story, whole_story
@@ -160,6 +162,7 @@ def test_outages_of_every_kind_lose_and_double_nothing_and_are_over_in_ten_secon
 
     assert study.outbox.close(60) == 0
     assert list(returns) == list(MODES)
+    figures.note("P7", caught_up_seconds=returns)
     assert max(returns.values()) < 20, returns  # ten, and as much again for a machine under load
     place = study.place(server.uri)
     assert what_is_told(place) == straight(place, bodies)
@@ -196,8 +199,31 @@ def test_a_server_that_never_comes_back_holds_nobody_up_and_is_told_the_rest_ano
     study.begin()
     study.write()
     assert study.outbox.close(60) == 0
+    figures.note("P8", pending=left, pending_after=study.outbox.waiting())
     place = study.place(server.uri)
     assert what_is_told(place) == straight(place, bodies)
+
+
+@pytest.mark.long
+@pytest.mark.promise("P7", "P22")
+def test_a_search_takes_no_longer_while_mlflow_is_away(server, tmp_path):
+    """Each mode for itself; all trials run while it lasts. Without MLflow it takes as long as with it."""
+    proxy, searched = LossyProxy(server.port, slow_seconds=4), {}
+    for mode in ("untracked", "pass", "refuse", "503", "hang", "cut"):
+        proxy.become("pass" if mode == "untracked" else mode)
+        arena = chaos.Arena(tmp_path / mode, trials=30, mlflow=mode != "untracked", epoch_seconds=0.1)
+        experiment = arena.folder / "tiny.toml"
+        address = f"http://127.0.0.1:{proxy.port}"
+        experiment.write_text(experiment.read_text().replace("sqlite:///mlruns/mlflow.db", address))
+        assert arena.finish() == 0
+        results = [news for news in arena.story() if isinstance(news.body, TrialResult)]
+        assert {news.body.status for news in results} == {Status.COMPLETED}
+        searched[mode] = results[-1].searched
+    proxy.close()
+    ratios = {mode: seconds / searched["pass"] for mode, seconds in searched.items()}
+    figures.note("P7", slowdown=ratios)
+    figures.note("P22", tracked_to_untracked=1 / ratios["untracked"])
+    assert max(ratios.values()) < 1.5  # 1.05 on a machine that has nothing else to do
 
 
 @pytest.mark.promise("6", "P6")
@@ -215,8 +241,10 @@ def test_after_a_kill_the_next_start_brings_every_run_to_the_end_it_had(tell, tm
     before = {key: run.info.status for key, run in runs_of(place).items()}
 
     study.begin()
+    again = time.monotonic()
     study.write(LEFT, *began())
     wait_until(lambda: study.outbox.waiting() == 0)
+    figures.note("P6", closed_seconds=time.monotonic() - again)
 
     runs = runs_of(place)
     assert set(before.values()) == {"RUNNING"}

@@ -10,11 +10,16 @@ import sys
 import time
 from pathlib import Path
 
+import figures
 import numpy as np
 import psutil
 import pytest
 from data_makers import write_pair
 from sklearn.datasets import load_digits
+
+from hpsearch import paths
+from hpsearch.records import AttemptBegan
+from hpsearch.study import read
 
 BUILD = '''
 """A small perceptron whose second layer is there only when asked for."""
@@ -162,7 +167,12 @@ def test_a_study_stopped_by_ctrl_c_goes_on_with_the_same_command(project):
     assert set(mlflow_states(project)) == {"FINISHED"}
 
 
+def story(project):
+    return list(read(paths.Project(project), "killed"))
+
+
 @pytest.mark.long
+@pytest.mark.promise("8", "P3")
 def test_a_study_killed_outright_goes_on_to_where_an_undisturbed_one_ends(project):
     words = ["--set", "train.epochs=30", "--set", "workers.count=1", "--set", "final.seeds=1"]
     process = subprocess.Popen(
@@ -173,8 +183,11 @@ def test_a_study_killed_outright_goes_on_to_where_an_undisturbed_one_ends(projec
 
     process.kill()
     process.communicate(timeout=60)
+    known, began = len(story(project)), time.time()
     run(project, *words, "--name", "killed")
 
+    again = next(news for news in story(project)[known:] if isinstance(news.body, AttemptBegan))
+    figures.note("P3", again_with_tensorflow=again.time_ms / 1000 - began)
     run(project, *words, "--name", "straight")
     assert [(t["values"], t["score"]) for t in trials(project, "killed")] == [
         (t["values"], t["score"]) for t in trials(project, "straight")
@@ -346,6 +359,7 @@ def test_an_mlflow_that_is_away_costs_a_warning_but_no_trial_and_no_secret(proje
     hpsearch(project, "export", "digits", "--out", str(project / "out"))
     left = [file for folder in ("mlruns", "out") for file in (project / folder).rglob("*") if file.is_file()]
     assert {"ledger.db", "report.html", "manifest.json", "mlflow.db", "experiment.json"} <= {file.name for file in left}
+    figures.note("P24", files=len(left), command_lines=len(shown))
     assert [file for file in left if b"S3CRET" in file.read_bytes()] == []
     assert "S3CRET" not in "".join([*shown, said, refused.stderr, sent.stdout, sent.stderr])
 
