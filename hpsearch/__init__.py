@@ -1,3 +1,19 @@
 """Hyperparameter search for Keras: one experiment file, any tuner, the whole machine, an honest result."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hpsearch.opened import OpenedStudy
+
 __version__ = "0.1.0"
+
+
+def open_study(name: str, root: str | Path | None = None) -> "OpenedStudy":
+    """Open a study for reading, of the project at `root` or around the working folder: see docs/python.md.
+
+    Raises ExperimentRefused when there is none of this name.
+    """
+    from hpsearch import opened
+
+    return opened.open_study(name, root)

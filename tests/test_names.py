@@ -11,7 +11,8 @@ from test_search import go
 
 from hpsearch import paths
 from hpsearch.backup import Backup
-from hpsearch.cli.studies import list_studies, show
+from hpsearch.cli.show import show
+from hpsearch.cli.studies import list_studies
 from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import Experiment
 from hpsearch.loading import load

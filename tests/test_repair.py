@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from hpsearch import backup, paths
 from hpsearch.cli.repair import repair as command
-from hpsearch.cli.studies import list_studies, show
+from hpsearch.cli.show import show
+from hpsearch.cli.studies import list_studies
 from hpsearch.errors import RunningElsewhere, StateDamaged
 from hpsearch.ledger import Ledger
 from hpsearch.repair import repair

@@ -1,4 +1,4 @@
-"""`hpsearch list`, `show` and `best`: what the project's studies came to."""
+"""`hpsearch list` and `best`: what the project's studies came to."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +11,6 @@ from hpsearch import paths
 if TYPE_CHECKING:
     from hpsearch.state import State
 
-PIPED_COLUMNS = 200
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -80,27 +79,6 @@ def _standing(state: "State") -> str:
     if state.verdict:
         return "finished"
     return "interrupted" if state.ended else "running or killed"
-
-
-@click.command(epilog="\b\nExamples:\n  hpsearch show quickstart\n  hpsearch show quickstart --json")
-@click.argument("study")
-@AS_JSON
-def show(*, study: str, as_json: bool) -> None:
-    """Show the trials of STUDY, best first, with their values and failures."""
-    from hpsearch.cli.output import print_json
-    from hpsearch.outcomes import outcomes
-    from hpsearch.report.facts import gather
-    from hpsearch.report.terminal import show as show_facts
-    from hpsearch.study import read
-
-    if as_json:
-        print_json(gather(read(_project(), study)))
-        return
-    facts = gather(outcomes(_project(), study))
-    from rich.console import Console
-
-    console = Console()
-    show_facts(facts, console if console.is_terminal else Console(width=PIPED_COLUMNS))
 
 
 @click.command(epilog="\b\nExample:\n  hpsearch best quickstart --json")

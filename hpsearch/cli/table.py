@@ -1,0 +1,86 @@
+"""`hpsearch table STUDY`: its trials as a file for other programs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hpsearch import paths
+from hpsearch.cli.choice import chooses
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a cell is a formula to spreadsheets
+EPILOG = """\b
+Examples:
+  hpsearch table quickstart                      CSV on standard output
+  hpsearch table quickstart --csv trials.csv --where "status = completed"
+  hpsearch table quickstart --parquet trials.parquet --columns number,score,learning_rate
+
+Text in CSV that a spreadsheet would take for a formula gets a ' before it."""
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("study")
+@click.option("--csv", type=FILE, metavar="FILE", help="Write CSV.")
+@click.option("--parquet", type=FILE, metavar="FILE", help="Write Parquet.")
+@chooses
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+def table(
+    *, study: str, csv: Path | None, parquet: Path | None,
+    where: str | None, sort: str | None, top: int | None, columns: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Write the trials of STUDY, a row each, best first."""
+    from hpsearch import frames
+    from hpsearch.cli.choice import chosen, named
+    from hpsearch.cli.output import print_json, say
+    from hpsearch.report.facts import gather
+    from hpsearch.study import read
+
+    facts = gather(read(paths.Project.around(Path.cwd()), study))
+    found = named(chosen(frames.trials(facts), where, sort, top), columns)
+    if csv:
+        paths.write_text(csv.absolute(), _csv(found))
+    if parquet:
+        paths.write(parquet.absolute(), _plain(found).to_parquet)
+    if as_json:
+        print_json(records(found))
+    elif not (csv or parquet):
+        click.echo(_csv(found), nl=False)
+    else:
+        say("\n".join(f"wrote {place}" for place in (csv, parquet) if place))
+
+
+def records(found: "pd.DataFrame") -> list[dict[str, Any]]:
+    """The rows as plain data; what is missing is None."""
+    return [
+        {
+            str(name): None if _missing(cell) else getattr(cell, "item", lambda cell=cell: cell)()
+            for name, cell in row.items()
+        }
+        for row in found.to_dict("records")
+    ]
+
+
+def _missing(cell: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.isna(cell))
+
+
+def _csv(found: "pd.DataFrame") -> str:
+    safe = found.map(_unformed).rename(columns=_unformed)
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _unformed(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+
+def _plain(found: "pd.DataFrame") -> "pd.DataFrame":
+    """The table with columns of mixed types as text, which Parquet needs."""
+    mixed = [name for name in found.columns if found[name].dtype == object]
+    text = {name: found[name].map(lambda cell: None if _missing(cell) else str(cell)).astype("str") for name in mixed}
+    return found.assign(**text)

@@ -1,0 +1,174 @@
+"""Trials as tables: chosen, ordered, written, and read by a notebook."""
+
+import csv
+import json
+
+import pandas as pd
+import pytest
+from kept_studies import asked_bodies, four_trials, keep
+
+import hpsearch
+from hpsearch.__main__ import main
+from hpsearch.errors import ExperimentRefused, NothingCompleted
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    keep(tmp_path, four_trials())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def numbers(capsys, *words):
+    """The numbers of the trials that `hpsearch show --json` tells, in their order."""
+    assert main(["show", "tiny", "--json", *words]) == 0
+    return [trial["number"] for trial in json.loads(capsys.readouterr().out)["trials"]]
+
+
+@pytest.mark.parametrize(
+    ("wish", "found"),
+    [
+        ("status = completed", [1, 0]),
+        ("kind=b", [1, 2]),
+        ("score > 0.6 and wide = yes", [2]),
+        ("score > 0.6 or status=failed", [1, 2, 3]),
+        ("not (kind = b or kind = a)", [3]),
+        ("units >= 16 and units != 64", [1]),
+        ("failure ~ DEEP", [3]),
+        ("params.kind == '=1+1'", [3]),
+        ("val_loss < 0.2", [1]),
+        ("score = high", []),
+    ],
+)
+def test_trials_are_chosen_by_what_they_had_and_came_to(project, capsys, wish, found):
+    assert numbers(capsys, "--where", wish) == found
+
+
+def test_a_trial_without_a_value_meets_no_claim_about_it(project, capsys):
+    assert numbers(capsys, "--where", "units < 100 or units >= 100") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("column", "found"),
+    [("score", [1, 0, 2, 3]), ("-score", [2, 0, 1, 3]), ("seconds", [0, 1, 2, 3]), ("-units", [2, 1, 0, 3])],
+)
+def test_trials_are_ordered_by_a_column_and_what_is_missing_comes_last(project, capsys, column, found):
+    assert numbers(capsys, "--sort", column) == found
+
+
+def test_the_first_few_are_told_with_the_wanted_columns(project, capsys):
+    assert main(["show", "tiny", "--columns", "number,units,val_loss", "--top", "2"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["number", "units", "metrics.val_loss"]
+    assert [line.split() for line in lines[1:3]] == [["1", "16", "0.1"], ["0", "-", "0.5"]]
+    assert lines[-1] == "2 of 4 trials"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--where", "unit > 3"], "did you mean 'units'?"),
+        (["--where", "score >"], "a value is missing at the end"),
+        (["--where", "score ! 3"], "cannot be read: at '! 3'"),
+        (["--where", "(score > 3"], "a ) is missing"),
+        (["--where", "score > 3 4"], "what is '4' to mean here?"),
+        (["--where", "score and 3"], "'and' is no sign"),
+        (["--where", "(" * 99], "it goes too deep"),
+        (["--where", "not " * 600], "it is too long"),
+        (["--where", "__import__('os').system('x') = 1"], "there is no column '__import__'"),
+        (["--sort", "-unitz"], "did you mean 'units'?"),
+        (["--columns", "number,"], "there is no column ''"),
+    ],
+)
+def test_words_that_cannot_be_read_are_refused_with_what_is_wrong(project, capsys, words, told):
+    assert main(["show", "tiny", *words]) == 2
+
+    assert told in capsys.readouterr().err
+
+
+def test_a_table_is_written_as_csv_in_which_nothing_is_a_formula(project, capsys):
+    assert main(["table", "tiny", "--csv", "trials.csv"]) == 0
+
+    with (project / "trials.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["number"] for row in rows] == ["1", "0", "2", "3"]
+    assert rows[0]["params.units"] == "16"
+    assert rows[1]["params.units"] == ""
+    assert rows[3]["params.kind"] == "'=1+1"
+    assert capsys.readouterr().out == "wrote trials.csv\n"
+
+
+def test_a_table_without_a_file_goes_to_standard_output(project, capsys):
+    assert main(["table", "tiny", "--where", "wide = no", "--columns", "number,status"]) == 0
+
+    assert capsys.readouterr().out == "number,status\n1,completed\n3,failed\n"
+
+
+def test_a_table_is_written_as_parquet_with_its_types(project):
+    assert main(["table", "tiny", "--parquet", "trials.parquet"]) == 0
+
+    read = pd.read_parquet(project / "trials.parquet")
+    assert read["params.units"].dropna().tolist() == [16, 64]
+    assert str(read["params.wide"].dtype) == "boolean"
+    assert str(read["score"].dtype) == "float64"
+
+
+def test_a_table_tells_programs_its_rows(project, capsys):
+    assert main(["table", "tiny", "--json", "--columns", "number,units,wide"]) == 0
+
+    assert json.loads(capsys.readouterr().out)[:2] == [
+        {"number": 1, "params.units": 16, "params.wide": False},
+        {"number": 0, "params.units": None, "params.wide": True},
+    ]
+
+
+def test_a_place_that_cannot_be_written_is_told(project, capsys):
+    assert main(["table", "tiny", "--csv", "nowhere/trials.csv"]) == 7
+
+    assert "its folder is gone" in capsys.readouterr().err
+
+
+def test_a_notebook_reads_a_study_as_tables(tmp_path):
+    keep(tmp_path, asked_bodies())
+
+    study = hpsearch.open_study("tiny", tmp_path)
+
+    assert list(study.trials["number"]) == [0, 1, 2]
+    assert list(study.trials["status"]) == ["completed", "pruned", "failed"]
+    assert study.trials.loc[0, "params.rate"] == 0.1
+    accuracy = study.curves.query("trial == 0 and metric == 'val_accuracy'")
+    assert list(zip(accuracy["epoch"], accuracy["value"], strict=True)) == [(1, 0.5), (2, 0.8), (3, 0.7)]
+    assert study.verdict.winner == 0
+    assert study.facts.finished
+
+
+def test_a_notebook_sees_what_came_since_when_it_reads_again(tmp_path):
+    bodies = four_trials()
+    folder = keep(tmp_path, bodies[:6])
+    study = hpsearch.open_study("tiny", tmp_path)
+    before = len(study.trials)
+    folder.ledger.unlink()
+    keep(tmp_path, bodies)
+
+    study.reload()
+
+    assert (before, len(study.trials)) == (1, 4)
+
+
+def test_an_empty_study_has_empty_tables(tmp_path):
+    keep(tmp_path, [])
+
+    study = hpsearch.open_study("tiny", tmp_path)
+
+    assert study.trials.empty
+    assert study.curves.empty
+    with pytest.raises(NothingCompleted, match="no winner yet"):
+        study.winner_model()
+
+
+def test_a_study_that_is_not_there_is_refused_with_the_nearest_name(tmp_path):
+    keep(tmp_path, four_trials())
+
+    with pytest.raises(ExperimentRefused, match="did you mean 'tiny'"):
+        hpsearch.open_study("tinny", tmp_path)
