@@ -6,18 +6,22 @@ from typing import Any
 
 from hpsearch.objective import Objective
 from hpsearch.provenance import redacted
-from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SessionEnded, SpaceFound, Verdict
-from hpsearch.space import Values
+from hpsearch.records import Answered, Asked, FinalistsChosen, News, SessionBegan, SessionEnded, SpaceFound, Verdict
+from hpsearch.space import Parameter, Values
 from hpsearch.sparing import Spared, Sparing
 from hpsearch.state import State
-from hpsearch.trial import Failure, Fit, Measure, Status
+from hpsearch.trial import Failure, Fit, Measure, Status, TrialResult
 
 Point = tuple[int, float]
 
 
 @dataclass
 class TrialFacts:
-    """One trial: `curves` holds each metric as (epoch, value), averaged over its fits; `values` only what varies."""
+    """One trial: `curves` holds each metric as (epoch, value), averaged over its fits; `values` only what varies.
+
+    `variants` says which of the parameters of a name it was asked, where that is not the first.
+    `began` and `ended` are Unix milliseconds.
+    """
 
     number: int
     status: str = "running"
@@ -28,6 +32,9 @@ class TrialFacts:
     metrics: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
     failure: Failure | None = None
+    began: int | None = None
+    ended: int | None = None
+    variants: dict[str, int] = field(default_factory=dict)
     curves: dict[str, list[Point]] = field(default_factory=dict)
 
 
@@ -36,6 +43,8 @@ class Facts:
     """A whole study; `trials` come best first, those without a score last. Times in seconds.
 
     `pruning` is None where the study has no pruner; `judged` counts the models that the test split was shown to.
+    `parameters` is all that was asked of any trial, but for what is fixed: one for each way in which a name was asked,
+    in the order in which they came up.
     """
 
     name: str = ""
@@ -46,6 +55,7 @@ class Facts:
     experiment: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     fixed: Values = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
     finalists: tuple[int, ...] = ()
     verdict: Verdict | None = None
     openings: int = 0
@@ -61,6 +71,40 @@ class Facts:
         if self.verdict:
             return next(trial for trial in self.trials if trial.number == self.verdict.winner)
         return next((trial for trial in self.trials if trial.status == Status.COMPLETED), None)
+
+
+class _Asking:
+    """What was asked of whom, and when each trial began and ended."""
+
+    def __init__(self) -> None:
+        self._variants: dict[str, dict[Parameter, int]] = {}
+        self._of: dict[int, dict[str, int]] = {}
+        self._began: dict[int, int] = {}
+        self._ended: dict[int, int] = {}
+
+    def take(self, news: News) -> None:
+        match news.body:
+            case SpaceFound(parameters):
+                for parameter in parameters:
+                    self._place(parameter)
+            case Asked(trial):
+                self._began[trial.number] = news.time_ms
+            case Answered(trial, parameter) if place := self._place(parameter):
+                self._of.setdefault(trial, {})[parameter.name] = place
+            case TrialResult(trial):
+                self._ended[trial.number] = news.time_ms
+
+    def _place(self, parameter: Parameter) -> int:
+        known = self._variants.setdefault(parameter.name, {})
+        return 0 if parameter.kind == "fixed" else known.setdefault(parameter, len(known))
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        return tuple(parameter for known in self._variants.values() for parameter in known)
+
+    def tell(self, trial: TrialFacts) -> None:
+        """Complete what is known of a trial."""
+        trial.variants = self._of.get(trial.number, {})
+        trial.began, trial.ended = self._began.get(trial.number), self._ended.get(trial.number)
 
 
 class _Curves:
@@ -84,10 +128,10 @@ class _Curves:
 
 def gather(story: Iterable[News]) -> Facts:
     """Fold a study's records, from the first, into facts; a story that stops anywhere will do."""
-    state, facts, curves, sparing = State(), Facts(), _Curves(), Sparing()
+    state, facts, curves, sparing, asking = State(), Facts(), _Curves(), Sparing(), _Asking()
     for news in story:
-        state.take(news)
-        sparing.take(news)
+        for fold in (state, sparing, asking):
+            fold.take(news)
         match news.body:
             case Measure() as measure:
                 curves.take(measure)
@@ -104,7 +148,10 @@ def gather(story: Iterable[News]) -> Facts:
                 facts.finished, facts.reason = finished, reason
     facts.verdict, facts.searched, facts.openings = state.verdict, state.searched, state.openings
     facts.pruning, facts.judged = sparing.spared(), len(state.judged)
+    facts.parameters = asking.parameters()
     _add_trials(facts, state, curves)
+    for trial in facts.trials:
+        asking.tell(trial)
     return facts
 
 
