@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hpsearch.opened import OpenedStudy
+    from hpsearch.notebook import OpenedStudy
 
 __version__ = "0.1.0"
 
@@ -14,6 +14,6 @@ def open_study(name: str, root: str | Path | None = None) -> "OpenedStudy":
 
     Raises ExperimentRefused when there is none of this name.
     """
-    from hpsearch import opened
+    from hpsearch import notebook
 
-    return opened.open_study(name, root)
+    return notebook.open_study(name, root)

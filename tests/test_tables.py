@@ -3,6 +3,7 @@
 import csv
 import json
 
+import optuna
 import pandas as pd
 import pytest
 from kept_studies import asked_bodies, four_trials, keep
@@ -172,3 +173,21 @@ def test_a_study_that_is_not_there_is_refused_with_the_nearest_name(tmp_path):
 
     with pytest.raises(ExperimentRefused, match="did you mean 'tiny'"):
         hpsearch.open_study("tinny", tmp_path)
+
+
+def test_a_study_is_copied_into_an_optuna_storage_once(project, capsys):
+    assert main(["table", "tiny", "--optuna", "sqlite:///optuna.db"]) == 0
+    assert main(["table", "tiny", "--optuna", "sqlite:///optuna.db"]) == 2
+
+    copy = optuna.load_study(study_name="tiny", storage="sqlite:///optuna.db")
+    assert "has a study 'tiny' already" in capsys.readouterr().err
+    assert copy.best_trial.number == 1
+    assert [trial.state.name for trial in copy.trials] == ["COMPLETE", "COMPLETE", "PRUNED", "FAIL"]
+
+
+def test_an_optuna_address_is_refused_without_its_secret(project, capsys):
+    assert main(["table", "tiny", "--optuna", "nonsense://me:S3CRET@host/db"]) == 2
+
+    told = capsys.readouterr().err
+    assert "cannot be opened" in told
+    assert "S3CRET" not in told

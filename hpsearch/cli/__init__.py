@@ -25,11 +25,12 @@ COMMANDS: Mapping[str, Entry] = {
     "stop": Entry("hpsearch.cli.stop:stop", "Stop a study that is running elsewhere, as Ctrl-C does there."),
     "list": Entry("hpsearch.cli.studies:list_studies", "List the project's studies."),
     "show": Entry("hpsearch.cli.show:show", "Show how a study stands, and its trials, best first."),
-    "table": Entry("hpsearch.cli.table:table", "Write a study's trials as CSV or Parquet."),
+    "table": Entry("hpsearch.cli.table:table", "Write a study's trials as CSV or Parquet, or into an Optuna storage."),
     "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
     "repair": Entry("hpsearch.cli.repair:repair", "Restore a damaged study from what is sound of it, or its backup."),
     "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
     "sync": Entry("hpsearch.cli.sync:sync", "Send MLflow what it has not heard of a study."),
+    "dashboard": Entry("hpsearch.cli.dashboard:dashboard", "Open Optuna's dashboard on a study."),
     "ui": Entry("hpsearch.cli.ui:ui", "Open MLflow's pages on the project's runs."),
 }
 

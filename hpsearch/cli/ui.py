@@ -16,9 +16,9 @@ from pathlib import Path
 import click
 
 from hpsearch import paths
-from hpsearch.errors import HpsearchError, Interrupted, PortTaken
+from hpsearch.cli.serving import HOST, can_show, free_port, terminated_as_interrupted
+from hpsearch.errors import HpsearchError
 
-HOST = "127.0.0.1"
 START_SECONDS = 90.0
 GRACE_SECONDS = 5.0
 MOST_COMPARED = 50  # runs; a longer address is refused by some browsers
@@ -36,7 +36,7 @@ Examples:
 def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
     """Open MLflow's pages on the project's runs; Ctrl-C ends them."""
     home = paths.Project(project.resolve()) if project else paths.Project.around(Path.cwd())
-    port = _free_port(port)
+    port = free_port(port)
     from hpsearch.provenance import redacted
     from hpsearch.trackers.mlflow_store import prepare_store
 
@@ -48,37 +48,11 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
         _wait_until_up(server, port)
         address = f"http://{HOST}:{port}"
         _tell(address, *_pages(home, uri))
-        if not no_browser and _can_show():
+        if not no_browser and can_show():
             click.launch(f"{address}/#/experiments")
         server.wait()
     message = f"MLflow's server ended by itself with exit code {server.returncode}"
     raise HpsearchError(message)
-
-
-def _free_port(port: int) -> int:
-    """The port, or a free one for 0; raise PortTaken, naming the holder where that can be seen."""
-    with socket.socket() as probe:
-        if os.name == "posix":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            message = f"port {port} cannot be used: {_holder(port) or error.strerror}"
-            message += "\n  choose another with --port, or let --port 0 find one"
-            raise PortTaken(message) from error
-        return int(probe.getsockname()[1])
-
-
-def _holder(port: int) -> str:
-    import psutil
-
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-                return f"process {connection.pid} ({psutil.Process(connection.pid).name()}) listens on it"
-    except (psutil.Error, OSError):
-        return ""
-    return ""
 
 
 @contextmanager
@@ -90,7 +64,7 @@ def _server(home: paths.Project, uri: str, port: int) -> Iterator["subprocess.Po
         "--cors-allowed-origins", f"http://localhost:{port},http://{HOST}:{port}",
     ]  # fmt: skip
     log = paths.make(home.runs) / "ui.log"
-    with log.open("wb") as out, _terminated_as_interrupted():
+    with log.open("wb") as out, terminated_as_interrupted():
         server = subprocess.Popen(  # noqa: S603  # our own words
             command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=_environment(home, uri), cwd=home.root,
             start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads yet
@@ -115,25 +89,6 @@ def _environment(home: paths.Project, uri: str) -> Mapping[str, str]:
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(DEATH_OF_PARENT, signal.SIGTERM)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Within: SIGTERM ends the command as Ctrl-C does, each with its exit code.
-
-    Ctrl-C is set as well, because a shell starts its background jobs with SIGINT ignored.
-    """
-
-    def heard(number: int, _frame: object) -> None:
-        message = "stopped"
-        raise Interrupted(message, 128 + number)
-
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:
@@ -181,7 +136,3 @@ def _tell(address: str, experiment: str, trials: list[str]) -> None:
         words = f"runs={quote(json.dumps(trials))}&experiments={quote(json.dumps([experiment]))}"
         click.echo(f"the newest study's trials side by side:  {address}/#/compare-runs?{words}")
     click.echo("Ctrl-C ends it")
-
-
-def _can_show() -> bool:
-    return sys.platform in {"darwin", "win32"} or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,88 @@
+"""`hpsearch dashboard STUDY`: Optuna's dashboard on a study, for this machine only."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hpsearch import paths
+from hpsearch.cli.serving import HOST, can_show, free_port, terminated_as_interrupted
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+EPILOG = """\b
+Examples:
+  hpsearch dashboard quickstart
+  hpsearch dashboard quickstart --port 0 --no-browser
+
+It shows the study as it is when the command begins, from a copy in memory: what is
+changed on its pages changes nothing here. It needs: pip install "hpsearch[dashboard]" """
+
+
+@click.command(epilog=EPILOG)
+@click.argument("study")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+def dashboard(*, study: str, port: int, no_browser: bool) -> None:
+    """Open Optuna's dashboard on STUDY; Ctrl-C ends it."""
+    import optuna
+
+    from hpsearch.as_optuna import optuna_study
+    from hpsearch.report.facts import gather
+    from hpsearch.study import read
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    wsgi = _dashboard()
+    port = free_port(port)
+    storage = optuna_study(gather(read(paths.Project.around(Path.cwd()), study)))._storage  # noqa: SLF001  # no public way
+    _serve(guarded(wsgi(storage), port), port, browser=not no_browser and can_show())
+
+
+def _dashboard() -> Callable[[Any], "WSGIApplication"]:
+    from hpsearch.errors import HpsearchError
+
+    try:
+        from optuna_dashboard import wsgi
+    except ImportError as error:
+        message = "Optuna's dashboard is not installed\n  pip install optuna-dashboard"
+        raise HpsearchError(message) from error
+    made: Callable[[Any], WSGIApplication] = wsgi
+    return made
+
+
+def guarded(app: "WSGIApplication", port: int) -> "WSGIApplication":
+    """The same pages for requests to this machine by its own names only, and for changes by these pages only.
+
+    Else a page from elsewhere could read them, by a name that it makes point here.
+    """
+    hosts = {f"{name}:{port}" for name in (HOST, "localhost")}
+    origins = {None, *(f"http://{host}" for host in hosts)}
+
+    def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        if environ.get("HTTP_HOST") not in hosts or environ.get("HTTP_ORIGIN") not in origins:
+            start("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"this dashboard answers to its own pages only\n"]
+        return app(environ, start)
+
+    return answer
+
+
+def _serve(app: "WSGIApplication", port: int, *, browser: bool) -> None:
+    from socketserver import ThreadingMixIn
+    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+    class Server(ThreadingMixIn, WSGIServer):
+        daemon_threads = True
+
+    class Quiet(WSGIRequestHandler):
+        def log_message(self, *_words: Any) -> None:
+            """Say nothing of each request."""
+
+    address = f"http://{HOST}:{port}/"
+    with terminated_as_interrupted(), make_server(HOST, port, app, Server, Quiet) as server:
+        click.echo(f"the study in Optuna's dashboard:  {address}\nCtrl-C ends it")
+        if browser:
+            click.launch(address)
+        server.serve_forever()
