@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Entry] = {
     "stop": Entry("hpsearch.cli.stop:stop", "Stop a study that is running elsewhere, as Ctrl-C does there."),
     "list": Entry("hpsearch.cli.studies:list_studies", "List the project's studies."),
     "show": Entry("hpsearch.cli.show:show", "Show how a study stands, and its trials, best first."),
+    "trial": Entry("hpsearch.cli.trial:trial", "Show one trial in full, or train it again and compare."),
     "table": Entry("hpsearch.cli.table:table", "Write a study's trials as CSV or Parquet, or into an Optuna storage."),
     "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
     "repair": Entry("hpsearch.cli.repair:repair", "Restore a damaged study from what is sound of it, or its backup."),

@@ -247,6 +247,6 @@ def model_file(fits: Path, fit: Fit) -> Path:
 
 
 def _summary(model: Any) -> str:
-    lines: list[str] = []
-    model.summary(line_length=88, print_fn=lambda line, **_: lines.append(line))
+    lines: list[str] = []  # of no more than 80 signs: Keras cuts off what is longer where there is no terminal
+    model.summary(line_length=80, print_fn=lambda line, **_: lines.append(line))
     return _sound("\n".join(lines))
