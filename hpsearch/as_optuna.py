@@ -19,14 +19,11 @@ if TYPE_CHECKING:
 
 
 def optuna_study(facts: "Facts") -> "optuna.Study":
-    """All trials under their own numbers, each with what varies, its scores epoch by epoch and how it ended.
-
-    A trial without a finite score has failed in Optuna's eyes; one that is not over is running. Parameters that were
-    asked for in several ways stand under several names, since Optuna takes one distribution a name.
-    """
+    """The study with all trials, for whatever Optuna offers."""
     import optuna
 
     objective = Objective.parse(facts.objective)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would announce the study on standard error
     study = optuna.create_study(
         storage=optuna.storages.InMemoryStorage(),
         study_name=facts.name,
@@ -34,10 +31,19 @@ def optuna_study(facts: "Facts") -> "optuna.Study":
         sampler=optuna.samplers.RandomSampler(seed=0),
         pruner=optuna.pruners.NopPruner(),
     )
-    names = _Names(facts.parameters)
-    for trial in sorted(facts.trials, key=lambda one: one.number):
-        study.add_trial(_frozen(trial, objective, *names.drawn(trial.values, trial.variants)))
+    study.add_trials(frozen_trials(facts))
     return study
+
+
+def frozen_trials(facts: "Facts") -> "list[optuna.trial.FrozenTrial]":
+    """All trials under their own numbers, each with what varies, its scores epoch by epoch and how it ended.
+
+    A trial without a finite score has failed in Optuna's eyes; one that is not over is running. Parameters that were
+    asked for in several ways stand under several names, since Optuna takes one distribution a name.
+    """
+    objective, names = Objective.parse(facts.objective), _Names(facts.parameters)
+    trials = sorted(facts.trials, key=lambda one: one.number)
+    return [_frozen(trial, objective, *names.drawn(trial.values, trial.variants)) for trial in trials]
 
 
 class _Names:

@@ -20,7 +20,7 @@ from hpsearch.study import existing, read
 from hpsearch.trial import Attempt, AttemptEnd, Fit
 from hpsearch.trial_story import TrialStory, tell
 from hpsearch.weighing import class_weights
-from hpsearch.worker import process
+from hpsearch.worker import ending
 
 PATIENCE_SECONDS = 0.2
 ALIKE = ("keras", "tensorflow", "numpy")  # the packages whose versions may decide over the last bit
@@ -47,7 +47,7 @@ class Replay:
         experiment = _with_few_workers(Experiment.model_validate(story.session.experiment), story)
         executor = make_executor(experiment)
         with ExitStack() as stack:
-            stack.callback(process.end_all)
+            stack.callback(ending.end_all)
             stack.callback(executor.close)
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hpsearch-replay-")))
             executor.start()

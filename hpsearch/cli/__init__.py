@@ -28,6 +28,8 @@ COMMANDS: Mapping[str, Entry] = {
     "trial": Entry("hpsearch.cli.trial:trial", "Show one trial in full, or train it again and compare."),
     "table": Entry("hpsearch.cli.table:table", "Write a study's trials as CSV or Parquet, or into an Optuna storage."),
     "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
+    "compare": Entry("hpsearch.cli.compare:compare", "Compare finished models on their common test split."),
+    "explain": Entry("hpsearch.cli.explain:explain", "Say what mattered in a study, and write what to try next."),
     "repair": Entry("hpsearch.cli.repair:repair", "Restore a damaged study from what is sound of it, or its backup."),
     "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
     "sync": Entry("hpsearch.cli.sync:sync", "Send MLflow what it has not heard of a study."),

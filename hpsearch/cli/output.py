@@ -38,6 +38,10 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(_sound(value), indent=2, default=str, allow_nan=False))
 
 
+def unheard(what: str, done: int, total: int | None) -> None:
+    """Say nothing of the progress: data that a study has seen are prepared, and nobody waits for them."""
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write aligned columns; numbers stand to the right. Without rows only the head is written.
 

@@ -55,15 +55,13 @@ def trial(ctx: click.Context, *, study: str, number: int, replay: bool, as_json:
 
 
 def _replay(project: paths.Project, study: str, number: int) -> "Replayed":
+    from hpsearch.cli.output import unheard
     from hpsearch.replay import Replay
 
     def hear(text: str) -> None:
         click.echo(text, err=True)
 
-    def progress(what: str, done: int, total: int | None) -> None:
-        """Data that a study has seen are prepared; nobody waits for them."""
-
-    return Replay(project, study, number, hear, progress).run()
+    return Replay(project, study, number, hear, unheard).run()
 
 
 def _verdict(replayed: "Replayed") -> str:

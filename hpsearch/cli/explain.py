@@ -1,0 +1,140 @@
+"""`hpsearch explain STUDY`: what mattered, what hit its bound, what never helped, and the experiment that follows."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hpsearch import paths
+
+if TYPE_CHECKING:
+    from hpsearch.explaining import Explanation
+    from hpsearch.findings import Finding
+
+BAR_SIGNS = 20
+EPILOG = """\b
+Examples:
+  hpsearch explain mnist-mlp
+  hpsearch explain mnist-mlp --json
+  hpsearch explain mnist-mlp --write experiments/mnist_mlp_2.toml
+
+--write gives the next experiment: a range is widened where the best trials lie at its
+bound, and narrowed where they lie close together; choices that never helped are left
+out, and what matters little is fixed. It is a proposal: whether build_model makes sense
+beyond its own ranges, only its author knows."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("study")
+@click.option(
+    "--write", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write the next experiment."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(*, study: str, write: Path | None, as_json: bool) -> None:
+    """Explain STUDY: which parameters mattered, and where to search next."""
+    from hpsearch.cli.output import print_json, say
+    from hpsearch.explaining import explain as find_out
+    from hpsearch.report.facts import gather
+    from hpsearch.study import read
+
+    project = paths.Project.around(Path.cwd())
+    explanation = find_out(gather(read(project, study)))
+    if write:
+        _write(project, explanation, write)
+    if as_json:
+        print_json(_plain(explanation))
+        return
+    _show(explanation)
+    if write:
+        say(f"\nwrote {write}; look it through, then: hpsearch run {write}")
+
+
+def _show(explanation: "Explanation") -> None:
+    from hpsearch.cli.output import say
+    from hpsearch.explaining import in_words
+    from hpsearch.findings import BoundHit, Gathered, NeverHelped
+    from hpsearch.trackers.words import count
+
+    if explanation.trials < explanation.needed:
+        done = count(explanation.trials, "completed trial")
+        say(f"{explanation.study} has {done}; with fewer than {explanation.needed} nothing can be said")
+        return
+    say(f"what mattered, in {explanation.study}'s {explanation.trials} completed trials (share; 90 % interval)")
+    _show_weights(explanation)
+    for title, kind in (
+        ("hit its bound", BoundHit),
+        ("never helped", NeverHelped),
+        ("the best lie together", Gathered),
+    ):
+        found = [in_words(finding) for finding in explanation.findings if isinstance(finding, kind)]
+        say(
+            "\n".join(
+                [f"\n{title}", *(f"  {line}" for line in found or ["nothing, as far as can be told from chance"])]
+            )
+        )
+    if explanation.idle:
+        say(f"\nmatters little\n  {', '.join(explanation.idle)}")
+
+
+def _show_weights(explanation: "Explanation") -> None:
+    from hpsearch.cli.output import say
+
+    width = max((len(one.name) for one in explanation.weights), default=0)
+    for one in explanation.weights:
+        bar = "█" * round(BAR_SIGNS * one.share)
+        say(f"  {one.name.ljust(width)}  {one.share:4.0%}  {one.low:4.0%} to {one.high:4.0%}  {bar}".rstrip())
+
+
+def _plain(explanation: "Explanation") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {**asdict(explanation), "findings": [_said(finding) for finding in explanation.findings]}
+
+
+def _said(finding: "Finding") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from hpsearch.explaining import in_words
+
+    own = {**asdict(finding), "parameter": finding.parameter.name}
+    return {"kind": type(finding).__name__, **own, "words": in_words(finding)}
+
+
+def _write(project: paths.Project, explanation: "Explanation", file: Path) -> None:
+    """Write the next experiment, and read it as `hpsearch check` does; a file that is there is left alone."""
+    from hpsearch.cli.check import toml
+    from hpsearch.errors import ExperimentRefused, NothingCompleted
+    from hpsearch.experiment import Experiment
+    from hpsearch.loading import load
+    from hpsearch.next_experiment import next_experiment
+
+    if explanation.trials < explanation.needed:
+        message = (
+            f"with fewer than {explanation.needed} completed trials there is nothing to conclude for a next experiment"
+        )
+        raise NothingCompleted(message)
+    if file.exists():
+        message = f"{file}: this file is there already\n  name another, or delete it"
+        raise ExperimentRefused(message)
+    experiment = Experiment.model_validate(_last_session(project, explanation.study).experiment)
+    said = next_experiment(experiment, explanation.findings, explanation.idle, _free_name(project, explanation.study))
+    head = f"# What follows from the study {explanation.study}: hpsearch explain {explanation.study} --write\n"
+    paths.write_text(file.absolute(), f"{head}# Run it:  hpsearch run {file}\n\n{toml(said)}\n")
+    load(file, project)
+
+
+def _last_session(project: paths.Project, study: str) -> Any:
+    from hpsearch.records import SessionBegan
+    from hpsearch.study import read
+
+    return [news.body for news in read(project, study) if isinstance(news.body, SessionBegan)][-1]
+
+
+def _free_name(project: paths.Project, study: str) -> str:
+    """A name for the next study that no study has."""
+    base, number = study[:70].removesuffix("-next").rstrip(".-_"), 2
+    taken = set(project.studies())
+    name = f"{base}-next"
+    while name in taken:
+        name, number = f"{base}-next-{number}", number + 1
+    return name

@@ -1,0 +1,135 @@
+"""Finds the models that people name to compare: "study" is its winner, "study:12" its trial 12."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch import paths
+from hpsearch.errors import ExperimentRefused, NothingCompleted
+from hpsearch.experiment import Experiment
+from hpsearch.fits import search_fits
+from hpsearch.records import SessionBegan
+from hpsearch.space import Values
+from hpsearch.state import State
+from hpsearch.study import existing, read
+from hpsearch.trial import Fit
+from hpsearch.winner import MODEL, digest, verify
+
+WEIGHTS = "best.bin"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One model to compare, by the name that a person gave it.
+
+    `file` is its `.keras` file, or that of a search fit's best weights (`weights_of` is that fit then); `sha256` is of
+    that file, and `judged` says whether the test split was shown to it before, as it was to `looks` models of the
+    study. `seconds` were spent on training it.
+    """
+
+    label: str
+    folder: paths.Study
+    session: SessionBegan
+    trial: int
+    fit: str
+    file: Path
+    sha256: str
+    judged: bool
+    seconds: float
+    values: Values
+    looks: int
+    weights_of: Fit | None = None
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment of its study."""
+        return Experiment.model_validate(self.session.experiment)
+
+
+def find(project: paths.Project, word: str) -> Contender:
+    """Find a model.
+
+    Raises ExperimentRefused where there is no such study or trial, or where nothing of the trial's model was kept,
+    NothingCompleted where a study has no winner yet, StateDamaged where a model file is not what was tested.
+    """
+    name, colon, number = word.partition(":")
+    state = State()
+    for news in read(project, name):
+        state.take(news)
+    folder = existing(project, name)
+    if not colon:
+        return _finalist(word, folder, state, _winner(name, state))
+    if not number.isdecimal() or int(number) not in state.courses:
+        message = (
+            f"{word!r} names no trial: write STUDY or STUDY:NUMBER, such as {name}:0\n  see them: hpsearch show {name}"
+        )
+        raise ExperimentRefused(message)
+    fit = _final_fit(state, int(number))
+    return _finalist(word, folder, state, fit) if fit else _searched(word, folder, state, int(number))
+
+
+def _winner(name: str, state: State) -> Fit:
+    if state.verdict is None:
+        message = (
+            f"the study {name!r} has no winner yet: run its experiment file again to finish it\n"
+            f"  or compare one of its trials, such as {name}:0"
+        )
+        raise NothingCompleted(message)
+    return _fit_named(state, state.verdict.model_fit)
+
+
+def _final_fit(state: State, trial: int) -> Fit | None:
+    """The finals' model that stands for a trial: that of its median seed; None if it was in no finals."""
+    judged = state.opened.models if state.opened and state.verdict else {}
+    named = [one.median_fit for one in state.verdict.finalists if one.trial == trial] if state.verdict else []
+    fits = [fit for fit in state.finals if fit.trial == trial and fit.name in judged]
+    chosen = [fit for fit in fits if fit.name in named] or sorted(fits, key=lambda fit: fit.repeat)
+    return chosen[0] if chosen else None
+
+
+def _fit_named(state: State, name: str) -> Fit:
+    return next(fit for fit in state.finals if fit.name == name)
+
+
+def _finalist(word: str, folder: paths.Study, state: State, fit: Fit) -> Contender:
+    file = folder.fits / fit.name / MODEL
+    tested = state.opened.models[fit.name] if state.opened else ""
+    verify(file, tested)
+    return Contender(
+        word, folder, _session(state), fit.trial, fit.name, file, tested, judged=True,
+        seconds=state.finals[fit].seconds, values=state.courses[fit.trial].values,
+        looks=len(state.judged),
+    )  # fmt: skip
+
+
+def _searched(word: str, folder: paths.Study, state: State, trial: int) -> Contender:
+    session = _session(state)
+    experiment = Experiment.model_validate(session.experiment)
+    fits = search_fits(experiment, trial)
+    fit = next((fit for fit in fits if (folder.fits / fit.name / WEIGHTS).exists()), None)
+    result = state.courses[trial].result
+    if fit is None or result is None:
+        raise ExperimentRefused(_not_kept(word, trial, experiment, ended=result is not None))
+    file = folder.fits / fit.name / WEIGHTS
+    sha256 = digest(file)
+    return Contender(
+        word, folder, session, trial, fit.name, file, sha256, judged=sha256 in state.judged,
+        seconds=result.seconds, values=state.courses[trial].values, looks=len(state.judged),
+        weights_of=fit,
+    )  # fmt: skip
+
+
+def _not_kept(word: str, trial: int, experiment: Experiment, *, ended: bool) -> str:
+    if not ended:
+        return f"{word}: trial {trial} has not ended yet\n  wait for it: hpsearch show {experiment.name}"
+    return (
+        f"{word}: the model of trial {trial} is not kept: weights stay for the best {experiment.train.keep} only\n"
+        f"  to have those of more, raise train.keep before they are trained: "
+        f"--set train.keep={max(10, 2 * experiment.train.keep)} --name {experiment.name}-again"
+    )
+
+
+def _session(state: State) -> SessionBegan:
+    if state.session is None:
+        message = "the study has not begun yet\n  run its experiment file again"
+        raise ExperimentRefused(message)
+    return state.session

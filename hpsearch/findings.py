@@ -1,0 +1,139 @@
+"""Finds what a study's completed trials say of its parameters: what hit a bound, what never helped.
+
+The best fifth of the trials (five at least) is held against chance: a finding that chance alone gives more often than
+once in fifty times, were a parameter of no matter and its values drawn evenly, is none.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from hpsearch.report.facts import Facts, TrialFacts
+from hpsearch.space import Parameter, Value, same
+from hpsearch.trial import Status
+
+FEWEST_TRIALS = 10
+BEST_SHARE, FEWEST_BEST = 0.2, 5
+EDGE = 0.15  # of a range: what lies nearer to its bound lies at it
+CHANCE = 0.02
+
+
+@dataclass(frozen=True)
+class BoundHit:
+    """So many of the best trials that have the parameter lie at one end of its range."""
+
+    parameter: Parameter
+    end: Literal["low", "high"]
+    hits: int
+    best: int
+
+
+@dataclass(frozen=True)
+class NeverHelped:
+    """A choice that `tried` trials had, and none of the best."""
+
+    parameter: Parameter
+    choice: Value
+    tried: int
+    best: int
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All of the best trials that have the parameter lie in a small part of its range, from `low` to `high`."""
+
+    parameter: Parameter
+    low: float
+    high: float
+    best: int
+
+
+Finding = BoundHit | NeverHelped | Gathered
+
+
+def completed(facts: Facts) -> list[TrialFacts]:
+    """The completed trials that have a score, best first."""
+    return [trial for trial in facts.trials if trial.status == Status.COMPLETED and trial.score is not None]
+
+
+def find(facts: Facts) -> tuple[Finding, ...]:
+    """All findings, parameter by parameter; () with fewer than ten completed trials.
+
+    A name that was asked for in several ways (other bounds, other choices) is left out: its values lie on no one scale.
+    """
+    done = completed(facts)
+    if len(done) < FEWEST_TRIALS:
+        return ()
+    best = done[: max(FEWEST_BEST, round(BEST_SHARE * len(done)))]
+    names = [parameter.name for parameter in facts.parameters]
+    found: list[Finding] = []
+    for parameter in facts.parameters:
+        if names.count(parameter.name) == 1:
+            hits = list(_bounds_hit(parameter, best))
+            found += [*hits, *_never_helped(parameter, done, best), *(() if hits else _gathered(parameter, best))]
+    return tuple(found)
+
+
+def place(parameter: Parameter, value: float) -> float:
+    """Where a value lies in the parameter's range, from 0 to 1, on the scale on which it is drawn."""
+    low, high = float(parameter.low or 0), float(parameter.high or 0)
+    if parameter.sampling == "reverse_log":
+        return 1 - place_between(low + high - value, low, high, log=True)
+    return place_between(value, low, high, log=parameter.sampling == "log")
+
+
+def place_between(value: float, low: float, high: float, *, log: bool) -> float:
+    """Where a value lies between two others, from 0 to 1."""
+    if log:
+        value, low, high = math.log(value), math.log(low), math.log(high)
+    return (value - low) / (high - low)
+
+
+def _numbers(parameter: Parameter, trials: Sequence[TrialFacts]) -> list[float]:
+    """The trials' values within a numeric parameter's range; [] for any other parameter."""
+    if parameter.kind not in {"int", "float"} or parameter.low is None or parameter.high is None:
+        return []
+    given = [trial.values[parameter.name] for trial in trials if parameter.name in trial.values]
+    return [float(value) for value in given if parameter.low < parameter.high and parameter.contains(value)]
+
+
+def _bounds_hit(parameter: Parameter, best: Sequence[TrialFacts]) -> Iterator[BoundHit]:
+    places = [place(parameter, number) for number in _numbers(parameter, best)]
+    sides: tuple[tuple[Literal["low", "high"], int], ...] = (
+        ("low", sum(one <= EDGE for one in places)),
+        ("high", sum(one >= 1 - EDGE for one in places)),
+    )
+    for end, hits in sides:
+        if len(places) >= FEWEST_BEST and 2 * hits > len(places) and _at_least(hits, len(places), EDGE) < CHANCE:
+            yield BoundHit(parameter, end, hits, len(places))
+
+
+def _at_least(hits: int, of: int, chance: float) -> float:
+    """How often chance alone gives so many hits, or more (binomial)."""
+    return sum(math.comb(of, n) * chance**n * (1 - chance) ** (of - n) for n in range(hits, of + 1))
+
+
+def _never_helped(
+    parameter: Parameter, done: Sequence[TrialFacts], best: Sequence[TrialFacts]
+) -> Iterator[NeverHelped]:
+    for choice in (parameter.choices or (False, True)) if parameter.kind in {"choice", "boolean"} else ():
+        tried = sum(_has(trial, parameter.name, choice) for trial in done)
+        helped = any(_has(trial, parameter.name, choice) for trial in best)
+        if tried and not helped and math.comb(len(done) - tried, len(best)) / math.comb(len(done), len(best)) < CHANCE:
+            yield NeverHelped(parameter, choice, tried, len(best))
+
+
+def _has(trial: TrialFacts, name: str, choice: Value) -> bool:
+    return name in trial.values and same(trial.values[name], choice)
+
+
+def _gathered(parameter: Parameter, best: Sequence[TrialFacts]) -> Iterator[Gathered]:
+    numbers = _numbers(parameter, best)
+    if len(numbers) < FEWEST_BEST:
+        return
+    places = [place(parameter, number) for number in numbers]
+    many, width = len(places), max(places) - min(places)
+    # Of so many even draws, all lie within this width of each other with this chance (the range's distribution).
+    if many * width ** (many - 1) - (many - 1) * width**many < CHANCE:
+        yield Gathered(parameter, min(numbers), max(numbers), many)

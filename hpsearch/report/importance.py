@@ -1,0 +1,78 @@
+"""Says which parameters mattered, and how surely: PED-ANOVA on the replayed study, with a bootstrap over its trials.
+
+PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255; for conditional spaces arXiv:2601.20800) asks how far the values of
+the best trials differ from those of all trials. Only completed trials are looked at.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpsearch.as_optuna import frozen_trials
+from hpsearch.objective import Objective
+from hpsearch.report.facts import Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import optuna
+
+FEWEST_TRIALS = 10
+DRAWS = 40
+MOST_DRAWN = 1000  # trials of a bootstrap's draw: with more the interval would be narrower than it is shown
+BEST_SHARE, FEWEST_BEST = 0.1, 5  # Optuna's advice: at least five trials among the best
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A parameter's share in what mattered, from 0 to 1, with the bounds between which 90 of 100 draws put it.
+
+    The share is the mean over the draws: with few trials it is less sure of itself than one look at all of them.
+    """
+
+    name: str
+    share: float
+    low: float
+    high: float
+
+
+def weigh(facts: Facts) -> tuple[Weight, ...]:
+    """The weights of all parameters that vary, largest first; () with fewer than ten completed trials."""
+    from optuna.trial import TrialState
+
+    trials = [trial for trial in frozen_trials(facts) if trial.state == TrialState.COMPLETE]
+    if len(trials) < FEWEST_TRIALS or not any(trial.params for trial in trials):
+        return ()
+    import numpy as np
+
+    direction = "maximize" if Objective.parse(facts.objective).goal == "max" else "minimize"
+    draw = np.random.default_rng(0)
+    rows = min(len(trials), MOST_DRAWN)
+    drawn = [_shares([trials[row] for row in draw.integers(len(trials), size=rows)], direction) for _ in range(DRAWS)]
+    weights = []
+    for name in sorted({name for shares in drawn for name in shares}):
+        shares = [one.get(name, 0.0) for one in drawn]
+        low, high = np.quantile(shares, (0.05, 0.95))
+        weights.append(Weight(name, float(np.mean(shares)), float(low), float(high)))
+    return tuple(sorted(weights, key=lambda weight: -weight.share))
+
+
+def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", direction: str) -> dict[str, float]:
+    import optuna
+
+    class Drawn(optuna.storages.InMemoryStorage):
+        """Holds just these trials, some of them several times, without copying them."""
+
+        def get_all_trials(
+            self, study_id: int, deepcopy: bool = True, states: object = None
+        ) -> "list[optuna.trial.FrozenTrial]":
+            del study_id, deepcopy, states  # all are completed
+            return list(trials)
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(storage=Drawn(), direction="maximize" if direction == "maximize" else "minimize")
+    best = min(0.5, max(BEST_SHARE, FEWEST_BEST / len(trials)))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of conditional parameters that few trials have
+        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))

@@ -1,0 +1,87 @@
+"""Measures finished models on this machine: how large they are, how long they think, and what they read.
+
+The models take turns, call by call, so that what else the machine does meets all of them alike.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.worker.finding import find_build
+from hpsearch.worker.judging import predict
+from hpsearch.worker.model_reading import read_model
+from hpsearch.worker.rows import image_shape
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BATCH = 128  # images
+CALLS, SECONDS, WARM_CALLS = 300, 3.0, 3  # at most so many calls of each model, in at most so many seconds of all
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one model showed: its weights' number, its file's bytes, and medians of milliseconds a call.
+
+    `predicted` (int64, rows) is what it reads on the test split, None unless that was asked for.
+    """
+
+    parameters: int
+    bytes: int
+    single_ms: float
+    batch_ms: float
+    predicted: "NDArray[np.int64] | None" = field(compare=False, default=None)
+
+
+def measure(
+    root: Path, builds: Sequence[str], data: Path, files: Sequence[Path], read: Sequence[bool]
+) -> list[Measured]:
+    """Measure each `.keras` file, made by a project with these build functions, on images of a prepared data set.
+
+    Only those marked in `read` are shown the test split; times are taken on training images.
+    """
+    import numpy as np
+
+    for build in dict.fromkeys(builds):
+        find_build(root, build)  # a project's own layers
+    models = [read_model(file) for file in files]
+    sample = np.asarray(np.load(data / "train" / "images.npy", mmap_mode="r")[:BATCH], dtype="float32") / np.float32(
+        255
+    )
+    single, batch = (_medians([_call(model, sample[:rows]) for model in models]) for rows in (1, BATCH))
+    test = np.load(data / "test" / "images.npy", mmap_mode="r") if any(read) else None
+    return [
+        Measured(model.count_params(), file.stat().st_size, one, many, predict(model, test)[0] if wanted else None)
+        for model, file, one, many, wanted in zip(models, files, single, batch, read, strict=True)
+    ]
+
+
+def _call(model: Any, images: Any) -> Callable[[], object]:
+    """A call of the model, as a graph, on images that are already where they are needed."""
+    import tensorflow as tf
+
+    graph = tf.function(lambda batch: model(batch, training=False))
+    batch = tf.constant(images.reshape(-1, *image_shape(images.shape[1:], model)))
+    return lambda: graph(batch).numpy()
+
+
+def _medians(calls: Sequence[Callable[[], object]]) -> list[float]:
+    """The median of each call's milliseconds."""
+    from statistics import median
+
+    for call in calls:
+        for _ in range(WARM_CALLS):
+            call()
+    took: list[list[float]] = [[] for _ in calls]
+    end = time.monotonic() + SECONDS
+    for _ in range(CALLS):
+        for place, call in enumerate(calls):
+            began = time.perf_counter()
+            call()
+            took[place].append(1000 * (time.perf_counter() - began))
+        if time.monotonic() > end:
+            break
+    return [median(times) for times in took]

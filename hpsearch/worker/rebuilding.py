@@ -1,0 +1,41 @@
+"""Makes a whole model file of a trial's kept weights: builds its model from its values again and puts them in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpsearch.paths import write
+from hpsearch.space import Parameter, Value, Values
+from hpsearch.worker.task import Task
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is left of a trial's model: its values, the task it was built for, and the file of its weights."""
+
+    build: str
+    values: Values
+    task: Task
+    weights: Path
+    precision: str = "float32"
+
+
+def rebuild(root: Path, remains: Remains, target: Path) -> None:
+    """Write the model as a `.keras` file.
+
+    Raises ValueError when the weights are damaged or another model's, or when build_model asks for what the trial was
+    not asked for, and whatever build_model raises.
+    """
+    import keras
+
+    from hpsearch.worker import building, checkpoint
+    from hpsearch.worker.hp import AskingHyperParameters
+
+    def ask(parameter: Parameter) -> Value:
+        message = f"build_model asks for {parameter.name!r} now; it did not when the trial was trained"
+        raise ValueError(message)
+
+    keras.config.set_dtype_policy(remains.precision)
+    hp = AskingHyperParameters(ask, remains.task, dict(remains.values))
+    model = building.build(building.find_build(root, remains.build), hp)
+    checkpoint.load_weights(remains.weights, model)
+    write(target, model.save)

@@ -1,0 +1,212 @@
+"""What a study's trials say of its parameters, and the experiment that follows from it."""
+
+import json
+import math
+import random
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kept_studies import keep, trial
+from stories import EXPERIMENT, began
+
+from hpsearch import paths
+from hpsearch.__main__ import main
+from hpsearch.experiment import Experiment
+from hpsearch.findings import BoundHit, Gathered, NeverHelped, find
+from hpsearch.loading import load
+from hpsearch.narrowing import narrow
+from hpsearch.next_experiment import next_experiment
+from hpsearch.records import Answered, Asked, SpaceFound
+from hpsearch.report.facts import Facts, TrialFacts
+from hpsearch.space import Parameter
+from hpsearch.trial import Status, Trial, TrialResult
+
+UNITS = Parameter("units", "int", 64, low=32, high=512, step=32)
+RATE = Parameter("rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log")
+DROPOUT = Parameter("dropout", "float", 0.0, low=0.0, high=0.5, step=0.1)
+KIND = Parameter("kind", "choice", "a", choices=("a", "b", "c"))
+NOISE = Parameter("noise", "float", 0.5, low=0.0, high=1.0)
+SPACE = (UNITS, RATE, DROPOUT, KIND, NOISE)
+
+
+def facts_of(rows, space=SPACE):
+    """Facts of completed trials with these (values, score) pairs."""
+    trials = [TrialFacts(number, "completed", values, score) for number, (values, score) in enumerate(rows)]
+    trials.sort(key=lambda one: -one.score)
+    return Facts(name="s", trials=trials, parameters=space)
+
+
+def searched(count, score, seed=0):
+    """Random trials of the whole space, scored by a formula."""
+    draw = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        values = {
+            "units": draw.randrange(32, 513, 32), "rate": 10 ** draw.uniform(-4, -1),
+            "dropout": draw.randrange(6) / 10, "kind": draw.choice("abc"), "noise": draw.random(),
+        }  # fmt: skip
+        rows.append((values, score(values)))
+    return facts_of(rows)
+
+
+def test_a_range_is_found_whose_end_the_best_trials_lie_at():
+    found = find(searched(60, lambda values: values["units"]))
+
+    assert [(one.parameter.name, one.end) for one in found if isinstance(one, BoundHit)] == [("units", "high")]
+
+
+def test_a_lower_bound_is_found_on_the_scale_of_the_parameter():
+    found = find(searched(60, lambda values: -values["rate"]))
+
+    assert [(one.parameter.name, one.end) for one in found if isinstance(one, BoundHit)] == [("rate", "low")]
+
+
+def test_a_choice_is_found_that_many_had_and_none_of_the_best():
+    found = find(searched(60, lambda values: {"a": 2, "b": 1, "c": 0}[values["kind"]] + values["noise"] / 2))
+
+    assert {one.choice for one in found if isinstance(one, NeverHelped)} == {"b", "c"}
+
+
+def test_the_part_of_a_range_is_found_in_which_the_best_trials_lie():
+    found = find(searched(80, lambda values: -abs(math.log10(values["rate"]) + 2.5)))
+
+    (together,) = [one for one in found if isinstance(one, Gathered) and one.parameter.name == "rate"]
+    assert 1e-3 < together.low < 10**-2.5 < together.high < 1e-2
+
+
+def test_chance_alone_is_rarely_a_finding():
+    found = [len(find(searched(50, lambda values: random.Random(str(values)).random(), seed))) for seed in range(100)]
+
+    assert sum(found) / 100 < 5 * 2 * 0.02 * 2  # five parameters, two claims of each, and room for luck
+
+
+def test_few_trials_say_nothing():
+    assert find(searched(9, lambda values: values["units"])) == ()
+
+
+def test_a_name_asked_for_in_several_ways_is_left_out():
+    facts = searched(60, lambda values: values["units"])
+    other = Parameter("units", "int", 8, low=8, high=16)
+    facts.parameters = (*SPACE, other)
+
+    assert "units" not in {one.parameter.name for one in find(facts)}
+
+
+def space_of(*findings, **idle):
+    return next_experiment(EXPERIMENT, findings, idle, "next").get("space", {})
+
+
+def test_a_range_is_widened_by_half_on_its_own_scale_and_grid():
+    assert space_of(BoundHit(UNITS, "high", 5, 5))["units"] == {"min": 32, "max": 768, "step": 32}
+    assert space_of(BoundHit(RATE, "high", 5, 5))["rate"]["max"] == pytest.approx(3.16)
+    assert space_of(BoundHit(RATE, "low", 5, 5))["rate"] == {"min": 3.16e-6, "max": 0.1, "sampling": "log"}
+
+
+def test_a_share_is_not_widened_up_to_one_nor_below_nought():
+    assert space_of(BoundHit(DROPOUT, "high", 5, 5))["dropout"]["max"] < 1
+    assert space_of(BoundHit(DROPOUT, "low", 5, 5))["dropout"]["min"] == 0.0
+
+
+def test_choices_are_left_out_and_the_last_is_fixed():
+    assert space_of(NeverHelped(KIND, "c", 20, 5))["kind"] == ["a", "b"]
+    assert space_of(NeverHelped(KIND, "c", 20, 5), NeverHelped(KIND, "a", 20, 5))["kind"] == "b"
+
+
+def test_what_matters_little_is_fixed_to_the_best_trials_value():
+    assert space_of(BoundHit(UNITS, "high", 5, 5), units=96)["units"] == 96
+
+
+NUMBERS = st.floats(1e-6, 1e4, allow_nan=False)
+
+
+@given(st.data())
+def test_every_range_that_follows_is_one_that_the_parameter_takes(data):
+    kind = data.draw(st.sampled_from(["int", "float"]))
+    sampling = data.draw(st.sampled_from(["linear", "log", "reverse_log"]))
+    low, high = sorted(data.draw(st.lists(st.integers(1, 1000) if kind == "int" else NUMBERS, min_size=2, max_size=2)))
+    if high <= low * (1 + 1e-6):
+        return
+    steps = {"linear": st.integers(1, 50) if kind == "int" else st.none(), "log": st.none(), "reverse_log": st.none()}
+    parameter = Parameter("x", kind, low, low=low, high=high, step=data.draw(steps[sampling]), sampling=sampling)
+    inner = sorted(data.draw(st.lists(st.floats(low, high), min_size=2, max_size=2)))
+    finding = data.draw(
+        st.sampled_from(
+            [BoundHit(parameter, "low", 5, 5), BoundHit(parameter, "high", 5, 5), Gathered(parameter, *inner, 5)]
+        )
+    )
+
+    said = space_of(finding)
+
+    wish = Experiment.model_validate({"name": "a", "model": {"build": "m:f"}, "space": said}).space
+    narrowed = narrow(parameter, wish)
+    assert narrowed.low <= narrowed.high
+    if isinstance(finding, BoundHit) and finding.end == "high":
+        assert narrowed.high >= parameter.high * (1 - 1e-2)
+    if isinstance(finding, Gathered):
+        assert narrowed.contains(narrowed.default)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose study has forty trials: more units are better, kind c never helps, noise does not matter."""
+    (tmp_path / "spaces").mkdir()
+    (tmp_path / "spaces" / "small.py").write_text("def build(hp): ...\n")
+    experiment = EXPERIMENT.model_copy(
+        update={"model": EXPERIMENT.model.model_copy(update={"build": "spaces.small:build"})}
+    )
+    draw, bodies = random.Random(1), [*began(experiment)[:1], SpaceFound((UNITS, KIND, NOISE))]
+    for number in range(40):
+        values = {"units": draw.randrange(32, 513, 32), "kind": draw.choice("abc"), "noise": draw.random()}
+        score = values["units"] / 1000 - (0.4 if values["kind"] == "c" else 0)
+        answers = [Answered(number, one, values[one.name]) for one in (UNITS, KIND, NOISE)]
+        bodies += [Asked(Trial(number)), *answers, TrialResult(Trial(number, values), Status.COMPLETED, score, 1, 1.0)]
+    keep(tmp_path, bodies)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_study_is_explained_with_what_mattered_first(project, capsys):
+    assert main(["explain", "tiny"]) == 0
+
+    out = capsys.readouterr().out
+    weights = [line.split()[0] for line in out.splitlines() if " to " in line and "%" in line]
+    assert weights[0] in {"units", "kind"}
+    assert "upper bound, 512" in out
+    assert "kind = c" in out
+
+
+def test_a_program_is_told_the_findings(project, capsys):
+    assert main(["explain", "tiny", "--json"]) == 0
+
+    said = json.loads(capsys.readouterr().out)
+    assert {"kind": "NeverHelped", "parameter": "kind", "choice": "c"}.items() <= said["findings"][-1].items()
+    assert sum(one["share"] for one in said["weights"]) == pytest.approx(1)
+
+
+def test_the_next_experiment_is_one_that_check_passes(project, capsys):
+    assert main(["explain", "tiny", "--write", "experiments/next.toml"]) == 0
+    assert main(["check", "experiments/next.toml"]) == 0
+
+    said = tomllib.loads((project / "experiments" / "next.toml").read_text())
+    assert said["name"] == "tiny-next"
+    assert said["space"]["units"] == {"min": 32, "max": 768, "step": 32}
+    assert said["space"]["kind"] == ["a", "b"]
+    assert load(project / "experiments" / "next.toml", paths.Project(project)).search.trials == 3
+
+
+def test_a_file_that_is_there_is_not_written_over(project, capsys):
+    (project / "mine.toml").write_text("mine")
+
+    assert main(["explain", "tiny", "--write", "mine.toml"]) == 2
+    assert (project / "mine.toml").read_text() == "mine"
+
+
+def test_a_young_study_says_that_it_says_nothing(tmp_path, monkeypatch, capsys):
+    keep(tmp_path, [*began(), *trial(0, 0.5, kind="a")])
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["explain", "tiny"]) == 0
+    assert "tiny has 1 completed trial; with fewer than 10 nothing can be said" in capsys.readouterr().out
+    assert main(["explain", "tiny", "--write", "next.toml"]) == 1
