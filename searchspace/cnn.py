@@ -5,6 +5,7 @@ from keras import layers
 from keras_tuner import HyperParameters
 
 from searchspace.blocks import activated, dropped, from_here, penalty
+from searchspace.images import augmented, preprocessed
 from searchspace.optimizers import optimizer
 
 
@@ -17,13 +18,16 @@ def build_model_cnn(hp: HyperParameters) -> keras.Model:
     images = keras.Input(hp.task.image_shape)
     grey = len(hp.task.image_shape) == len(["height", "width"])
     x = layers.Reshape((*hp.task.image_shape, 1))(images) if grey else images
+    x = preprocessed(hp, augmented(hp, x))
     kernel_size = hp.Choice("kernel_size", [3, 5])
+    convolutions = hp.Int("convolutions", 1, 2, default=1)
 
     for block in range(hp.Int("blocks", 1, 3, default=2)):
         with hp.conditional_scope("blocks", from_here(block)):
             filters = hp.Int(f"filters_{block}", 16, 64, step=16, default=32)
-        x = layers.Conv2D(filters, kernel_size, padding="same", kernel_regularizer=penalty(hp))(x)
-        x = activated(hp, x)
+        for _ in range(convolutions):
+            x = layers.Conv2D(filters, kernel_size, padding="same", kernel_regularizer=penalty(hp))(x)
+            x = activated(hp, x)
         x = layers.MaxPooling2D(padding="same")(x)
 
     x = layers.Flatten()(x)

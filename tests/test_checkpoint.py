@@ -50,9 +50,16 @@ def optimizer(name, *, cosine):
     return type(keras.optimizers.get(name))(rate)
 
 
-def build(name="adam", *, cosine=True, dropout=True, norm=True, noise=False, units=8):
+def augmenting():
+    """Layers that show each image differently in every epoch."""
+    chances = [layers.RandomRotation(0.05), layers.RandomZoom(0.1), layers.RandomTranslation(0.1, 0.1)]
+    return [layers.Reshape((28, 28, 1)), *chances]
+
+
+def build(name="adam", *, cosine=True, dropout=True, norm=True, noise=False, augment=False, units=8):
     keras.utils.set_random_seed(11)
-    body = [layers.Input((28, 28)), layers.Flatten(), layers.Dense(units, activation="relu")]
+    body = [layers.Input((28, 28)), *(augmenting() if augment else [])]
+    body += [layers.Flatten(), layers.Dense(units, activation="relu")]
     body += [layers.BatchNormalization()] * norm + [layers.Dropout(0.5)] * dropout + [Noise()] * noise
     model = keras.Sequential([*body, layers.Dense(4, activation="softmax")])
     model.compile(optimizer(name, cosine=cosine), "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -66,7 +73,7 @@ def everything(model):
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(OPTIMIZERS), loop=st.sampled_from(["graph", "fit"]),
-    parts=st.fixed_dictionaries(dict.fromkeys(("cosine", "dropout", "norm", "noise"), st.booleans())),
+    parts=st.fixed_dictionaries(dict.fromkeys(("cosine", "dropout", "norm", "noise", "augment"), st.booleans())),
 )  # fmt: skip
 def test_a_resumed_fit_ends_bit_for_bit_where_an_undisturbed_one_does(rows, tmp_path, name, loop, parts):
     straight, begun, resumed = build(name, **parts), build(name, **parts), None

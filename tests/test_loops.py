@@ -304,6 +304,18 @@ def test_compiled_steps_train_as_plain_ones_do(rows, optimizer):
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
+def test_a_layer_that_cannot_be_compiled_is_trained_without_xla(rows):
+    turning = keras.Sequential([
+        layers.Input((28, 28, 1)), layers.RandomRotation(0.05), layers.Flatten(), layers.Dense(10, "softmax"),
+    ])  # fmt: skip
+    turning.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+    loop = make_loop(turning, rows, batch_size=32, seed=5, xla=True)
+
+    assert loop.kind == "graph"
+    assert np.isfinite(loop.epoch(1)["loss"])
+
+
 def test_mapped_images_are_used_where_they_lie(rows):
     source = Source(fitted(rows, mlp()))
 

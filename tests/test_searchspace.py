@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras import layers
 
 from hpsearch.experiment import Experiment
 from hpsearch.narrowing import narrow, never_asked
@@ -126,6 +128,75 @@ def test_convolutions_take_grey_and_coloured_images(shape: tuple[int, ...]) -> N
     model = build_model_cnn(answering(task, blocks=3))
 
     assert (model.input_shape, model.output_shape) == ((None, *shape), (None, 5))
+
+
+def layer_kinds(model: Any) -> list[str]:
+    return [type(layer).__name__ for layer in model.layers]
+
+
+def until(model: Any, kind: type) -> Any:
+    """The part of the network that ends with its one layer of this kind."""
+    (last,) = (layer for layer in model.layers if isinstance(layer, kind))
+    return keras.Model(model.input, last.output)
+
+
+def test_images_are_turned_zoomed_and_shifted_anew_at_each_look_but_only_in_training() -> None:
+    model = build_model_cnn(answering(augment=True))
+    seen = until(model, layers.RandomTranslation)
+    images = np.zeros((4, 28, 28), np.float32)
+    images[:, 8:20, 10:18] = 1.0
+
+    first, second, judged = (np.asarray(seen(images, training=training)) for training in (True, True, False))
+
+    assert (first != second).any(axis=(1, 2, 3)).all()  # another look
+    assert (first[:1] != first[1:]).any(axis=(1, 2, 3)).all()  # each image in its own way
+    assert not first[:, 0, 0].any()  # what comes in from outside is black
+    np.testing.assert_array_equal(judged[..., 0], images)
+
+
+def test_only_what_augments_stands_in_the_network() -> None:
+    model = build_model_cnn(answering(augment=True, rotation=0, zoom=0.0, shift=2))
+
+    plain = build_model_cnn(answering(augment=False))
+
+    assert [kind for kind in layer_kinds(model) if kind.startswith("Random")] == ["RandomTranslation"]
+    assert not [kind for kind in layer_kinds(plain) if kind.startswith("Random")]
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (20, 24, 3)])
+def test_normalized_columns_are_those_of_keras(shape: tuple[int, ...]) -> None:
+    task = Task(shape, 10, TASK.class_names, rows=1000, epochs=6, batch_size=128)
+    model = build_model_cnn(answering(task, preprocess="normalize-columns"))
+    normalized = until(model, layers.UnitNormalization)
+    images = np.random.default_rng(0).integers(0, 256, (16, *shape), dtype=np.uint8)
+    images[:, :, :5] = 0  # black columns
+    images[0] = 0
+
+    found = np.asarray(normalized(images.astype("float32") / np.float32(255), training=False))
+
+    expected = keras.utils.normalize(images.astype("float64"), axis=1)
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-6, atol=1e-7)
+
+
+def test_what_happens_to_the_images_stays_in_a_saved_and_in_an_exported_model(tmp_path: Path) -> None:
+    model = build_model_cnn(answering(augment=True, preprocess="normalize-columns"))
+    images = np.random.default_rng(0).random((3, 28, 28), "float32")
+    expected = model.predict(images, verbose=0)
+
+    model.save(tmp_path / "model.keras")
+    model.export(tmp_path / "exported", verbose=False)
+
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    exported = tf.saved_model.load(str(tmp_path / "exported"))
+    np.testing.assert_allclose(loaded.predict(images, verbose=0), expected, atol=1e-6)
+    np.testing.assert_allclose(exported.serve(images), expected, atol=1e-6)
+
+
+def test_two_convolutions_a_block_look_twice_before_the_image_shrinks() -> None:
+    model = build_model_cnn(answering(convolutions=2))
+
+    assert layer_kinds(model).count("Conv2D") == 2
+    assert layer_kinds(model).count("MaxPooling2D") == 1
 
 
 def test_there_are_experiments() -> None:

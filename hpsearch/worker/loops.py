@@ -31,6 +31,7 @@ def make_loop(
     """Make the loop that trains a compiled model on these rows; it builds model and optimizer if need be.
 
     `seed` orders the batches; `xla` compiles the graph loop's steps, and leaves the other as the model has it.
+    A model with a layer that XLA cannot compile (Keras's random rotation, say) is trained without it.
     Raise ShapesDisagree or LoopUnfit, both ValueErrors, when it cannot be.
     """
     name, reason = choose(model, loop)
@@ -38,7 +39,7 @@ def make_loop(
     if name == "graph":
         from hpsearch.worker.loop_graph import GraphLoop
 
-        return GraphLoop(model, shaped, batch_size, seed, xla=xla)
+        return GraphLoop(model, shaped, batch_size, seed, xla=xla and _compilable(model))
     from hpsearch.worker.loop_fit import FitLoop
 
     return FitLoop(model, shaped, batch_size, seed, reason)
@@ -55,6 +56,11 @@ def choose(model: Any, loop: Literal["auto", "graph", "fit"]) -> tuple[Literal["
         message = f"the graph loop cannot train this model, {obstacle}\n  set train.loop to 'auto' or 'fit'"
         raise LoopUnfit(message)
     return "fit", obstacle
+
+
+def _compilable(model: Any) -> bool:
+    """Whether every layer says of itself that XLA can compile it, as Keras asks before it compiles by itself."""
+    return all(layer.supports_jit for layer in model._flatten_layers())  # noqa: SLF001  # which sees nested ones, too
 
 
 def _obstacle(model: Any) -> str | None:
