@@ -183,6 +183,8 @@ class Final(Section):
     """On how many fresh seeds."""
     refit: Literal["all"] | None = None
     """"all": train the exported model anew, on the validation rows too; its figure cannot be compared with others."""
+    keep_epochs: StrictBool = False
+    """Keep every epoch's weights, and judge these too when the test split is opened: curves, which choose nothing."""
 
 
 class Workers(Section):

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from statistics import fmean, median_low
 
+from hpsearch import epoch_curves
 from hpsearch.conclusions import Standing
 from hpsearch.crew import Crew
 from hpsearch.errors import Interrupted, NothingCompleted
@@ -39,8 +40,11 @@ class Finale:
             return self.study.state.verdict
         self._make(self._final_fits(self._finalists()))
         ranking = self._ranking()
+        models = self._models(ranking)
         opening = Opening(self.study, self.executor, self.data, self.root)
-        verdict = opening.verdict(ranking, opening.judge(self._models(ranking)))
+        judgements = opening.judge(models)
+        epoch_curves.judge(self.study, self.executor, self.root, self.data, models)
+        verdict = opening.verdict(ranking, judgements)
         self.study.record(verdict, durable=True)
         return verdict
 

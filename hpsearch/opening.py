@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hpsearch import conclusions, winner
+from hpsearch import conclusions, epoch_curves, winner
 from hpsearch.conclusions import Standing
 from hpsearch.predictions import Predictions, keep
 from hpsearch.protocols import Executor, Prepared
@@ -33,7 +33,7 @@ class Opening:
             digests = opened.models
         else:
             digests = {fit.name: winner.digest(file) for fit, file in models.items()}
-            self.study.record(TestOpened(digests), durable=True)
+            self.study.record(TestOpened(digests, epoch_curves.listed(self.study, models)), durable=True)
         for fit, file in models.items():
             winner.verify(file, digests[fit.name])
         build, files = self.study.experiment.model.build, list(models.values())

@@ -25,7 +25,8 @@ class Recipe:
 
     `data` holds the prepared training arrays (and never the test split), `fits` the folder of each fit;
     several batch sizes mean that the batch size is searched; `early_stopping` counts epochs, 0 is off;
-    `class_weights`, one a class or none at all, weigh the loss in training; `steps` is how steps are computed.
+    `class_weights`, one a class or none at all, weigh the loss in training; `steps` is how steps are computed;
+    with `keep_epochs` the finals keep the weights of every epoch.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class Recipe:
     loop: Loop = "auto"
     class_weights: tuple[float, ...] = ()
     steps: Steps = Steps()
+    keep_epochs: bool = False
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,22 @@ class FinalistsChosen:
 
 @dataclass(frozen=True)
 class TestOpened:
-    """The test split is opened, once, for exactly these models (SHA-256 of each model file, by fit name)."""
+    """The test split is opened, once, for exactly these models (SHA-256 of each model file, by fit name).
+
+    `epochs` lists the weights that some of them had after each epoch (SHA-256 of each file, from the first epoch):
+    they are judged in the same opening, for a curve, and choose nothing.
+    """
 
     models: Mapping[str, str]
+    epochs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TestCurve:
+    """The test accuracies of one final fit after each of its epochs, from the weights listed at the opening."""
+
+    fit: str
+    accuracies: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -167,6 +180,7 @@ Body = (
     | TrialResult
     | FinalistsChosen
     | TestOpened
+    | TestCurve
     | TestLooked
     | Verdict
     | SessionEnded

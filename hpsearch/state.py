@@ -12,6 +12,7 @@ from hpsearch.records import (
     SessionBegan,
     SessionEnded,
     SpaceFound,
+    TestCurve,
     TestLooked,
     TestOpened,
     Verdict,
@@ -59,6 +60,7 @@ class State:
     opened: TestOpened | None = None
     openings: int = 0
     judged: dict[str, str] = field(default_factory=dict)  # every model the test split was shown to, by SHA-256
+    test_curves: dict[str, tuple[float, ...]] = field(default_factory=dict)  # of final fits, by name
     verdict: Verdict | None = None
     ended: SessionEnded | None = None
     searched: float = 0.0
@@ -101,6 +103,7 @@ class State:
         """More search after the finals began: they are to be held again, and the test split opened once more."""
         if self.finalists and fit.kind == "search":
             self.verdict, self.opened, self.finalists = None, None, ()
+            self.test_curves.clear()
 
     def _end(self, end: AttemptEnd) -> None:
         fit = end.attempt.fit
@@ -135,6 +138,8 @@ class State:
             case TestOpened():
                 self.opened, self.openings = body, self.openings + 1
                 self._look(body.models)
+            case TestCurve(fit, accuracies):
+                self.test_curves[fit] = accuracies
             case TestLooked(models):
                 self._look(models)
             case Verdict():

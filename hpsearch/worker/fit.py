@@ -188,6 +188,7 @@ class _Run:
         self._note_best(metrics, epoch)
         self._progress.last_metrics, self._progress.last_seconds = metrics, seconds
         failpoints.reach("epoch.trained")
+        self._keep_weights(epoch)
         self._keep()
         self._tell_measure()
         failpoints.reach("epoch.told")
@@ -220,6 +221,15 @@ class _Run:
             self._progress.score, self._progress.best_epoch, self._progress.metrics = score, epoch, dict(metrics)
             checkpoint.save_weights(self._folder / "best.bin", self._model)
 
+    def _keep_weights(self, epoch: int) -> None:
+        """Before the checkpoint that ends the epoch: after a kill it is trained again, or its weights are there."""
+        from hpsearch.worker import checkpoint
+
+        if self._recipe.keep_epochs and self._fit.kind != "search":
+            file = epoch_file(self._recipe.fits, self._fit, epoch)
+            make(file.parent)
+            checkpoint.save_weights(file, self._model)
+
     def _keep(self) -> None:
         from hpsearch.worker import checkpoint
 
@@ -244,6 +254,11 @@ class _Run:
 def model_file(fits: Path, fit: Fit) -> Path:
     """Where a final fit leaves its model."""
     return fits / fit.name / "model.keras"
+
+
+def epoch_file(fits: Path, fit: Fit, epoch: int) -> Path:
+    """Where a final fit leaves its weights as they were after an epoch, if the recipe says so."""
+    return fits / fit.name / "epochs" / f"{epoch:04}.bin"
 
 
 def _summary(model: Any) -> str:
