@@ -200,7 +200,10 @@ def test_two_convolutions_a_block_look_twice_before_the_image_shrinks() -> None:
 
 
 def test_there_are_experiments() -> None:
-    assert [path.stem for path in EXPERIMENTS] == ["emnist_cnn", "emnist_mlp", "mnist_cnn", "mnist_mlp", "quickstart"]
+    assert [path.stem for path in EXPERIMENTS] == [
+        "emnist_cnn", "emnist_mlp", "mnist_ann", "mnist_cnn", "mnist_cnn_normalize", "mnist_cnn_reference",
+        "mnist_four_mlps", "mnist_mlp", "quickstart",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
