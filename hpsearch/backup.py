@@ -1,5 +1,6 @@
 """Copies a growing ledger to a file beside it now and then, in a thread, so that damage costs a minute and no more."""
 
+import sqlite3
 import threading
 import time
 from contextlib import closing
@@ -43,7 +44,7 @@ class Backup:
         try:
             schema.copy(self._study.ledger, self._study.backup, check=_read_whole)
             self._copied = heard
-        except HpsearchError:
+        except (HpsearchError, sqlite3.Error):
             pass  # the search does not depend on it: what is wrong with the ledger or the disk is said elsewhere
         self._due = time.monotonic() + max(EVERY_SECONDS, (time.monotonic() - began) / SHARE)
 

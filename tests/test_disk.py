@@ -18,6 +18,7 @@ from instant import Instant
 from test_search import Dice, Lenient, go
 
 from hpsearch import ledger_file, paths
+from hpsearch.backup import Backup
 from hpsearch.errors import FolderUnusable
 from hpsearch.experiment import Experiment
 from hpsearch.follower import FINISH
@@ -166,6 +167,23 @@ def test_a_tracker_hears_everything_although_its_cursor_found_no_room(mounted, t
 
     assert sorted(set(listener.heard)) == list(range(1, last + 1))
     assert cursor.read_text().split()[0] == str(last)
+
+
+@pytest.mark.promise("52")
+def test_a_backup_that_finds_no_room_keeps_the_one_before_and_stops_nothing(mounted):
+    disk = mounted("size=1m")
+    place = paths.Study(disk_stories.a_study(disk / "a", left=0).parent)
+    following = Backup(place)
+    following.hear(SimpleNamespace(number=1))
+    following.close()
+    first = place.backup.read_bytes()
+    fill(disk, 8192)
+
+    following.hear(SimpleNamespace(number=2))
+    following.close()
+
+    assert place.backup.read_bytes() == first
+    assert not list(place.folder.glob(".*"))
 
 
 @pytest.mark.promise("52")
