@@ -35,10 +35,11 @@ bench: .venv/dev.stamp
 long: .venv/dev.stamp
 	$(BIN)/pytest -m long
 
-# Studies under random kills until so many have passed: make soak KILLS=2000
+# Studies under random kills until so many have passed: make soak KILLS=2000 SEED=3
 KILLS ?= 200
+SEED ?= 1
 soak: .venv/dev.stamp
-	$(BIN)/python tests/chaos.py --kills $(KILLS)
+	$(BIN)/python tests/chaos.py --kills $(KILLS) --seed $(SEED)
 
 # A hundred trials, each trained twice, once interrupted at random moments: both have to end bit for bit alike.
 twins: .venv/dev.stamp

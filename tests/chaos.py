@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,8 +30,9 @@ import psutil
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 TRIALS, EPOCHS = 12, 5
-MOST_KILLS_OF_A_FIT = 2  # a session; at the third loss the program gives a trial up, as it says
+MOST_LOSSES = 2  # of a fit in a session; at the third the program gives its trial up, as it says
 MOST_STARTS = 200
+DISK_FULL = 7  # the exit code
 RUN = ("-m", "hpsearch", "run", "tiny.toml", "--plain")
 EXPERIMENT = """
 name = "tiny"
@@ -74,8 +76,13 @@ class Arena:
 
     @property
     def diary(self) -> Path:
-        """The workers' diary."""
-        return self.folder / "history.jsonl"
+        """The workers' diary; beside the project, whose disk may be full."""
+        return self.folder.with_name(f"{self.folder.name}.history.jsonl")
+
+    @property
+    def output(self) -> Path:
+        """What the command said, beside the project too."""
+        return self.folder.with_name(f"{self.folder.name}.output.txt")
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Give the command, or Python other words; what it says goes to a file."""
@@ -83,7 +90,7 @@ class Arena:
             "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE / 'fake_parts'}", "HPSEARCH_DATA": str(self.folder / "data"),
             "HISTORY": str(self.diary), "FAKE_EPOCH_SECONDS": str(self.epoch_seconds),
         }  # fmt: skip
-        with (self.folder / "output.txt").open("ab") as output:
+        with self.output.open("ab") as output:
             output.write(b"---\n")
             output.flush()
             return subprocess.Popen(
@@ -100,7 +107,7 @@ class Arena:
         until = time.monotonic() + seconds
         while self.trained() < epochs:
             if time.monotonic() > until:
-                raise TimeoutError((self.folder / "output.txt").read_text()[-2000:])
+                raise TimeoutError(self.output.read_text()[-2000:])
             time.sleep(0.01)
 
     def finish(self, *, starts: int = 10) -> int:
@@ -142,17 +149,17 @@ class Arena:
 class Nemesis:
     """Does harm to one study until it ends."""
 
-    def __init__(self, arena: Arena, chance: random.Random) -> None:
-        self._arena, self._chance = arena, chance
+    def __init__(self, arena: Arena, chance: random.Random, *, small_disk: bool = False) -> None:
+        self._arena, self._chance, self._small_disk = arena, chance, small_disk
         self.did: Counter[str] = Counter()
         self.found: list[str] = []
-        self._killed: Counter[str] = Counter()
+        self._roots_killed = 0
 
     def run(self) -> None:
         """Start, harm and restart; what was found wrong on the way stands in `found`."""
         kept: list[history.News] = []
         for _ in range(MOST_STARTS):
-            self._killed.clear()
+            self._roots_killed = 0
             code = self._disturb(self._arena.start())
             self.did["starts"] += 1
             now = self._arena.story()
@@ -160,8 +167,10 @@ class Nemesis:
             kept = now
             if code == 0:
                 return
-            if code != -signal.SIGKILL:
-                self.found.append(f"exit code {code}: {(self._arena.folder / 'output.txt').read_text()[-2000:]}")
+            if code == DISK_FULL and self._small_disk:
+                self.did["stops by a full disk"] += 1
+            elif code != -signal.SIGKILL:
+                self.found.append(f"exit code {code}: {self._arena.output.read_text()[-2000:]}")
                 return
             self.found += self._arena.left_over()
         self.found.append(f"the study did not end in {MOST_STARTS} starts")
@@ -181,7 +190,8 @@ class Nemesis:
         return len(history.diary(self._arena.diary))
 
     def _harm(self, coordinator: subprocess.Popen[bytes]) -> None:
-        match self._chance.choices(("worker", "coordinator", "pause", "flip"), (12, 2, 2, 2))[0]:
+        fills = 4 if self._small_disk else 0
+        match self._chance.choices(("worker", "coordinator", "pause", "flip", "fill"), (12, 2, 2, 2, fills))[0]:
             case "worker" if self._arena.diary.exists() and (victim := self._victim(coordinator)):
                 self.did["workers killed"] += 1
                 _signal(victim, signal.SIGKILL)
@@ -195,27 +205,27 @@ class Nemesis:
                 _signal(victim, signal.SIGCONT)
             case "flip":
                 self._flip()
+            case "fill":
+                self._fill()
 
     def _victim(self, coordinator: subprocess.Popen[bytes]) -> int | None:
-        """A process below the coordinator, unless its fit was killed too often to be tried again.
+        """A process below the coordinator, unless a fit might be lost with it that was lost too often already.
 
-        What workers are forked from is spared as often: one that never gets to its feet ends the session, and its
-        death is one of every fit under way.
+        Of a process that waits, and of what workers are forked from, any fit may be the next. The latter is spared as
+        often: one that never gets to its feet ends the session.
         """
         with suppress(psutil.Error):
             below = psutil.Process(coordinator.pid).children(recursive=True)
-            entries = history.diary(self._arena.diary)
-            fits = {entry["pid"]: entry["fit"] for entry in entries}
+            fits = {entry["pid"]: entry["fit"] for entry in history.diary(self._arena.diary)}
             roles = {one.pid: fits.get(one.pid, "root" if one.ppid() == coordinator.pid else "") for one in below}
-            spent = {fit for fit in fits.values() if self._killed[fit] >= MOST_KILLS_OF_A_FIT}
-            spent -= {entry["fit"] for entry in entries if entry["what"] == "ended"}
-            shared = {"", "root"} if spent else set()  # a process that waits may be the next to take the fit up
-            allowed = [pid for pid, role in roles.items() if role not in spent | shared]
-            allowed = [pid for pid in allowed if roles[pid] != "root" or self._killed["root"] < MOST_KILLS_OF_A_FIT]
-            if allowed:
-                victim = self._chance.choice(allowed)
-                self._killed.update({*roles.values()} if roles[victim] == "root" else {roles[victim]})
-                return victim
+            victim = self._chance.choice(sorted(roles)) if roles else 0
+            spent = {fit for fit, losses in history.lost_now(self._arena.story()).items() if losses >= MOST_LOSSES}
+            if not roles or (spent and roles[victim] in spent | {"", "root"}):
+                return None
+            if roles[victim] == "root":
+                self._roots_killed += 1
+                return victim if self._roots_killed <= MOST_LOSSES else None
+            return victim
         return None
 
     def _flip(self) -> None:
@@ -230,26 +240,56 @@ class Nemesis:
             file.write(bytes([content[place] ^ 1 << self._chance.randrange(8)]))
             self.did["bits flipped"] += 1
 
+    def _fill(self) -> None:
+        """Leave little room or none on the project's disk for a moment."""
+        ballast = self._arena.folder / "ballast"
+        room = shutil.disk_usage(self._arena.folder).free - self._chance.randrange(50_000)
+        with suppress(OSError):  # others may take the room first
+            ballast.write_bytes(bytes(max(0, room)))
+        time.sleep(self._chance.uniform(0.05, 0.3))
+        ballast.unlink()
+        self.did["disks filled"] += 1
+
 
 def _signal(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
+@contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """Within, the folder is a disk of a few megabytes, if this user may mount one; say whether it is."""
+    folder.mkdir()
+    mounted = False
+    if mount := shutil.which("mount"):
+        words = [mount, "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+        mounted = subprocess.run(words, check=False, capture_output=True).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 def studies(folder: Path, seed: int) -> Iterator[tuple[Counter[str], list[str]]]:
-    """One disturbed study after another: what was done to it, and what was found wrong. Every fifth tells MLflow."""
+    """One disturbed study after another: what was done to it, and what was found wrong.
+
+    Of five, one tells MLflow, and one lies on a disk that is filled at times.
+    """
     undisturbed = Arena(folder / "undisturbed")
     if code := undisturbed.finish():
         message = f"the undisturbed study ended with exit code {code}"
         raise AssertionError(message)
     number = 0
     while True:
-        chance = random.Random(f"{seed} {number}")
-        arena = Arena(folder / f"study-{number}", mlflow=number % 5 == 4)
-        nemesis = Nemesis(arena, chance)
-        nemesis.run()
-        did = nemesis.did | {"epochs trained twice": history.wasted(history.diary(arena.diary))}
-        yield did, nemesis.found + arena.wrong(undisturbed)
+        chance, place = random.Random(f"{seed} {number}"), folder / f"study-{number}"
+        with small_disk(place) if number % 5 == 2 else nullcontext(False) as small:
+            arena = Arena(place, mlflow=number % 5 == 4)
+            nemesis = Nemesis(arena, chance, small_disk=small)
+            nemesis.run()
+            did = nemesis.did | {"epochs trained twice": history.wasted(history.diary(arena.diary))}
+            found = nemesis.found + arena.wrong(undisturbed)
+        yield did, found
         number += 1
 
 

@@ -16,7 +16,7 @@ import psutil
 
 from hpsearch.errors import StateDamaged
 from hpsearch.ledger import Ledger
-from hpsearch.records import Asked, AttemptBegan, News
+from hpsearch.records import Asked, AttemptBegan, News, SessionBegan
 from hpsearch.trial import AttemptEnd, How, Measure, TrialResult
 
 Entry = Mapping[str, Any]
@@ -145,6 +145,24 @@ def losses(records: Iterable[News]) -> Iterator[str]:
         match news.body:
             case AttemptEnd(attempt, How.LOST, reason=reason):
                 yield f"record {news.number}: attempt {attempt.number} at {attempt.fit.name} was lost: {reason}"
+
+
+def lost_now(records: Iterable[News]) -> Counter[str]:
+    """How often each fit that is under way was lost in the last session."""
+    losses: Counter[str] = Counter()
+    under_way = set()
+    for news in records:
+        match news.body:
+            case SessionBegan():
+                losses.clear()
+                under_way.clear()
+            case AttemptBegan(attempt):
+                under_way.add(attempt.fit.name)
+            case AttemptEnd(attempt, How.LOST):
+                losses[attempt.fit.name] += 1
+            case AttemptEnd(attempt):
+                under_way.discard(attempt.fit.name)
+    return Counter({fit: losses[fit] for fit in under_way})
 
 
 def table(records: Iterable[News]) -> list[Any]:

@@ -10,7 +10,7 @@ import history
 import pytest
 
 from hpsearch.ledger import Ledger
-from hpsearch.records import Asked, AttemptBegan
+from hpsearch.records import Asked, AttemptBegan, SessionBegan
 from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Measure, Status, Trial, TrialResult
 
 FIT = Fit(0, 5)
@@ -150,3 +150,12 @@ def test_two_studies_with_other_outcomes_have_other_tables(told):
     bodies[-1] = TrialResult(Trial(0, {"x": 1}), Status.COMPLETED, 0.51, 1)
 
     assert history.table(told(right())) != history.table(told(bodies, "other.db"))
+
+
+def test_losses_count_for_the_fits_that_are_under_way_in_the_last_session(told):
+    session = SessionBegan("a", {}, {}, (), {})
+    lost = [AttemptBegan(SECOND), AttemptEnd(SECOND, How.LOST, 0.1), AttemptBegan(Attempt(FIT, 3))]
+
+    assert history.lost_now(told([session, *right()])) == {}
+    assert history.lost_now(told([session, *right()[:4], *lost], "lost.db")) == {FIT.name: 2}
+    assert history.lost_now(told([*right()[:4], session, *lost], "again.db")) == {FIT.name: 1}

@@ -14,16 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fake_space import SPACE
 
-from hpsearch.space import Parameter
 from hpsearch.trial import Built
 from hpsearch.worker import checkpoint, fit, hand, orphans, place, wire  # noqa: F401  imported here, they are forked with
 from hpsearch.worker.tether import die_with_parent, settle
 
-SPACE = (
-    Parameter("x", "float", 0.5, low=0.0, high=1.0),
-    Parameter("kind", "choice", "a", choices=("a", "b", "c")),
-)
 EPOCH_SECONDS = float(os.environ.get("FAKE_EPOCH_SECONDS", "0.01"))
 
 settle()

@@ -49,7 +49,7 @@ class Fake(Local):
         """Answer for the two functions that would need TensorFlow."""
         match function.__name__:
             case "fly":
-                from fake_training import SPACE
+                from fake_space import SPACE
 
                 return Preflight(SPACE, ("searchspace/tiny.py",))
             case "judge":
