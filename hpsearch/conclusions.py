@@ -112,10 +112,10 @@ def luck(
     objective: Objective, searched: Sequence[TrialResult], standings: Sequence[Standing], seed: int
 ) -> float | None:
     """How much of the best score of all trials was luck, by bootstrap; None where no finalist has two seeds."""
-    from hpsearch import statistics
+    from hpsearch.luck import luck_of_the_best, pooled_deviation
 
-    deviation = statistics.pooled_deviation([standing.scores for standing in standings])
+    deviation = pooled_deviation([standing.scores for standing in standings])
     if deviation is None:
         return None
     scores = [objective.sign * result.score for result in searched if result.score is not None]
-    return statistics.luck_of_the_best(scores, deviation, derive(seed, "luck"))
+    return luck_of_the_best(scores, deviation, derive(seed, "luck"))

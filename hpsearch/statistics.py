@@ -1,4 +1,4 @@
-"""What can be said of accuracies, and how surely: intervals over images and seeds, paired tests, the luck of the best.
+"""What can be said of accuracies, and how surely: intervals over images and seeds, differences, paired tests.
 
 docs/statistics.md explains each figure in plain words. An array of rights is bool, images × seeds: whether the model
 of a seed reads an image rightly. All intervals are of 95 % unless said otherwise.
@@ -16,11 +16,6 @@ Interval = tuple[float, float]
 Rights = NDArray[np.bool_]
 OUTSIDE = 0.05  # the share of cases in which an interval may miss
 CERTAIN = 1e6  # degrees of freedom from which on nobody sees a difference to infinity
-RESAMPLES = 2000
-MOST_DRAWN = 200_000  # numbers at a time
-LEVELS = 200  # how finely the scores without luck are told apart
-STEPS = 200  # of the EM algorithm
-REACH = 8.0  # how many standard deviations of luck below the best a trial may be and still matter
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval
     for side, among in ((-1, seeds + wider * luck), (1, seeds)):
         variance = own.images + among
         freedom = certain * (variance / among) ** 2 if among > 0 else CERTAIN
-        bounds.append(_wilson(own.mean, variance, len(rights), side * _t(OUTSIDE / 2, freedom)))
+        bounds.append(_wilson(own.mean, variance, rights.shape, side * _t(OUTSIDE / 2, freedom)))
     return bounds[0], bounds[1]
 
 
@@ -124,53 +119,13 @@ def fold_difference(gaps: Sequence[float], folds: int, pairs: int = 1) -> tuple[
     return mean, (mean - reach, mean + reach)
 
 
-def pooled_deviation(groups: Sequence[Sequence[float]]) -> float | None:
-    """The standard deviation within groups, as one figure; None when no group has two values."""
-    squares = sum(float(np.square(np.asarray(group) - np.mean(group)).sum()) for group in groups if group)
-    freedom = sum(len(group) - 1 for group in groups if group)
-    return math.sqrt(squares / freedom) if freedom else None
-
-
-def luck_of_the_best(scores: Sequence[float], deviation: float, seed: int) -> float:
-    """How much of the best score of many trials is luck, on average; more is better in `scores`.
-
-    A bootstrap over the trials: each resample draws as many configurations, gives each the luck of a seed (normal,
-    with this standard deviation), and asks how far the best score of all lies above its own configuration's. What the
-    configurations score without luck is first found from the scores by maximum likelihood (Kiefer & Wolfowitz 1956,
-    Ann. Math. Stat. 27:887, by EM), because scores that already hold luck would be lucky twice.
-    """
-    given = np.asarray(scores, np.float64)
-    given = given[np.isfinite(given)]
-    if not deviation or not len(given):
-        return 0.0
-    near = given[given >= given.max() - REACH * deviation]
-    levels, weights = _without_luck(near, deviation)
-    random = np.random.Generator(np.random.PCG64(seed))
-    lucky: list[float] = []
-    while len(lucky) < RESAMPLES:  # not all at once: there may be thousands of trials
-        rounds = min(RESAMPLES, max(1, MOST_DRAWN // len(near)))
-        true = random.choice(levels, (rounds, len(near)), p=weights)
-        luck = random.normal(0.0, deviation, true.shape)
-        lucky += np.take_along_axis(luck, (true + luck).argmax(axis=1)[:, None], axis=1).ravel().tolist()
-    return float(np.mean(lucky[:RESAMPLES]))
-
-
-def _without_luck(scores: NDArray[np.float64], deviation: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The likeliest distribution of the scores without luck: levels, and how many share each."""
-    levels = np.linspace(scores.min() - deviation, scores.max(), LEVELS)
-    likely = np.exp(-0.5 * np.square((scores[:, None] - levels) / deviation))
-    weights = np.full(LEVELS, 1 / LEVELS)
-    for _ in range(STEPS):
-        weights = weights * (likely / (likely @ weights)[:, None]).mean(axis=0)
-    return levels, weights / weights.sum()
-
-
-def _wilson(mean: float, variance: float, rows: int, quantile: float) -> float:
+def _wilson(mean: float, variance: float, shape: tuple[int, ...], quantile: float) -> float:
     """One bound of Wilson's interval for a mean of this variance: that of so many independent images.
 
     An interval symmetric around the mean misses near 100 %. Dean & Pagano 2015, J. Surv. Stat. Methodol. 3:484.
     """
-    worth = mean * (1 - mean) / variance if variance > 0 and 0 < mean < 1 else rows
+    rows, seeds = shape
+    worth = min(mean * (1 - mean) / variance, rows * seeds) if variance > 0 and 0 < mean < 1 else rows
     square = quantile**2 / worth
     reach = quantile * math.sqrt(mean * (1 - mean) / worth + square / (4 * worth))
     return float(min(max((mean + square / 2 + reach) / (1 + square), 0.0), 1.0))

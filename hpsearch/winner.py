@@ -42,7 +42,14 @@ def _manifest(study: Study, verdict: Verdict, data: Prepared, tested: str) -> di
         "input": {"shape": list(data.shape), "dtype": "float32", "range": [0.0, 1.0], "ink": "bright on dark"},
         "class_names": list(data.class_names),
         "data": {"name": data.name, "sha256": data.digest, "licence": data.licence, "test_from": data.test_from},
-        "test": {"rows": verdict.test_rows, "accuracy": verdict.test_accuracy},
+        "test": {
+            "rows": verdict.test_rows,
+            "accuracy": verdict.test_accuracy,
+            "expected_accuracy": verdict.accuracy,
+            "interval": verdict.interval,
+            "interval_of": verdict.interval_of,
+            "trained_on_validation_rows": verdict.refit,
+        },
     }
 
 

@@ -1,0 +1,54 @@
+"""How much of the best score of many trials is luck: a bootstrap over the trials."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+MOST_DRAWN = 200_000  # numbers at a time
+LEVELS = 200  # how finely the scores without luck are told apart
+STEPS = 200  # of the EM algorithm
+REACH = 8.0  # how many standard deviations of luck below the best a trial may be and still matter
+
+
+def pooled_deviation(groups: Sequence[Sequence[float]]) -> float | None:
+    """The standard deviation within groups, as one figure; None when no group has two values."""
+    squares = sum(float(np.square(np.asarray(group) - np.mean(group)).sum()) for group in groups if group)
+    freedom = sum(len(group) - 1 for group in groups if group)
+    return math.sqrt(squares / freedom) if freedom else None
+
+
+def luck_of_the_best(scores: Sequence[float], deviation: float, seed: int) -> float:
+    """How much of the best score of many trials is luck, on average; more is better in `scores`.
+
+    A bootstrap over the trials: each resample draws as many configurations, gives each the luck of a seed (normal,
+    with this standard deviation), and asks how far the best score of all lies above its own configuration's. What the
+    configurations score without luck is first found from the scores by maximum likelihood (Kiefer & Wolfowitz 1956,
+    Ann. Math. Stat. 27:887, by EM), because scores that already hold luck would be lucky twice.
+    """
+    given = np.asarray(scores, np.float64)
+    given = given[np.isfinite(given)]
+    if not deviation or not len(given):
+        return 0.0
+    near = given[given >= given.max() - REACH * deviation]
+    levels, weights = _without_luck(near, deviation)
+    random = np.random.Generator(np.random.PCG64(seed))
+    lucky: list[float] = []
+    while len(lucky) < RESAMPLES:  # not all at once: there may be thousands of trials
+        rounds = min(RESAMPLES, max(1, MOST_DRAWN // len(near)))
+        true = random.choice(levels, (rounds, len(near)), p=weights)
+        luck = random.normal(0.0, deviation, true.shape)
+        lucky += np.take_along_axis(luck, (true + luck).argmax(axis=1)[:, None], axis=1).ravel().tolist()
+    return float(np.mean(lucky[:RESAMPLES]))
+
+
+def _without_luck(scores: NDArray[np.float64], deviation: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The likeliest distribution of the scores without luck: levels, and how many share each."""
+    levels = np.linspace(scores.min() - deviation, scores.max(), LEVELS)
+    likely = np.exp(-0.5 * np.square((scores[:, None] - levels) / deviation))
+    weights = np.full(LEVELS, 1 / LEVELS)
+    for _ in range(STEPS):
+        weights = weights * (likely / (likely @ weights)[:, None]).mean(axis=0)
+    return levels, weights / weights.sum()

@@ -1,0 +1,206 @@
+"""Laws that the finals' figures keep, beside brute force and SciPy, and how often they hold in small simulations."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from scipy import stats
+
+from hpsearch import statistics
+from hpsearch.luck import luck_of_the_best, pooled_deviation
+from interval_coverage import run
+from simulated_finals import Setting
+
+sizes, few = some.integers(2, 40), some.integers(2, 6)
+
+
+@some.composite
+def rights(draw, rows=sizes, seeds=few):
+    random = np.random.default_rng(draw(some.integers(0, 2**32)))
+    shape = draw(rows), draw(seeds)
+    easy = random.normal(size=shape[0])[:, None] + draw(some.floats(0, 1)) * random.normal(size=shape[1])
+    return easy + random.normal(size=shape) + draw(some.floats(-2, 3)) > 0
+
+
+def by_pairs(right):
+    """The variance of the mean, from the covariances of all pairs of cells that share an image, a seed, or neither."""
+    rows, seeds = right.shape
+    cells = right - right.mean()
+    total = {"image": [], "seed": [], "neither": [], "same": []}
+    for (i, j), (k, n) in ((a, b) for a in np.ndindex(rows, seeds) for b in np.ndindex(rows, seeds)):
+        kind = "same" if (i, j) == (k, n) else "image" if i == k else "seed" if j == n else "neither"
+        total[kind].append(cells[i, j] * cells[k, n])
+    mean = {kind: np.mean(products) for kind, products in total.items()}
+    image, seed = mean["image"] - mean["neither"], mean["seed"] - mean["neither"]
+    return image, seed, mean["same"] - mean["image"] - mean["seed"] + mean["neither"]
+
+
+@given(rights(rows=some.integers(2, 6), seeds=some.integers(2, 4)))
+def test_the_parts_of_the_variance_are_those_of_all_pairs_of_cells(right):
+    rows, seeds = right.shape
+    image, seed, rest = by_pairs(right)
+
+    found = statistics.parts(right)
+
+    assert found.images == pytest.approx(max(image / rows, 0), abs=1e-9)
+    assert found.seeds == pytest.approx(seed / seeds + rest / (rows * seeds), abs=1e-9)
+    assert found.luck == pytest.approx(max(seed / seeds, 0), abs=1e-9)
+
+
+@given(rights(), some.lists(rights(), max_size=3))
+def test_an_interval_holds_the_mean_and_stays_between_nought_and_one(right, others):
+    low, high = statistics.expected_accuracy(right, others)
+
+    assert 0 <= low <= right.mean() + 1e-12
+    assert right.mean() - 1e-12 <= high <= 1
+
+
+@given(rights(), some.randoms())
+def test_neither_the_order_of_images_nor_of_seeds_matters(right, random):
+    images, seeds = list(range(right.shape[0])), list(range(right.shape[1]))
+    random.shuffle(images)
+    random.shuffle(seeds)
+
+    assert statistics.expected_accuracy(right[images][:, seeds]) == pytest.approx(statistics.expected_accuracy(right))
+
+
+@given(some.integers(10, 300), some.integers(0, 300), some.integers(2, 5))
+def test_seeds_that_agree_on_every_image_are_worth_one_model(rows, right, seeds):
+    one = np.arange(rows) < right
+
+    found = statistics.expected_accuracy(np.repeat(one[:, None], seeds, axis=1))
+
+    low, high = stats.binomtest(int(one.sum()), rows).proportion_ci(method="wilson")
+    assert found == pytest.approx((low, high), abs=2 / rows**1.5)  # variances by n - 1 and by n
+
+
+@given(rights(), rights())
+def test_another_finalist_never_makes_the_interval_reach_less_far_down_than_the_winners_variance_does(right, other):
+    alone, beside = statistics.expected_accuracy(right), statistics.expected_accuracy(right, [right])
+
+    assert beside[0] >= 0
+    if statistics.parts(right).luck == 0:
+        assert beside[1] <= alone[1] + 1e-12  # more degrees of freedom for the same variance
+    assert statistics.expected_accuracy(right, [other])[0] <= right.mean()
+
+
+@given(some.integers(0, 60), some.integers(0, 60))
+def test_mcnemars_test_is_a_fair_coins(only_one, only_other):
+    images, more = only_one + only_other, max(only_one, only_other)
+
+    p = statistics.mcnemar(only_one, only_other)
+
+    tail = sum(math.comb(images, heads) for heads in range(more, images + 1)) / 2**images
+    assert p == pytest.approx(min(1.0, 2 * tail))
+    assert p == statistics.mcnemar(only_other, only_one)
+
+
+@given(some.integers(0, 200), some.integers(1, 200))
+def test_one_models_interval_is_wilsons(right, more):
+    rows = right + more
+    z = stats.norm.ppf(0.975)
+    share = right / rows
+    centre, reach = share + z**2 / (2 * rows), z * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+
+    low, high = statistics.accuracy_of_one(right, rows)
+
+    assert (low, high) == pytest.approx(((centre - reach) / (1 + z**2 / rows), (centre + reach) / (1 + z**2 / rows)))
+
+
+@given(rights(rows=some.just(30)), rights(rows=some.just(30)))
+def test_a_difference_turned_round_is_its_opposite(one, other):
+    gap, (low, high) = statistics.difference(one, other)
+    back, (below, above) = statistics.difference(other, one)
+
+    assert (gap, low, high) == pytest.approx((-back, -above, -below))
+    assert low <= gap <= high
+    assert gap == pytest.approx(one.mean() - other.mean())
+
+
+@given(rights(rows=some.just(30)), rights(rows=some.just(30)), some.integers(2, 10))
+def test_more_comparisons_make_each_interval_wider(one, other, pairs):
+    _, (low, high) = statistics.difference(one, other)
+    _, (lower, higher) = statistics.difference(one, other, pairs)
+
+    assert higher - lower >= high - low
+
+
+@given(some.lists(some.floats(-1, 1), min_size=4, max_size=30))
+def test_folds_that_share_rows_make_a_wider_interval_than_a_plain_t_test(gaps):
+    mean, (low, high) = statistics.fold_difference(gaps, folds=5)
+
+    plain = stats.t.ppf(0.975, len(gaps) - 1) * np.std(gaps, ddof=1) / math.sqrt(len(gaps))
+    assert high - mean == pytest.approx(plain * math.sqrt(1 + len(gaps) / 4), abs=1e-12)
+    assert mean - low == pytest.approx(high - mean)
+
+
+def test_the_deviation_within_groups_lets_their_means_differ():
+    assert pooled_deviation([[1.0, 3.0], [11.0, 13.0], [7.0]]) == pytest.approx(math.sqrt(2))
+    assert pooled_deviation([[1.0], [2.0]]) is None
+
+
+def test_among_equals_all_that_the_best_score_is_ahead_is_luck():
+    random = np.random.default_rng(0)
+    true = []
+    told = []
+    for study in range(40):
+        luck = random.normal(0, 0.01, 25)
+        true.append(luck.max())
+        told.append(luck_of_the_best(0.9 + luck, 0.01, study))
+
+    assert np.mean(told) == pytest.approx(np.mean(true), rel=0.1)
+
+
+@given(some.lists(some.floats(0, 1), min_size=1, max_size=30), some.floats(-5, 5))
+@settings(max_examples=20)
+def test_luck_does_not_depend_on_where_nought_is(scores, shift):
+    moved = [score + shift for score in scores]
+
+    luck = luck_of_the_best(scores, 0.02, 1)
+
+    assert luck == pytest.approx(luck_of_the_best(moved, 0.02, 1), abs=0.004)
+    assert luck >= -0.002
+
+
+def test_a_trial_that_leads_by_far_needed_no_luck():
+    assert luck_of_the_best([0.5, 0.51, 0.9], 0.001, 0) == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_the_interval_of_the_chosen_one_holds_the_truth(seeds):
+    found = run(Setting(0.9, 400, 0.15, seeds, validation=400, trials=12), 250)
+
+    assert found["held"] > 0.92  # of 250 studies; some 95.5 % of 2,000, see docs/statistics.md
+    assert found["below"] < 0.06
+    assert found["wrong"] < 0.03
+    assert found["one_model_held"] < found["held"]
+
+
+def test_the_finals_find_the_best_more_often_than_the_best_validation_score_does():
+    kinds = [Setting(0.9, 200, deviation, 5, validation=400, trials=12) for deviation in (0.1, 0.3)]
+    found = [run(kind, 300) for kind in kinds]
+
+    assert sum(one["finals_best"] for one in found) > sum(one["naive_best"] for one in found)
+    assert sum(one["finals_loss"] for one in found) < sum(one["naive_loss"] for one in found)
+
+
+def test_the_bootstrap_tells_about_how_much_of_the_best_score_was_luck():
+    found = run(Setting(0.9, 200, 0.15, 5, validation=400), 200)
+
+    assert found["bootstrap"] == pytest.approx(found["true_optimism"], rel=0.2)
+    assert found["optimism"] == pytest.approx(found["true_optimism"], rel=0.2)
+
+
+def test_all_pairs_of_finalists_are_allowed_for():
+    random = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(300):
+        images = random.normal(size=(300, 1))
+        models = [images + 0.3 * random.normal(size=(1, 4)) + random.normal(size=(300, 4)) + 1.5 > 0 for _ in range(3)]
+        gaps = [statistics.difference(one, other, pairs=3)[1] for one, other in combinations(models, 2)]
+        wrong += any(low > 0 or high < 0 for low, high in gaps)
+
+    assert wrong / 300 < 0.06
