@@ -12,7 +12,6 @@ from hpsearch.crew import Crew
 from hpsearch.errors import Interrupted, NothingCompleted
 from hpsearch.leaving import Leave
 from hpsearch.narrowing import narrow
-from hpsearch.opening import Opening
 from hpsearch.orders import Question
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Answered, FinalistsChosen, Verdict
@@ -20,6 +19,7 @@ from hpsearch.search import PATIENCE_SECONDS, candidates
 from hpsearch.seeds import derive
 from hpsearch.study import Study
 from hpsearch.trial import Fit
+from hpsearch.verdict import OneLook
 from hpsearch.worker.fit import model_file
 
 
@@ -41,10 +41,10 @@ class Finale:
         self._make(self._final_fits(self._finalists()))
         ranking = self._ranking()
         models = self._models(ranking)
-        opening = Opening(self.study, self.executor, self.data, self.root)
-        judgements = opening.judge(models)
+        look = OneLook(self.study, self.executor, self.data, self.root)
+        judgements = look.judge(models)
         epoch_curves.judge(self.study, self.executor, self.root, self.data, models)
-        verdict = opening.verdict(ranking, judgements)
+        verdict = look.verdict(ranking, judgements)
         self.study.record(verdict, durable=True)
         return verdict
 

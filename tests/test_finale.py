@@ -148,7 +148,7 @@ def test_a_model_trained_on_validation_rows_too_is_exported_and_marked(hold):
     assert verdict.model_fit == f"whole-{verdict.winner:04d}-r0-f0"
     assert len(verdict.finalists[0].test_accuracies) == 3
     assert len(study.state.judged) == 10
-    assert "of the exported model (trained on validation rows too" in sentences(verdict, 10, 1)[0]
+    assert "a model of all rows, validation too" in sentences(verdict, 10, 1)[1]
 
 
 def test_finals_that_were_killed_before_the_verdict_end_alike_and_open_the_test_split_once(hold):
@@ -194,5 +194,7 @@ def test_a_verdict_of_an_older_ledger_still_loads_and_claims_nothing():
     verdict = TypeAdapter(Verdict).validate_python(older)
 
     assert verdict.accuracy == pytest.approx(0.8)
-    (line,) = sentences(verdict, 0, 1)
-    assert "accuracy 0.8000 over 2 seeds, 0.9000 of the exported model, on 10 rows" in line
+    assert sentences(verdict, 0, 1) == [
+        "winner: trial 1, test accuracy 0.8000 over 2 seeds",
+        "exported: its median seed's model reads 0.9000 of 10 test rows that the search never saw",
+    ]

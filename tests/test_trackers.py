@@ -5,7 +5,8 @@ from rich.console import Console
 from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
 
 from hpsearch.objective import Objective
-from hpsearch.records import AttemptBegan
+from hpsearch.records import AttemptBegan, Comparison, Finalist, Verdict
+from hpsearch.trackers import verdict_words
 from hpsearch.trackers.board import Board
 from hpsearch.trackers.board_state import BoardState
 from hpsearch.trackers.pictures import draw_confusion, draw_curves, worst_pairs
@@ -148,3 +149,27 @@ def test_while_no_trial_is_completed_the_board_shows_those_that_came_to_a_score(
         state.take(news)
 
     assert [result.trial.number for result in state.leaders(5)] == [1]
+
+
+def test_a_verdict_names_ties_and_those_who_fell_behind_or_did_better():
+    finalists = tuple(Finalist(number, (0.9,), (0.9,)) for number in range(4))
+    comparisons = (
+        Comparison(1, 5, 4, 1.0, 0.001, (-0.01, 0.012)),
+        Comparison(2, 50, 4, 0.0, 0.1, (0.05, 0.15)),
+        Comparison(3, 4, 50, 0.0, -0.1, (-0.15, -0.05)),
+    )
+    verdict = Verdict(
+        0, "final-0000-r0-f0", finalists, 100, 0.9, {}, (), (), (0.8, 0.95), "configuration", comparisons, (1,)
+    )
+
+    said = verdict_words.tie(verdict).split("; ")
+
+    assert said[0].startswith("a tie with trial 1:")
+    assert said[1] == "trial 2 fell behind, and not by chance"
+    assert said[2].startswith("trial 3 did better on the test split")
+
+
+def test_a_search_that_was_too_gloomy_is_told_of_as_well():
+    verdict = Verdict(0, "f", (), 9, 0.9, {}, (), (), optimism=-0.002, bootstrap_optimism=None)
+
+    assert "0.0020 worse than its configuration's mean" in verdict_words.luck(verdict)

@@ -80,8 +80,8 @@ def note(
     return "\n".join(
         [
             f"**{study}**: trial {verdict.winner} won.",
-            f"Test accuracy: **{verdict_words.accuracy(verdict)}**",
-            f"on {verdict.test_rows} rows that the search never saw.",
+            f"Test accuracy: **{words.score(verdict.accuracy)}**{verdict_words.surety(verdict)}.",
+            f"{verdict_words.exported(verdict).capitalize()}.",
             *(f"\n{said}" for said in (verdict_words.tie(verdict), verdict_words.luck(verdict)) if said),
             "",
             f"Trials: {ended}. Best score in the search: {best}.",

@@ -8,28 +8,33 @@ from hpsearch.trackers import words
 
 def accuracy(verdict: Verdict) -> str:
     """The headline, such as "0.9698 over 3 seeds (95 % interval 0.9641 to 0.9746)"."""
+    return f"{words.score(verdict.accuracy)}{surety(verdict)}"
+
+
+def surety(verdict: Verdict) -> str:
+    """What stands behind the accuracy: over how many seeds it is, and how sure."""
     winner = next((one for one in verdict.finalists if one.trial == verdict.winner), None)
     judged = len(winner.test_accuracies) if winner else 0
     over = f" over {judged} seeds" if judged > 1 else ""
-    return f"{words.score(verdict.accuracy)}{over}{_between(verdict)}"
-
-
-def _between(verdict: Verdict) -> str:
     if verdict.interval is None:
-        return ""
+        return over
     low, high = map(words.score, verdict.interval)
     alone = ", of this one model" if verdict.interval_of == "model" else ""
-    return f" (95 % interval {low} to {high}{alone})"
+    return f"{over} (95 % interval {low} to {high}{alone})"
 
 
 def winner(verdict: Verdict) -> str:
-    """Who won, and with what accuracy on how many rows of the test split."""
-    exported = words.score(verdict.test_accuracy)
-    how = " (trained on validation rows too, so not to be compared)" if verdict.refit else ""
-    differs = verdict.refit or exported != words.score(verdict.accuracy)
-    alone = f", {exported} of the exported model{how}," if differs else ""
-    seen = f"on {verdict.test_rows} rows that the search never saw"
-    return f"winner: trial {verdict.winner}, test accuracy {accuracy(verdict)}{alone} {seen}"
+    """Who won, and what accuracy is to be expected of it."""
+    return f"winner: trial {verdict.winner}, test accuracy {accuracy(verdict)}"
+
+
+def exported(verdict: Verdict) -> str:
+    """What the one exported model read of the test split."""
+    read = f"reads {words.score(verdict.test_accuracy)} of {verdict.test_rows} test rows that the search never saw"
+    if verdict.refit:
+        return f"exported: a model of all rows, validation too, {read}; it compares with no other figure here"
+    seed = "first" if verdict.model_fit.startswith("whole") else "median"  # those on all rows have no score to rank by
+    return f"exported: its {seed} seed's model {read}"
 
 
 def tie(verdict: Verdict) -> str:
@@ -38,24 +43,26 @@ def tie(verdict: Verdict) -> str:
     if verdict.interval is None or not others:
         return ""
     ahead = [one.trial for one in verdict.comparisons if one.interval and one.interval[1] < 0]
-    told = f"told apart from the winner: {_trials([one for one in others if one not in verdict.ties])}"
+    behind = [one for one in others if one not in (*verdict.ties, *ahead)]
+    said = []
     if verdict.ties:
-        more = f"; {told}" if len(verdict.ties) < len(others) else ""
-        return f"a tie with {_trials(verdict.ties)}: nothing here says which is better, so take the one you like{more}"
+        said.append(f"a tie with {_trials(verdict.ties)}: nothing here says which is better, so take the one you like")
+    if behind:
+        said.append(f"{_trials(behind)} fell behind, and not by chance")
     if ahead:
-        return f"{_trials(ahead)} did better on the test split; but validation chooses, or the test would be none"
-    return told
+        said.append(f"{_trials(ahead)} did better on the test split; but validation chooses, or the test would be none")
+    return "; ".join(said)
 
 
 def luck(verdict: Verdict) -> str:
     """How far the search's best score was too good; "" where nothing is known of it."""
     if verdict.optimism is None:
         return ""
-    size, which = words.score(abs(verdict.optimism)), "better" if verdict.optimism >= 0 else "worse"
+    size, which = f"{abs(verdict.optimism):.4f}", "better" if verdict.optimism >= 0 else "worse"
     line = f"the best score of the search was {size} {which} than its configuration's mean over fresh seeds"
     if verdict.bootstrap_optimism is None:
         return line
-    return f"{line}; {words.score(verdict.bootstrap_optimism)} of luck was to be expected"
+    return f"{line}; {verdict.bootstrap_optimism:.4f} of luck was to be expected"
 
 
 def looks(judged: int, openings: int) -> str:
@@ -70,7 +77,7 @@ def looks(judged: int, openings: int) -> str:
 
 def sentences(verdict: Verdict, judged: int, openings: int) -> list[str]:
     """All of it, a line each."""
-    said = (winner(verdict), tie(verdict), luck(verdict), looks(judged, openings))
+    said = (winner(verdict), exported(verdict), tie(verdict), luck(verdict), looks(judged, openings))
     return [line for line in said if line]
 
 

@@ -16,7 +16,7 @@ from hpsearch.worker.judging import Judgement, judge
 
 
 @dataclass
-class Opening:
+class OneLook:
     """The one look of a study's finals at its test split."""
 
     study: Study
