@@ -31,6 +31,7 @@ PAGE = HERE.parent / "docs" / "statistics.md"
 MARK = "<!-- {} by benchmarks/interval_coverage.py -->"
 KINDS = ((0.80, 500), (0.90, 1500), (0.98, 2000), (0.99, 600), (0.98, 10_000), (0.995, 10_000))
 DEVIATIONS, SEEDS = (0.02, 0.1, 0.3), (3, 5, 10)
+FIELD_OF, FINALISTS = (0.98, 2000), (1, 10)
 OBJECTIVE = Objective("max", "val_accuracy")
 
 
@@ -52,11 +53,11 @@ class Told:
     tied: bool
     optimism: float
     true_optimism: float
-    bootstrap: float
+    bootstrap: float | None
 
 
-def tell(study: Simulated, seed: int) -> Told:
-    """What hpsearch says of a study, beside the truth."""
+def tell(study: Simulated, number: int) -> Told:
+    """What hpsearch says of a study, beside the truth; the bootstrap, which takes long, is asked of every fourth."""
     winner, truth = study.standings[0], study.truth
     low, high = conclusions.interval(study.standings)
     compared = conclusions.comparisons(study.standings)
@@ -81,7 +82,7 @@ def tell(study: Simulated, seed: int) -> Told:
         tied=bool(ties),
         optimism=conclusions.optimism(OBJECTIVE, leader, study.standings) or 0.0,
         true_optimism=float(study.searched.max()) - study.fair,
-        bootstrap=conclusions.luck(OBJECTIVE, results, study.standings, seed) or 0.0,
+        bootstrap=None if number % 4 else conclusions.luck(OBJECTIVE, results, study.standings, number),
     )  # fmt: skip
 
 
@@ -89,20 +90,35 @@ def run(setting: Setting, studies: int) -> dict[str, float]:
     """The means over many studies of one kind."""
     random = np.random.default_rng([round(1e6 * setting.accuracy), setting.rows, round(1e3 * setting.seed_deviation)])
     told = [asdict(tell(simulate(setting, random), number)) for number in range(studies)]
-    return {name: fmean(float(one[name]) for one in told) for name in told[0]}
+    return {name: fmean(float(one[name]) for one in told if one[name] is not None) for name in told[0]}
 
 
 def settings() -> list[Setting]:
-    """All kinds of study."""
-    return [
+    """All kinds of study: with three finalists, and some with one (as good as chosen without its seeds) or ten."""
+    usual = [
         Setting(accuracy, rows, deviation, seeds)
         for (accuracy, rows), deviation, seeds in product(KINDS, DEVIATIONS, SEEDS)
     ]
+    fields = product(FINALISTS, DEVIATIONS, SEEDS)
+    return usual + [Setting(*FIELD_OF, deviation, seeds, finalists) for finalists, deviation, seeds in fields]
 
 
 def tables(found: Sequence[dict[str, float]]) -> str:
     """What was found, as Markdown."""
-    return "\n\n".join([_coverage(found), _choice(found)])
+    usual = [one for one in found if one["finalists"] == Setting.finalists]
+    return "\n\n".join([_coverage(usual), _fields(found), _choice(usual)])
+
+
+def _fields(found: Sequence[dict[str, float]]) -> str:
+    head = ["finalists", "seeds differ by", *(f"{seeds} seeds" for seeds in SEEDS), "misses below, above"]
+    rows = []
+    for finalists, deviation in product(FINALISTS, DEVIATIONS):
+        of_size = [one for one in found if one["finalists"] == finalists]
+        kind = {one["seeds"]: one for one in of_size if one["seed_deviation"] == deviation}
+        below, above = (100 * fmean(one[name] for one in kind.values()) for name in ("below", "above"))
+        held = [f"{100 * kind[seeds]['held']:.1f} %" for seeds in SEEDS]
+        rows.append([str(finalists), f"{100 * deviation:.0f} % of the error", *held, f"{below:.1f}, {above:.1f} %"])
+    return _markdown(head, rows)
 
 
 def _coverage(found: Sequence[dict[str, float]]) -> str:

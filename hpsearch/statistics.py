@@ -7,6 +7,7 @@ of a seed reads an image rightly. All intervals are of 95 % unless said otherwis
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 Interval = tuple[float, float]
 Rights = NDArray[np.bool_]
 OUTSIDE = 0.05  # the share of cases in which an interval may miss
+CLEARLY = 0.01  # what chance alone does so seldom is no chance
 CERTAIN = 1e6  # degrees of freedom from which on nobody sees a difference to infinity
 
 
@@ -51,20 +53,23 @@ def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval
 
     `others` are the rights of the finalists among which it was chosen by these very models. Three seeds alone say
     little of how much seeds differ, so the variance over seeds is the winner's own or the mean of all finalists,
-    whichever is larger, with the degrees of freedom of all. The lower bound allows for the luck of the one chosen.
-    Degrees of freedom as in Hillis 2007, Stat. Med. 26:596 (readers there are seeds here, cases are images).
+    whichever is larger, with the degrees of freedom of all; a finalist whose seeds clearly differ more than the
+    winner's (F test, 1 %), as when one of them diverged, is left out. The lower bound allows for the luck of the one
+    chosen. Degrees of freedom as in Hillis 2007, Stat. Med. 26:596 (readers there are seeds here, cases are images).
     One seed has no variance over seeds: `accuracy_of_one` is for that.
     """
-    own, every = parts(rights), [parts(one) for one in (rights, *others)]
-    seeds = max(own.seeds, sum(one.seeds for one in every) / len(every))
-    luck = max(own.luck, sum(one.luck for one in every) / len(every))
-    certain = sum(one.shape[1] - 1 for one in (rights, *others))
+    own, freedom = parts(rights), rights.shape[1] - 1
+    every = [(own, freedom), *((parts(one), one.shape[1] - 1) for one in others)]
+    alike = [(one, free) for one, free in every if one is own or one.seeds <= own.seeds * _f(CLEARLY, free, freedom)]
+    seeds = max(own.seeds, fmean(one.seeds for one, _ in alike))
+    luck = max(own.luck, fmean(one.luck for one, _ in alike))
+    certain = sum(free for _, free in alike)
     wider = (_largest(OUTSIDE / 2, len(every)) / _largest(OUTSIDE / 2, 1)) ** 2 - 1
     bounds = []
     for side, among in ((-1, seeds + wider * luck), (1, seeds)):
         variance = own.images + among
-        freedom = certain * (variance / among) ** 2 if among > 0 else CERTAIN
-        bounds.append(_wilson(own.mean, variance, rights.shape, side * _t(OUTSIDE / 2, freedom)))
+        known = certain * (variance / among) ** 2 if among > 0 else CERTAIN
+        bounds.append(_wilson(own.mean, variance, rights.shape, side * _t(OUTSIDE / 2, known)))
     return bounds[0], bounds[1]
 
 
@@ -143,3 +148,9 @@ def _t(share: float, freedom: float) -> float:
 
     quantile: Any = stdtrit(min(freedom, CERTAIN), 1 - share)
     return float(quantile)
+
+
+def _f(share: float, one: int, other: int) -> float:
+    from scipy.special import fdtri
+
+    return float(fdtri(one, other, 1 - share))

@@ -87,6 +87,17 @@ def test_another_finalist_never_makes_the_interval_reach_less_far_down_than_the_
     assert statistics.expected_accuracy(right, [other])[0] <= right.mean()
 
 
+def test_a_finalist_with_a_seed_that_diverged_does_not_widen_the_winners_interval():
+    random = np.random.default_rng(3)
+    winner = random.random((2000, 3)) < [0.95, 0.953, 0.951]
+    wild = random.random((2000, 3)) < [0.95, 0.1, 0.95]
+
+    low, high = statistics.expected_accuracy(winner, [wild])
+
+    below, above = statistics.expected_accuracy(winner)
+    assert high - low < 1.3 * (above - below)
+
+
 @given(some.integers(0, 60), some.integers(0, 60))
 def test_mcnemars_test_is_a_fair_coins(only_one, only_other):
     images, more = only_one + only_other, max(only_one, only_other)
@@ -177,6 +188,12 @@ def test_the_interval_of_the_chosen_one_holds_the_truth(seeds):
     assert found["below"] < 0.06
     assert found["wrong"] < 0.03
     assert found["one_model_held"] < found["held"]
+
+
+def test_the_interval_of_one_that_its_seeds_did_not_choose_holds_the_truth_too():
+    found = run(Setting(0.9, 400, 0.15, 3, finalists=1, validation=400, trials=12), 250)
+
+    assert found["held"] > 0.92
 
 
 def test_the_finals_find_the_best_more_often_than_the_best_validation_score_does():
