@@ -99,7 +99,7 @@ def second_session() -> list[Body]:
 
 
 def finals() -> list[Body]:
-    """The best on fresh seeds, one look at the test split, the end."""
+    """The best on fresh seeds, one look at the test split, the end; and a later look."""
     fits = [Fit(0, 7 + repeat, "final", repeat=repeat) for repeat in (0, 1)]
     report = dict.fromkeys(("nought", "one", "macro avg", "weighted avg"), ROW)
     finalist, matrix = Finalist(0, (0.8, 0.82), (0.79, 0.81)), ((40, 10), (9, 41))
@@ -108,6 +108,7 @@ def finals() -> list[Body]:
         records.TestOpened({fit.name: "0" * 64 for fit in fits}),
         records.Verdict(0, fits[1].name, (finalist,), 100, 0.81, report, matrix, ("nought", "one")),
         SessionEnded(finished=True, reason="the budget is spent"),
+        records.TestLooked({"search-0001-r0-f0": "1" * 64}, "hpsearch compare"),
     ]  # fmt: skip
 
 
