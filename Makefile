@@ -5,7 +5,7 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.toml
 
-.PHONY: run test long fuzz check format lock clean bench twins soak peers bench-peers
+.PHONY: run test long fuzz check format lock clean reference bench twins soak peers bench-peers
 
 run: .venv/run.stamp
 	$(BIN)/hpsearch run $(EXPERIMENT)
@@ -27,6 +27,10 @@ check: .venv/dev.stamp
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Some minutes: the reference experiments on MNIST, and their tables in docs/experiments; DATA is a folder with MNIST.
+reference: .venv/dev.stamp
+	$(BIN)/python benchmarks/reference.py $(if $(DATA),--data $(DATA))
 
 bench: .venv/dev.stamp
 	$(BIN)/python benchmarks/loops.py

@@ -1,0 +1,99 @@
+"""Runs the reference experiments and writes their tables to docs/experiments/README.md.
+
+python benchmarks/reference.py                          those that take minutes: NAMES below without the long ones
+python benchmarks/reference.py mnist_ann                one of them, or any other file of experiments/
+python benchmarks/reference.py mnist_cnn --tables-only  only the table, of a study that has been run
+
+Every number comes from the study's ledger. A section stands until its experiment is named again.
+--data is a folder with MNIST's four files, as they are fetched otherwise.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hpsearch.paths import Project, write_text
+from hpsearch.study import read
+from reference_tables import Published, section, told
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "experiments" / "README.md"
+NAMES = ("mnist_four_mlps", "mnist_ann", "mnist_cnn_reference", "mnist_cnn_normalize")
+PUBLISHED = {
+    "mnist_four_mlps": Published(
+        "validation",
+        (
+            ({"units": 16, "activation": "sigmoid"}, 0.9479),
+            ({"units": 16, "activation": "relu"}, 0.9514),
+            ({"units": 64, "activation": "sigmoid"}, 0.9729),
+            ({"units": 64, "activation": "relu"}, 0.9747),
+        ),
+        "published",
+    ),
+    "mnist_ann": Published("test", (({}, 0.9787),), "published"),
+}
+HEAD = """# Reference experiments
+
+Written by `python benchmarks/reference.py` (`make reference`) from the studies' ledgers; no number is copied by hand.
+An experiment's file says what is searched and how; its command makes its section's figures again.
+Seeds are fixed, but another machine may add in another order, so last digits differ.
+"""
+
+
+def main() -> int:
+    """Run what was asked for and write its sections; give the exit code of the first run that fails."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="files of experiments/, without .toml")
+    parser.add_argument("--data", type=Path, help="a folder with MNIST's four files")
+    parser.add_argument("--tables-only", action="store_true", help="run nothing")
+    options = parser.parse_args()
+    for name in options.names or NAMES:
+        if not options.tables_only and (code := run(name, options.data)):
+            return code
+        old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+        write_text(PAGE, page(old, written(name)))
+        print(f"{name}: its section of {PAGE.relative_to(ROOT)} is written", flush=True)
+    return 0
+
+
+def run(name: str, data: Path | None) -> int:
+    """Run an experiment, or go on with it, in the project; give its exit code."""
+    mirror = ["--set", f"data.mirror={data.resolve()}"] if data else []
+    command = [sys.executable, "-m", "hpsearch", "run", f"experiments/{name}.toml", *mirror]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603  # our own command
+
+
+def written(name: str) -> str:
+    """The section of an experiment whose study has come to its end."""
+    text = (ROOT / "experiments" / f"{name}.toml").read_text(encoding="utf-8")
+    study = told(read(Project(ROOT), tomllib.loads(text)["name"]))
+    return section(about(text), f"hpsearch run experiments/{name}.toml", study, PUBLISHED.get(name))
+
+
+def about(text: str) -> str:
+    """The comment that an experiment file begins with."""
+    lines = [line.removeprefix("#").strip() for line in text.partition("\n\n")[0].splitlines()]
+    return "\n".join(line for line in lines if line)
+
+
+def page(old: str, new: str) -> str:
+    """The old page with the new section in the place of the one of its name, else behind the others."""
+    sections = {_name(one): one for one in re.split(r"^(?=## )", old, flags=re.MULTILINE)[1:]}
+    sections[_name(new)] = new
+    return "\n".join([HEAD, *_spaced(sections)])
+
+
+def _name(one: str) -> str:
+    return one.partition("\n")[0]
+
+
+def _spaced(sections: Mapping[str, str]) -> Sequence[str]:
+    return [one.rstrip("\n") + "\n" for one in sections.values()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

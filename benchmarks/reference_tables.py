@@ -1,0 +1,217 @@
+"""Writes what a study came to as a section of Markdown: configurations, epochs, confusions, all from its ledger."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from statistics import fmean
+from typing import Any
+
+from hpsearch.records import News, SessionBegan, Verdict
+from hpsearch.space import Value
+from hpsearch.state import State
+from hpsearch.trackers import words
+from hpsearch.trial import Fit, Measure
+
+PARTS = {"training": "accuracy", "validation": "val_accuracy"}
+VERSIONS = ("hpsearch", "keras", "tensorflow", "python")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What others report: which `part` of the images ("validation" or "test") was read right to which share.
+
+    `figures` has the values that tell a configuration from the others of its study (none, if it is alone), and the
+    share. `source` says in a few words where the figures come from.
+    """
+
+    part: str
+    figures: tuple[tuple[Mapping[str, Value], float], ...]
+    source: str
+
+
+@dataclass
+class Told:
+    """A study's records, added up; `curves` holds the metrics of each final fit, epoch by epoch."""
+
+    state: State = field(default_factory=State)
+    curves: dict[Fit, list[Mapping[str, float]]] = field(default_factory=dict)
+    sessions: int = 0
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the finals found; raise ValueError before them."""
+        if self.state.verdict is None:
+            message = "this study has not come to its end: run its experiment once more"
+            raise ValueError(message)
+        return self.state.verdict
+
+    @property
+    def began(self) -> SessionBegan:
+        """The last session."""
+        if self.state.session is None:
+            message = "this study has not begun"
+            raise ValueError(message)
+        return self.state.session
+
+
+def told(story: Iterable[News]) -> Told:
+    """Add up a study's records. Time between sessions does not count."""
+    found, before = Told(), 0
+    for news in story:
+        found.state.take(news)
+        match news.body:
+            case SessionBegan():
+                found.sessions, before = found.sessions + 1, news.time_ms
+            case Measure(attempt, _, metrics) if attempt.fit.kind != "search":
+                found.curves.setdefault(attempt.fit, []).append(metrics)
+        found.seconds, before = found.seconds + (news.time_ms - before) / 1000, news.time_ms
+    return found
+
+
+def section(about: str, command: str, study: Told, published: Published | None = None) -> str:
+    """One study: what it is, how it is run, and its tables."""
+    parts = [
+        f"## {words.clean(study.began.name)}",
+        about,
+        f"    {command}",
+        "\n".join(_surroundings(study)),
+        "\n".join(_configurations(study, published)),
+        "\n".join(_words(study)),
+        "\n".join(_epochs(study)),
+        "\n".join(_confusion(study.verdict)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """A table in Markdown; numbers stand to the right."""
+    lines = [head, ["---:"] * len(head), *rows]
+    return [f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f}"
+
+
+def _surroundings(study: Told) -> Iterator[str]:
+    facts = study.began.provenance
+    made_of = ", ".join(f"{name} {facts[name]}" for name in VERSIONS if name in facts)
+    sessions = words.count(study.sessions, "session")
+    trials = words.count(len(study.state.results), "trial")
+    yield f"{trials} and the finals in {words.span(study.seconds)}, {sessions}, on {facts.get('cpus', '?')} CPUs."
+    yield f"{made_of}; commit {facts.get('git_commit', '')[:10] or 'unknown'}."
+
+
+def _telling(study: Told) -> list[str]:
+    """The names of the values in which the finalists differ."""
+    values = [study.state.courses[one.trial].values for one in study.verdict.finalists]
+    names = dict.fromkeys(name for given in values for name in given)
+    return [name for name in names if len({repr(given.get(name)) for given in values}) > 1]
+
+
+def _configurations(study: Told, published: Published | None) -> Iterator[str]:
+    """Each finalist: what it is, and how much it reads right, in the search and, seed by seed, in the finals."""
+    telling = _telling(study)
+    head = ["trial", *telling, "validation, search", "validation, finals", "test, finals"]
+    if published:
+        head.append(f"{published.part}, {published.source}")
+    rows = []
+    for one in sorted(study.verdict.finalists, key=lambda finalist: finalist.trial):
+        course = study.state.courses[one.trial]
+        searched = course.result.metrics.get("val_accuracy") if course.result else None
+        star = " ★" if one.trial == study.verdict.winner else ""
+        row = [f"{one.trial}{star}", *(_value(course.values, name) for name in telling)]
+        row += [_percent(searched), _spread(_best(study, one.trial)), _spread(one.test_accuracies)]
+        rows.append([*row, _percent(_known(published, course.values))] if published else row)
+    yield from table(head, rows)
+
+
+def _value(values: Mapping[str, Value], name: str) -> str:
+    return words.value(values[name]) if name in values else ""
+
+
+def _told_apart(study: Told, trial: int, telling: Sequence[str]) -> str:
+    """What a configuration is called beside the others: its telling values."""
+    values = study.state.courses[trial].values
+    return " ".join(_value(values, name) for name in telling) or f"trial {trial}"
+
+
+def _best(study: Told, trial: int) -> list[float]:
+    """The validation accuracies of the epochs that the finals kept, seed by seed."""
+    ends = sorted((fit.repeat, end) for fit, end in study.state.finals.items() if fit.trial == trial and end.score)
+    return [end.metrics["val_accuracy"] for _, end in ends if "val_accuracy" in end.metrics]
+
+
+def _spread(shares: Sequence[float]) -> str:
+    if not shares:
+        return ""
+    around = f" ({_percent(min(shares))} … {_percent(max(shares))})" if len(shares) > 1 else ""
+    return _percent(fmean(shares)) + around
+
+
+def _known(published: Published, values: Mapping[str, Value]) -> float | None:
+    alike = [share for wanted, share in published.figures if all(values.get(name) == wanted[name] for name in wanted)]
+    return alike[0] if alike else None
+
+
+def _words(study: Told) -> Iterator[str]:
+    verdict, seeds = study.verdict, study.began.experiment["final"]["seeds"]
+    yield f"In percent; finals are means over {words.count(seeds, 'seed')}, with the lowest and the highest."
+    yield "★ won by its mean validation score."
+    yield f"The test split, {verdict.test_rows:,} images, was opened {_often(study.state.openings)}."
+    if verdict.interval:
+        low, high = verdict.interval
+        expected, bounds = _percent(verdict.accuracy), f"{_percent(low)} … {_percent(high)}"
+        yield f"What ★ is expected to reach on new images: {expected} %, with the 95 % interval {bounds}."
+
+
+def _often(openings: int) -> str:
+    return "once" if openings == 1 else f"{openings} times"
+
+
+def _epochs(study: Told) -> Iterator[str]:
+    """Training, validation and test accuracy after every epoch, where every epoch was judged."""
+    fits = sorted((fit for fit in study.curves if fit.name in study.state.test_curves), key=lambda fit: fit.trial)
+    by_trial = {trial: list(group) for trial, group in groupby(fits, key=lambda fit: fit.trial)}
+    if not by_trial:
+        return
+    telling = _telling(study)
+    names = {trial: _told_apart(study, trial, telling) for trial in by_trial}
+    curves = {
+        trial: [_mean_curve(study, group, part) for part in (*PARTS, "test")] for trial, group in by_trial.items()
+    }
+    yield "Epoch by epoch, in percent, means over the seeds."
+    yield "Training accuracy is Keras's, gathered while the epoch runs."
+    yield ""
+    head = ["epoch", *(f"{names[trial]}: {part}" for trial in by_trial for part in (*PARTS, "test"))]
+    longest = max(len(curve) for parts in curves.values() for curve in parts)
+    rows = [
+        [
+            epoch + 1,
+            *(_percent(curve[epoch]) if epoch < len(curve) else "" for parts in curves.values() for curve in parts),
+        ]
+        for epoch in range(longest)
+    ]
+    yield from table(head, rows)
+
+
+def _mean_curve(study: Told, fits: Sequence[Fit], part: str) -> list[float]:
+    """The mean over fits, as far as all of them have an epoch."""
+    if part == "test":
+        curves: list[Sequence[float]] = [study.state.test_curves[fit.name] for fit in fits]
+    else:
+        curves = [[metrics[PARTS[part]] for metrics in study.curves[fit]] for fit in fits]
+    return [fmean(values) for values in zip(*curves, strict=False)]
+
+
+def _confusion(verdict: Verdict) -> Iterator[str]:
+    names = [words.clean(name, 40) for name in verdict.class_names]
+    yield f"The exported model reads {_percent(verdict.test_accuracy)} % of the test images right."
+    yield "True classes stand in rows, what they were read as in columns:"
+    yield ""
+    rows: list[list[Any]] = [
+        [f"**{name}**", *(count or "·" for count in counts)]
+        for name, counts in zip(names, verdict.confusion, strict=True)
+    ]
+    yield from table(["", *names], rows)

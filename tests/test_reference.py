@@ -1,0 +1,95 @@
+"""The tables of the reference experiments say what the ledger says."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from stories import began, finals, trial_story
+from stories import told as numbered
+
+import reference
+from hpsearch import records
+from hpsearch.records import SessionEnded
+from hpsearch.trial import Measure
+from reference_tables import Published, section, told
+
+ROOT = Path(__file__).parents[1]
+
+
+def study(*, curves=()):
+    """Two trials and the finals; a final fit trains two epochs."""
+    *trained, opened, verdict = finals()
+    known = [
+        replace(body, metrics={**body.metrics, "accuracy": body.metrics["val_accuracy"] + 0.1})
+        if isinstance(body, Measure)
+        else body
+        for body in trained
+    ]
+    trials = [*trial_story(0, [0.5, 0.8]), *trial_story(1, [0.6])]
+    answered = [records.Answered(number, parameter("rate"), 0.1 * (number + 1)) for number in (0, 1)]
+    asked = [records.Asked(records.Trial(number)) for number in (0, 1)]
+    end = SessionEnded(finished=True, reason="the budget is spent")
+    return told(numbered([*began(), *asked, *answered, *trials, *known, opened, *curves, verdict, end]))
+
+
+def parameter(name):
+    return next(one for one in began()[1].parameters if one.name == name)
+
+
+def rows(text):
+    return [[cell.strip() for cell in line[1:-1].split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+def test_each_finalist_has_a_row_with_its_scores_and_what_others_published():
+    published = Published("validation", (({"rate": 0.1}, 0.75),), "published")
+
+    text = section("Two rates.", "hpsearch run x.toml", study(), published)
+
+    head, _, first, second, *_ = rows(text)
+    assert head == [
+        "trial",
+        "rate",
+        "validation, search",
+        "validation, finals",
+        "test, finals",
+        "validation, published",
+    ]
+    assert first == ["0 ★", "0.1", "80.00", "80.00 (80.00 … 80.00)", "80.00 (79.00 … 81.00)", "75.00"]
+    assert second == ["1", "0.2", "60.00", "", "69.00", ""]
+    assert "100 images, was opened once" in text
+
+
+def test_the_epochs_are_means_over_the_seeds_that_were_judged():
+    curves = [records.TestCurve("final-0000-r0-f0", (0.6, 0.7)), records.TestCurve("final-0000-r1-f0", (0.7, 0.9))]
+
+    text = section("", "hpsearch run x.toml", study(curves=curves))
+
+    table = rows(text[text.index("Epoch by epoch") :])
+    assert table[0] == ["epoch", "0.1: training", "0.1: validation", "0.1: test"]
+    assert table[2:4] == [["1", "80.00", "70.00", "65.00"], ["2", "90.00", "80.00", "80.00"]]
+
+
+def test_without_judged_epochs_there_is_no_table_of_them():
+    assert "Epoch by epoch" not in section("", "hpsearch run x.toml", study())
+
+
+def test_the_confusions_are_those_of_the_exported_model():
+    text = section("", "hpsearch run x.toml", study())
+
+    assert rows(text)[-2:] == [["**nought**", "40", "10"], ["**one**", "5", "45"]]
+
+
+def test_a_section_takes_the_place_of_its_older_one_and_leaves_the_others():
+    old = reference.page(reference.page("", "## a\n\nold\n"), "## b\n\nother\n")
+
+    new = reference.page(old, "## a\n\nnew\n")
+
+    assert re.findall(r"^## .*\n\n.*$", new, flags=re.MULTILINE) == ["## a\n\nnew", "## b\n\nother"]
+
+
+def test_every_reference_experiment_begins_with_what_it_is():
+    for name in reference.NAMES:
+        said = reference.about((ROOT / "experiments" / f"{name}.toml").read_text(encoding="utf-8"))
+
+        assert said.endswith(".")
+        assert "#" not in said
