@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.worker import fused_norm
 from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers, refuse_non_finite
 from hpsearch.worker.fused import Fused
 from hpsearch.worker.rows import Fitted
@@ -118,7 +119,7 @@ class GraphLoop:
         self._fused, source = Fused(model.optimizer), Source(fitted)
         _make_metrics(model, source.batch(fitted.rows.train[:1]))
         train, test = (_compiled(step) if xla else step for step in (model.train_step, model.test_step))
-        with nullcontext() if xla else self._fused.tracing():
+        with nullcontext() if xla else self._fused.tracing(), nullcontext() if xla else fused_norm.tracing(model):
             self._train = Stretches(lambda numbers: train(source.weighed(numbers)), batch_size)
         if len(self._rows.validation):
             larger = max(batch_size, VALIDATION_BATCH)
