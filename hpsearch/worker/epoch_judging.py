@@ -28,5 +28,6 @@ def judge_epochs(root: Path, build: str, data: Path, run: Run) -> tuple[float, .
     model, accuracies = read_model(run.model), []
     for weights in run.epochs:
         checkpoint.load_weights(weights, model)
-        accuracies.append(float((predict(model, images) == labels).mean()))
+        predicted, _ = predict(model, images)
+        accuracies.append(float((predicted == labels).mean()))
     return tuple(accuracies)
