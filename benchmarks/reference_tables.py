@@ -10,9 +10,11 @@ from hpsearch.records import News, SessionBegan, Verdict
 from hpsearch.space import Value
 from hpsearch.state import State
 from hpsearch.trackers import words
+from hpsearch.trackers.pictures import worst_pairs
 from hpsearch.trial import Fit, Measure
 
 PARTS = {"training": "accuracy", "validation": "val_accuracy"}
+MOST_CLASSES = 15  # above which a matrix does not fit on a page
 VERSIONS = ("hpsearch", "keras", "tensorflow", "python")
 
 
@@ -79,6 +81,7 @@ def section(about: str, command: str, study: Told, published: Published | None =
         "\n".join(_configurations(study, published)),
         "\n".join(_words(study)),
         "\n".join(_epochs(study)),
+        "\n".join(_classes(study.verdict)),
         "\n".join(_confusion(study.verdict)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -138,9 +141,9 @@ def _told_apart(study: Told, trial: int, telling: Sequence[str]) -> str:
 
 
 def _best(study: Told, trial: int) -> list[float]:
-    """The validation accuracies of the epochs that the finals kept, seed by seed."""
-    ends = sorted((fit.repeat, end) for fit, end in study.state.finals.items() if fit.trial == trial and end.score)
-    return [end.metrics["val_accuracy"] for _, end in ends if "val_accuracy" in end.metrics]
+    """The validation accuracies of the epochs that the finals kept, one a seed (and fold)."""
+    ends = [end for fit, end in study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")]
+    return [end.metrics["val_accuracy"] for end in ends if "val_accuracy" in end.metrics]
 
 
 def _spread(shares: Sequence[float]) -> str:
@@ -161,9 +164,12 @@ def _words(study: Told) -> Iterator[str]:
     yield "★ won by its mean validation score."
     yield f"The test split, {verdict.test_rows:,} images, was opened {_often(study.state.openings)}."
     if verdict.interval:
-        low, high = verdict.interval
-        expected, bounds = _percent(verdict.accuracy), f"{_percent(low)} … {_percent(high)}"
-        yield f"What ★ is expected to reach on new images: {expected} %, with the 95 % interval {bounds}."
+        low, high = map(_percent, verdict.interval)
+        whose = "trained anew" if verdict.interval_of == "configuration" else "this one model"
+        expected = f"{_percent(verdict.accuracy)} % ({low} … {high}, at 95 %)"
+        yield f"On new images ★, {whose}, is expected to reach {expected}."
+    if verdict.ties:
+        yield f"The data do not tell it apart from trial {', '.join(map(str, verdict.ties))}."
 
 
 def _often(openings: int) -> str:
@@ -205,10 +211,27 @@ def _mean_curve(study: Told, fits: Sequence[Fit], part: str) -> list[float]:
     return [fmean(values) for values in zip(*curves, strict=False)]
 
 
+def _classes(verdict: Verdict) -> Iterator[str]:
+    """How the exported model reads each class."""
+    yield f"The exported model reads {_percent(verdict.test_accuracy)} % of the test images right, class by class:"
+    yield ""
+    rows = []
+    for name in (*verdict.class_names, "macro avg"):
+        figures = verdict.report[name]
+        shares = (_percent(figures[key]) for key in ("precision", "recall", "f1-score"))
+        rows.append([words.clean(name, 40), *shares, f"{figures['support']:.0f}"])
+    yield from table(["class", "precision", "recall", "F1", "images"], rows)
+
+
 def _confusion(verdict: Verdict) -> Iterator[str]:
+    """True classes in rows; where they are too many for a page, the pairs that are confused most."""
     names = [words.clean(name, 40) for name in verdict.class_names]
-    yield f"The exported model reads {_percent(verdict.test_accuracy)} % of the test images right."
-    yield "True classes stand in rows, what they were read as in columns:"
+    if len(names) > MOST_CLASSES:
+        yield "What it confuses most:"
+        yield ""
+        yield from table(["true", "read as", "images"], worst_pairs(verdict.confusion, names))
+        return
+    yield "What it reads (in columns) where the truth is (in rows):"
     yield ""
     rows: list[list[Any]] = [
         [f"**{name}**", *(count or "·" for count in counts)]

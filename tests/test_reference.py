@@ -16,9 +16,10 @@ from reference_tables import Published, section, told
 ROOT = Path(__file__).parents[1]
 
 
-def study(*, curves=()):
-    """Two trials and the finals; a final fit trains two epochs."""
+def study(*, curves=(), **changes):
+    """Two trials and the finals, whose verdict is changed; a final fit trains two epochs."""
     *trained, opened, verdict = finals()
+    verdict = replace(verdict, **changes)
     known = [
         replace(body, metrics={**body.metrics, "accuracy": body.metrics["val_accuracy"] + 0.1})
         if isinstance(body, Measure)
@@ -77,6 +78,24 @@ def test_the_confusions_are_those_of_the_exported_model():
     text = section("", "hpsearch run x.toml", study())
 
     assert rows(text)[-2:] == [["**nought**", "40", "10"], ["**one**", "5", "45"]]
+
+
+def test_how_sure_the_verdict_is_stands_below_the_table():
+    text = section("", "hpsearch run x.toml", study(interval=(0.71, 0.88), ties=(1,)))
+
+    assert "★, trained anew, is expected to reach 80.00 % (71.00 … 88.00, at 95 %)." in text
+    assert "do not tell it apart from trial 1." in text
+
+
+def test_of_many_classes_only_the_pairs_that_are_confused_most_are_listed():
+    names = tuple(f"class {number}" for number in range(16))
+    row = {"precision": 0.9, "recall": 0.8, "f1-score": 0.85, "support": 50.0}
+    counts = tuple(tuple(40 if row == column else 0 for column in range(16)) for row in range(15))
+    given = {"class_names": names, "confusion": (*counts, (7, *[0] * 14, 33))}
+
+    text = section("", "hpsearch run x.toml", study(**given, report=dict.fromkeys((*names, "macro avg"), row)))
+
+    assert rows(text)[-1] == ["class 15", "class 0", "7"]
 
 
 def test_a_section_takes_the_place_of_its_older_one_and_leaves_the_others():
