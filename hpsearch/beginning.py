@@ -89,7 +89,7 @@ class Beginning:
         return Recipe(
             self.identity.root, wanted.model.build, data.folder, paths.make(self.study.paths.fits).resolve(),
             data.class_names, wanted.objective, train.epochs, train.batch_sizes,
-            train.early_stopping, train.loop, weights, steps, wanted.final.keep_epochs,
+            train.early_stopping, train.loop, weights, steps, wanted.final.keep_epochs, wanted.races,
         )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ class Crew:
 
     def __init__(self, study: Study, executor: Executor, splits: Splits) -> None:
         """Have the executor's workers make fits of this study, and have the ledger hear of everything."""
-        self._study, self._executor, self._splits = study, executor, splits
+        self.splits = splits
+        self._study, self._executor = study, executor
         self._running: dict[Fit, Attempt] = {}
         self._until: dict[Fit, int | None] = {}
         self._losses: Counter[Fit] = Counter()
@@ -31,6 +32,11 @@ class Crew:
     def free(self) -> bool:
         """Whether another fit could begin now."""
         return self._executor.free() > 0
+
+    def full(self, trial: int) -> bool:
+        """Whether a trial has as many fits under way as it may: half of the hands at most, but one."""
+        hands = self._executor.free() + len(self._running)
+        return sum(fit.trial == trial for fit in self._running) >= max(1, hands // 2)
 
     @property
     def running(self) -> list[Fit]:
@@ -45,7 +51,7 @@ class Crew:
         self._running[fit], self._until[fit] = attempt, until
         course = state.courses[fit.trial]
         complete = course.built and fit.kind == "search"  # finals may take a branch that hp.task decides
-        self._executor.submit(Order(attempt, self._splits.file(fit), dict(course.values), until, complete))
+        self._executor.submit(Order(attempt, self.splits.file(fit), dict(course.values), until, complete))
 
     def news(self, timeout: float) -> Iterator[Event]:
         """What came from the workers, already in the ledger; an AttemptEnd only when its fit has ended for good."""

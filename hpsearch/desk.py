@@ -1,11 +1,13 @@
 """Hands out the next fit, answers for its trial's values, and closes a trial when its fits have ended."""
 
+from collections.abc import Callable
 from statistics import fmean, median_low
 
-from hpsearch.fits import search_fits
+from hpsearch.fits import part, search_fits
 from hpsearch.keeping import Keeping
 from hpsearch.narrowing import narrow
 from hpsearch.protocols import Tuner, Turn
+from hpsearch.race import Race
 from hpsearch.records import Answered, Asked
 from hpsearch.space import Parameter, Value
 from hpsearch.state import OUT_OF_TIME, Course
@@ -16,22 +18,25 @@ from hpsearch.trial import AttemptEnd, Failure, Fit, How, Status, Trial, TrialRe
 class Desk:
     """Stands between the tuner, which thinks in trials, and the crew, which makes fits."""
 
-    def __init__(self, study: Study, tuner: Tuner) -> None:
+    def __init__(self, study: Study, tuner: Tuner, race: Race | None = None) -> None:
         """Begin with the trials that an earlier session left unfinished."""
-        self._study, self._tuner, self._keeping = study, tuner, Keeping(study)
+        self._study, self._tuner, self._race, self._keeping = study, tuner, race, Keeping(study)
         self._open: dict[int, list[Fit]] = {}
         self._left = [course for course in study.state.taken_up() if not self._closed_late(course)]
         self.reason = ""
 
-    def next_fit(self) -> Fit | None:
-        """The next fit to begin: of a trial under way, one left over, or a new one; None when there is none now."""
+    def next_fit(self, full: Callable[[int], bool]) -> Fit | None:
+        """The next fit to begin: of a trial under way, one left over, or a new one; None when there is none now.
+
+        A trial that is `full` has enough hands at work, and its next fold or repeat waits for one of them.
+        """
         if self._out_of_time():
             return None
-        return self._waiting_fit() or self._fit_left_over() or self._fit_of_new_trial()
+        return self._waiting_fit(full) or self._fit_left_over() or self._fit_of_new_trial()
 
-    def _waiting_fit(self) -> Fit | None:
+    def _waiting_fit(self, full: Callable[[int], bool]) -> Fit | None:
         for number, fits in sorted(self._open.items()):
-            if fits and self._study.state.courses[number].built:
+            if fits and self._study.state.courses[number].built and not full(number):
                 return fits.pop(0)
         return None
 
@@ -99,6 +104,8 @@ class Desk:
             if course.result:  # it was stopped because its trial had ended, and may have kept a last checkpoint
                 self._keeping.tidy(course.result)
             return None
+        if self._race:
+            self._race.hear(end)
         if not (result := self._result(course, end, pruned)):
             return None
         del self._open[course.number]
@@ -107,6 +114,8 @@ class Desk:
 
     def _close(self, result: TrialResult) -> None:
         self._study.record(result, durable=True)
+        if self._race:
+            self._race.hear(result)
         self._keeping.tidy(result)
         if result.reason != OUT_OF_TIME:
             self._tuner.tell(result)
@@ -118,13 +127,14 @@ class Desk:
         ends = {**course.ends, end.attempt.fit: end}
         if all(fit in course.ends for fit in search_fits(self._study.experiment, course.number)):
             return self._mean(course, list(ends.values()), Status.COMPLETED, end.reason)
-        if pruned:
+        if pruned := pruned or (self._race.reason(course.number) if self._race else ""):
             return self._mean(course, list(ends.values()), Status.PRUNED, pruned)
         if end.how is How.INTERRUPTED and end.reason == OUT_OF_TIME:
             return self._mean(course, list(ends.values()), Status.PRUNED, OUT_OF_TIME)
         return None
 
     def _mean(self, course: Course, ends: list[AttemptEnd], status: Status, reason: str) -> TrialResult:
+        ends = sorted(ends, key=lambda end: (end.attempt.fit.repeat, end.attempt.fit.fold))
         scored = [end for end in ends if end.score is not None]
         seconds = sum(end.seconds for end in ends)
         if not scored:
@@ -133,4 +143,10 @@ class Desk:
         metrics = {name: fmean(end.metrics[name] for end in scored) for name in sorted(names)}
         score = fmean(end.score for end in scored if end.score is not None)
         epoch = median_low([end.best_epoch or 0 for end in scored])
-        return TrialResult(course.trial, status, score, epoch, seconds, metrics, reason)
+        return TrialResult(course.trial, status, score, epoch, seconds, metrics, reason, scores=self._scores(scored))
+
+    def _scores(self, scored: list[AttemptEnd]) -> dict[str, float]:
+        """The score of each fold and repeat that came to its end; nothing where a trial is one fit."""
+        data = self._study.experiment.data
+        whole = {part(data, end.attempt.fit): end.score for end in scored if end.how is How.FINISHED}
+        return {name: score for name, score in whole.items() if name and score is not None}

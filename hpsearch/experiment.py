@@ -11,6 +11,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 SPAN = re.compile(r"^(?:(\d+)h)? ?(?:(\d+)m)? ?(?:(\d+)s)?$")
 SIZE = re.compile(r"^(\d{1,9}(?:\.\d{1,3})?) ?([KMGT]i?)B$")
+RACED = Objective("max", "val_accuracy")  # the one whose differences can be told image by image
 POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -102,6 +103,11 @@ class Data(Section):
         """The share that validates, None with folds."""
         return None if self.folds else self.validation or 0.15
 
+    @property
+    def several(self) -> bool:
+        """Whether a trial is trained more than once."""
+        return bool(self.folds) or self.repeats > 1
+
 
 class Model(Section):
     """[model]: the search space."""
@@ -132,6 +138,11 @@ class Search(Section):
     """Passed to the pruner."""
     objective: Annotated[str, AfterValidator(_is_objective)] = "max val_accuracy"
     """"max METRIC" or "min METRIC"."""
+    race: StrictBool | None = None
+    """Drop a trial when its first folds or repeats, image by image, show that it is worse than the best finished one.
+
+    Unless given, wherever there are several and the objective is "max val_accuracy".
+    """
     trials: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """How many trials, over all sessions."""
     time: Span | None = None
@@ -230,6 +241,11 @@ class Experiment(Section):
     def objective(self) -> Objective:
         """What the search looks for."""
         return Objective.parse(self.search.objective)
+
+    @property
+    def races(self) -> bool:
+        """Whether trials are dropped that the folds they have had show to be worse."""
+        return self.search.race is not False and self.data.several and self.objective == RACED
 
     @property
     def seconds(self) -> float | None:

@@ -26,7 +26,8 @@ class Recipe:
     `data` holds the prepared training arrays (and never the test split), `fits` the folder of each fit;
     several batch sizes mean that the batch size is searched; `early_stopping` counts epochs, 0 is off;
     `class_weights`, one a class or none at all, weigh the loss in training; `steps` is how steps are computed;
-    with `keep_epochs` the finals keep the weights of every epoch.
+    with `keep_epochs` the finals keep the weights of every epoch;
+    with `hits` a search fit leaves behind which validation rows its best epoch got right (`hpsearch.hits`).
     """
 
     root: Path
@@ -42,6 +43,7 @@ class Recipe:
     class_weights: tuple[float, ...] = ()
     steps: Steps = Steps()
     keep_epochs: bool = False
+    hits: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from statistics import fmean
 
+from hpsearch import race
 from hpsearch.crew import Crew
 from hpsearch.desk import Desk
 from hpsearch.errors import ExperimentRefused, HpsearchError, Interrupted, Mistake, SameFailureRepeated
@@ -20,11 +21,11 @@ METRIC_MISSING = "MetricMissing"
 
 def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callable[[], bool]) -> str:
     """Search until the budget is spent, and give the reason why it ended; raise Interrupted when told to leave."""
-    desk, pruning = Desk(study, tuner), _Pruning(study, pruner)
+    desk, pruning = Desk(study, tuner, race.taken_up(study, crew.splits)), _Pruning(study, pruner)
     study.clock.start()
     try:
         while True:
-            while crew.free and not leave() and (fit := desk.next_fit()):
+            while crew.free and not leave() and (fit := desk.next_fit(crew.full)):
                 crew.begin(fit)
             if not crew.running:
                 break

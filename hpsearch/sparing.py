@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpsearch.experiment import RACED
+from hpsearch.objective import Objective
 from hpsearch.records import News, SessionBegan
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.trial import AttemptEnd, Fit, How, Measure, Status, TrialResult
@@ -14,7 +16,8 @@ class Spared:
     """What pruning spared among the trials that have ended.
 
     `asked_epochs` is what all fits of these trials would have had, every fold and repeat; `spared_epochs` is what
-    those did not have that a pruner stopped. What early stopping, a spent time budget or a failure cut is not in it.
+    those did not have that a pruner or the race stopped. What early stopping, a spent time budget or a failure cut is
+    not in it.
     """
 
     stopped_trials: int
@@ -57,12 +60,12 @@ class Sparing:
                 self._results[trial.number] = result
 
     def spared(self) -> Spared | None:
-        """What was spared so far; None where the study has no pruner."""
-        if self._experiment.get("search", {}).get("pruner", "none") == "none":
+        """What was spared so far; None where the study has no pruner and no race."""
+        if not _cuts(self._experiment):
             return None
+        stopped = [number for number, result in self._results.items() if _by_pruner(result)]
         data, train = self._experiment["data"], self._experiment["train"]
         fits, epochs = (data["folds"] or 1) * data["repeats"], train["epochs"]
-        stopped = [number for number, result in self._results.items() if _by_pruner(result)]
         spared = sum(fits * epochs - self._used(number, epochs) for number in stopped)
         return Spared(len(stopped), len(self._results), spared, fits * epochs * len(self._results))
 
@@ -70,6 +73,15 @@ class Sparing:
         """The epochs of a trial that pruning did not spare: a fit that came to its own end used all it was given."""
         trained = self._trained.get(trial, {}).items()
         return sum(epochs if fit in self._finished else reached for fit, reached in trained)
+
+
+def _cuts(experiment: Mapping[str, Any]) -> bool:
+    """Whether the study has a pruner, or several fits a trial, of which a race may leave some out."""
+    if not experiment:
+        return False
+    data, search = experiment["data"], experiment["search"]
+    several = (data["folds"] or 1) * data["repeats"] > 1 and Objective.parse(search["objective"]) == RACED
+    return search["pruner"] != "none" or (several and search.get("race") is not False)
 
 
 def _by_pruner(result: TrialResult) -> bool:

@@ -129,7 +129,11 @@ class AttemptEnd:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """The outcome of a trial, when its fits have ended. Scores are means over the fits; seconds their sum."""
+    """The outcome of a trial, when its fits have ended. Score and metrics are means over the fits; seconds their sum.
+
+    `scores` has what each fit that came to its end had, by its name ("fold_3", "repeat_1.fold_3"), in their order;
+    it is empty where a trial is one fit.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -141,3 +145,4 @@ class TrialResult:
     metrics: Metrics = field(default_factory=dict)
     reason: str = ""
     failure: Failure | None = None
+    scores: Metrics = field(default_factory=dict)

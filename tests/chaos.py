@@ -36,12 +36,12 @@ DISK_FULL = 7  # the exit code
 RUN = ("-m", "hpsearch", "run", "tiny.toml", "--plain")
 EXPERIMENT = """
 name = "tiny"
-data = {{ source = "fake" }}
+data = {{ source = "fake"{folds} }}
 model = {{ build = "searchspace.tiny:build" }}
 search = {{ trials = {trials}, tuner = "optuna.random" }}
 train = {{ epochs = {epochs}, batch_size = 4, compile = false }}
 final = {{ finalists = 2, seeds = 1 }}
-workers = {{ kind = "fake", count = 2 }}
+workers = {{ kind = "fake", count = {workers} }}
 tracking = {{ mlflow = {mlflow} }}
 """
 
@@ -54,6 +54,8 @@ class Arena:
     trials: int = TRIALS
     epochs: int = EPOCHS
     mlflow: bool = False
+    folds: int = 0
+    workers: int = 2
     more: dict[str, str] = field(default_factory=dict)
     epoch_seconds: float = 0.02
 
@@ -66,6 +68,7 @@ class Arena:
         (self.folder / "searchspace").mkdir(parents=True, exist_ok=True)
         (self.folder / "searchspace" / "tiny.py").write_text("def build(hp):\n    return None\n")
         words = {"trials": self.trials, "epochs": self.epochs, "mlflow": '"sqlite:///mlruns/mlflow.db"'}
+        words |= {"folds": f", folds = {self.folds}" if self.folds else "", "workers": self.workers}
         words |= {} if self.mlflow else {"mlflow": "false"}
         (self.folder / "tiny.toml").write_text(EXPERIMENT.format(**words))
 

@@ -61,6 +61,7 @@ FIXED: dict[str, Any] = {
     "search.pruner": "median",
     "search.pruner_options": {"min_epochs": 3},
     "search.objective": "min val_loss",
+    "search.race": False,
     "train.epochs": 7,
     "train.batch_size": [32, 64],
     "train.early_stopping": 3,

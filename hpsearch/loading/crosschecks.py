@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hpsearch.experiment import Experiment, Range
+from hpsearch.experiment import RACED, Experiment, Range
 from hpsearch.loading.metric_names import metric_findings
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
@@ -18,6 +18,7 @@ def crosschecks(experiment: Experiment) -> list[Finding]:
     """Everything that contradicts something else within the experiment itself."""
     return [
         *_division(experiment),
+        *_race(experiment),
         *_end(experiment),
         *metric_findings(experiment.objective),
         *_ranges(experiment),
@@ -57,6 +58,18 @@ def _division(experiment: Experiment) -> Iterator[Finding]:
             "folds and validation exclude each other",
             "keep folds for cross-validation, or validation for one split",
         )
+
+
+def _race(experiment: Experiment) -> Iterator[Finding]:
+    if not experiment.search.race or experiment.races:
+        return
+    if not experiment.data.several:
+        what, mend = "there is one fit a trial, so that none can be dropped after the first", "set data.folds = 5"
+    else:
+        what, mend = f"the objective is {experiment.objective}, which no single image has", f'search for "{RACED}"'
+    yield Finding(
+        ("search", "race"), f"search.race compares images over folds or repeats, but {what}", f"{mend}, or race = false"
+    )
 
 
 def _end(experiment: Experiment) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ class TrialFacts:
     """One trial: `curves` holds each metric as (epoch, value), averaged over its fits; `values` only what varies.
 
     `variants` says which of the parameters of a name it was asked, where that is not the first.
-    `began` and `ended` are Unix milliseconds.
+    `began` and `ended` are Unix milliseconds. `scores` has the score of every fold and repeat, by name.
     """
 
     number: int
@@ -35,6 +35,7 @@ class TrialFacts:
     began: int | None = None
     ended: int | None = None
     variants: dict[str, int] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
     curves: dict[str, list[Point]] = field(default_factory=dict)
 
 
@@ -176,7 +177,7 @@ def _add_trials(facts: Facts, state: State, curves: _Curves) -> None:
         if result := course.result:
             trial.status, trial.score, trial.best_epoch = result.status.value, result.score, result.best_epoch
             trial.seconds, trial.metrics = result.seconds, dict(result.metrics)
-            trial.reason, trial.failure = result.reason, result.failure
+            trial.reason, trial.failure, trial.scores = result.reason, result.failure, dict(result.scores)
             known = {**known, **result.trial.values}
         trial.values = {name: value for name, value in known.items() if name not in facts.fixed}
         facts.trials.append(trial)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpsearch import failpoints
+from hpsearch import failpoints, hits
 from hpsearch.errors import FolderUnusable
 from hpsearch.orders import Order, Recipe
 from hpsearch.paths import FULL, disk_full, make, write
@@ -113,6 +113,8 @@ class _Run:
             self._epoch()
         if self._fit.kind != "search":
             self._save_model()
+        elif self._recipe.hits:
+            self._keep_hits()
         return reason
 
     def _prepare(self) -> None:
@@ -127,6 +129,7 @@ class _Run:
         values: Values = dict(self._order.values)
         batch_size = self._batch_size(values)
         rows = Rows.open(self._recipe.data / "train", self._order.split, self._recipe.class_weights)
+        self._rows = rows
         began = time.monotonic()
         self._model = building.build(
             building.find_build(self._recipe.root, self._recipe.build), self._parameters(values, batch_size, rows)
@@ -249,6 +252,15 @@ class _Run:
 
         checkpoint.load_weights(self._folder / "best.bin", self._model)
         write(model_file(self._recipe.fits, self._fit), self._model.save)
+
+    def _keep_hits(self) -> None:
+        from hpsearch.worker import checkpoint
+        from hpsearch.worker.hitting import hits_of
+
+        checkpoint.load_weights(self._folder / "best.bin", self._model)
+        if (found := hits_of(self._model, self._rows, self._progress.score or 0.0)) is not None:
+            hits.keep(self._folder / hits.FILE, found)
+            failpoints.reach("hits.kept")
 
 
 def model_file(fits: Path, fit: Fit) -> Path:

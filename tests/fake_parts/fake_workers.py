@@ -18,13 +18,13 @@ from hpsearch.worker.judging import Judgement
 from hpsearch.worker.preflight import Preflight
 
 CLASSES = ("a", "b")
-ROWS = 40
+ROWS = 400
 
 starting.PRELOAD = "fake_training"  # in place of the module that imports TensorFlow
 
 
 class Dots:
-    """Forty images of two by two dots."""
+    """Four hundred images of two by two dots."""
 
     def outline(self) -> Outline:
         return Outline(ROWS, len(CLASSES), (2, 2))
