@@ -25,12 +25,15 @@ from numpy.typing import NDArray
 
 from hpsearch.race import Race
 from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Status, Trial, TrialResult
+from pages import put, table
 
 Floats = NDArray[np.float64]
 Landscape = Callable[[np.random.Generator, int], Floats]
 IMAGES, CONFIGURATION = 2.0, 0.5  # how much images differ in difficulty, and configurations in what they find difficult
+LARGE = 200_000  # images over all trials of a study; of larger ones a quarter as many are made
 UNSTABLE = 0.05  # the spread of a configuration that seeds upset
-RESULTS = Path(__file__).parent / "results" / "racing.json"
+HERE = Path(__file__).resolve().parent
+RESULTS, PAGE = HERE / "results" / "racing.json", HERE.parent / "docs" / "racing.md"
 
 
 def wide(chance: np.random.Generator, trials: int) -> Floats:
@@ -190,21 +193,45 @@ def summed(setting: Setting, found: list[Found]) -> dict[str, float | int | str]
     }
 
 
+def page(lines: list[dict[str, float | int | str]]) -> str:
+    """The rates as a table."""
+    head = ["", "trials", "folds", "images", "spread", "dropped", "fits saved", "false drops", "best dropped"]
+    rows = [
+        [
+            f"{one['landscape']}{', unstable' if one['unstable'] else ''}",
+            *(f"{one[key]:,}" for key in ("trials", "folds", "images")),
+            f"{100 * float(one['spread']):.1f} %",
+            *(f"{100 * float(one[key]):.0f} %" for key in ("dropped", "saved")),
+            f"{100 * float(one['wronged']):.1f} % of {one['worthy']:,}",
+            *(f"{100 * float(one[key]):.1f} %" for key in ("best_lost", "winner_lost")),
+            f"{100 * float(one['regret']):.3f} %",
+        ]
+        for one in lines
+    ]
+    return table([*head, "winner dropped", "accuracy lost"], rows)
+
+
 def main() -> None:
-    """Simulate every setting, write the rates down and print them."""
+    """Simulate every setting, write the rates down and put them on the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=400)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--read", action="store_true", help="simulate nothing, put on the page what was found before")
     options = parser.parse_args()
+    if not options.read:
+        RESULTS.write_text(json.dumps(_simulated(options.studies, options.workers), indent=1) + "\n")
+    put(PAGE, "simulated", page(json.loads(RESULTS.read_text())))
+
+
+def _simulated(studies: int, workers: int) -> list[dict[str, float | int | str]]:
     lines = []
-    with ProcessPoolExecutor(options.workers) as pool:
+    with ProcessPoolExecutor(workers) as pool:
         for setting in settings():
-            studies = options.studies if setting.trials * setting.images <= 200_000 else options.studies // 4  # noqa: PLR2004
-            found = list(pool.map(partial(race, setting), range(studies), chunksize=8))
+            count = studies if setting.trials * setting.images <= LARGE else studies // 4
+            found = list(pool.map(partial(race, setting), range(count), chunksize=8))
             lines.append(summed(setting, found))
             print(json.dumps(lines[-1]), file=sys.stderr, flush=True)
-    options.out.write_text(json.dumps(lines, indent=1) + "\n")
+    return lines
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from pages import put, table
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -41,7 +43,7 @@ def compared(raced: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
     best, found = (max(numbers, key=lambda number: truth[number]["score"]) for numbers in (truth, kept))
     both = (("with", raced), ("without", whole))
     return {
-        "experiment": whole["experiment"]["name"],
+        "name": whole["experiment"]["name"].removesuffix("-race-false"),
         "trials": len(truth),
         "folds": whole["experiment"]["data"]["folds"],
         "dropped": len(dropped),
@@ -77,7 +79,28 @@ def main() -> None:
         run(file, options.folder, study, [*words, "--set", f"search.race={race}"])
     found = compared(*(shown(options.folder, study) for study in names.values()))
     (HERE / "results" / f"racing-{name}.json").write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found, indent=1))
+    put(HERE.parent / "docs" / "racing.md", "measured", page([json.loads(file.read_text()) for file in measured()]))
+
+
+def measured() -> list[Path]:
+    """What was measured so far."""
+    return sorted((HERE / "results").glob("racing-*.json"))
+
+
+def page(studies: list[dict[str, Any]]) -> str:
+    """What was measured, as a table; of all trials the scores are those of the study without the race."""
+    head = ["study", "trials", "folds", "dropped", "fits with / without", "seconds of training", "the race's winner"]
+    rows = [
+        [
+            one["name"], one["trials"], one["folds"], one["dropped"],
+            f"{one['fits']['with']} / {one['fits']['without']}",
+            f"{one['fit_seconds']['with']:.0f} / {one['fit_seconds']['without']:.0f}",
+            f"trial {one['found'][0]}, {one['found'][1]:.4f}", f"trial {one['best'][0]}, {one['best'][1]:.4f}",
+            "none" if one["best_dropped"] is None else f"{one['best_dropped']:.4f}",
+        ]
+        for one in studies
+    ]  # fmt: skip
+    return table([*head, "the best without it", "the best that was dropped, in full"], rows)
 
 
 if __name__ == "__main__":

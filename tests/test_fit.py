@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from hpsearch import hits
 from hpsearch.objective import Objective
 from hpsearch.orders import Answer, Beat, Order, Question, Recipe, Stop
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure
@@ -37,6 +38,15 @@ def infinite(hp):
 def undefined(hp):
     model = build(hp)
     model.compile("sgd", loss=lambda true, predicted: keras.ops.sum(predicted) * float("nan"))
+    return model
+
+class Doubtful(keras.metrics.SparseCategoricalAccuracy):
+    def result(self):
+        return super().result() / 2
+
+def doubtful(hp):
+    model = build(hp)
+    model.compile("adam", loss="sparse_categorical_crossentropy", metrics=[Doubtful(name="accuracy")])
     return model
 
 class Worded(keras.metrics.Metric):
@@ -139,6 +149,46 @@ def test_a_fit_asks_tells_its_model_and_measures_every_epoch(recipe):
     assert set(talk.told[2].metrics) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
     assert (end.how, end.epochs, end.failure) == (How.FINISHED, 4, None)
     assert end.score == max(event.metrics["val_accuracy"] for event in talk.told[2:])
+
+
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+def test_a_fit_that_is_raced_keeps_which_rows_its_best_epoch_got_right(recipe, loop):
+    made = recipe(hits=True, loop=loop)
+
+    end, _ = go(made)
+
+    kept = hits.read(made.fits / end.attempt.fit.name / hits.FILE)
+    assert len(kept) == 30
+    assert kept.mean() == pytest.approx(end.score)
+
+
+@pytest.mark.parametrize(
+    ("build", "kind", "raced"), [("build", "search", False), ("build", "final", True), ("doubtful", "search", True)]
+)
+def test_nothing_is_kept_of_finals_without_a_race_or_where_the_accuracy_is_another(recipe, build, kind, raced):
+    made = recipe(build, hits=raced)
+
+    end, _ = go(made, kind=kind)
+
+    assert end.failure is None
+    assert not (made.fits / end.attempt.fit.name / hits.FILE).exists()
+
+
+def test_hits_come_back_bit_by_bit_or_not_at_all(tmp_path):
+    given = np.random.default_rng(1).random(1_003) < 0.9
+    file = tmp_path / hits.FILE
+
+    hits.keep(file, given)
+    content = file.read_bytes()
+
+    assert (hits.read(file) == given).all()
+    assert len(content) == 32 + 8 + 126
+    for place in range(0, len(content), 7):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert hits.read(file) is None
+        file.write_bytes(content[:place])
+        assert hits.read(file) is None
+    assert hits.read(tmp_path / "none") is None
 
 
 @pytest.mark.parametrize(("build", "epochs"), [("warming", 3), ("build", 0)])

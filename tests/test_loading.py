@@ -87,6 +87,12 @@ BAD = [
     (changed(TRIALS, "trials = true"), 7, "search.trials is true, but must be a whole number"),
     (changed(TRIALS, "tirals = 3"), 7, "[search] has no key 'tirals'|did you mean 'trials'?"),
     (changed("batch_size = 64", 'trial_memory = "2 gigs"'), 9, "reads '500MB', '1.5GB' or '2GiB', not '2 gigs'"),
+    (changed(TRIALS, TRIALS + "\nrace = true"), 8, "there is one fit a trial|set data.folds = 5, or race = false"),
+    (
+        changed(TRIALS, TRIALS + '\nrace = true\nobjective = "min val_loss"').replace(SOURCE, SOURCE + "\nfolds = 3"),
+        9,
+        "the objective is min val_loss, which no single image has",
+    ),
     (changed(TRIALS, 'time = "3x"'), 7, "a span of time reads '90s', '30m' or '1h30m', not '3x'"),
     (
         changed(TRIALS, TRIALS + '\ntuner = "optuna.tpee"'),
