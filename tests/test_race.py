@@ -198,6 +198,18 @@ def test_folds_begin_in_order(begin):
         assert began == list(search_fits(study.experiment, number))[: len(began)]
 
 
+def test_a_pruner_hears_the_mean_over_the_folds_that_have_come(begin):
+    study, splits = begin(trials=1, folds=2, race=False)
+    heard, pruner = [], Lenient()
+    pruner.hear = lambda trial, epoch, score: heard.append((epoch, score))
+    executor = Instant(epochs=2)
+    executor._score = lambda values, epoch: epoch * (1.0 if len(executor.orders) == 1 else 0.5)
+
+    search(study, Dice(), pruner, Crew(study, executor, splits), lambda: False)
+
+    assert heard == [(1, 1.0), (2, 2.0), (1, 0.75), (2, 1.5)]
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 1000), workers=st.integers(1, 6), folds=st.integers(2, 5), repeats=st.integers(1, 2),
