@@ -17,6 +17,7 @@ from hpsearch.seeds import derive
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, How
+from hpsearch.warm_start import plan
 from hpsearch.weighing import class_weights
 from hpsearch.worker import ending, process
 from hpsearch.worker.preflight import Preflight, Sample, fly
@@ -52,6 +53,7 @@ class Beginning:
         facts = before.provenance if before else {}
         # What is measured once a machine costs its first study no time of its own.
         settling = aside(pace.settle, study.experiment.train, facts, _placed(self.executor), self.executor.where)
+        planned = None if study.state.courses else plan(paths.Project(self.identity.root), study.experiment)
         known = Preflight(study.state.space, before.modules) if before else self._preflight()
         steps: Steps = settling.result()
         for attempt in list(study.state.running.values()):
@@ -59,6 +61,8 @@ class Beginning:
         public, digests = provenance.public(study.experiment), self.identity.digests(known.modules)
         facts = {**_facts(self.identity, self.executor), "steps": json.dumps(asdict(steps))}
         study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))
+        if planned and study.state.planned is None:
+            study.record(planned)
         study.record(SpaceFound(known.parameters), durable=True)
         paths.write_text(study.paths.experiment, json.dumps(public, indent=2) + "\n")
         return steps

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from statistics import fmean, median_low
 
+from hpsearch import warm_start
 from hpsearch.fits import part, search_fits
 from hpsearch.keeping import Keeping
 from hpsearch.narrowing import narrow
-from hpsearch.protocols import Tuner, Turn
+from hpsearch.protocols import Guided, Tuner, Turn
 from hpsearch.race import Race
 from hpsearch.records import Answered, Asked
-from hpsearch.space import Parameter, Value
+from hpsearch.space import Parameter, Value, Values
 from hpsearch.state import OUT_OF_TIME, Course
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Failure, Fit, How, Status, Trial, TrialResult
@@ -95,7 +96,15 @@ class Desk:
     def _choose(self, course: Course, parameter: Parameter) -> Value:
         if parameter.kind == "fixed":
             return parameter.default
-        return self._tuner.suggest(course.number, parameter)
+        known = self._planned(course.number).get(parameter.name)
+        if known is None or not isinstance(self._tuner, Guided) or not warm_start.fits(parameter, known):
+            return self._tuner.suggest(course.number, parameter)
+        self._tuner.note(course.number, parameter, known)
+        return known
+
+    def _planned(self, number: int) -> Values:
+        planned = self._study.state.planned
+        return planned.points[number] if planned and number < len(planned.points) else {}
 
     def fit_ended(self, end: AttemptEnd, pruned: str = "") -> TrialResult | None:
         """Take in the end of a fit; give the trial's result if that closes it (an interrupted one stays open)."""

@@ -145,6 +145,8 @@ class Search(Section):
     """
     trials: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """How many trials, over all sessions."""
+    start_from: Annotated[str, Field(pattern=NAME)] | None = None
+    """A study of the project whose best five trials are tried first, where their values lie inside this space."""
     time: Span | None = None
     """How long to search, over all sessions: "90s", "30m", "1h30m"."""
     max_failures: Annotated[int, Field(ge=1)] = 50

@@ -12,13 +12,18 @@ FURTHER = 0.5  # of a range: by so much it is widened, and what the best trials 
 DIGITS = 3
 
 
-def next_experiment(experiment: Experiment, findings: Sequence[Finding], idle: Values, name: str) -> dict[str, Any]:
+def next_experiment(
+    experiment: Experiment, findings: Sequence[Finding], idle: Values, name: str, *, guided: bool = False
+) -> dict[str, Any]:
     """The experiment as plain data, without defaults, under a new name, with [space] as the findings want it.
 
-    `idle` are parameters of little matter, with the values they are fixed to.
+    `idle` are parameters of little matter, with the values they are fixed to; with `guided` it starts from the study's
+    best trials.
     """
     said = experiment.model_dump(mode="json", exclude_defaults=True)
     said["name"] = name
+    if guided:
+        said["search"] = {**said.get("search", {}), "start_from": experiment.name}
     space = {**said.pop("space", {}), **idle, **_choices(findings)}
     for finding in findings:
         if isinstance(finding, BoundHit | Gathered) and finding.parameter.name not in idle:

@@ -59,6 +59,17 @@ class Tuner(Protocol):
         """Let go of whatever is held (processes, files)."""
 
 
+@runtime_checkable
+class Guided(Tuner, Protocol):
+    """A tuner that may be told a value where it is else asked for one, so that a search can start from known points.
+
+    Replayed, it finds the value in the history as Answered, and comes to the same state.
+    """
+
+    def note(self, number: int, parameter: Parameter, value: Value) -> None:
+        """Hear that an asked trial takes this value, which lies inside the parameter; it is not asked for then."""
+
+
 @dataclass(frozen=True)
 class Pruning:
     """A pruner's wish to stop a trial, with the reason in words."""

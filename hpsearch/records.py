@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, Literal
 
-from hpsearch.space import Parameter, Value
+from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import Attempt, AttemptEnd, Built, Measure, Trial, TrialResult
 
 
@@ -30,6 +30,14 @@ class SpaceFound:
     """What a few sample builds asked for, already narrowed by the experiment's [space]."""
 
     parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The first trials take these values, of the best trials of another study, where they lie inside the space."""
+
+    study: str
+    points: tuple[Values, ...]
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,7 @@ class SessionEnded:
 Body = (
     SessionBegan
     | SpaceFound
+    | Planned
     | Asked
     | Answered
     | AttemptBegan

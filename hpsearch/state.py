@@ -9,6 +9,7 @@ from hpsearch.records import (
     AttemptBegan,
     FinalistsChosen,
     News,
+    Planned,
     SessionBegan,
     SessionEnded,
     SpaceFound,
@@ -54,6 +55,7 @@ class State:
     failures: list[Failure] = field(default_factory=list)
     failures_in_a_row: int = 0
     space: tuple[Parameter, ...] = ()
+    planned: Planned | None = None
     session: SessionBegan | None = None
     finalists: tuple[int, ...] = ()
     finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
@@ -133,6 +135,8 @@ class State:
                 self.running.clear()
             case SpaceFound(parameters):
                 self.space = parameters
+            case Planned():
+                self.planned = body
             case FinalistsChosen(trials):
                 self.finalists = trials
             case TestOpened():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpsearch import paths
+from hpsearch import paths, plugins
 
 if TYPE_CHECKING:
     from hpsearch.explaining import Explanation
@@ -20,7 +20,8 @@ Examples:
 
 --write gives the next experiment: a range is widened where the best trials lie at its
 bound, and narrowed where they lie close together; choices that never helped are left
-out, and what matters little is fixed. It is a proposal: whether build_model makes sense
+out, and what matters little is fixed. It starts from this study's best trials
+(search.start_from), where the tuner can. It is a proposal: whether build_model makes sense
 beyond its own ranges, only its author knows."""
 
 
@@ -117,7 +118,9 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
         message = f"{file}: this file is there already\n  name another, or delete it"
         raise ExperimentRefused(message)
     experiment = Experiment.model_validate(_last_session(project, explanation.study).experiment)
-    said = next_experiment(experiment, explanation.findings, explanation.idle, _free_name(project, explanation.study))
+    guided = hasattr(plugins.part("tuners", experiment.search.tuner), "note")
+    name = _free_name(project, explanation.study)
+    said = next_experiment(experiment, explanation.findings, explanation.idle, name, guided=guided)
     head = f"# What follows from the study {explanation.study}: hpsearch explain {explanation.study} --write\n"
     paths.write_text(file.absolute(), f"{head}# Run it:  hpsearch run {file}\n\n{toml(said)}\n")
     load(file, project)

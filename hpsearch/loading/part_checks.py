@@ -22,6 +22,7 @@ def part_findings(experiment: Experiment) -> list[Finding]:
     return [
         *_part("tuners", search.tuner, ("search", "tuner"), search.tuner_options),
         *_part("pruners", search.pruner, ("search", "pruner"), search.pruner_options),
+        *_guidance(experiment),
         *_source(experiment.data),
         *_unknown("executors", experiment.workers.kind, ("workers", "kind")),
     ]
@@ -39,6 +40,20 @@ def train_rows(data: Data) -> int | None:
     except (HpsearchError, ImportError, OSError):  # said elsewhere, or when the data set is prepared
         return None
     return outline.train_rows if outline else None
+
+
+def _guidance(experiment: Experiment) -> Iterator[Finding]:
+    """A tuner that cannot be told where to start."""
+    search = experiment.search
+    if search.start_from is None or plugins.unknown("tuners", search.tuner, ""):
+        return
+    try:
+        guided = hasattr(plugins.part("tuners", search.tuner), "note")
+    except ImportError:  # said elsewhere
+        return
+    if not guided:
+        what = f"{search.tuner} chooses its points by a plan of its own, and cannot start from those of another study"
+        yield Finding(("search", "start_from"), what, "leave the key out, or take a tuner such as optuna.tpe")
 
 
 def _unknown(socket: str, name: str, place: Place) -> Iterator[Finding]:

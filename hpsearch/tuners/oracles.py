@@ -97,7 +97,7 @@ class Mind:
                     self._oracle.replayed = {name: self._raw(name, value) for name, value in trial.values.items()}
                     self.ask(trial.number)
                 case Answered(number, parameter, value):
-                    self._meet(number, parameter, value)
+                    self.note(number, parameter, value)
                 case TrialResult():
                     self.tell(record)
         self._oracle.replayed = None
@@ -127,7 +127,7 @@ class Mind:
         value = None if planned is None else inside_of(parameter, planned)
         if value is None:
             value = self._by_own_rule(number, parameter)
-        self._meet(number, parameter, value)
+        self.note(number, parameter, value)
         return value
 
     def _by_own_rule(self, number: int, parameter: Parameter) -> Value:
@@ -137,7 +137,7 @@ class Mind:
         value = inside_of(parameter, to_keras_tuner(parameter).random_sample(seed))
         return parameter.default if value is None else value
 
-    def _meet(self, number: int, parameter: Parameter, value: Value) -> None:
+    def note(self, number: int, parameter: Parameter, value: Value) -> None:
         """Add a name that the oracle did not know to its space and to the trial."""
         if parameter not in self._known[parameter.name]:
             self._known[parameter.name].append(parameter)

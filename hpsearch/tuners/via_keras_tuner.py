@@ -62,6 +62,10 @@ class Random(_Remote):
 
     kind = "random"
 
+    def note(self, number: int, parameter: Parameter, value: Value) -> None:
+        """Tell the oracle, which may not know of the parameter yet."""
+        self._request("note", number, parameter, value)
+
 
 class Grid(_Remote):
     """KerasTuner's GridSearch: every combination, defaults first. A range without steps counts as ten values."""

@@ -98,6 +98,11 @@ class Sampled:
             write = self._storage.hold_trial_param if hold else self._storage.set_trial_param
             write(number, name, point, laid.distribution)
 
+    def note(self, number: int, parameter: Parameter, value: Value) -> None:
+        """Take this value in the place of one that is drawn all the same, as it is when the study is replayed."""
+        self.suggest(number, parameter)
+        self._note(number, parameter, value)
+
     def tell(self, result: TrialResult) -> None:
         """Hand on the outcome: a pruned trial ranks behind completed ones, by its epoch and then its score."""
         from optuna.trial import TrialState

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.worker.finding import find_build
@@ -24,8 +25,9 @@ CALLS, SECONDS, WARM_CALLS = 300, 3.0, 3  # at most so many calls of each model,
 
 @dataclass(frozen=True)
 class Measured:
-    """What one model showed: its weights' number, its file's bytes, and medians of milliseconds a call.
+    """What one model showed: its weights' number, the bytes of a file of it, and medians of milliseconds a call.
 
+    The file is a `.keras` file without what only training needs, such as the optimizer's state.
     `predicted` (int64, rows) is what it reads on the test split, None unless that was asked for.
     """
 
@@ -54,9 +56,15 @@ def measure(
     single, batch = (_medians([_call(model, sample[:rows]) for model in models]) for rows in (1, BATCH))
     test = np.load(data / "test" / "images.npy", mmap_mode="r") if any(read) else None
     return [
-        Measured(model.count_params(), file.stat().st_size, one, many, predict(model, test)[0] if wanted else None)
-        for model, file, one, many, wanted in zip(models, files, single, batch, read, strict=True)
+        Measured(model.count_params(), _bytes(model), one, many, predict(model, test)[0] if wanted else None)
+        for model, one, many, wanted in zip(models, single, batch, read, strict=True)
     ]
+
+
+def _bytes(model: Any) -> int:
+    with TemporaryDirectory(prefix="hpsearch-") as folder:
+        model.save(file := Path(folder) / "model.keras")
+        return file.stat().st_size
 
 
 def _call(model: Any, images: Any) -> Callable[[], object]:

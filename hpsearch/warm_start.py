@@ -1,0 +1,65 @@
+"""Takes the first points of a search from the best trials of another study of the project."""
+
+import math
+from collections.abc import Iterable
+from typing import NoReturn
+
+from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.experiment import Experiment
+from hpsearch.objective import Objective
+from hpsearch.paths import Project
+from hpsearch.records import News, Planned
+from hpsearch.space import Parameter, Value
+from hpsearch.state import State
+from hpsearch.study import read
+from hpsearch.trial import Status
+
+MOST_POINTS = 5
+SLACK = 1e-6  # of a step, for what floating point did on the way
+
+
+def plan(project: Project, experiment: Experiment) -> Planned | None:
+    """The values of the best completed trials of `search.start_from`, best first; None where nothing is wanted.
+
+    Raises ExperimentRefused when there is no such study, or none of its trials completed.
+    """
+    name = experiment.search.start_from
+    if name is None:
+        return None
+    if name == experiment.name:
+        _refuse("a study cannot start from itself", "give this one another name")
+    points = best_points(read(project, name), min(MOST_POINTS, experiment.search.trials or MOST_POINTS))
+    if not points:
+        _refuse(f"no trial of {name!r} completed", "leave the key out, or name another study")
+    return Planned(name, points)
+
+
+def best_points(story: Iterable[News], most: int) -> tuple[dict[str, Value], ...]:
+    """The values of the best completed trials of a study, best first."""
+    state = State()
+    for news in story:
+        state.take(news)
+    if state.session is None:
+        return ()
+    key = Objective.parse(state.session.experiment["search"]["objective"]).key
+    scored = [result for result in state.with_status(Status.COMPLETED) if result.score is not None]
+    ordered = sorted(scored, key=lambda result: (key(result.score), result.trial.number))
+    return tuple(dict(result.trial.values) for result in ordered[:most])
+
+
+def fits(parameter: Parameter, value: Value) -> bool:
+    """Whether a value of another study is one that this parameter could take: in its range, and on its grid."""
+    if not parameter.contains(value):
+        return False
+    if not parameter.step or isinstance(value, bool | str) or parameter.low is None or parameter.high is None:
+        return True
+    if parameter.sampling == "linear":
+        steps = (value - parameter.low) / parameter.step
+    else:
+        away = value if parameter.sampling == "log" else parameter.low + parameter.high - value
+        steps = math.log(away / parameter.low) / math.log(parameter.step)
+    return abs(steps - round(steps)) < SLACK
+
+
+def _refuse(what: str, mend: str) -> NoReturn:
+    raise ExperimentRefused([Mistake("search.start_from", what, mend)])

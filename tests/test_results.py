@@ -1,0 +1,149 @@
+"""Two real studies on one small data set: their trials replayed, their models compared, a notebook at work on them."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from data_makers import write_pair
+from test_run import BUILD, EXPERIMENT, hpsearch
+
+from hpsearch import paths
+from hpsearch.ledger import Ledger
+from hpsearch.trial import Measure
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory):
+    """A project with the finished study `digits` (four trials, the best two kept) and the smaller `second`."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    folder, digits = tmp_path_factory.mktemp("results"), load_digits()
+    images = np.repeat(np.repeat(digits.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8)
+    write_pair(folder / "images", "train", images, digits.target)
+    for place, text in (("spaces/small.py", BUILD), ("experiments/digits.toml", EXPERIMENT)):
+        (folder / place).parent.mkdir()
+        (folder / place).write_text(text)
+    off = ("--set", "tracking.mlflow=false")
+    hpsearch(folder, "run", "experiments/digits.toml", *off, "--set", "final.finalists=1", "--set", "train.keep=2")
+    small = [word for key in ("search.trials=1", "final.seeds=1", "final.finalists=1") for word in ("--set", key)]
+    hpsearch(folder, "run", "experiments/digits.toml", "--name", "second", *off, *small)
+    return folder
+
+
+@pytest.fixture
+def project(studies, tmp_path):
+    """A copy that a test may change."""
+    shutil.copytree(studies, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def told(folder, *words, code=0):
+    return json.loads(hpsearch(folder, *words, "--json", code=code).stdout)
+
+
+def kept(folder):
+    """The searched trials whose weights are there, and one whose are not; neither was in the finals."""
+    winner = told(folder, "best", "digits")["winner"]
+    there = {int(file.parent.name[7:11]) for file in folder.glob("mlruns/studies/digits/fits/search-*/best.bin")}
+    return next(iter(there - {winner})), next(iter(set(range(4)) - there - {winner}))
+
+
+def test_a_trial_comes_out_the_same_when_it_is_trained_again(studies):
+    before = (studies / "mlruns/studies/digits/ledger.db").read_bytes()
+
+    done = hpsearch(studies, "trial", "digits", "0", "--replay")
+
+    assert done.stdout.startswith("trial 0 came out the same: 6 epochs, every metric to the last bit")
+    assert done.stderr.count("the same") == 6
+    assert (studies / "mlruns/studies/digits/ledger.db").read_bytes() == before
+
+
+def test_a_replay_names_the_metric_that_came_out_otherwise(project):
+    folder = paths.Project(project).study("digits")
+    with closing(Ledger(folder.ledger, writer=False)) as ledger:
+        bodies = [news.body for news in ledger.read()]
+    first = next(body for body in bodies if isinstance(body, Measure) and body.attempt.fit.trial == 0)
+    first.metrics["val_loss"] += 1e-9
+    for file in folder.folder.glob("ledger*"):
+        file.unlink()
+    with closing(Ledger(folder.ledger)) as ledger:
+        for body in bodies:
+            ledger.write(body)
+
+    replayed = told(project, "trial", "digits", "0", "--replay", code=1)
+
+    (difference,) = replayed["differences"]
+    assert (replayed["same"], difference["epoch"], difference["metric"]) == (False, 1, "val_loss")
+
+
+def test_a_replay_of_changed_code_is_refused(project):
+    (project / "spaces" / "small.py").write_text(BUILD.replace("relu", "tanh"))
+
+    done = hpsearch(project, "trial", "digits", "0", "--replay", code=6)
+
+    assert "the study's code changed since it ran" in done.stderr
+
+
+def test_winners_and_kept_trials_are_compared_on_one_test_split(project):
+    other, _ = kept(project)
+    judged = told(project, "best", "digits")["test_accuracy"]
+
+    first = told(project, "compare", "digits", f"digits:{other}", "second")
+    again = told(project, "compare", "digits", f"digits:{other}", "--picture", "models.png")
+
+    by_name = {one["name"]: one for one in first["models"]}
+    assert by_name["digits"]["accuracy"] == judged
+    assert by_name[f"digits:{other}"]["trial"] == other
+    for one in first["models"]:
+        assert one["interval"][0] < one["accuracy"] < one["interval"][1]
+        assert min(one["parameters"], one["bytes"], one["single_ms"], one["batch_ms"]) > 0
+    assert [(pair["one"], pair["other"]) for pair in first["pairs"]] == [
+        ("digits", f"digits:{other}"), ("digits", "second"), (f"digits:{other}", "second"),
+    ]  # fmt: skip
+    assert first["looked"] == {"digits": 3, "second": 1}  # two seeds of the winner, and the trial
+    assert again["looked"] == {"digits": 3}
+    assert (project / "models.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_model_that_is_not_kept_is_refused_with_how_to_have_it(studies):
+    _, gone = kept(studies)
+
+    done = hpsearch(studies, "compare", "digits", f"digits:{gone}", code=2)
+
+    assert f"the model of trial {gone} is not kept" in done.stderr
+    assert "train.keep=10" in done.stderr
+
+
+def test_models_of_other_test_splits_are_refused_with_what_each_was_tested_on(project):
+    hpsearch(
+        project, "run", "experiments/digits.toml", "--name", "other", "--set", "data.test=0.3",
+        "--set", "tracking.mlflow=false", "--set", "search.trials=1", "--set", "final.seeds=1",
+    )  # fmt: skip
+
+    done = hpsearch(project, "compare", "digits", "other", code=2)
+
+    assert "their test splits differ" in done.stderr
+    assert re.search(r"digits: \d+ rows of .*\n  other: \d+ rows of ", done.stderr)
+
+
+@pytest.mark.parametrize("words", [["digits"], ["digits", "digits"], ["digits", "digits:99"], ["digits", "digits:x"]])
+def test_words_that_name_no_two_models_are_refused(studies, words):
+    assert "such as" in hpsearch(studies, "compare", *words, code=2).stderr
+
+
+def test_a_notebook_loads_the_tested_model(studies):
+    code = (
+        "import hpsearch, numpy; study = hpsearch.open_study('digits'); model = study.winner_model();"
+        "print(model.predict(numpy.zeros((2, 16, 16), 'float32'), verbose=0).shape, len(study.trials))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=studies, capture_output=True, text=True, timeout=120, check=True
+    )
+
+    assert done.stdout.split("\n")[-2] == "(2, 10) 4"
