@@ -13,7 +13,8 @@ from hpsearch.paths import Project
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^\s*(?:\.venv/bin/)?hpsearch ([^#\n]+?)\s*(?:#.*)?$", README, re.MULTILINE)
+SHOWN = [README, *((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("python.md", "results.md"))]
+COMMANDS = re.findall(r"^\s*(?:\.venv/bin/)?hpsearch ([^#\n]+?)\s*(?:#.*)?$", "\n".join(SHOWN), re.MULTILINE)
 PIP_LINES = re.findall(r"^\s+\.venv/bin/(pip .+)$", README, re.MULTILINE)
 
 
