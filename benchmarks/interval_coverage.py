@@ -62,7 +62,7 @@ def tell(study: Simulated, number: int) -> Told:
     low, high = conclusions.interval(study.standings)
     compared = conclusions.comparisons(study.standings)
     ties = conclusions.ties(study.standings, compared, None)
-    one = winner.rights[winner.median] if winner.median else winner.seeds[:, 0]
+    one = winner.rights[winner.median] if winner.median else winner.table[:, 0]
     of_one = statistics.accuracy_of_one(int(one.sum()), len(one))
     results = [TrialResult(Trial(number), Status.COMPLETED, score) for number, score in enumerate(study.searched)]
     leader = results[study.naive]

@@ -34,7 +34,7 @@ class Standing:
     median: Fit | None = None
 
     @property
-    def seeds(self) -> "NDArray[np.bool_]":
+    def table(self) -> "NDArray[np.bool_]":
         """All rights together: images × seeds."""
         import numpy as np
 
@@ -47,10 +47,10 @@ def interval(standings: Sequence[Standing]) -> "Interval":
 
     winner = standings[0]
     if len(winner.rights) < TWO:
-        right = winner.seeds[:, 0]
+        right = winner.table[:, 0]
         return statistics.accuracy_of_one(int(right.sum()), len(right))
-    others = [other.seeds for other in standings[1:] if len(other.rights) >= TWO]
-    return statistics.expected_accuracy(winner.seeds, others)
+    others = [other.table for other in standings[1:] if len(other.rights) >= TWO]
+    return statistics.expected_accuracy(winner.table, others)
 
 
 def comparisons(standings: Sequence[Standing]) -> tuple[Comparison, ...]:
@@ -68,7 +68,7 @@ def _compare(winner: Standing, other: Standing, pairs: int) -> Comparison:
     told = Comparison(other.trial, only_winner, only_other, statistics.mcnemar(only_winner, only_other))
     if min(len(winner.rights), len(other.rights)) < TWO:
         return told
-    gap, bounds = statistics.difference(winner.seeds, other.seeds, pairs)
+    gap, bounds = statistics.difference(winner.table, other.table, pairs)
     return Comparison(told.trial, told.only_winner_right, told.only_other_right, told.p, gap, bounds)
 
 

@@ -22,15 +22,20 @@ CERTAIN = 1e6  # degrees of freedom from which on nobody sees a difference to in
 
 @dataclass(frozen=True)
 class Parts:
-    """The variance of a mean accuracy, part by part: from the choice of images, and of seeds (with the rest).
+    """The variance of a mean accuracy, part by part: from the choice of images, and from that of seeds.
 
-    `luck` is what of the seeds' part is theirs alone, without the rest that differs from image to image.
+    The seeds' part has the `rest` in it: what differs from seed to seed on some images only, and so evens out.
     """
 
     mean: float
     images: float
     seeds: float
-    luck: float
+    rest: float
+
+    @property
+    def luck(self) -> float:
+        """What of the seeds' part is theirs on all images."""
+        return max(self.seeds - self.rest, 0.0)
 
 
 def parts(rights: Rights) -> Parts:
@@ -45,7 +50,7 @@ def parts(rights: Rights) -> Parts:
     models = rows * np.square(by_seed - mean).sum()
     rest = max(np.square(right - mean).sum() - images - models, 0.0) / ((rows - 1) * (seeds - 1))
     images, models, cells = images / (rows - 1), models / (seeds - 1), rows * seeds
-    return Parts(float(mean), max(images - rest, 0.0) / cells, models / cells, max(models - rest, 0.0) / cells)
+    return Parts(float(mean), max(images - rest, 0.0) / cells, models / cells, rest / cells)
 
 
 def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval:
@@ -55,12 +60,14 @@ def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval
     little of how much seeds differ, so the variance over seeds is the winner's own or the mean of all finalists,
     whichever is larger, with the degrees of freedom of all; a finalist whose seeds clearly differ more than the
     winner's (F test, 1 %), as when one of them diverged, is left out. The lower bound allows for the luck of the one
-    chosen. Degrees of freedom as in Hillis 2007, Stat. Med. 26:596 (readers there are seeds here, cases are images).
+    chosen. Each part reaches as far as its own quantile says, and the reaches are added like variances (MOVER: Zou &
+    Donner 2008, Stat. Med. 27:1693); one quantile for their sum, by Satterthwaite, trusted three seeds too much.
     One seed has no variance over seeds: `accuracy_of_one` is for that.
     """
     own, freedom = parts(rights), rights.shape[1] - 1
     every = [(own, freedom), *((parts(one), one.shape[1] - 1) for one in others)]
-    alike = [(one, free) for one, free in every if one is own or one.seeds <= own.seeds * _f(CLEARLY, free, freedom)]
+    least = max(own.seeds, own.rest)  # three seeds may be equally right by chance
+    alike = [(one, free) for one, free in every if one is own or one.seeds <= least * _f(CLEARLY, free, freedom)]
     seeds = max(own.seeds, fmean(one.seeds for one, _ in alike))
     luck = max(own.luck, fmean(one.luck for one, _ in alike))
     certain = sum(free for _, free in alike)
@@ -68,8 +75,9 @@ def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval
     bounds = []
     for side, among in ((-1, seeds + wider * luck), (1, seeds)):
         variance = own.images + among
-        known = certain * (variance / among) ** 2 if among > 0 else CERTAIN
-        bounds.append(_wilson(own.mean, variance, rights.shape, side * _t(OUTSIDE / 2, known)))
+        reach = math.sqrt(_t(OUTSIDE / 2) ** 2 * own.images + _t(OUTSIDE / 2, certain) ** 2 * among)
+        quantile = reach / math.sqrt(variance) if variance > 0 else _t(OUTSIDE / 2)
+        bounds.append(_wilson(own.mean, variance, rights.shape, side * quantile))
     return bounds[0], bounds[1]
 
 
@@ -89,8 +97,7 @@ def difference(one: Rights, other: Rights, pairs: int = 1) -> tuple[float, Inter
     first, second = parts(one), parts(other)
     gaps = one.mean(axis=1) - other.mean(axis=1)
     rows = len(gaps)
-    rest = sum((part.seeds - part.luck) for part in (first, second))
-    images = max(gaps.var(ddof=1) / rows - rest, 0.0)
+    images = max(gaps.var(ddof=1) / rows - first.rest - second.rest, 0.0)
     variance = images + first.seeds + second.seeds
     unsure = sum(part.seeds**2 / (rights.shape[1] - 1) for part, rights in ((first, one), (second, other)))
     freedom = CERTAIN if unsure <= 0 else variance**2 / unsure
@@ -143,7 +150,7 @@ def _largest(share: float, among: int) -> float:
     return float(ndtri((1 - share) ** (1 / among)))
 
 
-def _t(share: float, freedom: float) -> float:
+def _t(share: float, freedom: float = CERTAIN) -> float:
     from scipy.special import stdtrit
 
     quantile: Any = stdtrit(min(freedom, CERTAIN), 1 - share)

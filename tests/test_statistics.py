@@ -205,7 +205,7 @@ def test_the_finals_find_the_best_more_often_than_the_best_validation_score_does
 
 
 def test_the_bootstrap_tells_about_how_much_of_the_best_score_was_luck():
-    found = run(Setting(0.9, 200, 0.15, 5, validation=400), 200)
+    found = run(Setting(0.9, 200, 0.15, 5, validation=400, unlike=0), 200)
 
     assert found["bootstrap"] == pytest.approx(found["true_optimism"], rel=0.2)
     assert found["optimism"] == pytest.approx(found["true_optimism"], rel=0.2)

@@ -72,7 +72,7 @@ class Finals:
         pruning = str(self._spared() or "")
         text = mlflow_verdict.note(self._experiment.name, verdict, values, counts, best, pruning)
         told = {"mlflow.note.content": text, "hpsearch.winner": verdict.winner}
-        self._runs.write(study, time_ms, {"test_accuracy": verdict.test_accuracy}, tags=told)
+        self._runs.write(study, time_ms, mlflow_verdict.headline(verdict), tags=told)
 
     def _spared(self) -> Spared | None:
         """What pruning spared: the one figure that MLflow's own runs do not add up to."""

@@ -16,11 +16,17 @@ AVERAGES = {"macro avg": "macro", "weighted avg": "weighted"}
 COLUMNS = ("precision", "recall", "f1-score", "support")
 
 
-def figures(verdict: Verdict) -> dict[str, float]:
-    """The winner's figures on the test split, named as metrics: test_accuracy, test_f1_macro and so on."""
+def headline(verdict: Verdict) -> dict[str, float]:
+    """The exported model's accuracy on the test split, and what is expected of its configuration, with its interval."""
     found = {"test_accuracy": verdict.test_accuracy, "test_accuracy_expected": verdict.accuracy}
     if verdict.interval:
         found["test_accuracy_low"], found["test_accuracy_high"] = verdict.interval
+    return found
+
+
+def figures(verdict: Verdict) -> dict[str, float]:
+    """The winner's figures on the test split, named as metrics: test_accuracy, test_f1_macro and so on."""
+    found = headline(verdict)
     for average, short in AVERAGES.items():
         for column in COLUMNS[:3]:
             if average in verdict.report:
