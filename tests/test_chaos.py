@@ -1,6 +1,11 @@
 """Studies that are killed at named places and at random moments come to what undisturbed ones come to."""
 
+import signal
+import time
+
 import chaos
+import figures
+import history
 import pytest
 
 from hpsearch.ledger import KINDS
@@ -13,6 +18,10 @@ COORDINATOR = [*WRITTEN, *(f"{file}.{moment}" for file in FILES for moment in ("
 WORKER = {  # each place at another time, so that no trial is lost three times and given up
     "fit.begun": 1, "checkpoint.bin.filled": 8, "fit.built": 5, "epoch.trained": 22, "epoch.told": 30,
     "checkpoint.bin.renamed": 38, "fit.ended": 8, "best.bin.filled": 46, "best.bin.renamed": 54,
+}  # fmt: skip
+SELDOM = {  # the same over 45 trials
+    "fit.begun": 3, "checkpoint.bin.filled": 20, "fit.built": 12, "epoch.trained": 80, "epoch.told": 105,
+    "checkpoint.bin.renamed": 130, "best.bin.filled": 135, "best.bin.renamed": 155, "fit.ended": 40,
 }  # fmt: skip
 
 
@@ -70,12 +79,79 @@ def test_runs_that_a_killed_coordinator_left_open_in_mlflow_are_closed_by_the_ne
     assert arena.wrong(undisturbed) == []
 
 
+@pytest.mark.promise("10", "P4")
+def test_a_kill_for_every_five_trials_costs_an_epoch_each_and_little_time(tmp_path):
+    harmed = failing(tmp_path, [f"{place}=kill@{number}" for place, number in SELDOM.items()])
+    quiet = chaos.Arena(tmp_path / "quiet")
+    seconds = {}
+    for arena in (quiet, harmed):
+        arena.trials, arena.epoch_seconds = 5 * len(SELDOM), 0.1
+        arena.lay_out()
+        began = time.monotonic()
+        assert arena.finish() == 0
+        seconds[arena.folder] = time.monotonic() - began
+
+    assert harmed.wrong(quiet) == []
+    killed = len(list((tmp_path / "counts").iterdir()))
+    again, ratio = history.wasted(history.diary(harmed.diary)), seconds[harmed.folder] / seconds[quiet.folder]
+    figures.note("P4", kills=killed, trials=harmed.trials, epochs_again=again, ratio=ratio)
+    assert killed == len(SELDOM)
+    assert again <= killed
+    assert ratio < 2  # 1.3 on a machine that has nothing else to do
+
+
+@pytest.mark.promise("8", "P3")
+def test_a_killed_study_is_at_its_next_trial_soon(tmp_path, undisturbed):
+    arena = chaos.Arena(tmp_path)
+    began, run = time.monotonic(), arena.start()
+    arena.wait_for(12)
+    first = history.diary(arena.diary)[0]["at"] - began
+    run.kill()
+    run.wait()
+    known = len(history.diary(arena.diary))
+
+    began = time.monotonic()
+    assert arena.finish() == 0
+
+    again = min(entry["at"] for entry in history.diary(arena.diary)[known:] if entry["what"] == "began") - began
+    figures.note("P3", without_tensorflow=first, again_without_tensorflow=again)
+    assert arena.wrong(undisturbed) == []
+    assert again < 10  # half a second on a machine that has nothing else to do
+
+
+@pytest.mark.long
+@pytest.mark.promise("14", "15", "P15")
+@pytest.mark.timeout(600)
+def test_of_ten_studies_stopped_by_ctrl_c_each_leaves_nothing_and_goes_on(tmp_path, undisturbed):
+    once, twice = [], []
+    for number in range(10):
+        arena = chaos.Arena(tmp_path / str(number), epoch_seconds=0.1)
+        run = arena.start()
+        arena.wait_for(5 + 4 * number)
+        took = twice if number % 2 else once
+        run.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        if took is twice and run.poll() is None:
+            time.sleep(0.01)
+            run.send_signal(signal.SIGINT)
+
+        assert run.wait(30) == 130
+        took.append(time.monotonic() - began)
+        assert arena.left_over() == []
+        assert arena.finish() == 0
+        assert arena.wrong(undisturbed) == []
+    figures.note("P15", tries=10, orphans=0, once_seconds=max(once), twice_seconds=max(twice))
+    assert max(once) < 20  # 10 on a machine that has nothing else to do
+    assert max(twice) < 5  # 2, the same
+
+
 @pytest.mark.promise("8", "10", "16", "P1", "P4")
 @pytest.mark.timeout(600)
 def test_random_kills_lose_and_double_nothing():
     outcome = chaos.soak(seed=7, kills=20, seconds=300)
 
     assert outcome["wrong"] == []
+    figures.note("P1", **{name: many for name, many in outcome.items() if name != "wrong"})
     assert outcome["epochs trained twice"] <= outcome["kills"] * 2 + outcome["bits flipped"] * chaos.EPOCHS
 
 
