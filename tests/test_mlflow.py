@@ -425,6 +425,7 @@ def test_a_batch_that_did_not_get_through_can_be_told_again(project):
     assert whole.study_id == "whole"
 
 
+@pytest.mark.promise("23", "P16")
 def test_a_score_that_is_no_number_never_leads(project):
     place = place_in(project)
     scores = ((0, 0.8), (1, float("nan")), (2, 0.5))
