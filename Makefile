@@ -4,6 +4,9 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.toml
+# How many tests go on at a time, because most of them wait for a program to start; 0 runs them in one process.
+TESTERS ?= 2
+TESTS := $(BIN)/pytest -n $(TESTERS) --dist worksteal
 
 .PHONY: run test long fuzz check format lock clean reference bench twins soak peers bench-peers
 
@@ -11,7 +14,7 @@ run: .venv/run.stamp
 	$(BIN)/hpsearch run $(EXPERIMENT)
 
 test: .venv/dev.stamp
-	$(BIN)/pytest
+	$(TESTS)
 
 # Some minutes of strange input, other every time, for every reader of bytes from outside; EXAMPLES a reader.
 fuzz: .venv/dev.stamp
@@ -22,7 +25,7 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(TESTS)
 
 format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -59,6 +60,14 @@ count = 2
 """
 
 
+def settings(*given):
+    """The words that set so many keys."""
+    return [word for setting in given for word in ("--set", setting)]
+
+
+SMALL = settings("train.epochs=2", "final.finalists=1", "final.seeds=1", "tracking.mlflow=false")
+
+
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
@@ -75,8 +84,23 @@ def template(tmp_path_factory):
 @pytest.fixture
 def project(template, tmp_path):
     for name in ("images", "spaces", "experiments"):
-        subprocess.run(["cp", "-r", template / name, tmp_path / name], check=True)
+        shutil.copytree(template / name, tmp_path / name)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def over(template, tmp_path_factory):
+    """A project whose study, SMALL and of two trials, is over."""
+    folder = tmp_path_factory.mktemp("over") / "project"
+    shutil.copytree(template, folder)
+    run(folder, *SMALL, "--set", "search.trials=2")
+    return folder
+
+
+@pytest.fixture
+def finished(over, tmp_path):
+    """A copy of that project for each test."""
+    return shutil.copytree(over, tmp_path / "finished")
 
 
 def environment(project):
@@ -135,13 +159,11 @@ def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
 
 
 @pytest.mark.promise("49")
-def test_the_same_command_after_the_end_even_for_fewer_trials_says_it_is_complete_and_adds_nothing(project):
-    run(project, "--set", "search.trials=2", "--set", "final.seeds=1")
-
-    again = run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+def test_the_same_command_after_the_end_even_for_fewer_trials_says_it_is_complete_and_adds_nothing(finished):
+    again = run(finished, *SMALL, "--set", "search.trials=1")
 
     assert "already complete: 2 trials" in again.stderr
-    assert len(trials(project)) == 2
+    assert len(trials(finished)) == 2
 
 
 @pytest.mark.long
@@ -231,23 +253,20 @@ def measures(ledger):
         return 0
 
 
-def test_a_changed_experiment_is_refused_with_the_difference(project):
-    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+def test_a_changed_experiment_is_refused_with_the_difference(finished):
+    refused = run(finished, *SMALL, "--set", "train.epochs=7", code=6)
 
-    refused = run(project, "--set", "train.epochs=7", code=6)
-
-    assert "train.epochs: 6 -> 7" in refused.stderr
+    assert "train.epochs: 2 -> 7" in refused.stderr
     assert "--fresh" in refused.stderr
 
 
-def test_changed_code_is_refused_and_a_changed_comment_is_not(project):
-    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
-    module = project / "spaces" / "small.py"
+def test_changed_code_is_refused_and_a_changed_comment_is_not(finished):
+    module = finished / "spaces" / "small.py"
     module.write_text("# a comment\n" + BUILD)
-    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
+    run(finished, *SMALL, "--set", "search.trials=2")
     module.write_text(BUILD.replace('"relu"', '"tanh"'))
 
-    refused = run(project, "--set", "search.trials=1", "--set", "final.seeds=1", code=6)
+    refused = run(finished, *SMALL, "--set", "search.trials=2", code=6)
 
     assert "the code of the search space" in refused.stderr
 
@@ -261,21 +280,19 @@ def test_fresh_begins_anew_and_keeps_the_old_study(project):
     assert (project / "mlruns" / "studies" / "digits.before-1" / "ledger.db").exists()
 
 
-def test_trials_after_the_opening_of_the_test_split_need_a_word_and_are_told_of(project):
-    run(project, "--set", "search.trials=1", "--set", "final.seeds=1")
-
-    refused = run(project, "--set", "search.trials=2", "--set", "final.seeds=1", code=6)
-    reopened = run(project, "--set", "search.trials=2", "--set", "final.seeds=1", "--reopen")
+def test_trials_after_the_opening_of_the_test_split_need_a_word_and_are_told_of(finished):
+    refused = run(finished, *SMALL, "--set", "search.trials=3", code=6)
+    reopened = run(finished, *SMALL, "--set", "search.trials=3", "--reopen")
 
     assert "--reopen" in refused.stderr
     assert "opened 2 times" in reopened.stdout + reopened.stderr
-    assert len(trials(project)) == 2
+    assert len(trials(finished)) == 3
 
 
 def test_folds_and_repeats_and_a_searched_batch_size_go_all_the_way(project):
     run(
-        project, "--set", "data.folds=2", "--set", "data.repeats=2", "--set", "search.trials=2",
-        "--set", "final.seeds=1", "--set", "train.batch_size=[32, 64]", "--set", "train.epochs=2",
+        project, *SMALL, "--set", "data.folds=2", "--set", "data.repeats=2", "--set", "search.trials=2",
+        "--set", "train.batch_size=[32, 64]",
     )  # fmt: skip
 
     assert {trial["values"]["batch_size"] for trial in trials(project)} <= {32, 64}
@@ -285,16 +302,7 @@ def test_folds_and_repeats_and_a_searched_batch_size_go_all_the_way(project):
 @pytest.mark.long
 @pytest.mark.parametrize("tuner", ["keras-tuner.random", "optuna.tpe"])
 def test_one_worker_and_one_seed_give_the_same_study_twice(project, tuner):
-    words = [
-        "--set",
-        f"search.tuner={tuner}",
-        "--set",
-        "workers.count=1",
-        "--set",
-        "train.epochs=2",
-        "--set",
-        "final.seeds=1",
-    ]
+    words = settings(f"search.tuner={tuner}", "workers.count=1", "train.epochs=2", "final.seeds=1")
 
     run(project, *words, "--name", "one")
     run(project, *words, "--name", "two")
@@ -344,7 +352,7 @@ def test_a_model_that_cannot_be_searched_is_told_before_any_trial(project, was, 
 def test_an_mlflow_that_is_away_costs_a_warning_but_no_trial_and_no_secret(project):
     address = '[tracking]\nmlflow = "http://user:S3CRET@127.0.0.1:9"\n'
     (project / "experiments" / "digits.toml").write_text(EXPERIMENT + address)
-    words = ["run", "experiments/digits.toml", "--set", "search.trials=1", "--set", "final.seeds=1"]
+    words = ["run", "experiments/digits.toml", *settings("search.trials=1", "train.epochs=2", "final.seeds=1")]
     secrets = {"MLFLOW_TRACKING_PASSWORD": "S3CRET", "MLFLOW_TRACKING_TOKEN": "S3CRET"}
 
     shown, said = watched(project, *words, **secrets)
@@ -382,19 +390,9 @@ def watched(project, *words, **secrets):
 
 def test_inline_workers_train_in_this_process(project):
     """The tuner is one with a process of its own, beside MLflow's."""
-    run(
-        project,
-        "--set",
-        "workers.kind=inline",
-        "--set",
-        "search.tuner=keras-tuner.random",
-        "--set",
-        "search.trials=1",
-        "--set",
-        "final.seeds=1",
-        "--set",
-        "train.epochs=1",
-    )
+    run(project, *settings(
+        "workers.kind=inline", "search.tuner=keras-tuner.random", "search.trials=1", "final.seeds=1", "train.epochs=1"
+    ))  # fmt: skip
 
     assert len(trials(project)) == 1
 
