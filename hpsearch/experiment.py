@@ -220,6 +220,8 @@ class Tracking(Section):
     """MLflow's tracking address (else MLFLOW_TRACKING_URI, else the project's own mlruns/mlflow.db); false is off."""
     experiment: Annotated[str, Field(pattern=NAME)] | None = None
     """MLflow's experiment; unless given, the project's name, so that studies compare side by side."""
+    register_as: Annotated[str, Field(pattern=NAME)] | None = None
+    """A model in MLflow's registry: the winner becomes its newest version, and that is its `champion`."""
 
 
 class Experiment(Section):

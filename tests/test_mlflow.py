@@ -15,6 +15,7 @@ from typing import Any
 
 import figures
 import pytest
+from mlflow.entities import LoggedModelOutput
 from stories import (
     EXPERIMENT,
     began,
@@ -36,6 +37,8 @@ from hpsearch.records import (
     AttemptBegan,
     SessionEnded,
 )
+from hpsearch.trackers import mlflow_view
+from hpsearch.trackers.mlflow_model import log_model
 from hpsearch.trackers.mlflow_store import client, prepare_store, resolve
 from hpsearch.trackers.mlflow_trouble import NotHeard, told_apart
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
@@ -256,19 +259,103 @@ def test_the_winners_model_loads_back_and_predicts(project):
     paths.make(place.fits / "final-0000-r1-f0")
     subprocess.run([sys.executable, "-c", words, str(place.fits / "final-0000-r1-f0" / "model.keras")], check=True)
 
-    hear_all(place, whole_story(), call=in_a_fresh_process)
+    hear_all(place, whole_story(), registered("digits"), call=in_a_fresh_process)
 
-    address = runs_of(place)["search 0"].data.tags["hpsearch.model"]
+    tags = runs_of(place)["search 0"].data.tags
+    address = tags["hpsearch.model"]
+    assert tags["hpsearch.registered"] == "models:/digits/1"
     check = (
         "import sys, mlflow, numpy as np; mlflow.set_tracking_uri(sys.argv[1]); m = mlflow.pyfunc.load_model(sys.argv[2]); "
         "print(m.predict(np.zeros((2, 4, 4), 'float32')).shape, m.metadata.signature is not None, m.input_example.shape)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", check, place.uri, address], capture_output=True, text=True, check=False
+        [sys.executable, "-c", check, place.uri, "models:/digits@champion"], capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines()[-1] == "(2, 3) True (1, 4, 4)", done.stderr
-    hear_all(place, whole_story(), call=in_a_fresh_process)
+    hear_all(place, whole_story(), registered("digits"), call=in_a_fresh_process)
     assert runs_of(place)["search 0"].data.tags["hpsearch.model"] == address
+
+
+def registered(name: str) -> Experiment:
+    return Experiment.model_validate(
+        {**EXPERIMENT.model_dump(exclude_none=True), "tracking": {"mlflow": None, "register_as": name}}
+    )
+
+
+def logs_a_model_without_weights(function: Any, uri: str, run_id: str, *more: Any) -> Any:
+    if function is not log_model:
+        return in_a_fresh_process(function, uri, run_id, *more)
+    own = client(uri)
+    if outputs := own.get_run(run_id).outputs.model_outputs:
+        return f"models:/{outputs[0].model_id}"
+    made = own.create_logged_model(own.get_run(run_id).info.experiment_id, "model", run_id)
+    own.log_outputs(run_id, [LoggedModelOutput(made.model_id, 0)])
+    own.finalize_logged_model(made.model_id, "READY")
+    return f"models:/{made.model_id}"
+
+
+def test_the_winner_is_registered_once_as_the_champion_and_a_later_studys_takes_its_place(project):
+    first = place_in(project)
+    second = replace(first, study_id="tiny-2")
+
+    for place in (first, first, second, first):
+        hear_all(place, whole_story(), registered("digits"), call=logs_a_model_without_weights)
+
+    own = client(first.uri)
+    versions = sorted(own.search_model_versions("name = 'digits'"), key=lambda one: int(one.version))
+    champion = own.get_model_version_by_alias("digits", "champion")
+    assert [one.tags["hpsearch.study_id"] for one in versions] == ["tiny-1", "tiny-2"]
+    assert [one.source for one in versions] == [f"models:/{one.model_id}" for one in versions]
+    assert (champion.version, champion.tags["hpsearch.test_accuracy"]) == (versions[-1].version, "0.8100")
+    logged = own.get_logged_model(champion.model_id)
+    assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "digits", "version": 2}]
+    assert own.get_run(champion.run_id).data.tags["hpsearch.registered"] == "models:/digits/2"
+
+
+def test_what_was_not_logged_is_not_registered_and_says_so(project):
+    place = place_in(project)
+
+    hear_all(place, whole_story(), registered("digits"))
+
+    assert client(place.uri).search_registered_models() == []
+    assert "not registered as digits" in runs_of(place)["search 0"].data.tags["hpsearch.registered"]
+
+
+def test_mlflows_pages_show_score_and_params_unless_a_person_chose_otherwise(project):
+    place = place_in(project)
+    own = client(place.uri)
+    number = own.get_experiment_by_name("project").experiment_id
+    own.set_experiment_tag(number, mlflow_view.PRIMARY, "loss")
+
+    hear_all(place, whole_story())
+
+    tags = own.get_experiment(number).tags
+    shown = json.loads(tags[mlflow_view.VIEW])["selectedColumns"]
+    assert shown[:4] == ["tags.`hpsearch.state`", "metrics.`score`", "metrics.`test_accuracy`", "params.`rate`"]
+    assert "params.`depth`" not in shown
+    assert (tags[mlflow_view.PRIMARY], tags[mlflow_view.GREATER]) == ("loss", "true")
+
+
+def test_the_objectives_metric_is_a_trials_first_by_which_mlflow_compares(project):
+    place = place_in(project)
+
+    hear_all(place, whole_story())
+
+    runs = runs_of(place)
+    assert [next(iter(runs[f"search {number}"].data.metrics)) for number in (0, 1)] == ["val_accuracy"] * 2
+
+
+def test_a_filter_by_study_keeps_parent_and_children_together(project):
+    place, other = place_in(project), replace(place_in(project), study_id="other-1")
+    hear_all(place, whole_story())
+    hear_all(other, whole_story(), EXPERIMENT.renamed("other"))
+
+    own = client(place.uri)
+    found = own.search_runs([own.get_experiment_by_name("project").experiment_id], "tags.hpsearch.study = 'other'")
+
+    (parent,) = (run for run in found if run.data.tags["hpsearch.kind"] == "study")
+    parents = {run.data.tags["mlflow.parentRunId"] for run in found if run is not parent}
+    assert (len(found), parents) == (6, {parent.info.run_id})
 
 
 def in_a_fresh_process(function: Any, *arguments: Any) -> Any:

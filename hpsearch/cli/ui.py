@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,9 +49,10 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
     with _server(home, uri, port) as server:
         _wait_until_up(server, port)
         address = f"http://{HOST}:{port}"
-        _tell(address, *_pages(home, uri))
+        pages = _pages(home, uri)
+        _tell(address, pages)
         if not no_browser and can_show():
-            click.launch(f"{address}/#/experiments")
+            click.launch(address + pages.runs)
         server.wait()
     message = f"MLflow's server ended by itself with exit code {server.returncode}"
     raise HpsearchError(message)
@@ -112,27 +115,40 @@ def _wait_until_up(server: "subprocess.Popen[bytes]", port: int) -> None:
     raise HpsearchError(message)
 
 
-def _pages(home: paths.Project, uri: str) -> tuple[str, list[str]]:
-    """The id of MLflow's experiment with the newest study, and the ids of the runs of that study's first trials."""
+@dataclass(frozen=True)
+class _Pages:
+    """Where to look, as ends of addresses: the runs beside the newest study, and its first trials side by side."""
+
+    runs: str
+    trials: str = ""
+
+
+def _pages(home: paths.Project, uri: str) -> _Pages:
     from hpsearch.trackers.mlflow_store import client, project_name
+    from hpsearch.trackers.mlflow_view import SHARED, VIEW
 
     own = client(uri)
     experiments = [one.experiment_id for one in own.search_experiments()]
     newest = ["attributes.start_time DESC"]
     studies = own.search_runs(experiments, "tags.`hpsearch.kind` = 'study'", max_results=1, order_by=newest)
     if not studies:
-        return own.get_experiment_by_name(project_name(home)).experiment_id, []
+        return _Pages(f"/#/experiments/{own.get_experiment_by_name(project_name(home)).experiment_id}/runs")
     experiment, study = studies[0].info.experiment_id, studies[0].data.tags["hpsearch.study_id"]
-    wanted = f"tags.`hpsearch.study_id` = '{study}' and tags.`hpsearch.kind` = 'search'"
+    wanted = f"tags.`hpsearch.study_id` = '{study}' and tags.`hpsearch.kind` = 'search' and status != 'FAILED'"
     trials = own.search_runs([experiment], wanted, max_results=MOST_COMPARED, order_by=["attributes.start_time ASC"])
-    return experiment, [run.info.run_id for run in trials]
+    shared = f"?viewStateShareKey={SHARED}" if VIEW in own.get_experiment(experiment).tags else ""
+    return _Pages(f"/#/experiments/{experiment}/runs{shared}", _side_by_side(experiment, trials))
 
 
-def _tell(address: str, experiment: str, trials: list[str]) -> None:
+def _side_by_side(experiment: str, trials: Sequence[Any]) -> str:
     from urllib.parse import quote
 
-    click.echo(f"the project's runs:  {address}/#/experiments/{experiment}/runs")
-    if trials:
-        words = f"runs={quote(json.dumps(trials))}&experiments={quote(json.dumps([experiment]))}"
-        click.echo(f"the newest study's trials side by side:  {address}/#/compare-runs?{words}")
+    runs = json.dumps([run.info.run_id for run in trials])
+    return f"/#/compare-runs?runs={quote(runs)}&experiments={quote(json.dumps([experiment]))}" if trials else ""
+
+
+def _tell(address: str, pages: _Pages) -> None:
+    click.echo(f"the project's runs:  {address}{pages.runs}")
+    if pages.trials:
+        click.echo(f"the newest study's trials side by side:  {address}{pages.trials}")
     click.echo("Ctrl-C ends it")

@@ -11,6 +11,7 @@ from hpsearch.records import TestOpened, Verdict
 from hpsearch.sparing import Spared, count
 from hpsearch.trackers import mlflow_verdict, words
 from hpsearch.trackers.mlflow_model import log_model
+from hpsearch.trackers.mlflow_registry import MODELS, register
 from hpsearch.trackers.mlflow_runs import Run, Runs
 from hpsearch.trackers.mlflow_store import Place
 from hpsearch.trackers.mlflow_trials import Trials
@@ -38,6 +39,7 @@ class Finals:
             self._runs.write(winner, time_ms, mlflow_verdict.figures(verdict))
             mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner))
             told["hpsearch.model"] = self._model(winner, file, verdict)
+            told |= self._registered(winner, told["hpsearch.model"], verdict)
         self._runs.write(winner, time_ms, tags=told)
         if winner.status == "RUNNING":  # it was made anew for this; otherwise its trial's end is its end
             self._runs.mark(winner, "FINISHED", time_ms)
@@ -50,6 +52,22 @@ class Finals:
             return str(self._call(log_model, self._place.uri, winner.id, file, verdict.winner, tested))
         except Exception as error:  # noqa: BLE001  # user code is in it; when MLflow is away, the next write says so
             return words.clean(f"not logged: {type(error).__name__}: {safe(str(error))}", 1000)
+
+    def _registered(self, winner: Run, model: str, verdict: Verdict) -> dict[str, str]:
+        """Where the model is registered, or why it is not, as a tag; nothing where nobody asked for it."""
+        name = self._experiment.tracking.register_as
+        if name is None:
+            return {}
+        if not model.startswith(MODELS):
+            return {"hpsearch.registered": f"not registered as {name}: the model was not logged"}
+        about = {"hpsearch.study": self._experiment.name, "hpsearch.study_id": self._place.study_id}
+        about |= {"hpsearch.trial": str(verdict.winner), "hpsearch.test_accuracy": f"{verdict.test_accuracy:.4f}"}
+        try:
+            version = self._call(register, self._place.uri, name, model, winner.id, about)
+        except Exception as error:  # noqa: BLE001  # a server may have no registry; when it is away, the next write says so
+            why = f"not registered as {name}: {type(error).__name__}: {safe(str(error))}"
+            return {"hpsearch.registered": words.clean(why, 1000)}
+        return {"hpsearch.registered": version}
 
     def _tested(self, fit: str) -> str:
         """The SHA-256 under which the model was tested; "" without a ledger."""

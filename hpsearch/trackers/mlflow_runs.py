@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpsearch.trackers.mlflow_store import experiment_id
+from hpsearch.trackers.mlflow_view import VIEW
 
 STUDY = "study"
 PAGE = 1000
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
+SIZE = "n_parameters"  # how tags end that keep a model's size until its first scores are written
 REMEMBERED = ("hpsearch.state", "hpsearch.reason", "hpsearch.score", "hpsearch.fixed")  # tags that are read again
 
 
@@ -80,13 +82,20 @@ class Runs:
         """The run of this key, if it was made."""
         return self._runs.get(key)
 
+    def show(self, view: Mapping[str, str]) -> None:
+        """Tag MLflow's experiment with what its pages show; what else a person, or we, said there stands."""
+        there = self._client.get_experiment(self._experiment).tags
+        for key, text in view.items():
+            if key not in there or (key == VIEW and there[key] != text):
+                self._client.set_experiment_tag(self._experiment, key, text)
+
     def begin(self, key: str, name: str, time_ms: int, tags: Mapping[str, str]) -> Run:
         """The run of this key, made RUNNING unless it is there; its name and tags are those of its first time."""
         if run := self._runs.get(key):
             return run
         own = {"hpsearch.study_id": self._study, "hpsearch.key": key, "mlflow.user": _user()}
         own |= {"mlflow.source.name": "hpsearch", "mlflow.source.type": "LOCAL", "mlflow.runName": name, **tags}
-        own = {_name(key): _cut(text, "tag") for key, text in own.items()}
+        own = {name_of(key): _cut(text, "tag") for key, text in own.items()}
         made = self._client.create_run(self._experiment, start_time=time_ms, tags=own, run_name=name)
         run = self._runs[key] = Run(made.info.run_id, "RUNNING", _remembered(own))
         return run
@@ -116,9 +125,9 @@ class Runs:
         told = {name: str(text) for name, text in (tags or {}).items()}
         run.tags |= _remembered(told)
         _, unsent = self._unsent.setdefault(run.id, (run, Unsent()))
-        unsent.metrics += [(_name(key), _sound(value), time_ms, step) for key, value in (metrics or {}).items()]
-        unsent.params = {_name(key): _cut(value, "param") for key, value in (params or {}).items()} | unsent.params
-        unsent.tags |= {_name(key): _cut(text, "tag") for key, text in told.items()}
+        unsent.metrics += [(name_of(key), _sound(value), time_ms, step) for key, value in (metrics or {}).items()]
+        unsent.params = {name_of(key): _cut(value, "param") for key, value in (params or {}).items()} | unsent.params
+        unsent.tags |= {name_of(key): _cut(text, "tag") for key, text in told.items()}
 
     def flush(self) -> None:
         """Log what waits, one run after another, each in as few requests as MLflow allows (its client divides)."""
@@ -172,10 +181,10 @@ class Runs:
 
 
 def _remembered(tags: Mapping[str, str]) -> dict[str, str]:
-    return {name: tags[name] for name in REMEMBERED if name in tags}
+    return {name: text for name, text in tags.items() if name in REMEMBERED or name.endswith(SIZE)}
 
 
-def _name(key: str) -> str:
+def name_of(key: str) -> str:
     """A key as MLflow allows it: some signs only, and nothing that reads as another path."""
     kept = re.sub(r"[^\w\-. :/]", "_", key)[: LONGEST["key"]]
     odd = posixpath.normpath(kept) != kept or kept.startswith(("/", ".."))

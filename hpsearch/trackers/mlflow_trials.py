@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from hpsearch.experiment import Experiment
 from hpsearch.records import AttemptBegan
 from hpsearch.trackers import words
-from hpsearch.trackers.mlflow_runs import STUDY, Run, Runs
+from hpsearch.trackers.mlflow_runs import SIZE, STUDY, Run, Runs, name_of
+from hpsearch.trackers.mlflow_view import view
 from hpsearch.trial import AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
 
 STATUSES = {
@@ -46,9 +47,11 @@ class Trials:
         tags = {"hpsearch.study": self._experiment.name, "hpsearch.trial": str(fit.trial), "hpsearch.kind": fit.kind}
         return self._runs.begin(key, name, time_ms, tags | parent)
 
-    def fix(self, names: set[str], time_ms: int) -> None:
-        """Remember which parameters never vary, and so are no params of a trial's run."""
+    def fix(self, names: set[str], varying: list[str], time_ms: int) -> None:
+        """Remember which parameters never vary, and so are no params of a trial's run; have the others shown."""
         self._fixed = names
+        columns = [name_of(name) for name in varying]
+        self._runs.show(view(columns, greater_is_better=self._experiment.objective.goal == "max"))
         self._runs.write(self.study(time_ms), time_ms, tags={"hpsearch.fixed": json.dumps(sorted(names))})
 
     def hear(self, body: AttemptBegan | Built | Measure | AttemptEnd, time_ms: int) -> None:
@@ -61,11 +64,12 @@ class Trials:
                 tags = {"hpsearch.state": "running", "hpsearch.reason": "", "hpsearch.attempt": attempt.number}
                 self._runs.write(run, time_ms, tags=tags)
             case Built(_, parameters, summary):
-                self._runs.write(run, time_ms, {f"{prefix}n_parameters": parameters})
+                self._runs.write(run, time_ms, tags={f"hpsearch.{prefix}{SIZE}": parameters})
                 self._runs.keep(run, "log_text", summary, "model_summary.txt")
             case Measure(_, epoch, metrics, seconds):
-                named = {prefix + name: value for name, value in metrics.items()} | {f"{prefix}epoch_seconds": seconds}
-                self._runs.write(run, time_ms, named, step=epoch)
+                leading = {name: metrics[name] for name in (self._experiment.objective.metric,) if name in metrics}
+                named = {prefix + name: value for name, value in (leading | dict(metrics)).items()}
+                self._runs.write(run, time_ms, named | {f"{prefix}epoch_seconds": seconds}, step=epoch)
             case AttemptEnd():
                 self._attempt_ended(body, time_ms)
 
@@ -77,6 +81,8 @@ class Trials:
     def _attempt_ended(self, end: AttemptEnd, time_ms: int) -> None:
         fit = end.attempt.fit
         run, prefix = self.of(fit, time_ms), self._prefix(fit)
+        if size := run.tags.get(f"hpsearch.{prefix}{SIZE}"):  # not before: MLflow compares by the first metric written
+            self._runs.write(run, time_ms, {f"{prefix}{SIZE}": float(size)})
         if end.how is not How.FINISHED:  # begun again, or closed by its trial's result or the session's end
             self._runs.write(run, time_ms, tags={"hpsearch.reason": words.clean(end.reason or end.how, 1000)})
             return

@@ -91,7 +91,8 @@ class ViaMLflow:
             case SessionBegan() as session:
                 self._session_began(session, news.time_ms)
             case SpaceFound(parameters):
-                self._trials.fix({one.name for one in parameters if one.kind == "fixed"}, news.time_ms)
+                fixed = {one.name for one in parameters if one.kind == "fixed"}
+                self._trials.fix(fixed, [one.name for one in parameters if one.name not in fixed], news.time_ms)
             case AttemptBegan() | Built() | Measure() | AttemptEnd() as body:
                 self._trials.hear(body, news.time_ms)
             case TrialResult() as result:
