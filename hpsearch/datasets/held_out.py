@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from hpsearch.datasets.content import Part
+from hpsearch.datasets.scratch import chosen
 from hpsearch.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def divide(part: Part, share: float) -> tuple[Part, Part]:
         )
         raise DataRefused(message)
     return (
-        Part(part.images[~test], part.labels[~test], f"{part.source} (train)"),
-        Part(part.images[test], part.labels[test], f"{part.source} (held out)"),
+        Part(chosen(part.images, ~test, part.source), part.labels[~test], f"{part.source} (train)"),
+        Part(chosen(part.images, test, part.source), part.labels[test], f"{part.source} (held out)"),
     )
 
 
@@ -54,12 +55,12 @@ def mark_held_out(images: "Images", labels: "Labels", share: float) -> "NDArray[
 
     digests = [sha256(SALT + image.tobytes()).digest() for image in images]
     rows = Counter(digests)
-    chosen = {
+    taken = {
         digest
         for label, members in _homes(digests, labels.tolist()).items()
         for digest in _lowest(sorted(members), rows, wanted(int((labels == label).sum()), share))
     }
-    return np.fromiter((digest in chosen for digest in digests), np.bool_, len(digests))
+    return np.fromiter((digest in taken for digest in digests), np.bool_, len(digests))
 
 
 def wanted(rows: int, share: float) -> int:

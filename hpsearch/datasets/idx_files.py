@@ -10,7 +10,6 @@ from hpsearch.errors import DataRefused
 IMAGES = re.compile(r"^(?P<stem>.+?)[-._]images[-._]idx3[-._]ubyte(?:\.gz)?$")
 LABELS = re.compile(r"^(?P<stem>.+?)[-._]labels[-._]idx1[-._]ubyte(?:\.gz)?$")
 TRAIN, TEST = ("train",), ("test", "t10k")
-MAPPING = "mapping.txt"
 
 
 @dataclass(frozen=True)
@@ -47,15 +46,6 @@ def find_test(folder: Path, beginning: str | None, train: Pair) -> Pair | None:
         return None
     twins = [stem for stem in stems if stem in {train.stem.replace("train", word) for word in TEST}]
     return _one(folder, found, twins if len(twins) == 1 and not beginning else stems, "data.test")
-
-
-def find_mapping(folder: Path, train: Pair) -> Path | None:
-    """The mapping file that shares its name's beginning with the training files, or the only one there is."""
-    files = sorted(path for path in folder.glob(f"*{MAPPING}") if path.is_file())
-    named = [path for path in files if train.stem.startswith(path.name.removesuffix(MAPPING).rstrip("-._"))]
-    if named:
-        return max(named, key=lambda path: len(path.name))
-    return files[0] if len(files) == 1 else None
 
 
 def _pairs(folder: Path) -> dict[str, Path]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read(path: Path, axes: int) -> "NDArray[np.uint8]":
 
     shape = read_shape(path, axes)
     declared = math.prod(shape)
-    _refuse_beyond_memory(path, declared)
+    refuse_beyond_memory(str(path), declared)
     if (real := _real_size(path, axes, declared)) != declared:
         _refuse_size(path, shape, f"{real:,}" if real < declared else "more")
     array = np.empty(shape, np.uint8)
@@ -115,18 +116,6 @@ def _refuse_size(path: Path, shape: tuple[int, ...], real: str) -> None:
     axes = " × ".join(f"{length:,}" for length in shape)
     message = f"{path}: its header says {axes} = {math.prod(shape):,} bytes, the file holds {real}\n  {AGAIN}"
     raise DataRefused(message)
-
-
-def _refuse_beyond_memory(path: Path, declared: int) -> None:
-    import psutil
-
-    free = psutil.virtual_memory().available
-    if declared > 0.9 * free:
-        message = (
-            f"{path}: needs {declared / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
-            "\n  free some, or take fewer rows"
-        )
-        raise DataRefused(message)
 
 
 def _fill(path: Path, file: BinaryIO, room: memoryview) -> None:

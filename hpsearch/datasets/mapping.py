@@ -1,10 +1,28 @@
-"""Reads EMNIST's mapping files: on each line a label, then the code points of the characters it stands for."""
+"""Names classes, by EMNIST's mapping files: on each line a label, then the code points of what it stands for."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from hpsearch.errors import DataRefused
 
 MOST_BYTES = 1 << 20
+ENDING = "mapping.txt"
+
+
+def class_names(mapping: Path | None, labels: Collection[int]) -> dict[int, str]:
+    """The name of each label; without a mapping that has all of them, every number from the lowest to the highest."""
+    if mapping and set(labels) <= (names := read_mapping(mapping)).keys():
+        return names
+    return {label: str(label) for label in range(min(labels), max(labels) + 1)}
+
+
+def find_mapping(folder: Path, stem: str) -> Path | None:
+    """The mapping file of a folder that shares its name's beginning with `stem`, or the only one there is."""
+    files = sorted(path for path in folder.glob(f"*{ENDING}") if path.is_file())
+    named = [path for path in files if stem.startswith(path.name.removesuffix(ENDING).rstrip("-._"))]
+    if named:
+        return max(named, key=lambda path: len(path.name))
+    return files[0] if len(files) == 1 else None
 
 
 def read_mapping(path: Path) -> dict[int, str]:

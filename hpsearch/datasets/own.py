@@ -1,0 +1,61 @@
+"""What all sources of one's own files have in common: how they are told apart, divided, named and judged."""
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from hpsearch.datasets.content import Content, Part
+from hpsearch.datasets.held_out import DEFAULT_SHARE, as_share, divide
+from hpsearch.datasets.soundness import refuse_unsound
+
+HIGHEST_LABEL = 9_999
+
+
+def as_test(given: str | float | None) -> str | float | None:
+    """Take the name of test files, or a share between 0 and 1 as a number, or neither; raise ValueError."""
+    return given if given is None or isinstance(given, str) else as_share(given)
+
+
+def share_of(test: str | float | None) -> float:
+    """The share of the rows to hold out where there are no test files."""
+    return test if isinstance(test, float) else DEFAULT_SHARE
+
+
+def as_size(given: Sequence[int] | None) -> tuple[int, int] | None:
+    """Take a height and a width in pixels, or none; raise ValueError."""
+    if given is None:
+        return None
+    if len(given) != 2 or not all(type(side) is int and 0 < side <= 1 << 14 for side in given):  # noqa: PLR2004
+        message = f"size is a height and a width in pixels, such as [28, 28], not {list(given)!r}"
+        raise ValueError(message)
+    height, width = given
+    return height, width
+
+
+def marks(path: Path) -> list[str | int]:
+    """What changes when a file does; the time of the last change of its inode betrays a set-back clock."""
+    status = path.stat()
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def marks_of_many(files: Iterable[Path]) -> str:
+    """What changes when one of many files does, or when one comes or goes."""
+    digest = sha256()
+    for file in files:
+        digest.update(f"{marks(file)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def assemble(
+    name: str, class_names: Sequence[str], train: Part, test: Part | float, *, allow_empty_class: bool
+) -> Content:
+    """A sound data set of a training part and a test part, or of one part and the share to hold out of it.
+
+    Raises DataRefused when it cannot be learnt from.
+    """
+    test_from: Literal["official", "content-hash"] = "official" if isinstance(test, Part) else "content-hash"
+    sides = (train, test) if isinstance(test, Part) else divide(train, test)
+    content = Content(name, tuple(class_names), *sides, test_from, "")
+    refuse_unsound(content, allow_empty_class=allow_empty_class)
+    return content
