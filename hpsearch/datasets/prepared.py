@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hpsearch.datasets.content import Images, Labels
 
 VERSION = 1
+BLOCK = 1 << 22  # bytes that are read at a time
 MANIFEST = "manifest.json"
 PARTS: tuple[Literal["train", "test"], ...] = ("train", "test")
 FILES = tuple(f"{part}/{kind}.npy" for part in PARTS for kind in ("images", "labels"))
@@ -89,6 +90,7 @@ def digest_of(arrays: "dict[str, np.ndarray[Any, Any]]", class_names: tuple[str,
     digest = sha256(json.dumps(class_names, ensure_ascii=False).encode())
     for file, array in sorted(arrays.items()):
         digest.update(f"{file} {array.dtype.str} {array.shape}".encode())
-        for start in range(0, len(array), 4096):
-            digest.update(array[start : start + 4096].tobytes())
+        each = max(1, BLOCK // max(1, array[:1].nbytes))
+        for start in range(0, len(array), each):
+            digest.update(array[start : start + each].tobytes())
     return digest.hexdigest()
