@@ -79,14 +79,18 @@ class Data(Section):
 
     source: str = "mnist-5k"
     """The data set's name; see `hpsearch data list`."""
+    file: str | None = None
+    """For sources "npz" and "csv": the archive or table."""
     folder: str | None = None
-    """For source "idx": the folder that holds the files."""
+    """For sources "idx" and "folder": the folder that holds the files, or the folders of the classes."""
     train: str | None = None
-    """For source "idx": the beginning of the training files' names, where several fit."""
+    """What trains: the beginning of names ("idx"), two arrays ("npz": "x_train, y_train"), a subfolder ("folder")."""
     test: Annotated[float, Field(gt=0, lt=1)] | str | None = None
-    """For source "idx": the beginning of the test files' names; for a source without a test split: its share (0.2)."""
+    """What tests: the same, or a table ("csv"); for a source without a test split, its share (0.2)."""
+    size: Annotated[list[Annotated[int, Field(ge=1, le=16_384)]], Field(min_length=2, max_length=2)] | None = None
+    """[height, width]: what pictures are scaled to ("folder"), how a row of pixels is cut ("csv", "npz")."""
     transposed: bool = False
-    """For source "idx": the images lie on their side, as EMNIST's official files do."""
+    """For sources "idx", "npz" and "csv": the images lie on their side, as EMNIST's official files do."""
     mirror: str | None = None
     """Another address to fetch the source's files from."""
     validation: Annotated[float, Field(gt=0, lt=1)] | None = None

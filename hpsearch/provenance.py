@@ -14,7 +14,7 @@ from typing import Any
 from hpsearch.experiment import Experiment
 
 # What a session may change. Where the data come from is among it, for their bytes have a digest of their own.
-PLACES = ("data.folder", "data.mirror")
+PLACES = ("data.file", "data.folder", "data.mirror")
 FREE = (
     *PLACES,
     "search.trials",

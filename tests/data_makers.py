@@ -1,6 +1,7 @@
 """Small real files and a real web server for the tests of data sets."""
 
 import gzip
+import os
 import re
 import struct
 import threading
@@ -11,8 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from PIL import Image
 
 Array = np.ndarray[Any, Any]
+
+
+def at_hand(*files: str) -> Path:
+    """The folder of real data, when these files are in it; else the test is skipped."""
+    folder = Path(os.environ.get("HPSEARCH_TEST_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+    if missing := [file for file in files if not (folder / file).is_file()]:
+        pytest.skip(f"the real data is not at hand: {folder / missing[0]} (set HPSEARCH_TEST_DATA)")
+    return folder
 
 
 def idx_bytes(array: Array) -> bytes:
@@ -35,6 +46,29 @@ def write_pair(folder: Path, beginning: str, images: Array, labels: Array, suffi
     folder.mkdir(parents=True, exist_ok=True)
     write_idx(folder / f"{beginning}-images-idx3-ubyte{suffix}", np.asarray(images))
     write_idx(folder / f"{beginning}-labels-idx1-ubyte{suffix}", np.asarray(labels))
+    return folder
+
+
+def table_text(images: Array, labels: Array, *, header: bool = False) -> str:
+    """A table as Kaggle has them: a label, then the pixels."""
+    flat = np.asarray(images).reshape(len(images), np.prod(images.shape[1:], dtype=int))
+    head = ",".join(["label", *(f"pixel{place}" for place in range(flat.shape[1]))]) + "\n" if header else ""
+    rows = zip(np.asarray(labels).tolist(), flat.tolist(), strict=True)
+    return head + "".join(",".join(map(str, [label, *row])) + "\n" for label, row in rows)
+
+
+def write_table(path: Path, images: Array, labels: Array, *, header: bool = False) -> Path:
+    text = table_text(images, labels, header=header).encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+    return path
+
+
+def write_pictures(folder: Path, images: Array, labels: Array, names: str = "abcdefghij", ending: str = "png") -> Path:
+    """A picture a file, in a folder for each class, whose name is a letter."""
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        place = folder / names[label] / f"{number}.{ending}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place)
     return folder
 
 

@@ -53,6 +53,19 @@ SLIPS: list[tuple[Words, int, str]] = [
     ((*CHECK, "--set", "search.objective=max accuracy_val"), 2, "did you mean 'val_accuracy'?"),
     ((*CHECK, "--set", "data.validation=20"), 2, "must be less than 1|such as validation = 0.2"),
     ((*CHECK, "--set", "data.source=idx"), 2, "the source 'idx' needs the key 'folder'|add folder"),
+    ((*CHECK, "--set", "data.source=csv"), 2, "the source 'csv' needs the key 'file'|add file"),
+    ((*CHECK, "--set", "data.source=table"), 2, "there is no dataset 'table'|known: csv, emnist-balanced, folder"),
+    (
+        (*CHECK, "--set", "data.source=csv", "--set", "data.file=a.csv", "--set", "data.folder=images"), 2,
+        "--set data.folder: the source 'csv' takes no 'folder'|takes: file, test, size, transposed, allow_empty_class",
+    ),
+    (
+        (*CHECK, "--set", "data.source=npz", "--set", "data.file=a.npz", "--set", "data.train=x_train"), 2,
+        "npz: train names two arrays, images and labels, such as 'x_train, y_train', not 'x_train'",
+    ),
+    ((*CHECK, "--set", "data.size=28"), 2, "data.size is 28, but must be a height and a width|such as size = [28, 28]"),
+    ((*CHECK, "--set", "data.size=[28]"), 2, "data.size is [28], but must be a height and a width"),
+    ((*CHECK, "--set", "data.size=[28, 28]"), 2, "the source 'mnist-5k' takes no 'size'"),
     ((*CHECK, "--set", "tracking.mlflow=off"), 2, "false for no MLflow"),
     ((*CHECK, "--set"), 2, "Option '--set' requires an argument"),
     # the file
@@ -76,6 +89,16 @@ SLIPS: list[tuple[Words, int, str]] = [
     ((*GET, "idx", "--folder", "images", "--test", "tset"), 9, "begins with 'tset'|there is only train, which trains"),
     ((*GET, "idx", "--folder", "swapped"), 9, "train-images-idx3-ubyte: not an idx file|images are idx3, labels idx1"),
     ((*GET, "mnist", "--mirror", "images"), 9, "train-images-idx3-ubyte.gz|put by hand into|md5 f68b3c2dcbe"),
+    ((*GET, "csv"), 2, "hpsearch data get: csv needs --file"),
+    ((*GET, "csv", "--file", "nosuch.csv"), 9, "nosuch.csv: there is no such file"),
+    ((*GET, "csv", "--file", "experiments"), 9, "experiments: there is no such file"),
+    ((*GET, "csv", "--file", "experiments/small.toml"), 9, "small.toml, line 1: a single column, 'name = \"small\"'"),
+    ((*GET, "npz", "--file", "experiments/small.toml"), 9, "small.toml: damaged, or no NumPy archive"),
+    ((*GET, "npz", "--file", "a.npz", "--size", "28"), 2, "Option '--size' requires 2 arguments"),
+    ((*GET, "npz", "--folder", "images"), 2, "npz takes no --folder|npz needs --file"),
+    ((*GET, "folder", "--folder", "nosuch"), 9, "nosuch: there is no such folder"),
+    ((*GET, "folder", "--folder", "images"), 9, "images: holds no folders|a folder for each class"),
+    ((*GET, "folder", "--folder", "."), 9, "experiments/small.toml: no picture (known: .bmp .jpeg"),
     # studies
     (("show", "smal"), 2, "there is no study 'smal'|none yet"),
     (("best", "smal"), 2, "there is no study 'smal'"),
@@ -202,5 +225,5 @@ def test_a_table_too_wide_for_the_terminal_is_written_row_by_row(project: Path) 
     said = os.read(ours, 100_000).decode().splitlines()
     os.close(theirs)
     os.close(ours)
-    assert (done.returncode, said[0]) == (0, "emnist-balanced")
+    assert (done.returncode, said[0]) == (0, "csv")
     assert "  classes   47" in said

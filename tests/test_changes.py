@@ -25,6 +25,7 @@ BEFORE = {
 }
 FREE: dict[str, Any] = {
     "name": "b",
+    "data.file": "elsewhere.npz",
     "data.folder": "elsewhere",  # the bytes of the data have a digest of their own
     "data.mirror": "https://b.example",
     "search.trials": 9,
@@ -49,6 +50,7 @@ FIXED: dict[str, Any] = {
     "data.source": "mnist-5k",
     "data.train": "other",
     "data.test": "another",
+    "data.size": [28, 28],
     "data.transposed": True,
     "data.validation": 0.3,
     "data.folds": 4,

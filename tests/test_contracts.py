@@ -1,7 +1,6 @@
 """Every data set, executor, tracker and exporter keeps the promises of its socket."""
 
 import io
-import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import odd_jobs
 import pytest
-from data_makers import drawings, write_pair
+from data_makers import at_hand, drawings, write_pair, write_pictures, write_table
 from rich.console import Console
 from test_mlflow import everything, no_model
 
@@ -27,14 +26,6 @@ from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
 from hpsearch.trial import AttemptEnd, Built, How, Measure
 from hpsearch.worker.wire import Stopped, Wire
-
-
-def at_hand(*files: str) -> Path:
-    """The folder of real data, when these files are in it; else the test is skipped."""
-    folder = Path(os.environ.get("HPSEARCH_TEST_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
-    if missing := [file for file in files if not (folder / file).is_file()]:
-        pytest.skip(f"the real data is not at hand: {folder / missing[0]} (set HPSEARCH_TEST_DATA)")
-    return folder
 
 
 class TestMNIST5k(DatasetContract):
@@ -64,6 +55,62 @@ class TestIdxHeldOut(DatasetContract):
         images[100:] = images[:20]
         folder = write_pair(tmp_path_factory.mktemp("own"), "train", np.asarray(images), labels, suffix="")
         return partial(plugins.part("datasets", "idx"), folder, test=0.25)
+
+
+class TestNpzWithTestArrays(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        file = tmp_path_factory.mktemp("own") / "own.npz"
+        images, labels = drawings()
+        np.savez(file, x_train=images / 255, y_train=labels, x_test=images[:8], y_test=labels[:8, None])
+        return partial(plugins.part("datasets", "npz"), file, transposed=True)
+
+
+class TestNpzHeldOut(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        file = tmp_path_factory.mktemp("own") / "own.npz"
+        images, labels = drawings(rows=120)
+        np.savez_compressed(file, images=images.reshape(len(images), -1), labels=labels)
+        return partial(plugins.part("datasets", "npz"), file, test=0.25, size=[6, 5])
+
+
+class TestCsvWithTestTable(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        folder = tmp_path_factory.mktemp("own")
+        write_table(folder / "train.csv", *drawings(width=6), header=True)
+        write_table(folder / "test.csv.gz", *drawings(rows=12, width=6, seed=1))
+        return partial(plugins.part("datasets", "csv"), folder / "train.csv", "test.csv.gz", transposed=True)
+
+
+class TestCsvHeldOut(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        file = write_table(tmp_path_factory.mktemp("own") / "own.csv", *drawings(rows=120))
+        return partial(plugins.part("datasets", "csv"), file, test=0.25, size=[6, 5])
+
+
+class TestFolderWithTestPictures(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        folder = tmp_path_factory.mktemp("own")
+        write_pictures(folder / "train", *drawings())
+        write_pictures(folder / "test", *drawings(rows=12, seed=1))
+        return partial(plugins.part("datasets", "folder"), folder)
+
+
+class TestFolderHeldOut(DatasetContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make(cls, tmp_path_factory: pytest.TempPathFactory) -> Any:
+        folder = write_pictures(tmp_path_factory.mktemp("own"), *drawings(rows=120))
+        return partial(plugins.part("datasets", "folder"), folder, test=0.25, size=[8, 8])
 
 
 class TestMNIST(DatasetContract):
@@ -214,7 +261,7 @@ class TestKerasFile(ExporterContract):
 @pytest.mark.parametrize(
     ("socket", "proven"),
     [
-        ("datasets", {"emnist-balanced", "idx", "mnist", "mnist-5k"}),
+        ("datasets", {"csv", "emnist-balanced", "folder", "idx", "mnist", "mnist-5k", "npz"}),
         ("executors", {"inline", "local"}),
         ("exporters", {"keras"}),
     ],

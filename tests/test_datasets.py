@@ -545,7 +545,7 @@ def test_the_list_says_what_is_prepared() -> None:
 
     rows = {row["name"]: row for row in json.loads(ask("list", "--json").stdout)}
 
-    assert sorted(rows) == ["emnist-balanced", "idx", "mnist", "mnist-5k"]
+    assert sorted(rows) == ["csv", "emnist-balanced", "folder", "idx", "mnist", "mnist-5k", "npz"]
     assert (len(rows["mnist-5k"]["prepared"]), rows["mnist"]["prepared"]) == (1, [])
     assert "mnist-5k" in ask("list").stdout
 

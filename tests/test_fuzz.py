@@ -17,16 +17,20 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from data_makers import drawings, idx_bytes
+from data_makers import drawings, idx_bytes, table_text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from test_mlflow import whole_story
 
 from hpsearch import holding
 from hpsearch.datasets import idx_format
 from hpsearch.datasets.archive import take_out
 from hpsearch.datasets.mapping import read_mapping
+from hpsearch.datasets.npz import Npz
+from hpsearch.datasets.pictures import FORMATS, NotRead, grey
 from hpsearch.datasets.prepared import whole
+from hpsearch.datasets.table import Csv
 from hpsearch.errors import HpsearchError
 from hpsearch.ledger import Ledger
 from hpsearch.loading import load
@@ -91,6 +95,59 @@ def test_idx_files(content: bytes, tmp_path: Path) -> None:
     file.write_bytes(content)
 
     answered(lambda: idx_format.read(file, 3))
+
+
+@cache
+def archived() -> bytes:
+    content = io.BytesIO()
+    images, labels = drawings()
+    np.savez_compressed(content, x_train=np.asfortranarray(images), y_train=labels)
+    return content.getvalue()
+
+
+@pytest.mark.promise("P19", "62", "H28")
+@fuzzed
+@given(content=st.deferred(lambda: spoilt(archived())))
+def test_numpy_archives(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPSEARCH_DATA", str(tmp_path / "cache"))
+    file = tmp_path / "own.npz"
+    file.write_bytes(content)
+
+    answered(lambda: Npz(file).prepare(lambda *_: None))
+
+
+TABLE = table_text(*drawings(rows=12, width=6), header=True).encode()
+
+
+@pytest.mark.promise("P19", "63", "H40")
+@fuzzed
+@given(
+    content=spoilt(TABLE) | spoilt(gzip.compress(TABLE)) | st.text('0123456789,\n\r" .-', max_size=60).map(str.encode)
+)
+def test_tables(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPSEARCH_DATA", str(tmp_path / "cache"))
+    file = tmp_path / "own.csv"
+    file.write_bytes(content)
+
+    answered(lambda: Csv(file).prepare(lambda *_: None))
+
+
+@cache
+def picture(kind: str) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(drawings()[0][0]).save(content, kind)
+    return content.getvalue()
+
+
+@pytest.mark.promise("P19", "62")
+@fuzzed
+@given(content=st.sampled_from(FORMATS).flatmap(lambda kind: spoilt(picture(kind))))
+def test_pictures(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(content)
+
+    with suppress(NotRead):
+        answered(lambda: grey(file, None))
 
 
 @pytest.mark.promise("P19")

@@ -20,10 +20,12 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def of_a_source(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options with which a data set is made; they are the keys of [data] in an experiment."""
     for option in (
-        click.option("--folder", type=click.Path(path_type=Path), help="For idx: the folder that holds the files."),
-        click.option("--train", help="For idx: the beginning of the training files' names."),
-        click.option("--test", help="For idx: the beginning of the test files' names; or the share to hold out."),
-        click.option("--transposed", is_flag=True, help="For idx: the images lie on their side, as EMNIST's do."),
+        click.option("--file", type=click.Path(path_type=Path), help="For npz and csv: the archive or table."),
+        click.option("--folder", type=click.Path(path_type=Path), help="For idx and folder: the folder of the files."),
+        click.option("--train", help="What to train on: the beginning of names (idx), two arrays (npz), a subfolder."),
+        click.option("--test", help="What to test on: the same, or a table (csv); or the share to hold out."),
+        click.option("--size", type=int, nargs=2, metavar="HEIGHT WIDTH", help="Scale pictures to it; cut rows by it."),
+        click.option("--transposed", is_flag=True, help="The images lie on their side, as EMNIST's do."),
         click.option("--mirror", help="Fetch from this address or folder in place of the well-known ones."),
         click.option("--allow-empty-class", is_flag=True, help="Accept classes without rows."),
     ):

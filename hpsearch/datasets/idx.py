@@ -71,7 +71,7 @@ class Idx:
         train = find_train(self._folder, self._train_name)
         name = self._test if isinstance(self._test, str) else None
         test = None if isinstance(self._test, float) else find_test(self._folder, name, train)
-        return train, test, find_mapping(self._folder, train.stem)
+        return train, test, find_mapping(self._folder, train.stem, alone=True)
 
     def _collect(self, train: Pair, test: Pair | None, mapping: Path | None, progress: Progress) -> Content:
         progress("train", 0, None)

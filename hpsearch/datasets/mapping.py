@@ -16,13 +16,16 @@ def class_names(mapping: Path | None, labels: Collection[int]) -> dict[int, str]
     return {label: str(label) for label in range(min(labels), max(labels) + 1)}
 
 
-def find_mapping(folder: Path, stem: str) -> Path | None:
-    """The mapping file of a folder that shares its name's beginning with `stem`, or the only one there is."""
+def find_mapping(folder: Path, stem: str, *, alone: bool = False) -> Path | None:
+    """The mapping file of a folder whose name begins as `stem` does, or is no more than mapping.txt.
+
+    With `alone`, where a folder holds one data set, the only mapping file belongs to it whatever it is called.
+    """
     files = sorted(path for path in folder.glob(f"*{ENDING}") if path.is_file())
     named = [path for path in files if stem.startswith(path.name.removesuffix(ENDING).rstrip("-._"))]
     if named:
         return max(named, key=lambda path: len(path.name))
-    return files[0] if len(files) == 1 else None
+    return files[0] if alone and len(files) == 1 else None
 
 
 def read_mapping(path: Path) -> dict[int, str]:

@@ -1,5 +1,6 @@
 """What all sources of one's own files have in common: how they are told apart, divided, named and judged."""
 
+import math
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Literal
 from hpsearch.datasets.content import Content, Part
 from hpsearch.datasets.held_out import DEFAULT_SHARE, as_share, divide
 from hpsearch.datasets.soundness import refuse_unsound
+from hpsearch.errors import DataRefused
 
 HIGHEST_LABEL = 9_999
 
@@ -31,6 +33,19 @@ def as_size(given: Sequence[int] | None) -> tuple[int, int] | None:
         raise ValueError(message)
     height, width = given
     return height, width
+
+
+def as_square(pixels: int, size: tuple[int, int] | None, source: str) -> tuple[int, int]:
+    """The height and width of an image that is so many pixels in a row; a square unless `size` says otherwise.
+
+    Raises DataRefused when they do not come out.
+    """
+    height, width = size or (math.isqrt(pixels), math.isqrt(pixels))
+    if pixels and height * width == pixels:
+        return height, width
+    what = f"are no image of {height} × {width}" if size else "are no square image"
+    message = f"{source}: {pixels:,} pixels a row {what}\n  say data.size = [height, width]"
+    raise DataRefused(message)
 
 
 def marks(path: Path) -> list[str | int]:

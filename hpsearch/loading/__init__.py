@@ -61,18 +61,19 @@ def resolve_tracking(address: str, base: Path) -> str:
     return f"{SQLITE}{base / path}{mark}{query}"
 
 
-def resolve_folder(folder: str, base: Path) -> str:
-    """Make a folder's path absolute; "~" is the home folder."""
-    return str((base / Path(folder).expanduser()).absolute())
+def resolve_path(path: str, base: Path) -> str:
+    """Make the path of a folder or file absolute; "~" is the home folder."""
+    return str((base / Path(path).expanduser()).absolute())
 
 
 def resolve_mirror(mirror: str, base: Path) -> str:
     """Make a mirror that is a folder absolute; leave an address as it is."""
-    return mirror if "://" in mirror else resolve_folder(mirror, base)
+    return mirror if "://" in mirror else resolve_path(mirror, base)
 
 
 PATHS = {
-    ("data", "folder"): resolve_folder,
+    ("data", "file"): resolve_path,
+    ("data", "folder"): resolve_path,
     ("data", "mirror"): resolve_mirror,
     ("tracking", "mlflow"): resolve_tracking,
 }

@@ -32,7 +32,8 @@ BOUNDS = {
     "less_than": ("lt", "less than"),
 }
 EITHER: dict[Place, str] = {
-    ("data", "test"): "a share between 0 and 1, or the beginning of the test files' names",
+    ("data", "test"): "a share between 0 and 1, or the name of what to test on",
+    ("data", "size"): "a height and a width in brackets, whole numbers from 1 to 16,384",
     ("train", "batch_size"): "a whole number from 1, or a list of such numbers",
     ("workers", "count"): '"auto" or a whole number from 1 to 1024',
     ("workers", "gpus"): '"auto", false, or a whole number from 1 to 64',
@@ -49,6 +50,7 @@ EXAMPLES: dict[Place, str] = {
     ("name",): 'such as name = "my_first_search"',
     ("model",): BUILD,
     ("model", "build"): BUILD,
+    ("data", "size"): "such as size = [28, 28]",
     ("data", "validation"): "such as validation = 0.2",
     ("search", "pruner"): 'such as pruner = "median"; "none" stops no trial',
     ("search", "time"): 'such as time = "30m"',

@@ -1,0 +1,127 @@
+"""One's own pictures, in folders that are named by their classes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.datasets import storing
+from hpsearch.datasets.content import About, Content, Part
+from hpsearch.datasets.faults import Faults, short
+from hpsearch.datasets.held_out import expected_rows
+from hpsearch.datasets.memory import refuse_beyond_memory
+from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, share_of
+from hpsearch.datasets.picture_files import Classes, find_classes, find_sides
+from hpsearch.datasets.pictures import NotRead, grey
+from hpsearch.datasets.scratch import Scratch
+from hpsearch.errors import DataRefused
+from hpsearch.protocols import Outline, Prepared, Progress
+
+if TYPE_CHECKING:
+    from hpsearch.datasets.content import Labels
+
+MEND = "mend or remove these, or bring all pictures to one size with data.size = [height, width]"
+
+
+class Folder:
+    """A folder with a subfolder for each class, or with `train` and perhaps `test`, which have these subfolders.
+
+    Pictures are PNG, JPEG, BMP, WebP or TIFF, and become grey.
+    """
+
+    about = About(None, None, None, "that of your pictures", "your own pictures (data.folder)")
+
+    def __init__(
+        self,
+        folder: Path | str,
+        train: str | None = None,
+        test: str | float | None = None,
+        size: list[int] | None = None,
+        *,
+        allow_empty_class: bool = False,
+    ) -> None:
+        """Choose the subfolders to train and test on, or the share to test on; scale pictures to height × width.
+
+        Raises ValueError.
+        """
+        self._folder, self._train_name = Path(folder).expanduser(), train
+        self._test, self._size = as_test(test), as_size(size)
+        self._allow_empty_class = allow_empty_class
+
+    def outline(self) -> Outline:
+        """Count the files, and look at the first for the shape; raise DataRefused.
+
+        Where rows are to be held out and images occur twice, prepare() may come to a few rows more or fewer.
+        """
+        train, test = self._sides()
+        labels = _labels(train, list(train))
+        rows = len(labels) - (0 if test else expected_rows(labels, share_of(self._test)))
+        return Outline(rows, len(train), self._size or self._first(train))
+
+    def prepare(self, progress: Progress) -> Prepared:
+        """Read, check and store the pictures unless that was done since they last changed; raise DataRefused."""
+        train, test = self._sides()
+        identity = {
+            "files": [marks_of_many(file for files in side.values() for file in files) for side in (train, test or {})],
+            "classes": list(train),
+            "size": self._size,
+            "share": None if test else share_of(self._test),
+            "allow_empty_class": self._allow_empty_class,
+        }
+        return storing.keep_once("folder", identity, lambda: self._collect(train, test, progress))
+
+    def _sides(self) -> tuple[Classes, Classes | None]:
+        named = self._test if isinstance(self._test, str) else None
+        train_side, test_side = find_sides(self._folder, self._train_name, named)
+        train = find_classes(train_side)
+        if test_side is None or isinstance(self._test, float):
+            return train, None
+        test = find_classes(test_side)
+        if strange := [name for name in test if name not in train]:
+            shown = ", ".join(map(short, strange[:5]))
+            message = f"{test_side}: classes that {train_side.name} has not: {shown}\n  mend the names"
+            raise DataRefused(message)
+        return train, test
+
+    def _first(self, classes: Classes) -> tuple[int, int]:
+        """The shape of the first picture."""
+        first = next((file for files in classes.values() for file in files), None)
+        if first is None:
+            message = f"{self._folder}: holds no pictures\n  put them into the folders of their classes"
+            raise DataRefused(message)
+        try:
+            height, width = grey(first, None).shape
+        except NotRead as wrong:
+            message = f"{first}: {wrong}\n  mend or remove it"
+            raise DataRefused(message) from wrong
+        return height, width
+
+    def _collect(self, train: Classes, test: Classes | None, progress: Progress) -> Content:
+        names = list(train)
+        shape = self._size or self._first(train)
+        rows = self._part("train", train, names, shape, progress)
+        others = self._part("test", test, names, shape, progress) if test else share_of(self._test)
+        return assemble("folder", names, rows, others, allow_empty_class=self._allow_empty_class)
+
+    def _part(self, what: str, classes: Classes, names: list[str], shape: tuple[int, int], progress: Progress) -> Part:
+        """Read the pictures of one side, by way of the disk."""
+        files = [file for found in classes.values() for file in found]
+        source = f"{self._folder} ({what})"
+        refuse_beyond_memory(source, len(files) * shape[0] * shape[1])
+        faults = Faults(source, MEND)
+        with Scratch(source) as scratch:
+            for done, file in enumerate(files, start=1):
+                try:
+                    scratch.append(grey(file, shape, scaled=self._size is not None))
+                except NotRead as wrong:
+                    faults.add("/".join(map(short, file.parts[-2:])), str(wrong))
+                if faults.enough:
+                    break
+                progress(what, done, len(files))
+            faults.refuse([(name, len(found)) for name, found in classes.items()], "pictures per class")
+            return Part(scratch.mapped((len(files), *shape)), _labels(classes, names), source)
+
+
+def _labels(classes: Classes, names: list[str]) -> "Labels":
+    import numpy as np
+
+    places = np.array([names.index(name) for name in classes], np.int64)
+    return np.repeat(places, [len(files) for files in classes.values()])

@@ -1,0 +1,87 @@
+"""Finds the pictures of a folder that has a subfolder for each class."""
+
+import os
+import re
+from pathlib import Path
+
+from hpsearch.datasets.faults import Faults, short
+from hpsearch.datasets.pictures import ENDINGS
+from hpsearch.errors import DataRefused
+
+LEFT_BY_SYSTEMS = {"Thumbs.db", "desktop.ini", "__MACOSX"}
+MEND = "take these out of the folder, or mend them"
+
+Classes = dict[str, list[Path]]
+
+
+def find_sides(folder: Path, train: str | None, test: str | None) -> tuple[Path, Path | None]:
+    """The folders of the training and test pictures: those named so, or `train` and `test`, or the folder itself."""
+    if not folder.is_dir():
+        message = f"{folder}: there is no such folder\n  mend data.folder"
+        raise DataRefused(message)
+    if train is None and (folder / "train").is_dir():
+        train = "train"
+    for key, name in (("train", train), ("test", test)):
+        if name and not (folder / name).is_dir():
+            there = ", ".join(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())[:20])
+            message = f"{folder}: has no folder {name!r}\n  there are: {there or 'none'}; mend data.{key}"
+            raise DataRefused(message)
+    if test is None and train and (folder / "test").is_dir():
+        test = "test"
+    return folder / (train or ""), folder / test if test else None
+
+
+def find_classes(side: Path) -> Classes:
+    """The pictures of each class, both in the order in which people count; raise DataRefused for what is no picture."""
+    faults = Faults(str(side), MEND)
+    try:
+        classes = {folder.name: _pictures(folder, faults) for folder in _folders(side, faults)}
+    except OSError as error:
+        message = f"{error.filename or side}: cannot be read ({error.strerror})\n  make the folder readable for you"
+        raise DataRefused(message) from error
+    if not classes:
+        message = f"{side}: holds no folders\n  put the pictures into a folder for each class, named by it"
+        raise DataRefused(message)
+    faults.refuse()
+    return classes
+
+
+def natural(name: str) -> tuple[list[str | int], str]:
+    """Sort by this, and 9 comes before 10."""
+    parts: list[str | int] = list(re.split(r"(\d+)", name.casefold()))
+    parts[1::2] = map(int, parts[1::2])
+    return parts, name
+
+
+def _folders(side: Path, faults: Faults) -> list[Path]:
+    found = []
+    for entry in _entries(side):
+        if entry.is_dir():
+            found.append(Path(entry.path))
+            if not entry.name.isprintable():
+                faults.add(short(entry.name), "can be the name of no class")
+        elif Path(entry.name).suffix.lower() in ENDINGS:
+            faults.add(short(entry.name), "lies beside the folders of the classes, so it has no class")
+    return found
+
+
+def _pictures(folder: Path, faults: Faults) -> list[Path]:
+    found = []
+    for entry in _entries(folder):
+        if entry.is_file() and Path(entry.name).suffix.lower() in ENDINGS:
+            found.append(Path(entry.path))
+        else:
+            faults.add(f"{short(folder.name)}/{short(entry.name)}", _oddity(entry))
+    return found
+
+
+def _entries(folder: Path) -> "list[os.DirEntry[str]]":
+    with os.scandir(folder) as entries:
+        seen = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in LEFT_BY_SYSTEMS]
+    return sorted(seen, key=lambda entry: natural(entry.name))
+
+
+def _oddity(entry: "os.DirEntry[str]") -> str:
+    if entry.is_dir():
+        return "a folder within the folder of a class"
+    return f"no picture (known: {' '.join(sorted(ENDINGS))})" if entry.is_file() else "no file that can be read"

@@ -1,0 +1,99 @@
+"""Reads one picture file as grey values, whatever it is and whatever it claims to be.
+
+Only formats that are plain pictures are tried, and nothing is unpacked that is larger than a phone's photograph.
+"""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+MOST_PIXELS = 64_000_000  # below Image.MAX_IMAGE_PIXELS, at which Pillow only begins to warn
+MOST_BYTES = 200_000_000
+ORIENTATION, ON_ITS_SIDE = 0x0112, {5, 6, 7, 8}  # EXIF's tag, and those of its values that exchange width and height
+DEEP = {"I", "F"}  # Pillow's names for 32 bits a pixel
+WHITE = 255
+
+
+class NotRead(Exception):
+    """A picture cannot be used; the text says why."""
+
+
+def grey(path: Path, wanted: tuple[int, int] | None, *, scaled: bool = False) -> "NDArray[np.uint8]":
+    """The grey values of a picture, upright: uint8, height × width; raise NotRead.
+
+    It must be `wanted` (height, width), or is `scaled` to it. Colours become grey by their luma (ITU-R 601-2), what is
+    transparent becomes white, 16 bits become 8; dark stays dark.
+    """
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            _refuse(f"larger than {MOST_BYTES:,} bytes")
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as picture:
+            _refuse_odd(picture, None if scaled else wanted)
+            upright = _upright(picture, 2 * max(wanted) if wanted and scaled else 0)
+            if wanted and scaled:
+                upright = upright.resize((wanted[1], wanted[0]), Image.Resampling.LANCZOS)
+            return np.asarray(upright, np.uint8)
+    except NotRead:
+        raise
+    except UnidentifiedImageError:
+        _refuse(f"no {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, whatever its name")
+    except Image.DecompressionBombError:
+        _refuse(f"more than {MOST_PIXELS:,} pixels")
+    except Exception as error:  # noqa: BLE001  # a damaged picture makes Pillow stumble over anything
+        reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "") or type(error).__name__
+        _refuse(f"damaged or not readable ({reason})")
+
+
+def _refuse_odd(picture: "Image", wanted: tuple[int, int] | None) -> None:
+    """Raise NotRead by what the header says, before anything is unpacked."""
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        _refuse(f"{height:,} × {width:,}, more than {MOST_PIXELS:,} pixels")
+    if picture.getexif().get(ORIENTATION) in ON_ITS_SIDE:
+        width, height = height, width
+    if wanted and (height, width) != wanted:
+        _refuse(f"{height} × {width}, the first picture is {wanted[0]} × {wanted[1]}")
+    if picture.mode in DEEP:
+        _refuse("32 bits a pixel; save it with 8")
+    if picture.format in {"TIFF", "WEBP", "PNG"} and _has_pages(picture):  # a phone's JPEG may hold a second view
+        _refuse("more than one picture in a file")
+
+
+def _has_pages(picture: "Image") -> bool:
+    try:
+        picture.seek(1)
+    except EOFError:
+        return False
+    return True
+
+
+def _upright(picture: "Image", enough: int) -> "Image":
+    """The picture in 8 bits of grey, turned as its camera noted; a JPEG is unpacked to no more than `enough`."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    if enough:
+        picture.draft("L", (enough, enough))
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture, np.uint16) >> 8).astype(np.uint8))
+    if not picture.has_transparency_data:
+        return picture.convert("L")
+    paper = Image.new("L", picture.size, WHITE)
+    seen = picture if "A" in picture.getbands() else picture.convert("RGBA")
+    paper.paste(picture.convert("L"), mask=seen.getchannel("A"))
+    return paper
+
+
+def _refuse(what: str) -> NoReturn:
+    raise NotRead(what)

@@ -1,0 +1,118 @@
+"""One's own images in tables of comma-separated values, as Kaggle has MNIST and EMNIST."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpsearch.datasets import storing, table_lines
+from hpsearch.datasets.content import About, Content, Part
+from hpsearch.datasets.faults import Faults
+from hpsearch.datasets.idx_pair import as_positions
+from hpsearch.datasets.mapping import class_names, find_mapping
+from hpsearch.datasets.own import as_size, as_test, assemble, marks, share_of
+from hpsearch.datasets.scratch import Scratch
+from hpsearch.datasets.table_lines import Block
+from hpsearch.datasets.table_values import Columns, columns, numbers
+from hpsearch.errors import DataRefused
+from hpsearch.protocols import Outline, Prepared, Progress
+
+if TYPE_CHECKING:
+    from hpsearch.datasets.content import Images
+    from hpsearch.datasets.table_values import Numbers
+
+MEND = "mend these places; a row is a label, then pixels, whole numbers from 0 to 255"
+
+
+class Csv:
+    """A `.csv` or `.csv.gz` file, a label and then the pixels on each line; test rows are another file, or a share."""
+
+    about = About(None, None, None, "that of your file", "your own table (data.file)")
+
+    def __init__(
+        self,
+        file: Path | str,
+        test: str | float | None = None,
+        size: list[int] | None = None,
+        *,
+        transposed: bool = False,
+        allow_empty_class: bool = False,
+    ) -> None:
+        """Test on another table, named from the folder of the first, or hold a share out; raise ValueError.
+
+        `size` is for images that are no squares.
+        """
+        self._file, self._test, self._size = Path(file).expanduser(), as_test(test), as_size(size)
+        self._transposed, self._allow_empty_class = transposed, allow_empty_class
+
+    def outline(self) -> Outline | None:
+        """Tell nothing: a table says how many rows it has only when it is read."""
+        return None
+
+    def prepare(self, progress: Progress) -> Prepared:
+        """Read, check and store the rows unless that was done since the files last changed; raise DataRefused."""
+        test = self._file.parent / Path(self._test).expanduser() if isinstance(self._test, str) else None
+        for file in filter(None, (self._file, test)):
+            table_lines.refuse_missing(file)
+        mapping = find_mapping(self._file.parent, self._file.name)
+        identity = {
+            "files": [marks(path) for path in (self._file, test, mapping) if path],
+            "size": self._size,
+            "transposed": self._transposed,
+            "share": None if test else share_of(self._test),
+            "allow_empty_class": self._allow_empty_class,
+        }
+        return storing.keep_once("csv", identity, lambda: self._collect(test, mapping, progress))
+
+    def _collect(self, test: Path | None, mapping: Path | None, progress: Progress) -> Content:
+        rows = _read(self._file, self._size, progress, transposed=self._transposed)
+        names = class_names(mapping, set(rows.labels.tolist()))
+        others: Part | float = share_of(self._test)
+        if test:
+            read = _read(test, self._size, progress, transposed=self._transposed)
+            others = as_positions(read, list(names))
+        return assemble(
+            "csv",
+            list(names.values()),
+            as_positions(rows, list(names)),
+            others,
+            allow_empty_class=self._allow_empty_class,
+        )
+
+
+def _read(path: Path, size: tuple[int, int] | None, progress: Progress, *, transposed: bool) -> Part:
+    """All rows of a table; the images come by way of the disk. Raise DataRefused with the first faults."""
+    import numpy as np
+
+    labels: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+    faults, layout, rows = Faults(str(path), MEND), None, 0
+    with Scratch(str(path)) as scratch:
+        for block in table_lines.blocks(path):
+            layout, lines = (layout, block) if layout else _begun(path, block, size)
+            found = numbers(lines, layout, faults)
+            rows += len(found)
+            labels.append(found[:, layout.label].astype(np.int64))
+            scratch.append(_images(found, layout, transposed=transposed))
+            progress(path.name, rows, None)
+            if faults.enough:
+                break
+        together = np.concatenate(labels) if labels else np.empty(0, np.int64)
+        counts = [(str(label), int(count)) for label, count in zip(*np.unique_counts(together), strict=True)]
+        faults.refuse(counts, f"sound rows per class{', until there' if faults.enough else ''}")
+        if layout is None or not rows:
+            message = f"{path}: holds no rows\n  name a table with rows in it"
+            raise DataRefused(message)
+        height, width = layout.shape
+        return Part(scratch.mapped((rows, *((width, height) if transposed else (height, width)))), together, str(path))
+
+
+def _begun(path: Path, block: Block, size: tuple[int, int] | None) -> tuple[Columns, Block]:
+    """The layout, by the first line, and the lines below it if that is a header."""
+    first, end, rest = block.text.partition(b"\n")
+    layout = columns(path, first + end, size)
+    return layout, Block(block.first + 1, rest) if layout.header else block
+
+
+def _images(found: "Numbers", layout: Columns, *, transposed: bool) -> "Images":
+    import numpy as np
+
+    images = np.delete(found, layout.label, axis=1).astype(np.uint8).reshape(-1, *layout.shape)
+    return images.transpose(0, 2, 1) if transposed else images

@@ -1,0 +1,269 @@
+"""One's own pictures in folders: what is found and how it becomes grey, and what is refused."""
+
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from data_makers import Heard, at_hand, drawings, write_pictures
+from PIL import Image
+
+from hpsearch.datasets import prepared as stored
+from hpsearch.datasets.folder import Folder
+from hpsearch.datasets.idx_format import read
+from hpsearch.datasets.picture_files import natural
+from hpsearch.datasets.pictures import NotRead, grey
+from hpsearch.errors import DataRefused
+from hpsearch.protocols import Prepared
+
+IMAGES, LABELS = drawings()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("HPSEARCH_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """40 training and 12 test drawings in the classes a to d."""
+    write_pictures(tmp_path / "own" / "train", IMAGES, LABELS)
+    write_pictures(tmp_path / "own" / "test", *drawings(rows=12, seed=1))
+    return tmp_path / "own"
+
+
+def prepare(folder: Path, **options: Any) -> Prepared:
+    return Folder(folder, **options).prepare(Heard())
+
+
+def by_class(labels: Any = LABELS) -> Any:
+    """The rows of the drawings in the order in which folders are read."""
+    return np.argsort(labels, kind="stable")
+
+
+# --- what is found -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tiff", "PNG"])
+def test_pictures_come_back_as_they_were(ending: str, tmp_path: Path) -> None:
+    for side in ("train", "test"):
+        write_pictures(tmp_path / "own" / side, IMAGES, LABELS, ending=ending)
+
+    prepared = prepare(tmp_path / "own")
+
+    images, labels = stored.load(prepared.folder, "train")
+    assert np.array_equal(images, IMAGES[by_class()])
+    assert np.array_equal(labels, LABELS[by_class()])
+    assert (prepared.class_names, prepared.test_from) == (tuple("abcd"), "official")
+
+
+def test_real_digits_are_the_same_from_pictures_and_from_idx_files(tmp_path: Path) -> None:
+    folder = at_hand("mnist/t10k-images-idx3-ubyte.gz") / "mnist"
+    digits = read(folder / "t10k-images-idx3-ubyte.gz", 3)[:300]
+    labels = read(folder / "t10k-labels-idx1-ubyte.gz", 1)[:300]
+    for side in ("train", "test"):
+        write_pictures(tmp_path / side, digits, labels, "0123456789")
+
+    images, _ = stored.load(prepare(tmp_path).folder, "train")
+
+    assert np.array_equal(images, digits[by_class(labels)])
+
+
+def test_folders_of_classes_alone_have_a_share_held_out(own: Path) -> None:
+    prepared = prepare(own / "train", test=0.5)
+
+    assert (prepared.train_rows, prepared.test_rows, prepared.test_from) == (20, 20, "content-hash")
+
+
+def test_other_sides_can_be_chosen(own: Path) -> None:
+    prepared = prepare(own, train="test", test="train")
+
+    assert (prepared.train_rows, prepared.test_rows) == (12, 40)
+
+
+def test_classes_and_pictures_are_counted_as_people_do(tmp_path: Path) -> None:
+    for name in ("10", "9", "B", "a", "1x"):
+        write_pictures(tmp_path, IMAGES, LABELS * 0, [name])  # type: ignore[arg-type]
+
+    assert prepare(tmp_path).class_names == ("1x", "9", "10", "a", "B")
+    assert sorted(["a10", "a9", "A1"], key=natural) == ["A1", "a9", "a10"]
+
+
+def test_what_systems_leave_in_folders_is_skipped(own: Path) -> None:
+    for name in (".DS_Store", "Thumbs.db", "._0.png"):
+        (own / "train" / "a" / name).write_bytes(b"left")
+    (own / "train" / ".git").mkdir()
+    (own / "train" / "labels.txt").write_text("mine")
+
+    assert (prepare(own).train_rows, Folder(own).outline().train_rows) == (40, 40)
+
+
+def test_a_picture_that_changed_or_went_is_noticed(own: Path) -> None:
+    first = prepare(own)
+    (own / "train" / "a" / "0.png").rename(own / "train" / "b" / "0.png")
+
+    assert prepare(own).digest != first.digest
+
+
+def test_pictures_of_several_sizes_are_scaled_when_asked(own: Path) -> None:
+    Image.new("L", (99, 7)).save(own / "train" / "a" / "0.png")
+
+    prepared = prepare(own, size=[8, 4])
+
+    assert (prepared.shape, Folder(own, size=[8, 4]).outline().shape) == ((8, 4), (8, 4))
+
+
+def test_handwriting_is_scaled_and_stays_dark_on_white(tmp_path: Path) -> None:
+    folder = at_hand("handwritten/photo_5.jpg") / "handwritten"
+
+    pictures = [grey(file, (28, 28), scaled=True) for file in sorted(folder.glob("*_*g"))]
+
+    assert {picture.shape for picture in pictures} == {(28, 28)}
+    assert np.median(grey(folder / "transparent_4.png", None)) == 255
+
+
+# --- how a picture becomes grey ------------------------------------------------------------------------
+
+
+def saved(picture: Image.Image, file: Path, **how: Any) -> Any:
+    picture.save(file, **how)
+    return grey(file, None)
+
+
+def test_colours_become_grey_by_their_luma(tmp_path: Path) -> None:
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8)
+
+    found = saved(Image.fromarray(colours), tmp_path / "a.png")
+
+    assert found.tolist() == [[76, 150, 29, 255]]
+
+
+def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
+    ink = np.array([[[0, 0, 0, 0], [0, 0, 0, 255]]], np.uint8)
+
+    assert saved(Image.fromarray(ink), tmp_path / "a.png").tolist() == [[255, 0]]
+    assert saved(Image.fromarray(ink), tmp_path / "a.webp", lossless=True, exact=True).tolist() == [[255, 0]]
+
+
+def test_one_and_sixteen_bits_become_eight(tmp_path: Path) -> None:
+    assert saved(Image.fromarray(np.array([[True, False]])), tmp_path / "a.png").tolist() == [[255, 0]]
+    assert saved(Image.fromarray(np.array([[65535, 256]], np.uint16)), tmp_path / "b.png").tolist() == [[255, 1]]
+
+
+def test_a_photograph_is_turned_as_its_camera_noted(tmp_path: Path) -> None:
+    standing, exif = np.zeros((40, 24), np.uint8), Image.Exif()
+    standing[:20] = 255
+    exif[0x0112] = 6  # to be turned right by a quarter
+
+    found = saved(Image.fromarray(np.rot90(standing)), tmp_path / "a.jpg", exif=exif, quality=95)
+
+    assert found.shape == (40, 24)
+    assert found[:16].min() > 200
+    assert found[24:].max() < 50
+
+
+# --- what is refused -----------------------------------------------------------------------------------
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, content: bytes = b"") -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def pages(file: Path) -> None:
+    Image.new("L", (5, 6)).save(file, format="TIFF", save_all=True, append_images=[Image.new("L", (5, 6))])
+
+
+ODD: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "text": (lambda file: file.write_text("not a picture"), "no PNG, JPEG, BMP, WEBP or TIFF, whatever its name"),
+    "nothing": (lambda file: file.write_bytes(b""), "no PNG, JPEG, BMP, WEBP or TIFF"),
+    "a drawing that runs programs": (lambda file: file.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "no PNG, JPEG, BMP"),
+    "a cut picture": (lambda file: file.write_bytes(png(5, 6, os.urandom(36))[:60]), "damaged or not readable"),
+    "fewer pixels than promised": (lambda file: file.write_bytes(png(5, 6, bytes(9))), "damaged or not readable"),
+    "a bomb": (lambda file: file.write_bytes(png(13_000, 13_000)), "13,000 × 13,000, more than 64,000,000 pixels"),
+    "a large bomb": (lambda file: file.write_bytes(png(60_000, 60_000)), "more than 64,000,000 pixels"),
+    "another size": (lambda file: Image.new("L", (5, 7)).save(file), "7 × 5, the first picture is 6 × 5"),
+    "several pages": (pages, "more than one picture in a file"),
+    "32 bits": (lambda file: Image.new("F", (5, 6)).save(file, format="TIFF"), "32 bits a pixel"),
+    "a huge file": (lambda file: (file.touch(), os.truncate(file, 1 << 31)), "larger than 200,000,000 bytes"),
+}
+
+
+@pytest.mark.promise("P19", "62")
+@pytest.mark.parametrize("what", ODD)
+def test_an_odd_picture_is_named_with_what_is_wrong(what: str, own: Path, cache: Path) -> None:
+    make, words = ODD[what]
+    (own / "train" / "c" / "6.png").unlink()
+    make(own / "train" / "c" / "6.png")
+
+    with pytest.raises(DataRefused) as refused:
+        prepare(own)
+
+    assert f"{own} (train): 1 fault\n  c/6.png: {words}" in str(refused.value)
+    assert "pictures per class: a: 10, b: 10, c: 10, d: 10" in str(refused.value)
+    assert not list(cache.glob("prepared/[!.]*"))
+
+
+@pytest.mark.promise("P19", "63")
+def test_the_first_five_odd_files_are_listed(own: Path) -> None:
+    for number in range(7):
+        (own / "train" / "b" / f"{number}.txt").write_text("note")
+
+    with pytest.raises(DataRefused, match=r"the first 5 faults\n  b/0\.txt: no picture") as refused:
+        prepare(own)
+
+    assert "b/5.txt" not in str(refused.value)
+
+
+@pytest.mark.promise("P19", "63")
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda own: os.mkfifo(own / "train/a/pipe.png"), "a/pipe.png: no file that can be read"),
+        (lambda own: (own / "train/a/more").mkdir(), "a/more: a folder within the folder of a class"),
+        (lambda own: Image.new("L", (5, 6)).save(own / "train/x.png"), "x.png: lies beside the folders"),
+        (lambda own: (own / "train/e").mkdir(), "1 of 5 classes have no rows (e)"),
+        (lambda own: (own / "test/e").mkdir(), "classes that train has not: e"),
+        (lambda own: (own / "train/e\x1b[2J").mkdir(), r"e\x1b[2J: can be the name of no class"),
+        (lambda own: [file.unlink() for file in own.rglob("*.png")], "holds no pictures"),
+    ],
+)
+def test_folders_that_are_not_laid_out_as_they_should_be_are_refused(spoil: Any, words: str, own: Path) -> None:
+    spoil(own)
+
+    with pytest.raises(DataRefused) as refused:
+        prepare(own)
+
+    assert words in str(refused.value)
+    assert "\x1b" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"train": "trian"}, "has no folder 'trian'\n  there are: test, train; mend data.train"),
+        ({"test": "tset"}, "has no folder 'tset'"),
+        ({"train": "train/a"}, "holds no folders\n  put the pictures into a folder for each class"),
+    ],
+)
+def test_sides_that_are_not_there_are_said_with_what_there_is(options: dict[str, Any], words: str, own: Path) -> None:
+    with pytest.raises(DataRefused) as refused:
+        prepare(own, **options)
+
+    assert words in str(refused.value)
+
+
+def test_a_picture_says_itself_why_it_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(NotRead, match="No such file"):
+        grey(tmp_path / "gone.png", None)
