@@ -9,6 +9,7 @@ from hpsearch import cards, paths
 from hpsearch.backup import Backup
 from hpsearch.beginning import Beginning
 from hpsearch.crew import Crew
+from hpsearch.datasets import memory
 from hpsearch.errors import FolderUnusable, Interrupted, StateDamaged, first_line
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
@@ -65,6 +66,8 @@ class Session:
             if scarce := paths.scarcity(paths.make(self._around.project.runs)):
                 self._around.say(scarce)
             data = make_dataset(self._experiment).prepare(self._around.progress)
+            if large := memory.heed(data):
+                self._around.say(large)
             stack.enter_context(held(self._folder))
             study = Study(self._experiment, self._folder, self._around.say)
             stack.callback(study.close)

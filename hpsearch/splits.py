@@ -1,5 +1,6 @@
 """Which rows train and which validate: stratified, and the same for the same study, fold and repeat."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,16 @@ class Splits:
         return path
 
     def prepare(self) -> None:
-        """Write the split of the first fit."""
+        """Write the split of the first fit, and read the labels, so that the data may be gone when later fits begin."""
         self.file(Fit(0, 0))
+        _ = self._known_labels
+
+    @cached_property
+    def _known_labels(self) -> "Rows":
+        import numpy as np
+
+        labels: Rows = np.load(self._labels)
+        return labels
 
     def _name(self, fit: Fit) -> str:
         if fit.kind == "whole":
@@ -48,7 +57,7 @@ class Splits:
     def _rows(self, fit: Fit) -> tuple["Rows", "Rows"]:
         import numpy as np
 
-        labels = np.load(self._labels)
+        labels = self._known_labels
         everything = np.arange(len(labels))
         if fit.kind == "whole":
             return everything, everything[:0]

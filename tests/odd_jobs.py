@@ -79,6 +79,16 @@ def hoards(line, recipe):
     time.sleep(60)
 
 
+def reads_a_cut_file(line, recipe):
+    import numpy as np
+
+    line.recv()
+    np.save(recipe, np.zeros(1 << 20, np.uint8))
+    images = np.load(recipe, mmap_mode="c")
+    os.truncate(recipe, 1000)
+    images.sum()
+
+
 def hangs(line, recipe):
     line.recv()
     time.sleep(1000)

@@ -212,7 +212,7 @@ def test_data_that_are_gone_or_no_longer_data_fail_their_trial(recipe, harm, wor
 
     end, _ = go(made)
 
-    assert end.how == How.FINISHED
+    assert (end.how, end.failure.kind) == (How.FINISHED, "data")
     assert words in end.failure.message
 
 

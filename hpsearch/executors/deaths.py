@@ -1,6 +1,7 @@
 """Says what the death of an attempt's process means: a fault of the trial's own, or somebody else's doing."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hpsearch.trial import Failure
 
 # Sent by people, by service managers and by the kernel for want of memory: the trial itself may be sound.
 FROM_OUTSIDE = {"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGPIPE", "SIGALRM", "SIGUSR1", "SIGUSR2"}
+CUT = "SIGBUS"  # on Linux what reading a mapped file brings beyond its end
 KILLED = -signal.SIGKILL
 UNKNOWN_CODE = 255  # what multiprocessing says when the process that could have told is gone itself
 GROUPS, CONTROLS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
@@ -25,6 +27,8 @@ def fault(code: int | None, trace: str) -> Failure | None:
     name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
     if name in FROM_OUTSIDE:
         return None
+    if name == CUT and sys.platform == "linux":
+        return Failure("data", f"signal {-code} ({name}): a file that it maps was cut short, or its disk failed", trace)
     return Failure(f"signal {-code} ({name})", "its process crashed", trace)
 
 

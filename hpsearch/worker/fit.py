@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import failpoints, hits
-from hpsearch.errors import FolderUnusable
+from hpsearch.errors import DataRefused, FolderUnusable
 from hpsearch.orders import Order, Recipe
 from hpsearch.paths import FULL, disk_full, make, write
 from hpsearch.seeds import derive
@@ -75,6 +75,8 @@ def _kind(error: BaseException) -> str:
             return "space drift"
         case SystemExit():
             return "exit"
+        case DataRefused():
+            return "data"
     return "oom" if type(error).__name__ == "ResourceExhaustedError" else type(error).__name__
 
 

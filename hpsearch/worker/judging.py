@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.worker.finding import find_build
 from hpsearch.worker.model_reading import read_model
-from hpsearch.worker.rows import image_shape
+from hpsearch.worker.rows import image_shape, open_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,12 +34,12 @@ class Judgement:
 
 
 def judge(root: Path, build: str, data: Path, models: Sequence[Path], class_names: Sequence[str]) -> list[Judgement]:
-    """Judge each model file on the test split of a prepared data set; the project's own layers are imported first."""
-    import numpy as np
+    """Judge each model file on the test split of a prepared data set; the project's own layers are imported first.
 
+    Raises DataRefused when the data are gone.
+    """
     find_build(root, build)
-    images = np.load(data / "test" / "images.npy", mmap_mode="r")
-    labels = np.load(data / "test" / "labels.npy")
+    images, labels = open_arrays(data / "test", "r")
     return [_judgement(labels, *predict(read_model(file), images), class_names) for file in models]
 
 

@@ -3,16 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hpsearch.errors import DataRefused
 
 FLAT = 2  # the rank of an output of shape (rows, classes)
 
 
 class ShapesDisagree(ValueError):
     """The model cannot take these images or these labels; the text names both shapes."""
+
+
+def open_arrays(folder: Path, mode: Literal["r", "c"]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Map images.npy and labels.npy of a part of a prepared data set; raise DataRefused when they are gone or cut."""
+    try:
+        images, labels = (np.load(folder / name, mmap_mode=mode) for name in ("images.npy", "labels.npy"))
+    except (OSError, ValueError) as error:
+        message = f"{folder}: the prepared data are gone or damaged ({error})\n  the same command prepares them again"
+        raise DataRefused(message) from error
+    return images, labels
 
 
 @dataclass(frozen=True)
@@ -34,9 +46,9 @@ class Rows:
         """Map images.npy and labels.npy of a folder (a prepared data set's train/) and read a split (.npz).
 
         They are mapped copy-on-write: all processes share one copy, and nothing written reaches the file.
-        `class_weights`, one a class, become the weights of the rows.
+        `class_weights`, one a class, become the weights of the rows. Raises DataRefused when the data are gone.
         """
-        images, labels = (np.load(folder / name, mmap_mode="c") for name in ("images.npy", "labels.npy"))
+        images, labels = open_arrays(folder, "c")
         with np.load(split) as rows:
             weights = np.asarray(class_weights, np.float32)[labels] if class_weights else None
             return cls(images, labels, rows["train"], rows["validation"], weights)

@@ -1,0 +1,136 @@
+"""Data that memory cannot hold are refused beforehand; those that go in mid-run fail trials, never the study."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import odd_jobs
+import psutil
+import pytest
+from data_makers import Heard, write_table
+from test_faults import local  # noqa: F401 - a fixture
+from test_local import hear, order
+from test_run import environment, hpsearch, project, run, template, trials, wait_for_a_trial  # noqa: F401 - fixtures
+
+from hpsearch.datasets import memory, scratch
+from hpsearch.datasets.table import Csv
+from hpsearch.errors import DataRefused
+from hpsearch.protocols import Prepared
+from hpsearch.trial import How
+
+
+def of_bytes(size: float) -> Prepared:
+    """A prepared set whose training images take so many bytes."""
+    return Prepared(Path(), "own", "", ("a", "b"), (1000, 1000), int(size / 1e6), 1, "official")
+
+
+@pytest.mark.promise("64")
+@pytest.mark.parametrize(("share", "warned"), [(0.3, False), (0.7, True)])
+def test_images_that_take_more_than_half_of_the_memory_are_warned_of(share: float, warned: bool) -> None:
+    said = memory.heed(of_bytes(share * psutil.virtual_memory().available))
+
+    assert bool(said) == warned
+    assert ("warning: the images of own take" in said) == warned
+
+
+@pytest.mark.promise("64")
+def test_images_that_take_nearly_all_of_the_memory_are_refused() -> None:
+    with pytest.raises(DataRefused, match=r"own: needs .* GB of memory, .* GB are free\n  free some"):
+        memory.heed(of_bytes(psutil.virtual_memory().available))
+
+
+@pytest.mark.promise("64")
+def test_a_table_that_memory_cannot_hold_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPSEARCH_DATA", str(tmp_path / "cache"))
+    with (tmp_path / "own.csv").open("wb") as file:
+        file.truncate(4 * psutil.virtual_memory().total)  # it takes no room on the disk
+
+    with pytest.raises(DataRefused, match="GB of memory"):
+        Csv(tmp_path / "own.csv").prepare(Heard())
+
+
+PEAK = """
+import resource, sys
+from hpsearch.datasets.npz import Npz
+import numpy, psutil, filelock
+limit = psutil.Process().memory_info().data + 60_000_000
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+print(Npz(sys.argv[1]).prepare(lambda *_: None).train_rows)
+"""
+
+
+@pytest.mark.promise("64")
+def test_a_set_is_prepared_in_less_memory_than_it_takes(tmp_path: Path) -> None:
+    images = np.zeros((12_000, 100, 100), np.uint8)
+    images[:, 0, :2] = np.arange(12_000, dtype=np.uint16)[:, None].view(np.uint8)
+    np.savez_compressed(tmp_path / "own.npz", x=images, y=np.arange(12_000) % 3)
+    surroundings = environment(tmp_path)
+
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, tmp_path / "own.npz"],
+        env=surroundings, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.stdout.strip(), done.returncode) == ("9600", 0), done.stderr
+
+
+def test_rows_are_chosen_alike_in_memory_and_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPSEARCH_DATA", str(tmp_path))
+    images = np.random.default_rng(0).integers(0, 256, (50, 3, 4), np.uint8)
+    rows = np.arange(50) % 3 == 0
+
+    on_disk = scratch.chosen(images, rows, "own", small=0)
+
+    assert np.array_equal(on_disk, scratch.chosen(images, rows, "own"))
+    assert not list(tmp_path.rglob("*.*"))
+
+
+@pytest.mark.promise("64")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems signal it otherwise")
+def test_a_file_that_is_cut_while_a_trial_maps_it_fails_the_trial_for_its_data(
+    local: object,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    executor = local(odd_jobs.reads_a_cut_file, recipe=tmp_path / "images.npy")  # type: ignore[operator]
+    executor.submit(order())
+
+    end = hear(executor)[-1]
+
+    assert (end.how, end.failure.kind) == (How.FINISHED, "data")
+    assert "cut short" in end.failure.message
+
+
+@pytest.mark.promise("64")
+def test_data_that_vanish_in_mid_run_fail_trials_and_the_same_command_goes_on(project: Path) -> None:  # noqa: F811
+    shutil.rmtree(project / "images")
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 8, 8), np.uint8)
+    pixels[::2, :4] //= 9
+    write_table(project / "own.csv", pixels, np.arange(400) % 2)
+    words = ["source=csv", "file=own.csv", "validation=0.2"]
+    sets = [f"--set=data.{word}" for word in words] + ["--set=search.trials=3", "--set=workers.count=1"]
+    text = (project / "experiments" / "digits.toml").read_text().replace('folder = "images"\n', "")
+    (project / "experiments" / "digits.toml").write_text(text.replace("epochs = 6", "epochs = 150"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", "run", "experiments/digits.toml", *sets],
+        cwd=project, env=environment(project), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for_a_trial(project, process)
+
+    shutil.rmtree(project / "cache" / "prepared")
+    said = process.communicate(timeout=200)
+
+    assert process.returncode == 1, said
+    assert "every finalist failed" in said[1]
+    assert "Traceback" not in said[1]
+    ends = [(trial["status"], (trial["failure"] or {}).get("kind")) for trial in trials(project)]
+    assert len(ends) == 3
+    assert set(ends) == {("completed", None), ("failed", "data")}
+    done = run(project, *sets, "--json")
+    counts = json.loads(done.stdout)["counts"]
+    assert counts == {status: [end[0] for end in ends].count(status) for status in ("completed", "failed")}
+    hpsearch(project, "best", "digits")
