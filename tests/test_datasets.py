@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from data_makers import Array, Heard, drawings, flip, idx_bytes, write_idx, write_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from hpsearch import plugins
 from hpsearch.cli.data import data
@@ -574,6 +575,42 @@ def test_check_of_what_is_not_prepared_says_how_to_get_it() -> None:
 
     assert isinstance(result.exception, DataRefused)
     assert "hpsearch data get mnist" in str(result.exception)
+
+
+def test_show_draws_ten_of_each_class_upright(own: Path, tmp_path: Path) -> None:
+    images, labels = drawings()
+    images[:, 3:] = 0  # the lower half is dark
+    write_pair(own, "train", images, labels)
+    sheet = tmp_path / "sheet.png"
+
+    said = ask("show", "idx", "--folder", str(own), "--out", str(sheet))
+
+    assert said.stdout == f"{sheet}: 10 of each class\n"
+    drawn = np.asarray(Image.open(sheet))
+    first = drawn[4:60, -51:-4]  # an image is 56 high and 47 wide, then comes a gap
+    assert first[29:].max() == 0
+    assert first[:28].max() > 0
+    assert drawn.shape[0] == 4 + 4 * 60
+
+
+def test_show_of_one_set_among_several_asks_which(own: Path, tmp_path: Path) -> None:
+    for share in ("0.2", "0.5"):
+        ask("get", "idx", "--folder", str(own), "--test", share)
+
+    refused = ask("show", "idx", "--out", str(tmp_path / "sheet.png"))
+
+    assert isinstance(refused.exception, ExperimentRefused)
+    assert "2 sets idx are prepared\n  say which with --folder" in str(refused.exception)
+    assert not (tmp_path / "sheet.png").exists()
+
+
+def test_show_marks_what_it_leaves_out(tmp_path: Path) -> None:
+    images, labels = drawings(rows=442, classes=221)
+    folder = write_pair(tmp_path / "many", "train", images, labels)
+
+    said = ask("show", "idx", "--folder", str(folder), "--out", str(tmp_path / "sheet.png"))
+
+    assert said.stdout.endswith("the first 200 of 221\n")
 
 
 def test_the_share_for_testing_is_taken_as_a_number_or_a_name(own: Path) -> None:

@@ -91,6 +91,30 @@ def check(*, name: str, as_json: bool, **options: Any) -> None:
         table(("class", "train", "test"), [(label, *rows) for label, rows in one["rows_per_class"].items()])
 
 
+@data.command(
+    epilog="\b\nExample:\n  hpsearch data show mnist-5k --out digits.png", short_help="Draw ten images of each class."
+)
+@click.argument("name")
+@of_a_source
+@click.option("--out", type=click.Path(path_type=Path), help="The PNG file to write (NAME.png unless given).")
+def show(*, name: str, out: Path | None, **options: Any) -> None:
+    """Draw ten training images of each class of the prepared data set NAME, to see whether they stand upright."""
+    from hpsearch.datasets import contact_sheet
+    from hpsearch.errors import ExperimentRefused, Mistake
+
+    several = _prepared(name, _given(options))
+    if len(several) > 1:
+        words = ", ".join(_option(key) for key in _required(name)) or "its options"
+        here = click.get_current_context().command_path
+        raise ExperimentRefused([Mistake(here, f"{len(several)} sets {name} are prepared", f"say which with {words}")])
+    file = out or Path(f"{name}.png")
+    shown = contact_sheet.draw(several[0], file)
+    classes = len(several[0].class_names)
+    say(
+        f"{file}: {contact_sheet.EACH} of each class" + (f", the first {shown} of {classes}" if shown < classes else "")
+    )
+
+
 def _prepared(name: str, given: dict[str, Any]) -> "list[Prepared]":
     """Those kept under the name; with options, the one that they make."""
     from hpsearch.datasets.prepared import all_prepared
