@@ -48,8 +48,6 @@ def compared(raced: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
         "folds": whole["experiment"]["data"]["folds"],
         "dropped": len(dropped),
         "fits": {race: sum(len(trial["scores"]) for trial in study["trials"]) for race, study in both},
-        "fit_seconds": {race: sum(trial["seconds"] for trial in study["trials"]) for race, study in both},
-        "searched": {race: study["searched"] for race, study in both},
         "best": [best, truth[best]["score"]],
         "found": [found, truth[found]["score"]],
         "best_dropped": max((truth[number]["score"] for number in dropped), default=None),
@@ -89,12 +87,11 @@ def measured() -> list[Path]:
 
 def page(studies: list[dict[str, Any]]) -> str:
     """What was measured, as a table; of all trials the scores are those of the study without the race."""
-    head = ["study", "trials", "folds", "dropped", "fits with / without", "seconds of training", "the race's winner"]
+    head = ["study", "trials", "folds", "dropped", "fits with", "without", "the race's winner"]
     rows = [
         [
             one["name"], one["trials"], one["folds"], one["dropped"],
-            f"{one['fits']['with']} / {one['fits']['without']}",
-            f"{one['fit_seconds']['with']:.0f} / {one['fit_seconds']['without']:.0f}",
+            one["fits"]["with"], one["fits"]["without"],
             f"trial {one['found'][0]}, {one['found'][1]:.4f}", f"trial {one['best'][0]}, {one['best'][1]:.4f}",
             "none" if one["best_dropped"] is None else f"{one['best_dropped']:.4f}",
         ]
