@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.errors import StateDamaged
+from hpsearch.errors import FolderUnusable, StateDamaged
 from hpsearch.ledger import Ledger
 from hpsearch.paths import Project
 from hpsearch.records import Answered, News
@@ -38,7 +38,7 @@ class LedgerDiary:
         """The entries since the last time; `searched` is the study's own clock in seconds."""
         try:
             ledger = Ledger(self._path, writer=False)
-        except StateDamaged:  # not there, or not whole yet: it is being made
+        except (FolderUnusable, StateDamaged):  # not there, or not whole yet: it is being made
             return []
         fresh = list(ledger.read(self._last))
         ledger.close()
