@@ -7,69 +7,35 @@ the ledger, the tuners, the board, MLflow on a SQLite file. For each tuner it re
 milliseconds a trial takes (wall; processor time of the coordinator's thread; the tuner's ask, suggest and tell),
 resident memory of the coordinator and of its children (forkserver, oracle), and how many records MLflow lags
 behind; then the seconds to resume. Last, how long events are on their way while 16 workers send 1,000 a second
-in all, and how many a second come through at most. It writes JSON and a plot.
+in all, and how many a second come through at most. It writes JSON and a plot (coordinator_report.py).
 """
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from coordinator_report import Block, Run, say, write
 from instant_trials import SPACE, Pace
 
 TUNERS = ("keras-tuner.random", "optuna.random", "optuna.tpe")
 DRAIN_SECONDS = 900.0
 
 
-@dataclass
-class Block:
-    """Some trials in a row: milliseconds a trial, megabytes of resident memory, records MLflow has not heard."""
-
-    trials: int
-    wall_ms: float
-    thread_ms: float
-    tuner_ms: float
-    coordinator_mb: float
-    children_mb: float
-    lag: int
-
-
-@dataclass
-class Run:
-    """One tuner's study. `resume_seconds` ends when the next trial begins, `open_seconds` before the tuner is asked."""
-
-    tuner: str
-    blocks: list[Block] = field(default_factory=list)
-    drain_seconds: float = 0.0
-    records: int = 0
-    ledger_mb: float = 0.0
-    open_seconds: float = 0.0
-    resume_seconds: float = 0.0
-
-
 def main() -> None:
     """Run every part in a process of its own, so that none inherits another's memory."""
     options = _options()
     runs = [_apart(long_study, tuner, options) for tuner in options.tuners]
-    found = {
-        "machine": {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()},
+    heard = {} if options.no_events else _apart(events, options)
+    asked = {
         "trials": options.trials, "epochs": options.epochs, "workers": options.workers, "values": len(SPACE),
-        "runs": [asdict(run) for run in runs],
-        "events": {} if options.no_events else _apart(events, options),
     }  # fmt: skip
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=2) + "\n")
-    if runs:
-        _plot(runs, options.out.with_suffix(".png"))
-    _say(runs, found["events"])
+    write(runs, heard, asked, options.out)
+    say(runs, heard)
 
 
 def _options() -> argparse.Namespace:
@@ -194,44 +160,6 @@ def _heard(workers: int, pace: Pace, options: argparse.Namespace) -> tuple[list[
 
 def _rate(heard: list[tuple[float, float]]) -> float:
     return (len(heard) - 1) / (heard[-1][0] - heard[0][0])
-
-
-def _plot(runs: list[Run], file: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    axes = figure.subplots(2, 2, sharex=True).flat
-    shown = {"wall_ms": "ms a trial, wall", "thread_ms": "ms a trial, coordinator's thread"}
-    shown |= {"coordinator_mb": "MB resident, coordinator", "lag": "records MLflow lags behind"}
-    for ax, (name, title) in zip(axes, shown.items(), strict=True):
-        for run in runs:
-            ax.plot(
-                [block.trials for block in run.blocks], [getattr(block, name) for block in run.blocks], label=run.tuner
-            )
-        ax.set_title(title)
-        ax.set_ylim(bottom=0)
-        ax.grid(alpha=0.3)
-    axes[0].legend()
-    figure.supxlabel("trials")
-    figure.savefig(file, dpi=120)
-
-
-def _say(runs: list[Run], heard: dict[str, float]) -> None:
-    for run in runs:
-        print(
-            f"\n{run.tuner}: {run.records} records, {run.ledger_mb:.1f} MB; MLflow {run.drain_seconds:.1f} s behind;"
-            f" resumed in {run.resume_seconds:.2f} s ({run.open_seconds:.2f} s to open)"
-        )
-        print(
-            f"{'trials':>8}  {'wall ms':>8}  {'thread ms':>9}  {'tuner ms':>8}  {'MB':>6}  {'children':>8}  {'lag':>7}"
-        )
-        for block in run.blocks:
-            print(
-                f"{block.trials:>8}  {block.wall_ms:>8.2f}  {block.thread_ms:>9.2f}  {block.tuner_ms:>8.2f}"
-                f"  {block.coordinator_mb:>6.0f}  {block.children_mb:>8.0f}  {block.lag:>7}"
-            )
-    for name, value in heard.items():
-        print(f"{name:<24}{value:>10.1f}")
 
 
 if __name__ == "__main__":
