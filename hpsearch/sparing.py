@@ -77,11 +77,10 @@ class Sparing:
 
 def _cuts(experiment: Mapping[str, Any]) -> bool:
     """Whether the study has a pruner, or several fits a trial, of which a race may leave some out."""
-    if not experiment:
-        return False
-    data, search = experiment["data"], experiment["search"]
-    several = (data["folds"] or 1) * data["repeats"] > 1 and Objective.parse(search["objective"]) == RACED
-    return search["pruner"] != "none" or (several and search.get("race") is not False)
+    data, search = experiment.get("data", {}), experiment.get("search", {})
+    several = (data.get("folds") or 1) * data.get("repeats", 1) > 1
+    raced = several and search.get("race") is not False and Objective.parse(search["objective"]) == RACED
+    return search.get("pruner", "none") != "none" or raced
 
 
 def _by_pruner(result: TrialResult) -> bool:

@@ -210,7 +210,7 @@ def test_a_pruner_hears_the_mean_over_the_folds_that_have_come(begin):
     assert heard == [(1, 1.0), (2, 2.0), (1, 0.75), (2, 1.5)]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 1000), workers=st.integers(1, 6), folds=st.integers(2, 5), repeats=st.integers(1, 2),
     race=st.sampled_from([None, False]),
@@ -241,7 +241,7 @@ def test_a_study_cut_off_at_any_record_drops_the_same_trials(begin):
     drops = [number for number, body in enumerate(story) if isinstance(body, TrialResult)]
     around = {number + away for number in drops for away in (-1, 0, 1)}
 
-    for cut in sorted({*range(0, len(story), 7), *around} & {*range(len(story))}):
+    for cut in sorted({*range(0, len(story), 13), *around} & {*range(len(story))}):
         again, _ = begin(f"cut-{cut}", folds=4, trials=6)
         for body in story[:cut]:
             again.record(body)
