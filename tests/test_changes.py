@@ -38,12 +38,15 @@ FREE: dict[str, Any] = {
     "train.trial_memory": "2GB",
     "final.finalists": 2,
     "final.seeds": 5,
+    "final.refit": "all",
+    "final.keep_epochs": True,
     "workers.kind": "inline",
     "workers.count": 3,
     "workers.gpus": 1,
     "workers.per_gpu": 2,
     "tracking.mlflow": "http://127.0.0.1:5000",
     "tracking.experiment": "others",
+    "tracking.register_as": "digits",
 }
 FIXED: dict[str, Any] = {
     "seed": 2,
@@ -64,6 +67,7 @@ FIXED: dict[str, Any] = {
     "search.pruner_options": {"min_epochs": 3},
     "search.objective": "min val_loss",
     "search.race": False,
+    "search.start_from": "another",
     "train.epochs": 7,
     "train.batch_size": [32, 64],
     "train.early_stopping": 3,

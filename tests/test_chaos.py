@@ -11,8 +11,8 @@ import pytest
 from hpsearch.ledger import KINDS
 
 DURABLE = ("SpaceFound", "TrialResult", "FinalistsChosen", "TestOpened", "Verdict", "SessionEnded")
-LATER = {"TestLooked"}  # no run writes it, but a command after the end
-WRITTEN = [f"{kind}.written" for kind in KINDS if kind not in LATER] + [f"{kind}.durable" for kind in DURABLE]
+NOT_HERE = {"TestLooked", "Planned"}  # a command after the end writes one, only a warm start the other
+WRITTEN = [f"{kind}.written" for kind in KINDS if kind not in NOT_HERE] + [f"{kind}.durable" for kind in DURABLE]
 FILES = ("holder.json", "holdout.npz", "experiment.json", "classification_report.txt", "manifest.json", "report.html")
 COORDINATOR = [*WRITTEN, *(f"{file}.{moment}" for file in FILES for moment in ("filled", "renamed"))]
 WORKER = {  # each place at another time, so that no trial is lost three times and given up

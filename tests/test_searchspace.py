@@ -201,9 +201,25 @@ def test_two_convolutions_a_block_look_twice_before_the_image_shrinks() -> None:
 
 def test_there_are_experiments() -> None:
     assert [path.stem for path in EXPERIMENTS] == [
-        "emnist_cnn", "emnist_mlp", "mnist_ann", "mnist_cnn", "mnist_cnn_normalize", "mnist_cnn_reference",
+        "emnist_cnn", "emnist_cnn_cv", "emnist_mlp", "emnist_mlp_cv", "mnist_ann", "mnist_cnn",
+        "mnist_cnn_normalize", "mnist_cnn_reference",
         "mnist_four_mlps", "mnist_mlp", "quickstart",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["emnist_mlp_cv", "emnist_cnn_cv"])
+def test_the_experiments_with_folds_search_every_optimizer_schedule_and_regulariser(name: str) -> None:
+    experiment = Experiment.model_validate(tomllib.loads((ROOT / "experiments" / f"{name}.toml").read_text()))
+    task = Task((28, 28), 47, tuple(map(str, range(47))), rows=5000, epochs=3, batch_size=128)
+
+    found = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.space)
+
+    narrowed = {one.name: narrow(one, experiment.space) for one in found}
+    assert set(narrowed["optimizer"].choices) == set(LEARNING_RATES)
+    assert set(narrowed["schedule"].choices) == {"step", "cosine"}
+    assert narrowed["batch_norm"].kind == "boolean"
+    assert {narrowed[name].kind for name in ("l1", "l2", "dropout")} == {"choice", "float"}
+    assert (experiment.races, experiment.search.trials) == (True, 10)
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)

@@ -13,14 +13,14 @@ from hpsearch.executors.limits import Limits
 from hpsearch.executors.local import Local
 from hpsearch.paths import cache, make
 from hpsearch.protocols import Outline, Prepared, Progress
-from hpsearch.worker import process
+from hpsearch.worker import starting
 from hpsearch.worker.judging import Judgement
 from hpsearch.worker.preflight import Preflight
 
 CLASSES = ("a", "b")
 ROWS = 400
 
-process.PRELOAD = "fake_training"  # in place of the module that imports TensorFlow
+starting.PRELOAD = "fake_training"  # in place of the module that imports TensorFlow
 
 
 class Dots:
