@@ -1,6 +1,6 @@
 """Runs the reference experiments and writes their tables to docs/experiments/README.md.
 
-python benchmarks/reference.py                          those that take minutes: NAMES below without the long ones
+python benchmarks/reference.py                          those that take minutes (NAMES below; LONG take hours)
 python benchmarks/reference.py mnist_ann                one of them, or any other file of experiments/
 python benchmarks/reference.py mnist_cnn --tables-only  only the table, of a study that has been run
 
@@ -16,13 +16,15 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hpsearch.errors import HpsearchError
 from hpsearch.paths import Project, write_text
 from hpsearch.study import read
-from reference_tables import Published, section, told
+from reference_tables import Published, section, table, told
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "experiments" / "README.md"
 NAMES = ("mnist_four_mlps", "mnist_ann", "mnist_cnn_reference", "mnist_cnn_normalize")
+LONG = ("mnist_cnn", "emnist_mlp_cv", "emnist_cnn_cv")
 PUBLISHED = {
     "mnist_four_mlps": Published(
         "validation",
@@ -42,6 +44,7 @@ Written by `python benchmarks/reference.py` (`make reference`) from the studies'
 An experiment's file says what is searched and how; its command makes its section's figures again.
 Seeds are fixed, but another machine may add in another order, so last digits differ.
 """
+NOT_YET = "not run yet"
 
 
 def main() -> int:
@@ -55,8 +58,11 @@ def main() -> int:
         if not options.tables_only and (code := run(name, options.data)):
             return code
         old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-        write_text(PAGE, page(old, written(name)))
-        print(f"{name}: its section of {PAGE.relative_to(ROOT)} is written", flush=True)
+        try:
+            write_text(PAGE, page(old, written(name)))
+        except (HpsearchError, ValueError) as error:
+            write_text(PAGE, page(old))
+            print(f"{name}: its section of {PAGE.relative_to(ROOT)} stays as it was: {error}", flush=True)
     return 0
 
 
@@ -80,11 +86,27 @@ def about(text: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def page(old: str, new: str) -> str:
+def page(old: str, new: str = "") -> str:
     """The old page with the new section in the place of the one of its name, else behind the others."""
     sections = {_name(one): one for one in re.split(r"^(?=## )", old, flags=re.MULTILINE)[1:]}
-    sections[_name(new)] = new
-    return "\n".join([HEAD, *_spaced(sections)])
+    if new:
+        sections[_name(new)] = new
+    return "\n".join([HEAD, *_overview(sections), *_spaced(sections)])
+
+
+def _overview(sections: Mapping[str, str]) -> list[str]:
+    """What there is, each with its command; a link where there is a section."""
+    rows = []
+    for stem in (*NAMES, *LONG):
+        if not (file := ROOT / "experiments" / f"{stem}.toml").exists():
+            continue
+        text = file.read_text(encoding="utf-8")
+        name = tomllib.loads(text)["name"]
+        done = f"## {name}" in sections
+        what = about(text).partition("\n")[0]
+        rows.append([f"[{name}](#{name})" if done else name, what, f"`hpsearch run experiments/{stem}.toml`"])
+        rows[-1].append("" if done else NOT_YET)
+    return [*table(["experiment", "what it is", "command", ""], rows), ""]
 
 
 def _name(one: str) -> str:

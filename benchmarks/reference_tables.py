@@ -88,8 +88,10 @@ def section(about: str, command: str, study: Told, published: Published | None =
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """A table in Markdown; numbers stand to the right."""
-    lines = [head, ["---:"] * len(head), *rows]
+    """A table in Markdown; a column stands to the left where no cell of it begins with a digit."""
+    kept = [[str(cell) for cell in row] for row in rows]
+    numbers = [any(row[place][:1].isdigit() for row in kept) for place in range(len(head))]
+    lines = [head, ["---:" if one else "---" for one in numbers], *kept]
     return [f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
 
 

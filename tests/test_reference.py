@@ -106,6 +106,15 @@ def test_a_section_takes_the_place_of_its_older_one_and_leaves_the_others():
     assert re.findall(r"^## .*\n\n.*$", new, flags=re.MULTILINE) == ["## a\n\nnew", "## b\n\nother"]
 
 
+def test_the_page_lists_every_experiment_and_says_which_has_not_been_run():
+    new = reference.page("", "## mnist-ann\n\nnew\n")
+
+    listed = {row[0]: row[3] for row in rows(new)[2:]}
+    assert listed["[mnist-ann](#mnist-ann)"] == ""
+    assert listed["mnist-four-mlps"] == reference.NOT_YET
+    assert "mnist-cnn" in listed
+
+
 def test_every_reference_experiment_begins_with_what_it_is():
     for name in reference.NAMES:
         said = reference.about((ROOT / "experiments" / f"{name}.toml").read_text(encoding="utf-8"))
