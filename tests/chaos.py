@@ -195,9 +195,9 @@ class Nemesis:
     def _harm(self, coordinator: subprocess.Popen[bytes]) -> None:
         fills = 4 if self._small_disk else 0
         match self._chance.choices(("worker", "coordinator", "pause", "flip", "fill"), (12, 2, 2, 2, fills))[0]:
-            case "worker" if self._arena.diary.exists() and (victim := self._victim(coordinator)):
-                self.did["workers killed"] += 1
-                _signal(victim, signal.SIGKILL)
+            case "worker" if self._arena.diary.exists():
+                with _held_still(coordinator):  # or it might give a fit to the victim while that is chosen
+                    self._kill(self._victim(coordinator))
             case "coordinator":
                 self.did["coordinators killed"] += 1
                 coordinator.kill()
@@ -210,6 +210,14 @@ class Nemesis:
                 self._flip()
             case "fill":
                 self._fill()
+
+    def _kill(self, victim: int | None) -> None:
+        if victim:
+            self.did["workers killed"] += 1
+            _signal(victim, signal.SIGKILL)
+            with suppress(psutil.Error):
+                while psutil.Process(victim).status() != psutil.STATUS_ZOMBIE:
+                    time.sleep(0.001)
 
     def _victim(self, coordinator: subprocess.Popen[bytes]) -> int | None:
         """A process below the coordinator, unless a fit might be lost with it that was lost too often already.
@@ -257,6 +265,19 @@ class Nemesis:
 def _signal(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+@contextmanager
+def _held_still(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Within, the process is paused."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with suppress(psutil.Error):
+            while psutil.Process(process.pid).status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}:
+                time.sleep(0.001)
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 @contextmanager
