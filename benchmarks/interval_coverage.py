@@ -115,6 +115,8 @@ def _fields(found: Sequence[dict[str, float]]) -> str:
     for finalists, deviation in product(FINALISTS, DEVIATIONS):
         of_size = [one for one in found if one["finalists"] == finalists]
         kind = {one["seeds"]: one for one in of_size if one["seed_deviation"] == deviation}
+        if len(kind) < len(SEEDS):  # not made yet
+            continue
         below, above = (100 * fmean(one[name] for one in kind.values()) for name in ("below", "above"))
         held = [f"{100 * kind[seeds]['held']:.1f} %" for seeds in SEEDS]
         rows.append([str(finalists), f"{100 * deviation:.0f} % of the error", *held, f"{below:.1f}, {above:.1f} %"])
@@ -127,6 +129,8 @@ def _coverage(found: Sequence[dict[str, float]]) -> str:
     rows = []
     for (accuracy, size), deviation in product(KINDS, DEVIATIONS):
         kind = {one["seeds"]: one for one in found if _is(one, accuracy, size, deviation)}
+        if len(kind) < len(SEEDS):  # not made yet
+            continue
         mean = {name: fmean(one[name] for one in kind.values()) for name in ("below", "above", "one_model_held")}
         rows.append([
             f"{100 * accuracy:.1f} %", f"{size:,}", f"{100 * deviation * (1 - accuracy):.3g} points",
@@ -144,6 +148,8 @@ def _choice(found: Sequence[dict[str, float]]) -> str:
     rows = []
     for deviation, seeds in product(DEVIATIONS, SEEDS):
         kind = [one for one in found if (one["seed_deviation"], one["seeds"]) == (deviation, seeds)]
+        if not kind:
+            continue
         mean = {name: fmean(one[name] for one in kind) for name in kind[0]}
         shares = ("naive_best", "finals_best")
         points = ("naive_loss", "finals_loss")
@@ -194,8 +200,7 @@ def main() -> None:
             found.append(one)
             print(" ".join(f"{key}={value:.4g}" for key, value in one.items()), flush=True)
             given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if len(tasks) <= given.most:
-        print(tables(found))
+    print(tables(found))
     if given.page:
         write_page(tables(found), PAGE)
 

@@ -184,7 +184,7 @@ def test_a_trial_that_leads_by_far_needed_no_luck():
 def test_the_interval_of_the_chosen_one_holds_the_truth(seeds):
     found = run(Setting(0.9, 400, 0.15, seeds, validation=400, trials=12), 250)
 
-    assert found["held"] > 0.92  # of 250 studies; some 95.5 % of 2,000, see docs/statistics.md
+    assert found["held"] > 0.92  # of 250 studies; docs/statistics.md has the figures of more
     assert found["below"] < 0.06
     assert found["wrong"] < 0.03
     assert found["one_model_held"] < found["held"]
