@@ -273,7 +273,8 @@ def test_the_winners_model_loads_back_and_predicts(project):
     )
     assert done.stdout.splitlines()[-1] == "(2, 3) True (1, 4, 4)", done.stderr
     hear_all(place, whole_story(), registered("digits"), call=in_a_fresh_process)
-    assert runs_of(place)["search 0"].data.tags["hpsearch.model"] == address
+    again = runs_of(place)["search 0"].data.tags
+    assert (again["hpsearch.model"], again["hpsearch.registered"]) == (address, "models:/digits/1")
 
 
 def registered(name: str) -> Experiment:
@@ -305,9 +306,9 @@ def test_the_winner_is_registered_once_as_the_champion_and_a_later_studys_takes_
     versions = sorted(own.search_model_versions("name = 'digits'"), key=lambda one: int(one.version))
     champion = own.get_model_version_by_alias("digits", "champion")
     assert [one.tags["hpsearch.study_id"] for one in versions] == ["tiny-1", "tiny-2"]
-    assert [one.source for one in versions] == [f"models:/{one.model_id}" for one in versions]
+    assert [one.source for one in versions] == [own.get_run(one.run_id).data.tags["hpsearch.model"] for one in versions]
     assert (champion.version, champion.tags["hpsearch.test_accuracy"]) == (versions[-1].version, "0.8100")
-    logged = own.get_logged_model(champion.model_id)
+    logged = own.get_logged_model(champion.source.removeprefix("models:/"))
     assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "digits", "version": 2}]
     assert own.get_run(champion.run_id).data.tags["hpsearch.registered"] == "models:/digits/2"
 

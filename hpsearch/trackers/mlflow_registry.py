@@ -30,7 +30,7 @@ def register(uri: str, name: str, address: str, run_id: str, about: Mapping[str,
             raise
     model_id = address.removeprefix(MODELS)
     versions = own.search_model_versions(f"name = '{name}'", order_by=["version_number DESC"])
-    version = next((one for one in versions if one.model_id == model_id), None)
+    version = next((one for one in versions if one.source == address), None)
     newest = version is None or version.version == versions[0].version  # told again later, it takes nobody's place
     version = version or own.create_model_version(name, address, run_id, dict(about), model_id=model_id)
     if newest:
