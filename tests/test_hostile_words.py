@@ -20,7 +20,7 @@ from hpsearch.report.html import page
 from hpsearch.report.terminal import show
 from hpsearch.space import Parameter
 from hpsearch.trackers.board import Board
-from hpsearch.trackers.mlflow_runs import _cut, _name
+from hpsearch.trackers.mlflow_runs import _cut, name_of
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trial import Failure, Fit, Status, Trial, TrialResult
 from hpsearch.winner import table
@@ -221,7 +221,7 @@ def test_evil_words_never_drive_the_terminal(kind: str, capsys: pytest.CaptureFi
 def test_evil_words_are_keys_that_mlflow_takes(kind: str) -> None:
     from mlflow.utils.validation import _validate_metric_name, _validate_param_name, _validate_tag_name
 
-    name = _name(f"hp{EVIL[kind]}")
+    name = name_of(f"hp{EVIL[kind]}")
 
     for validate in (_validate_metric_name, _validate_param_name, _validate_tag_name):
         validate(name)
