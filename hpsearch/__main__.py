@@ -9,8 +9,15 @@ UNWRITABLE = 7  # as FolderUnusable
 def main(words: list[str] | None = None) -> int:
     """Run one command and give back its exit code; every error a person can act on becomes its text."""
     _fill_what_is_closed()
-    if words is None:
-        _keep_to_ourselves()
+    if words is not None:
+        return _answer(words)
+    _keep_to_ourselves()
+    code = _answer(words)
+    _hear_no_more()
+    return code
+
+
+def _answer(words: list[str] | None) -> int:
     try:
         code = _command(words)
         sys.stdout.flush()
@@ -46,6 +53,13 @@ def _keep_to_ourselves() -> None:
 
     os.umask(0o077)
     os.environ.setdefault("PYTHONSAFEPATH", "1")
+
+
+def _hear_no_more() -> None:
+    """Let Ctrl-C change nothing of an exit code that stands: Python, while it ends, would die of it."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _show_all() -> int:
