@@ -124,7 +124,9 @@ def test_a_subclassed_model_is_built(rows):
 
 @pytest.mark.parametrize("loop", ["graph", "fit"])
 @pytest.mark.parametrize(
-    "loss", ["categorical_crossentropy", keras.losses.CategoricalCrossentropy(label_smoothing=0.1), "mse"], ids=["name", "smoothed", "mse"]
+    "loss",
+    ["categorical_crossentropy", keras.losses.CategoricalCrossentropy(label_smoothing=0.1), "mse"],
+    ids=["name", "smoothed", "mse"],
 )
 def test_labels_come_one_hot_when_the_loss_wants_them_so(rows, loss, loop):
     model = mlp(loss=loss)

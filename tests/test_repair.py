@@ -21,6 +21,7 @@ from hpsearch.errors import RunningElsewhere, StateDamaged
 from hpsearch.ledger import Ledger
 from hpsearch.repair import repair
 from hpsearch.study import Study, held
+from hpsearch.trial import TrialResult
 
 WHOLE = 30  # trials
 
@@ -174,7 +175,8 @@ repair(paths.Study(pathlib.Path(sys.argv[1])))
 @pytest.mark.promise("37")
 def test_the_command_says_in_words_and_as_json_what_it_did(study, monkeypatch):
     monkeypatch.chdir(study.folder.parents[2])
-    spoil(study.ledger, 200)
+    results = [number for number, body in enumerate(records(study.ledger), 1) if isinstance(body, TrialResult)]
+    spoil(study.ledger, results[19])
     listed = CliRunner().invoke(list_studies, ["--json"])
     shown = CliRunner().invoke(show, ["a"])
 
@@ -183,10 +185,10 @@ def test_the_command_says_in_words_and_as_json_what_it_did(study, monkeypatch):
 
     assert json.loads(listed.output)[0]["state"] == "damaged"
     assert isinstance(shown.exception, StateDamaged)
-    assert "record 200 is missing or is not what was written" in said.output
-    assert "kept: 199 records, of ledger.db: 19 trials with their results" in said.output
+    assert f"record {results[19]} is missing or is not what was written" in said.output
+    assert f"kept: {results[19] - 1} records, of ledger.db: 19 trials with their results" in said.output
     assert "ledger.damaged-1.db" in said.output
-    assert json.loads(again.output)["records"] == 199
+    assert json.loads(again.output)["records"] == results[19] - 1
 
 
 def test_a_running_study_is_not_repaired(study, monkeypatch):

@@ -82,7 +82,8 @@ def first_session() -> list[Body]:
     tries = [Attempt(Fit(1, 1), number) for number in (1, 2)]
     stopped = trained(tries[1], 0.4, how=How.INTERRUPTED, reason="interrupted")
     return [
-        *began(), *asked(0), *trained(Attempt(Fit(0, 0)), 0.5, 0.8), ended(0, Status.COMPLETED, 0.8),
+        *began(), records.Planned("another", (valued(0),)),
+        *asked(0), *trained(Attempt(Fit(0, 0)), 0.5, 0.8), ended(0, Status.COMPLETED, 0.8),
         *asked(1), *trained(tries[0], 0.4, how=How.LOST, reason="was killed by SIGKILL"), *stopped,
         SessionEnded(finished=False, reason="interrupted"),
     ]  # fmt: skip
@@ -105,7 +106,8 @@ def finals() -> list[Body]:
     finalist, matrix = Finalist(0, (0.8, 0.82), (0.79, 0.81)), ((40, 10), (9, 41))
     return [
         records.FinalistsChosen((0,)), *(body for fit in fits for body in trained(Attempt(fit), 0.7, 0.8)),
-        records.TestOpened({fit.name: "0" * 64 for fit in fits}),
+        records.TestOpened({fit.name: "0" * 64 for fit in fits}, {fits[1].name: ("2" * 64, "3" * 64)}),
+        records.TestCurve(fits[1].name, (0.6, 0.81)),
         records.Verdict(0, fits[1].name, (finalist,), 100, 0.81, report, matrix, ("nought", "one")),
         SessionEnded(finished=True, reason="the budget is spent"),
         records.TestLooked({"search-0001-r0-f0": "1" * 64}, "hpsearch compare"),
