@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hpsearch.experiment import Experiment
-from hpsearch.findings import BoundHit, Finding, Gathered, NeverHelped
+from hpsearch.report.findings import BoundHit, Finding, Gathered, NeverHelped
 from hpsearch.space import Parameter, Value, Values
 
+BATCH_SIZE = "batch_size"
 FURTHER = 0.5  # of a range: by so much it is widened, and what the best trials cover is widened on both sides
 DIGITS = 3
 
@@ -28,6 +29,8 @@ def next_experiment(
     for finding in findings:
         if isinstance(finding, BoundHit | Gathered) and finding.parameter.name not in idle:
             space[finding.parameter.name] = _range(finding)
+    if BATCH_SIZE in space and len(experiment.train.batch_sizes) > 1:  # searched by [train], not by build_model
+        said["train"] = {**said["train"], BATCH_SIZE: space.pop(BATCH_SIZE)}
     order = ("name", "seed", "data", "model")
     return {key: said[key] for key in order if key in said} | ({"space": space} if space else {}) | said
 

@@ -159,7 +159,17 @@ class Scripts(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in {"script", "img", "iframe", "object", "embed", "link", "base", "form"}:
             self.found.append(tag)
-        self.found += [name for name, _ in attrs if name.startswith("on") or name in {"src", "href"}]
+        self.found += [
+            name
+            for name, value in attrs
+            if name.startswith("on") or name == "src" or (name == "href" and not (value or "").startswith("#"))
+        ]
+
+
+def run_or_loaded(text: str) -> list[str]:
+    scripts = Scripts()
+    scripts.feed(text)
+    return scripts.found
 
 
 def evil_story(word: str) -> list:
@@ -184,14 +194,12 @@ def evil_story(word: str) -> list:
 @pytest.mark.promise("P23", "H45")
 @pytest.mark.parametrize("kind", EVIL)
 def test_evil_words_run_nothing_on_the_page(kind: str) -> None:
-    text = page(gather(evil_story(EVIL[kind])))
+    text, harmless = page(gather(evil_story(EVIL[kind]))), page(gather(evil_story("word")))
 
-    scripts = Scripts()
-    scripts.feed(text)
-    assert scripts.found == []
+    assert run_or_loaded(text) == run_or_loaded(harmless) == ["script"] * 3  # the data, the library, the page's own
     assert "rancode" not in text
     assert "\x1b" not in text
-    assert len(text) < 300_000
+    assert len(text) < len(harmless) + 300_000
 
 
 @pytest.mark.promise("P23", "H45")

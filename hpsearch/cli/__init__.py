@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Entry] = {
     "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
     "compare": Entry("hpsearch.cli.compare:compare", "Compare finished models on their common test split."),
     "explain": Entry("hpsearch.cli.explain:explain", "Say what mattered in a study, and write what to try next."),
+    "report": Entry("hpsearch.cli.report:report", "Write the report: what is known, how surely, what to try next."),
     "repair": Entry("hpsearch.cli.repair:repair", "Restore a damaged study from what is sound of it, or its backup."),
     "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
     "sync": Entry("hpsearch.cli.sync:sync", "Send MLflow what it has not heard of a study."),

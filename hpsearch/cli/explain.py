@@ -9,7 +9,7 @@ from hpsearch import paths, plugins
 
 if TYPE_CHECKING:
     from hpsearch.explaining import Explanation
-    from hpsearch.findings import Finding
+    from hpsearch.report.findings import Finding
 
 BAR_SIGNS = 20
 EPILOG = """\b
@@ -53,7 +53,7 @@ def explain(*, study: str, write: Path | None, as_json: bool) -> None:
 def _show(explanation: "Explanation") -> None:
     from hpsearch.cli.output import say
     from hpsearch.explaining import in_words
-    from hpsearch.findings import BoundHit, Gathered, NeverHelped
+    from hpsearch.report.findings import BoundHit, Gathered, NeverHelped
     from hpsearch.trackers.words import count
 
     if explanation.trials < explanation.needed:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hpsearch.follower import Made
     from hpsearch.protocols import Tracker
 
+ATTACH_SECONDS = 20.0
 EPILOG = """\b
 Examples:
   hpsearch run experiments/quickstart.toml
@@ -51,7 +52,7 @@ def run(
         if reopen or not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise
         experiment = _under_another_name(experiment, place, changed)
-    _finish(project, experiment.name, place, as_json=as_json)
+    _finish(project, experiment, place, as_json=as_json)
 
 
 def _search(experiment: "Experiment", place: "_Place", *, reopen: bool) -> "Experiment":
@@ -98,23 +99,36 @@ def _under_another_name(experiment: "Experiment", place: "_Place", changed: Stud
     return _search(experiment.renamed(name), place, reopen=False)
 
 
-def _finish(project: paths.Project, name: str, place: "_Place", *, as_json: bool) -> None:
+def _finish(project: paths.Project, experiment: "Experiment", place: "_Place", *, as_json: bool) -> None:
     from hpsearch.cli.output import print_json
     from hpsearch.report.facts import gather
     from hpsearch.report.html import write_report
     from hpsearch.report.terminal import conclude
     from hpsearch.study import read
 
-    facts = gather(read(project, name))
-    folder = project.study(name)
-    write_report(facts, folder.report)
+    folder, facts = project.study(experiment.name), gather(read(project, experiment.name))
+    write_report(facts, folder.report, folder.predictions)
     if as_json:
         print_json(facts)
     else:
         conclude(facts, place.console)
         place.say(f"report: {folder.report}\nmodel:  {folder.best / 'model.keras'}")
-        if facts.experiment["tracking"]["mlflow"] is not False:
+        if experiment.tracking.mlflow is not False:
             place.say("compare in MLflow: hpsearch ui")
+    if experiment.tracking.mlflow is not False:
+        _attach(project, experiment, folder.report, place)
+
+
+def _attach(project: paths.Project, experiment: "Experiment", report: Path, place: "_Place") -> None:
+    """Have MLflow keep the report, in a process of its own: this one has not imported MLflow."""
+    from hpsearch.errors import HpsearchError
+    from hpsearch.trackers.mlflow_report import attach
+    from hpsearch.worker import process
+
+    try:
+        process.call(attach, project, experiment, report, method="spawn", patience=ATTACH_SECONDS)
+    except HpsearchError as error:
+        place.say(f"warning: the report is not attached to the run in {error}")
 
 
 class _Place:

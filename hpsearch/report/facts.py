@@ -6,11 +6,13 @@ from typing import Any
 
 from hpsearch.objective import Objective
 from hpsearch.provenance import redacted
-from hpsearch.records import Answered, Asked, FinalistsChosen, News, SessionBegan, SessionEnded, SpaceFound, Verdict
+from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SessionEnded, SpaceFound, Verdict
+from hpsearch.report.asking import Asking
+from hpsearch.report.labour import Labour, Work
 from hpsearch.space import Parameter, Values
 from hpsearch.sparing import Spared, Sparing
 from hpsearch.state import State
-from hpsearch.trial import Failure, Fit, Measure, Status, TrialResult
+from hpsearch.trial import Failure, Fit, Measure, Status
 
 Point = tuple[int, float]
 
@@ -46,6 +48,7 @@ class Facts:
     `pruning` is None where the study has no pruner; `judged` counts the models that the test split was shown to.
     `parameters` is all that was asked of any trial, but for what is fixed: one for each way in which a name was asked,
     in the order in which they came up.
+    `session_times` says from when to when each session lasted (Unix milliseconds), `work` what its workers did.
     """
 
     name: str = ""
@@ -63,6 +66,8 @@ class Facts:
     judged: int = 0
     searched: float = 0.0
     sessions: int = 0
+    session_times: list[tuple[int, int]] = field(default_factory=list)
+    work: list[Work] = field(default_factory=list)
     finished: bool = False
     reason: str = ""
 
@@ -74,51 +79,19 @@ class Facts:
         return next((trial for trial in self.trials if trial.status == Status.COMPLETED), None)
 
 
-class _Asking:
-    """What was asked of whom, and when each trial began and ended."""
-
-    def __init__(self) -> None:
-        self._variants: dict[str, dict[Parameter, int]] = {}
-        self._of: dict[int, dict[str, int]] = {}
-        self._began: dict[int, int] = {}
-        self._ended: dict[int, int] = {}
-
-    def take(self, news: News) -> None:
-        match news.body:
-            case SpaceFound(parameters):
-                for parameter in parameters:
-                    self._place(parameter)
-            case Asked(trial):
-                self._began[trial.number] = news.time_ms
-            case Answered(trial, parameter) if place := self._place(parameter):
-                self._of.setdefault(trial, {})[parameter.name] = place
-            case TrialResult(trial):
-                self._ended[trial.number] = news.time_ms
-
-    def _place(self, parameter: Parameter) -> int:
-        known = self._variants.setdefault(parameter.name, {})
-        return 0 if parameter.kind == "fixed" else known.setdefault(parameter, len(known))
-
-    def parameters(self) -> tuple[Parameter, ...]:
-        return tuple(parameter for known in self._variants.values() for parameter in known)
-
-    def tell(self, trial: TrialFacts) -> None:
-        """Complete what is known of a trial."""
-        trial.variants = self._of.get(trial.number, {})
-        trial.began, trial.ended = self._began.get(trial.number), self._ended.get(trial.number)
-
-
 class _Curves:
     """Every search fit's metrics, epoch by epoch; what a resumed fit repeats counts once."""
 
     def __init__(self) -> None:
         self._values: dict[int, dict[str, dict[int, dict[Fit, float]]]] = {}
 
-    def take(self, measure: Measure) -> None:
-        fit = measure.attempt.fit
-        for name, value in measure.metrics.items() if fit.kind == "search" else ():
-            epochs = self._values.setdefault(fit.trial, {}).setdefault(name, {})
-            epochs.setdefault(measure.epoch, {})[fit] = value
+    def take(self, news: News) -> None:
+        if not isinstance(news.body, Measure) or news.body.attempt.fit.kind != "search":
+            return
+        fit, epoch = news.body.attempt.fit, news.body.epoch
+        metrics = self._values.setdefault(fit.trial, {})
+        for name, value in news.body.metrics.items():
+            metrics.setdefault(name, {}).setdefault(epoch, {})[fit] = value
 
     def of(self, trial: int) -> dict[str, list[Point]]:
         return {
@@ -129,13 +102,12 @@ class _Curves:
 
 def gather(story: Iterable[News]) -> Facts:
     """Fold a study's records, from the first, into facts; a story that stops anywhere will do."""
-    state, facts, curves, sparing, asking = State(), Facts(), _Curves(), Sparing(), _Asking()
+    state, facts, sparing = State(), Facts(), Sparing()
+    asking, curves, labour = Asking(), _Curves(), Labour()
     for news in story:
-        for fold in (state, sparing, asking):
+        for fold in (state, sparing, asking, curves, labour):
             fold.take(news)
         match news.body:
-            case Measure() as measure:
-                curves.take(measure)
             case SessionBegan() as session:
                 facts.sessions += 1
                 _note_session(facts, session)
@@ -150,9 +122,10 @@ def gather(story: Iterable[News]) -> Facts:
     facts.verdict, facts.searched, facts.openings = state.verdict, state.searched, state.openings
     facts.pruning, facts.judged = sparing.spared(), len(state.judged)
     facts.parameters = asking.parameters()
+    facts.session_times, facts.work = labour.sessions, labour.close()
     _add_trials(facts, state, curves)
     for trial in facts.trials:
-        asking.tell(trial)
+        trial.variants, (trial.began, trial.ended) = asking.variants(trial.number), asking.times(trial.number)
     return facts
 
 

@@ -1,108 +1,105 @@
 """Writes the report of a study: one HTML file that needs nothing else, for a screen, a phone or paper."""
 
+import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-from hpsearch.paths import write_text
-from hpsearch.report import drawings
-from hpsearch.report.facts import Facts, TrialFacts
-from hpsearch.report.page import STYLE, TEMPLATE
+from hpsearch import paths
+from hpsearch.report import advice, figures, importance, mistakes, tables
+from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
 from hpsearch.trackers import words
-from hpsearch.trackers.pictures import worst_pairs
 
-MOST_TRIALS = 500
-AVERAGES = ("macro avg", "weighted avg")
+SCRIPTS = ("charts.js", "stage.js")
+PARTS = {
+    "finals": "Finals", "history": "History", "importance": "Importance", "parallel": "All trials", "slices": "Slices",
+    "pair": "Top two", "curves": "Learning curves", "classes": "Classes", "confusion": "Confusion",
+    "mistakes": "Sure and wrong", "time": "Time", "failures": "Failures", "trials": "Trials",
+    "provenance": "Provenance",
+}  # fmt: skip
 
 
-def write_report(facts: Facts, path: Path) -> None:
-    """Write the page, whole or not at all; it loads nothing and runs no script."""
-    write_text(path, page(facts))
+def write_report(facts: Facts, file: Path, predictions: Path | None = None) -> None:
+    """Write the page, whole or not at all; with the folder of the study's predictions it shows its surest mistakes."""
+    paths.write_text(file, page(facts, mistakes.surest(facts, predictions) if predictions else ()))
 
 
-def page(facts: Facts) -> str:
-    """The page as text; everything from outside is escaped."""
+def page(facts: Facts, wrong: Sequence[mistakes.Mistake] = ()) -> str:
+    """The page as text. Everything from outside is escaped; it loads nothing, and runs no script but its own."""
     from jinja2 import Environment
     from markupsafe import Markup
 
-    best, metric = facts.best, facts.objective.split()[-1]
-    number = best.number if best else None
-    drawn = [
-        (name, drawings.curves(facts.trials, name, number)) for name in dict.fromkeys((metric, "val_loss", "loss"))
-    ]
-    verdict = facts.verdict
-    names = [words.clean(name, 60) for name in verdict.class_names] if verdict else []
-    template = Environment(autoescape=True).from_string(TEMPLATE)
-    return template.render(
-        facts=facts,
-        style=Markup(STYLE),  # noqa: S704  # our own
-        metric=metric,
-        summary=summary(facts),
-        figures=list(_figures(facts)),
-        best_values=[(words.clean(name), words.value(value)) for name, value in best.values.items()] if best else [],
-        finalists=list(_finalists(facts)),
-        trials=[_trial(trial, number) for trial in facts.trials[:MOST_TRIALS]],
-        curves=[(name, Markup(drawing)) for name, drawing in drawn if drawing],  # noqa: S704  # escaped where it is drawn
-        classes=list(_classes(facts)),
-        matrix=Markup(drawings.confusion(verdict.confusion, names)) if verdict else "",  # noqa: S704  # the same
-        pairs=worst_pairs(verdict.confusion, names) if verdict else [],
-        provenance=[(words.clean(name), words.clean(value, 400)) for name, value in _provenance(facts)],
-    )
+    weights = importance.weigh(facts)
+    columns = figures.columns(facts, weights)
+    library, script = _library(), "(() => {\n" + "\n".join(map(_part, SCRIPTS)) + "\n})();"
+    said: dict[str, Any] = {
+        **tables.everything(facts, weights),
+        "facts": facts,
+        "metric": columns["metric"],
+        "summary": summary(facts),
+        "advice": advice.advice(facts, weights),
+        "figures": list(_figures(facts)),
+        "charted": any(score is not None for score in columns["score"]),
+        "curved": bool(columns["curves"]),
+        "parameters": len(columns["parameters"]),
+        "pair": [columns["parameters"][place]["name"] for place in columns["pair"]],
+        "mistakes": [{**vars(one), "confidence": f"{100 * one.confidence:.1f} %"} for one in wrong],
+        "style": Markup(_part("style.css")),  # noqa: S704  # our own
+        "columns": Markup(_as_json(columns)),  # noqa: S704  # with every < as an escape
+        "library": Markup(library),  # noqa: S704  # Plotly's own
+        "script": Markup(script),  # noqa: S704  # our own
+        "policy": _policy(library, script),
+    }
+    environment = Environment(autoescape=True)
+    environment.filters["halves"] = tables.halves
+    template = environment.from_string(_part("template.html"))
+    said["parts"] = []
+    body = template.render(said)
+    said["parts"] = [(anchor, title) for anchor, title in PARTS.items() if f'id="{anchor}"' in body]
+    return template.render(said)
+
+
+def _part(name: str) -> str:
+    return (files("hpsearch.report") / "page" / name).read_text(encoding="utf-8").strip()
+
+
+def _library() -> str:
+    """Plotly's JavaScript, as its Python package brings it."""
+    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8").strip()
+
+
+def _policy(*scripts: str) -> str:
+    """A content security policy under which nothing is loaded, and only these scripts run."""
+    hashes = [base64.b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{one}'" for one in hashes)
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
+
+
+def _as_json(columns: Mapping[str, Any]) -> str:
+    """JSON that no HTML parser takes for the end of its script."""
+    text = json.dumps(columns, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
 
 
 def _figures(facts: Facts) -> Iterator[tuple[str, str]]:
-    if facts.verdict:
-        yield words.score(facts.verdict.test_accuracy), f"test accuracy on {facts.verdict.test_rows} rows"
-        if average := facts.verdict.report.get("macro avg"):
+    if verdict := facts.verdict:
+        rows = f"{verdict.test_rows:,} test images"
+        if verdict.interval:
+            low, high = map(words.score, verdict.interval)
+            alone = " of this one model" if verdict.interval_of == "model" else ""
+            yield words.score(verdict.accuracy), f"test accuracy{alone}, 95 % interval {low} to {high}, on {rows}"
+        else:
+            yield words.score(verdict.test_accuracy), f"test accuracy on {rows}"
+        if average := verdict.report.get("macro avg"):
             yield words.score(average["f1-score"]), "F1, mean over the classes"
     if facts.best:
-        yield words.score(facts.best.score), f"{facts.objective.split()[-1]} of trial {facts.best.number} in the search"
-    yield str(len(facts.trials)), "trials"
+        metric = words.clean(facts.objective.split()[-1], 40)
+        yield words.score(facts.best.score), f"{metric} of trial {facts.best.number} in the search"
+    yield f"{len(facts.trials):,}", "trials"
     yield words.span(facts.searched), "of searching"
     if facts.pruning:
         yield f"{100 * facts.pruning.share:.0f} %", "of the epochs spared by pruning"
-
-
-def _finalists(facts: Facts) -> Iterator[dict[str, Any]]:
-    for one in facts.verdict.finalists if facts.verdict else ():
-        yield {
-            "trial": one.trial,
-            "won": facts.verdict is not None and one.trial == facts.verdict.winner,
-            "mean": words.score(fmean(one.scores)) if one.scores else "–",
-            "scores": " · ".join(map(words.score, one.scores)),
-            "tests": " · ".join(map(words.score, one.test_accuracies)),
-        }
-
-
-def _trial(trial: TrialFacts, best: int | None) -> dict[str, Any]:
-    return {
-        "number": trial.number,
-        "best": trial.number == best,
-        "status": trial.status,
-        "score": words.score(trial.score),
-        "epoch": trial.best_epoch or "",
-        "time": words.span(trial.seconds),
-        "said": words.values(trial.values),
-        "why": words.failure(trial.failure) if trial.failure else words.clean(trial.reason),
-    }
-
-
-def _classes(facts: Facts) -> Iterator[list[str]]:
-    verdict = facts.verdict
-    for name in (*verdict.class_names, *AVERAGES) if verdict else ():
-        if verdict and (row := verdict.report.get(name)):
-            shares = [words.score(row[column]) for column in ("precision", "recall", "f1-score")]
-            yield [words.clean(name, 60), *shares, f"{row['support']:.0f}"]
-
-
-def _provenance(facts: Facts) -> Iterator[tuple[str, str]]:
-    yield from facts.provenance.items()
-    yield "sessions", str(facts.sessions)
-    for name, value in facts.fixed.items():
-        yield f"fixed: {name}", words.value(value)
-    for table, said in facts.experiment.items():
-        given = {key: value for key, value in said.items() if value is not None} if isinstance(said, Mapping) else said
-        yield f"[{table}]" if isinstance(said, Mapping) else table, json.dumps(given, ensure_ascii=False)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from hpsearch.as_optuna import frozen_trials
 from hpsearch.objective import Objective
 from hpsearch.report.facts import Facts
+from hpsearch.report.findings import FEWEST_TRIALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import optuna
 
-FEWEST_TRIALS = 10
 DRAWS = 40
 MOST_DRAWN = 1000  # trials of a bootstrap's draw: with more the interval would be narrower than it is shown
 BEST_SHARE, FEWEST_BEST = 0.1, 5  # Optuna's advice: at least five trials among the best

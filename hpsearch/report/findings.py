@@ -1,7 +1,7 @@
 """Finds what a study's completed trials say of its parameters: what hit a bound, what never helped.
 
 The best fifth of the trials (five at least) is held against chance: a finding that chance alone gives more often than
-once in fifty times, were a parameter of no matter and its values drawn evenly, is none.
+once in a hundred times, were a parameter of no matter and its values drawn evenly, is none.
 """
 
 import math
@@ -16,7 +16,7 @@ from hpsearch.trial import Status
 FEWEST_TRIALS = 10
 BEST_SHARE, FEWEST_BEST = 0.2, 5
 EDGE = 0.15  # of a range: what lies nearer to its bound lies at it
-CHANCE = 0.02
+CHANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ def completed(facts: Facts) -> list[TrialFacts]:
     return [trial for trial in facts.trials if trial.status == Status.COMPLETED and trial.score is not None]
 
 
+def best_of(done: Sequence[TrialFacts]) -> Sequence[TrialFacts]:
+    """The best fifth of trials that come best first, five at least."""
+    return done[: max(FEWEST_BEST, round(BEST_SHARE * len(done)))]
+
+
 def find(facts: Facts) -> tuple[Finding, ...]:
     """All findings, parameter by parameter; () with fewer than ten completed trials.
 
@@ -65,7 +70,7 @@ def find(facts: Facts) -> tuple[Finding, ...]:
     done = completed(facts)
     if len(done) < FEWEST_TRIALS:
         return ()
-    best = done[: max(FEWEST_BEST, round(BEST_SHARE * len(done)))]
+    best = best_of(done)
     names = [parameter.name for parameter in facts.parameters]
     found: list[Finding] = []
     for parameter in facts.parameters:
@@ -104,9 +109,25 @@ def _bounds_hit(parameter: Parameter, best: Sequence[TrialFacts]) -> Iterator[Bo
         ("low", sum(one <= EDGE for one in places)),
         ("high", sum(one >= 1 - EDGE for one in places)),
     )
+    many, share = len(places), _edge_share(parameter)
     for end, hits in sides:
-        if len(places) >= FEWEST_BEST and 2 * hits > len(places) and _at_least(hits, len(places), EDGE) < CHANCE:
-            yield BoundHit(parameter, end, hits, len(places))
+        if many >= FEWEST_BEST and 2 * hits > many and _at_least(hits, many, share) < CHANCE:
+            yield BoundHit(parameter, end, hits, many)
+
+
+def _steps(parameter: Parameter) -> float:
+    """How many steps a range has; infinitely many where it has no grid."""
+    low, high = float(parameter.low or 0), float(parameter.high or 0)
+    if parameter.sampling != "linear":
+        return math.log(high / low) / math.log(parameter.step) if parameter.step else math.inf
+    step = parameter.step or (1 if parameter.kind == "int" else 0)
+    return (high - low) / step if step else math.inf
+
+
+def _edge_share(parameter: Parameter) -> float:
+    """The share of a range's values that lie at one end: of three values, each end has a third."""
+    steps = _steps(parameter)
+    return EDGE if math.isinf(steps) else (math.floor(EDGE * steps) + 1) / (math.floor(steps + 1e-8) + 1)
 
 
 def _at_least(hits: int, of: int, chance: float) -> float:
@@ -133,7 +154,8 @@ def _gathered(parameter: Parameter, best: Sequence[TrialFacts]) -> Iterator[Gath
     if len(numbers) < FEWEST_BEST:
         return
     places = [place(parameter, number) for number in numbers]
-    many, width = len(places), max(places) - min(places)
-    # Of so many even draws, all lie within this width of each other with this chance (the range's distribution).
-    if many * width ** (many - 1) - (many - 1) * width**many < CHANCE:
+    many, steps, width = len(places), _steps(parameter), max(places) - min(places)
+    share = width if math.isinf(steps) else min(1.0, (width * steps + 1) / (math.floor(steps + 1e-8) + 1))
+    # Of so many even draws, all lie in one part of this share with this chance (the distribution of their range).
+    if many * share ** (many - 1) - (many - 1) * share**many < CHANCE:
         yield Gathered(parameter, min(numbers), max(numbers), many)

@@ -1,0 +1,57 @@
+"""`hpsearch report STUDY`: what is known of a study, how surely, and what to try next."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hpsearch import paths
+
+if TYPE_CHECKING:
+    from hpsearch.report.facts import Facts
+
+EPILOG = """\b
+Examples:
+  hpsearch report quickstart --open
+  hpsearch report quickstart --out /tmp/quickstart.html
+  hpsearch report quickstart --markdown > quickstart.md
+
+The page is one file that needs no network. A study that is still running has one, too."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("study")
+@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
+@click.option("--markdown", is_flag=True, help="Print Markdown, with the words and tables but no charts.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+def report(*, study: str, opened: bool, markdown: bool, out: Path | None) -> None:
+    """Write the report of STUDY: one HTML file with its figures, charts, failures and provenance."""
+    from hpsearch.cli.output import say
+    from hpsearch.report.facts import gather
+    from hpsearch.study import read
+
+    if markdown and opened:
+        message = "--open shows the HTML page: leave out --markdown"
+        raise click.UsageError(message)
+    project = paths.Project.around(Path.cwd())
+    facts = gather(read(project, study))
+    if markdown:
+        _markdown(facts, out)
+        return
+    from hpsearch.report.html import write_report
+
+    folder = project.study(study)
+    file = out.absolute() if out else folder.report
+    write_report(facts, file, folder.predictions)
+    say(f"report: {file}")
+    if opened:
+        click.launch(str(file))
+
+
+def _markdown(facts: "Facts", out: Path | None) -> None:
+    from hpsearch.report.markdown import page
+
+    if out:
+        paths.write_text(out.absolute(), page(facts))
+    else:
+        click.echo(page(facts), nl=False)

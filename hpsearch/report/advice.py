@@ -1,0 +1,78 @@
+"""Says what to try next, as far as the trials bear it out, in sentences."""
+
+from collections.abc import Iterator, Sequence
+
+from hpsearch.objective import Objective
+from hpsearch.report.facts import Facts, TrialFacts
+from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, NeverHelped, best_of, completed, find
+from hpsearch.report.importance import Weight
+from hpsearch.trackers import words
+
+ENOUGH = 50  # completed trials, below which a small share may just be one that was not seen
+LITTLE = 0.05  # a share of the importance that is no reason to search
+QUIET = 0.4  # the last share of the trials without a better one, above which more of the same help little
+FAILED = 0.2
+
+
+def advice(facts: Facts, weights: Sequence[Weight]) -> list[str]:
+    """What to try next; [] when nothing can be said yet."""
+    done = completed(facts)
+    told = list(_failures(facts))
+    if len(done) < FEWEST_TRIALS:
+        return [*told, *(_too_few(len(done)) if facts.trials else [])]
+    best = best_of(done)
+    idle = _idle(weights) if len(done) >= ENOUGH else ()
+    return [*told, *_of_parameters(facts), *_epochs(facts, best), *_trials(facts, done), *idle]
+
+
+def _too_few(done: int) -> list[str]:
+    wanted = f"run {FEWEST_TRIALS} or more (search.trials)"
+    return [f"With {words.count(done, 'completed trial')} nothing can be said of single parameters; {wanted}."]
+
+
+def _failures(facts: Facts) -> Iterator[str]:
+    failed = facts.counts.get("failed", 0)
+    if failed > FAILED * len(facts.trials):
+        yield f"{failed} of {words.count(len(facts.trials), 'trial')} failed: mend that before searching on."
+
+
+def _of_parameters(facts: Facts) -> Iterator[str]:
+    """Ranges whose end the best trials lie at are perhaps too narrow, choices in none of the best are in the way."""
+    for finding in find(facts):
+        name = words.clean(finding.parameter.name, 40)
+        match finding:
+            case BoundHit(parameter, end, hits, best):
+                side, bound = ("lower", parameter.low) if end == "low" else ("upper", parameter.high)
+                yield (
+                    f"Widen {name}: {hits} of the best {best} trials that have it lie at the {side} end "
+                    f"of its range ({words.value(bound or 0)})."
+                )
+            case NeverHelped(_, choice, tried, best):
+                value = words.value(choice)
+                yield f"Leave out {name} = {value}: {tried} trials had it, and none of the best {best}."
+
+
+def _epochs(facts: Facts, best: Sequence[TrialFacts]) -> Iterator[str]:
+    most = facts.experiment.get("train", {}).get("epochs")
+    last = [trial for trial in best if most and trial.best_epoch == most]
+    if most and len(last) > len(best) / 2:
+        yield (
+            f"Train longer (train.epochs): {len(last)} of the best {len(best)} trials were at their best in the last "
+            f"of {words.count(most, 'epoch')}."
+        )
+
+
+def _trials(facts: Facts, done: Sequence[TrialFacts]) -> Iterator[str]:
+    key, numbers = Objective.parse(facts.objective).key, sorted(trial.number for trial in facts.trials)
+    leader = min(done, key=lambda trial: (key(trial.score), trial.number))
+    since = sum(number > leader.number for number in numbers)
+    if since < (1 - QUIET) / 4 * len(numbers):
+        yield f"Search on (search.trials): the best trial was {words.count(since, 'trial')} before the last."
+    elif since > QUIET * len(numbers):
+        yield f"More trials of this space promise little: none of the last {since} beat trial {leader.number}."
+
+
+def _idle(weights: Sequence[Weight]) -> Iterator[str]:
+    little = [words.clean(weight.name, 40) for weight in weights if weight.high < LITTLE]
+    if little:
+        yield f"Fix what matters little, to search the rest more closely: {', '.join(little)}."

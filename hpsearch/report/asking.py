@@ -1,0 +1,45 @@
+"""Adds up what a study's trials were asked, in which ways, and when each began and ended."""
+
+from hpsearch.records import Answered, Asked, News, SpaceFound
+from hpsearch.space import Parameter
+from hpsearch.trial import TrialResult
+
+
+class Asking:
+    """What was asked of whom, and when each trial began and ended."""
+
+    def __init__(self) -> None:
+        """Begin before the first record."""
+        self._variants: dict[str, dict[Parameter, int]] = {}
+        self._of: dict[int, dict[str, int]] = {}
+        self._began: dict[int, int] = {}
+        self._ended: dict[int, int] = {}
+
+    def take(self, news: News) -> None:
+        """Add the next record."""
+        match news.body:
+            case SpaceFound(parameters):
+                for parameter in parameters:
+                    self._place(parameter)
+            case Asked(trial):
+                self._began[trial.number] = news.time_ms
+            case Answered(trial, parameter) if place := self._place(parameter):
+                self._of.setdefault(trial, {})[parameter.name] = place
+            case TrialResult(trial):
+                self._ended[trial.number] = news.time_ms
+
+    def _place(self, parameter: Parameter) -> int:
+        known = self._variants.setdefault(parameter.name, {})
+        return 0 if parameter.kind == "fixed" else known.setdefault(parameter, len(known))
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All that was asked but for what is fixed, in the order in which it came up."""
+        return tuple(parameter for known in self._variants.values() for parameter in known)
+
+    def variants(self, trial: int) -> dict[str, int]:
+        """Which of the parameters of a name a trial was asked, where that is not the first."""
+        return self._of.get(trial, {})
+
+    def times(self, trial: int) -> tuple[int | None, int | None]:
+        """When a trial began and ended, in Unix milliseconds."""
+        return self._began.get(trial), self._ended.get(trial)

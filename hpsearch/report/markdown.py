@@ -1,0 +1,61 @@
+"""Writes the report of a study as Markdown: its words and tables, for a wiki, a pull request or a paper."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from hpsearch.report import advice, importance, tables
+from hpsearch.report.facts import Facts
+from hpsearch.report.terminal import summary
+from hpsearch.trackers import words
+
+MOST_TRIALS = 20
+FINALS = {"trial": "trial", "mean": "validation, mean", "test": "test, mean", "beside": "beside the winner"}
+CLASSES = {"name": "class", "precision": "precision", "recall": "recall", "f1": "F1", "rows": "rows"}
+PAIRS = {"true": "true", "read": "read as", "times": "times", "share": "of its rows"}
+FAILURES = {"kind": "kind", "count": "trials", "which": "which", "message": "the first one said"}
+TRIALS = {"number": "trial", "status": "status", "score": "", "epoch": "best epoch", "time": "time", "said": "values"}
+
+
+def page(facts: Facts) -> str:
+    """The page as text; everything from outside is escaped."""
+    weights = importance.weigh(facts)
+    said = tables.everything(facts, weights)
+    parts = [
+        [f"# {_plain(words.clean(facts.name))}", ""],
+        [f"- {_plain(line.strip())}" for line in summary(facts)],
+        _part("What to try next", [f"- {_plain(line)}" for line in advice.advice(facts, weights)]),
+        _table("The winner" if facts.verdict else "The best so far", ("parameter", "value"), said["best_values"]),
+        _rows("Finals", said["finalists"], FINALS),
+        _rows("What mattered", said["weights"], {"name": "parameter", "share": "share", "bounds": "90 % interval"}),
+        _rows("Class by class", said["classes"], CLASSES),
+        _rows("Most often confused", said["pairs"], PAIRS),
+        _rows(
+            "Where the time went", said["shares"], {"what": "all workers together", "time": "time", "share": "share"}
+        ),
+        _rows("Failures", said["failures"], FAILURES),
+        _rows("Trials, the best first", said["trials"][:MOST_TRIALS], TRIALS | {"score": words.clean(facts.objective)}),
+        _table("Where it comes from", ("", ""), said["provenance"]),
+    ]
+    return "\n".join(line for part in parts for line in part).rstrip() + "\n"
+
+
+def _plain(text: object) -> str:
+    """Text in which no sign means anything to Markdown or HTML."""
+    escaped = str(text).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", escaped)
+
+
+def _part(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield from ("", f"## {title}", "", *lines)
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    body = [f"| {' | '.join(map(_plain, row))} |" for row in rows]
+    if body:
+        yield from _part(title, [f"| {' | '.join(map(_plain, head))} |", "|---" * len(head) + "|", *body])
+
+
+def _rows(title: str, rows: Sequence[dict[str, object]], head: dict[str, str]) -> Iterator[str]:
+    """A table with those of the rows' entries that `head` names, by key."""
+    return _table(title, list(head.values()), [[row[key] for key in head] for row in rows])

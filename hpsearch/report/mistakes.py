@@ -1,0 +1,66 @@
+"""Finds the test images that the winner read wrong and was surest of, as small pictures."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.datasets.prepared import all_prepared, load
+from hpsearch.report.facts import Facts
+from hpsearch.trackers import words
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST = 24
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image of the test split, upright, as a PNG data URI; `confidence` is the probability of what was read."""
+
+    row: int
+    true: str
+    read: str
+    confidence: float
+    picture: str
+
+
+def surest(facts: Facts, predictions: Path, most: int = MOST) -> tuple[Mistake, ...]:
+    """The wrong predictions of the winner's model with the highest confidence, the surest first.
+
+    Gives () where the predictions or the prepared images are not there any more, or are not those that were judged.
+    """
+    import numpy as np
+
+    if not facts.verdict or not (file := predictions / f"{facts.verdict.model_fit}.npz").is_file():
+        return ()
+    data = next((one for one in all_prepared() if one.digest == facts.provenance.get("data_digest")), None)
+    if data is None:
+        return ()
+    try:
+        with np.load(file, allow_pickle=False) as kept:
+            predicted, confidence = kept["predicted"], kept["confidence"]
+            digest = str(kept["digest"]) if "digest" in kept else data.digest
+        images, labels = load(data.folder, "test")
+    except (OSError, ValueError, KeyError):  # a report does without what cannot be read
+        return ()
+    if digest != data.digest or not len(predicted) == len(confidence) == len(labels):
+        return ()
+    wrong = np.flatnonzero(predicted != labels)
+    first = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
+    names = [words.clean(name, 20) for name in facts.verdict.class_names]
+    return tuple(
+        Mistake(int(row), names[labels[row]], names[predicted[row]], float(confidence[row]), _picture(images[row]))
+        for row in first
+    )
+
+
+def _picture(image: "np.ndarray[Any, Any]") -> str:
+    """A uint8 image (height × width, or with 1 or 3 channels) as a PNG data URI."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image).save(file, "PNG")  # noqa: PLR2004
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -1,0 +1,292 @@
+// What each chart shows: functions from the study's columns and the colours of the moment to Plotly's data and layouts.
+"use strict";
+
+const columns = JSON.parse(document.getElementById("columns").textContent);
+const upward = columns.goal === "max";
+const [COMPLETED, PRUNED, FAILED] = [0, 1, 2];
+const trials = columns.number.map((_, place) => place);
+const scored = trials.filter((place) => columns.score[place] !== null && columns.status[place] !== FAILED);
+const isBest = (place) => columns.number[place] === columns.best;
+const bestLast = (places) => [...places].sort((a, b) => isBest(a) - isBest(b)); // so that nothing is drawn over it
+const fromWorst = [...scored].sort((a, b) => (upward ? 1 : -1) * (columns.score[a] - columns.score[b]));
+
+const escaped = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const shown = (number) => (number === null || number === undefined ? "–" : String(Number(number.toPrecision(4))));
+const short = (text, most = 14) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
+const wobble = (place) => (((place * 2654435761) >>> 0) / 4294967296 - 0.5) * 0.5; // the same at every look
+
+function span(seconds) {
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+// The part of the scores worth looking at: far-off ones stand at the edge, so that they do not flatten the others.
+const view = (() => {
+  const ordered = fromWorst.map((place) => columns.score[place]);
+  if (!ordered.length) return { min: 0, max: 1, cut: 0, of: (score) => score };
+  const best = ordered[ordered.length - 1];
+  const bad = ordered.length < 12 ? ordered[0] : ordered[Math.floor(ordered.length / 10)];
+  const room = Math.abs(best - bad) * 0.06 || Math.abs(best) * 0.02 || 0.5;
+  const worst = upward ? bad - room : bad + room;
+  const [min, max] = upward ? [worst, best + room] : [best - room, worst];
+  const beyond = (score) => (upward ? score < worst : score > worst);
+  return { min, max, cut: ordered.filter(beyond).length, beyond, of: (score) => (beyond(score) ? worst : score) };
+})();
+
+function value(parameter, place) {
+  const given = parameter.values[place];
+  if (given === null) return "–";
+  return parameter.categories ? parameter.categories[given] : shown(given);
+}
+
+function about(place) {
+  const head = `<b>trial ${columns.number[place]}</b> ${columns.statuses[columns.status[place]]}`;
+  const held = columns.parameters.filter((parameter) => parameter.values[place] !== null);
+  const lines = held.slice(0, 14).map((one) => `${escaped(short(one.name, 28))} = ${escaped(short(value(one, place), 28))}`);
+  const rest = held.length > 14 ? [`… and ${held.length - 14} more`] : [];
+  return [head, `${escaped(columns.metric)} = <b>${shown(columns.score[place])}</b>`, ...lines, ...rest].join("<br>");
+}
+
+const hovers = matchMedia("(hover: hover)").matches; // with a mouse a drag zooms; a finger scrolls the page
+
+function base(colours, margin, xaxis, yaxis, more) {
+  return {
+    paper_bgcolor: "transparent", plot_bgcolor: "transparent", showlegend: false, hovermode: "closest", dragmode: hovers ? "zoom" : false,
+    font: { color: colours.soft, family: colours.font, size: 12 },
+    hoverlabel: { bgcolor: colours.back, bordercolor: colours.line, align: "left", font: { color: colours.ink, size: 13, family: colours.font } },
+    margin: { l: margin[0], r: margin[1], t: margin[2], b: margin[3] },
+    xaxis, yaxis, ...more,
+  };
+}
+
+function axis(colours, title, more) {
+  return {
+    title: { text: escaped(title || ""), standoff: 8 }, linecolor: colours.line, gridcolor: colours.line, zeroline: false, ticks: "",
+    automargin: true, exponentformat: "power", fixedrange: !hovers, ...more,
+  };
+}
+
+const scoreAxis = (colours, title) => axis(colours, title, { range: [view.min, view.max] });
+
+// An axis ends a little beyond its outermost trials, in logarithms where it is searched so.
+function ends(parameter) {
+  const held = parameter.values.filter((one) => one !== null).map((one) => (parameter.log ? Math.log10(one) : one));
+  const [least, most] = [held.reduce((a, b) => Math.min(a, b), Infinity), held.reduce((a, b) => Math.max(a, b), -Infinity)];
+  const room = (most - least) * 0.06 || Math.abs(most) * 0.1 || 1;
+  return [least - room, most + room];
+}
+
+function steps(parameter) {
+  const [low, high] = ends(parameter);
+  if (parameter.log) return { dtick: high - low > 1.2 ? 1 : "D2" };
+  return parameter.whole ? { tickformat: "d", ...(high - low < 9 ? { dtick: 1 } : { nticks: 6 }) } : { nticks: 6 };
+}
+
+function along(colours, parameter) {
+  const title = short(parameter.name, 30);
+  if (!parameter.categories) {
+    return axis(colours, title, { type: parameter.log ? "log" : "linear", range: ends(parameter), ...steps(parameter) });
+  }
+  const names = parameter.categories;
+  return axis(colours, title, {
+    range: [-0.5, names.length - 0.5], showgrid: false, tickvals: names.map((_, at) => at),
+    ticktext: names.map((name) => escaped(short(name, names.length > 4 ? 7 : 12))), ...(names.length > 6 ? { tickangle: -30 } : {}),
+  });
+}
+
+const position = (parameter, place) => parameter.values[place] + (parameter.categories ? wobble(place) : 0);
+const tint = (colours, place) =>
+  isBest(place) ? colours.red : columns.status[place] === PRUNED ? colours.amber : colours.blue;
+const size = () => (scored.length > 1500 ? 4 : scored.length > 200 ? 6 : 8);
+const HOVER = "%{customdata}<extra></extra>";
+
+function sign(place) {
+  if (view.beyond(columns.score[place])) return upward ? "triangle-down" : "triangle-up";
+  return columns.status[place] === PRUNED ? "circle-open" : "circle";
+}
+
+// Points of trials; `marker` says what is the same for all.
+function points(colours, places, x, y, marker) {
+  return {
+    type: "scatter", mode: "markers", x: places.map(x), y: places.map(y), customdata: places.map(about), hovertemplate: HOVER, cliponaxis: false,
+    marker: { size: size(), symbol: places.map(sign), color: places.map((place) => tint(colours, place)), line: { width: 1 }, ...marker },
+  };
+}
+
+const coloured = (colours, marker) => ({
+  cmin: view.min, cmax: view.max, colorscale: scale(upward ? colours.ramp : [...colours.ramp].reverse()), ...marker,
+});
+const scale = (ramp) => ramp.map((colour, at) => [at / (ramp.length - 1), colour]);
+
+function history(colours) {
+  let leader = null;
+  const lead = [];
+  for (const place of trials) {
+    const score = columns.score[place];
+    if (columns.status[place] === COMPLETED && score !== null && (leader === null || (upward ? score > leader : score < leader))) leader = score;
+    if (leader !== null) lead.push([columns.number[place], view.of(leader)]);
+  }
+  const failed = trials.filter((place) => columns.status[place] === FAILED);
+  const last = Math.max(1, columns.number.at(-1));
+  return {
+    data: [
+      { type: "scatter", mode: "lines", x: lead.map(([x]) => x), y: lead.map(([, y]) => y), line: { shape: "hv", color: colours.ink, width: 1.5 }, hoverinfo: "skip" },
+      points(colours, bestLast(scored), (place) => columns.number[place], (place) => view.of(columns.score[place])),
+      points(colours, failed, (place) => columns.number[place], () => (upward ? view.min : view.max), { symbol: "x-thin-open", size: 8, color: colours.red, line: { width: 1.5, color: colours.red } }),
+    ],
+    layout: base(colours, [48, 12, 10, 40], axis(colours, "trial", { range: [-0.02 * last - 0.4, 1.02 * last + 0.4], showgrid: false, tickformat: "d" }), scoreAxis(colours, short(columns.metric, 24))),
+  };
+}
+
+// One line a trial over axes side by side, each from 0 to 1; trials of like scores are one trace, for speed.
+function parallel(colours, wide) {
+  const kept = columns.parameters.slice(0, wide ? 9 : 6);
+  const dims = [...kept, { name: columns.metric, score: true, values: columns.score.map((score) => (score === null ? null : view.of(score))) }];
+  const bounds = dims.map((one) => (one.score ? [view.min, view.max] : one.categories ? [-0.5, one.categories.length - 0.5] : ends(one)));
+  const at = (dim, place) => {
+    const given = dims[dim].values[place], [low, high] = bounds[dim];
+    return given === null ? null : ((dims[dim].log ? Math.log10(given) : position(dims[dim], place)) - low) / (high - low);
+  };
+  const groups = new Map();
+  for (const place of fromWorst) {
+    const share = (view.of(columns.score[place]) - view.min) / (view.max - view.min || 1);
+    const good = upward ? share : 1 - share;
+    const key = isBest(place) ? "best" : Math.min(colours.ramp.length - 1, Math.floor(good * colours.ramp.length));
+    groups.set(key, [...(groups.get(key) || []), place]);
+  }
+  const faint = fromWorst.length > 1000 ? 0.25 : fromWorst.length > 150 ? 0.5 : 0.85;
+  const data = [...groups].map(([key, places]) => {
+    const order = [], across = [], told = [];
+    for (const place of places) {
+      const tip = about(place);
+      dims.forEach((_, dim) => { order.push(dim); across.push(at(dim, place)); told.push(tip); });
+      order.push(null); across.push(null); told.push("");
+    }
+    const [x, y] = wide ? [order, across] : [across, order];
+    return { type: "scatter", mode: "lines", x, y, customdata: told, hovertemplate: HOVER, opacity: key === "best" ? 1 : faint, line: { color: key === "best" ? colours.red : colours.ramp[key], width: key === "best" ? 2.5 : 1.3 } };
+  });
+  const titles = dims.map((one) => escaped(short(one.name, wide ? 14 : 26))), ticks = [];
+  const place = (dim, where) => (wide ? { x: dim, y: where } : { x: where, y: dim });
+  dims.forEach((one, dim) => {
+    const [low, high] = bounds[dim];
+    const marks = one.categories
+      ? one.categories.map((name, spot) => [short(name, wide ? 10 : 6), spot])
+      : [0.06, 0.5, 0.94].map((share) => { const spot = low + share * (high - low); return [shown(Number((one.log ? 10 ** spot : one.whole ? Math.round(spot) : spot).toPrecision(2))), spot]; });
+    for (const [text, spot] of marks) {
+      ticks.push({ ...place(dim, (spot - low) / (high - low)), text: escaped(text), showarrow: false, font: { size: 10, color: colours.ink }, bgcolor: colours.back, opacity: 0.85, xanchor: wide ? "left" : "center", yanchor: wide ? "middle" : "top", xshift: wide ? 3 : 0 });
+    }
+    if (!wide) ticks.push({ x: 0, y: dim, text: titles[dim], showarrow: false, xanchor: "left", yanchor: "bottom", font: { color: colours.ink } });
+  });
+  const bare = { showgrid: true, gridcolor: colours.soft, zeroline: false, showticklabels: false, fixedrange: true };
+  const over = { ...bare, showgrid: false, range: [-0.02, 1.02] };
+  const named = { ...bare, tickvals: dims.map((_, dim) => dim), ticktext: titles, showticklabels: wide, range: wide ? [-0.1, dims.length - 0.5] : [dims.length - 0.6, -0.5], tickangle: 0, automargin: true, tickfont: { color: colours.ink } };
+  return { data, layout: base(colours, wide ? [50, 20, 10, 34] : [12, 12, 8, 8], wide ? named : over, wide ? over : named, { annotations: ticks, dragmode: false }) };
+}
+
+function slice(colours, wide, parameter) {
+  const held = bestLast(scored.filter((place) => parameter.values[place] !== null));
+  return {
+    data: [points(colours, held, (place) => position(parameter, place), (place) => view.of(columns.score[place]), { size: size() * 0.85, opacity: 0.8 })],
+    layout: base(colours, [44, 8, 8, 40], along(colours, parameter), scoreAxis(colours, "")),
+  };
+}
+
+function pair(colours) {
+  const [first, second] = columns.pair.map((place) => columns.parameters[place]);
+  const held = fromWorst.filter((place) => first.values[place] !== null && second.values[place] !== null);
+  const marker = coloured(colours, {
+    size: size() * 1.6, symbol: "circle", color: held.map((place) => view.of(columns.score[place])), line: { color: colours.back, width: scored.length > 1500 ? 0 : 1 },
+    colorbar: { orientation: "h", y: -0.22, yanchor: "top", thickness: 10, len: 0.5, outlinewidth: 0, nticks: 4 },
+  });
+  return {
+    data: [points(colours, held, (place) => position(first, place), (place) => position(second, place), marker)],
+    layout: base(colours, [56, 12, 10, 84], along(colours, first), along(colours, second)),
+  };
+}
+
+function curves(colours, wide, which) {
+  const { name, lines } = columns.curves[which];
+  const drawn = new Set(fromWorst), every = [], stopped = [];
+  const groups = { completed: [], failed: [], pruned: [], best: [] };
+  let epochs = 2;
+  for (const place of [...trials.filter((one) => !drawn.has(one)), ...fromWorst]) {
+    const line = lines[place] || [];
+    const held = line.map((score, epoch) => [epoch + 1, score]).filter(([, score]) => score !== null);
+    if (held.length < 2) continue;
+    const status = columns.status[place];
+    groups[isBest(place) ? "best" : status === PRUNED ? "pruned" : status === FAILED ? "failed" : "completed"].push([place, held]);
+    if (status === PRUNED) stopped.push([place, held.at(-1)]);
+    for (const [, score] of held) every.push(score);
+    epochs = Math.max(epochs, held.at(-1)[0]);
+  }
+  every.sort((a, b) => a - b);
+  const at = (share) => every[Math.floor(share * (every.length - 1))];
+  let [min, max] = /loss|error/.test(name) ? [at(0), at(0.95)] : [at(0.05), at(1)];
+  const room = (max - min) * 0.05 || Math.abs(max) * 0.02 || 0.5;
+  [min, max] = [min - room, max + room];
+  const faint = scored.length > 1000 ? 0.15 : scored.length > 100 ? 0.35 : 0.6;
+  const data = Object.entries({ completed: colours.blue, failed: colours.red, pruned: colours.amber, best: colours.red }).map(([kind, colour]) => {
+    const x = [], y = [], told = [];
+    for (const [place, held] of groups[kind]) {
+      const tip = about(place);
+      for (const [epoch, score] of held) { x.push(epoch); y.push(score); told.push(tip); }
+      x.push(null); y.push(null); told.push("");
+    }
+    return { type: "scatter", mode: "lines", x, y, customdata: told, hovertemplate: HOVER, opacity: kind === "best" ? 1 : faint, line: { color: colour, width: kind === "best" ? 2.5 : 1.2 } };
+  });
+  data.push(points(colours, stopped.map(([place]) => place), (_, one) => stopped[one][1][0], (_, one) => stopped[one][1][1], { symbol: "x-thin-open", size: 6, color: colours.amber, line: { width: 1.2, color: colours.amber } }));
+  return { data, layout: base(colours, [48, 12, 10, 40], axis(colours, "epoch", { range: [0.9, epochs + 0.1], showgrid: false, tickformat: "d" }), axis(colours, short(name, 24), { range: [min, max] })) };
+}
+
+function timeline(colours) {
+  const { lanes, rows, outcomes, sessions } = columns.timeline;
+  const colour = ([, , , , kind, outcome]) => ({ failed: colours.red, interrupted: colours.amber, lost: colours.amber })[outcomes[outcome]] || (kind ? colours.green : colours.blue);
+  const end = Math.max(1, ...rows.map((row) => row[2]));
+  const tip = (row) => `<b>trial ${row[3]}</b> ${row[4] ? "finals" : "search"}, ${outcomes[row[5]]}<br>from ${span(row[1])} to ${span(row[2])}`;
+  const marks = Array.from({ length: 6 }, (_, at) => (at * end) / 5);
+  return {
+    data: [{
+      type: "bar", orientation: "h", base: rows.map((row) => row[1]), x: rows.map((row) => Math.max(end / 2000, row[2] - row[1])), y: rows.map((row) => row[0]), width: 0.7,
+      marker: { color: rows.map(colour), line: { color: colours.back, width: rows.length > 600 ? 0 : 1 } }, customdata: rows.map(tip), hovertemplate: HOVER,
+    }],
+    layout: base(
+      colours, [66, 12, 6, 34],
+      axis(colours, "", { range: [0, end], showgrid: false, tickvals: marks, ticktext: marks.map(span) }),
+      axis(colours, "", { range: [lanes - 0.4, -0.6], showgrid: false, tickvals: Array.from({ length: lanes }, (_, lane) => lane), ticktext: Array.from({ length: lanes }, (_, lane) => `worker ${lane + 1}`), fixedrange: true }),
+      { shapes: sessions.map((at) => ({ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line: { color: colours.ink, dash: "dash", width: 1 } })) },
+    ),
+  };
+}
+
+function confusion(colours) {
+  const { names, cells, totals } = columns.confusion;
+  const numbered = names.length <= 15, labels = names.map((name) => escaped(short(name, 10)));
+  const tip = ([column, row, count]) => `<b>${escaped(names[row])}</b> read as <b>${escaped(names[column])}</b><br>${count} of ${totals[row]} (${((100 * count) / totals[row]).toFixed(1)} %)`;
+  const layer = (right, ramp, most) => {
+    const empty = () => names.map(() => names.map(() => null));
+    const z = empty(), told = empty(), text = empty();
+    for (const cell of cells.filter(([column, row]) => (column === row) === right)) {
+      z[cell[1]][cell[0]] = Math.sqrt(cell[2] / totals[cell[1]]);
+      told[cell[1]][cell[0]] = tip(cell);
+      text[cell[1]][cell[0]] = cell[2];
+    }
+    const top = most || Math.max(0.05, ...z.flat().map((one) => one || 0));
+    return {
+      type: "heatmap", z, customdata: told, hovertemplate: HOVER, hoverongaps: false, showscale: false, zmin: 0, zmax: top, colorscale: scale(ramp), xgap: 0.5, ygap: 0.5,
+      ...(numbered ? { text, texttemplate: "%{text}", textfont: { color: colours.ink, size: 12 } } : {}),
+    };
+  };
+  const classes = { tickvals: names.map((_, at) => at), ticktext: labels, fixedrange: true, showgrid: false, tickfont: { size: names.length > 30 ? 10 : 12 } };
+  const long = labels.some((label) => label.length > 2);
+  return {
+    data: [layer(true, numbered ? colours.pale : colours.ramp, 1), layer(false, colours.reds)],
+    layout: base(
+      colours, [40, 6, 40, 6],
+      axis(colours, "read as", { ...classes, side: "top", range: [-0.5, names.length - 0.5], tickangle: long ? -90 : 0 }),
+      axis(colours, "true class", { ...classes, range: [names.length - 0.5, -0.5] }), { dragmode: false },
+    ),
+  };
+}
+
+const charts = { history, parallel, slice, pair, curves, timeline, confusion };

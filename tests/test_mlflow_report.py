@@ -1,0 +1,57 @@
+"""The report of a study among its files in MLflow."""
+
+from contextlib import closing
+
+import pytest
+from stories import EXPERIMENT, began, no_model, trial_story
+
+from hpsearch.ledger import Ledger
+from hpsearch.paths import Project, make
+from hpsearch.records import SessionEnded
+from hpsearch.trackers.mlflow_report import attach
+from hpsearch.trackers.mlflow_store import client, resolve
+from hpsearch.trackers.mlflow_trouble import NotHeard
+from hpsearch.trackers.via_mlflow import Made
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with one study, which MLflow has heard."""
+    project = Project(tmp_path)
+    folder = project.study(EXPERIMENT.name)
+    make(folder.folder)
+    with closing(Ledger(folder.ledger)) as ledger:
+        for body in (*began(), *trial_story(0, [0.5, 0.8]), SessionEnded(finished=True, reason="done")):
+            ledger.write(body)
+        ledger.commit()
+        with closing(Made(project, EXPERIMENT)(no_model)) as tracker:
+            for news in ledger.read():
+                tracker.hear(news)
+    return project
+
+
+def test_the_report_hangs_on_the_studys_run_and_a_later_one_takes_its_place(project):
+    file = project.study(EXPERIMENT.name).report
+
+    for text in ("first", "second"):
+        file.write_text(text)
+        attach(project, EXPERIMENT, file)
+
+    own = client(resolve(project))
+    (run,) = [run for run in all_runs(own) if run.data.tags["hpsearch.key"] == "study"]
+    assert [one.path for one in own.list_artifacts(run.info.run_id)] == ["report.html"]
+    assert (project.artifacts / run.info.run_id / "artifacts" / "report.html").read_text() == "second"
+
+
+def all_runs(own):
+    return own.search_runs([one.experiment_id for one in own.search_experiments()])
+
+
+def test_a_study_without_a_run_is_told_of(project, tmp_path):
+    other = EXPERIMENT.renamed("other")
+    folder = project.study("other")
+    make(folder.folder)
+    Ledger(folder.ledger).close()
+
+    with pytest.raises(NotHeard, match="it has no run of other"):
+        attach(project, other, tmp_path / "report.html")

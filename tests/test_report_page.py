@@ -1,0 +1,191 @@
+"""The pages of whole studies: of large ones, of odd ones, and of hostile ones."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from stories import began, large_story, told, trial_story, whole_story
+
+from hpsearch.ledger import Ledger
+from hpsearch.paths import Project
+from hpsearch.records import Answered, Asked, SessionBegan, SpaceFound
+from hpsearch.report import markdown
+from hpsearch.report.facts import gather
+from hpsearch.report.html import page
+from hpsearch.space import Parameter
+from hpsearch.trial import Failure, Status, Trial, TrialResult
+
+EVIL = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "{{7*7}}",
+    "a|b\n# c",
+    "\x1b[31m",
+    "](javascript:x)",
+]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def columns_of(text):
+    return json.loads(re.search(r'<script type="application/json" id="columns">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_five_thousand_trials_make_a_page_of_a_few_megabytes():
+    facts = gather(large_story(5000, epochs=10, classes=47))
+
+    text = page(facts)
+
+    assert len(text) < 7_000_000
+    assert len(columns_of(text)["number"]) == 5000
+    assert len(re.findall("<tr", text)) < 600
+
+
+def test_the_page_has_every_part_that_the_study_has_something_for():
+    text = page(gather(large_story(40, classes=47)))
+
+    ids = re.findall(r'<h2 id="(\w+)"', text)
+    wanted = (
+        "winner finals history importance parallel slices pair curves classes confusion time failures trials provenance"
+    )
+    assert ids == wanted.split()
+    assert set(re.findall(r'<a href="#(\w+)"', text)) == set(ids) - {"winner"}
+    assert "95 % interval 0.8431 to 0.8589" in text
+    assert "a tie; only the winner right 40, only this one 31 (p = 0.34)" in text
+
+
+def ended(trials, status, score=None, failure=None):
+    results = [TrialResult(Trial(number, {"rate": 0.1}), status, score, failure=failure) for number in range(trials)]
+    return [body for result in results for body in (Asked(Trial(result.trial.number)), result)]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "there", "absent"),
+    [
+        ([Asked(Trial(0))], ["trials"], ["history", "parallel", "finals"]),
+        ([Asked(Trial(0)), *trial_story(0, [0.5, 0.6])], ["history", "curves"], ["parallel", "importance", "finals"]),
+        (
+            ended(3, Status.FAILED, failure=Failure("oom", "killed")),
+            ["failures", "trials"],
+            ["history", "winner", "parallel"],
+        ),
+        (ended(12, Status.COMPLETED, 0.5), ["history", "winner"], ["parallel", "slices", "curves"]),
+    ],
+    ids=["one that has just begun", "one trial", "all failed", "nothing varies"],
+)
+def test_a_study_with_little_to_tell_has_a_page_without_the_rest(bodies, there, absent):
+    text = page(gather(told([*began(), *bodies])))
+
+    ids = re.findall(r'<h2 id="(\w+)"', text)
+    assert set(there) <= set(ids)
+    assert not set(absent) & set(ids)
+
+
+def evil_story():
+    """A story in which every word that comes from outside is hostile."""
+    named = [Parameter(f"p{number}{word}", "choice", word, choices=(word, "b")) for number, word in enumerate(EVIL)]
+    bodies = [SpaceFound(tuple(named))]
+    for number in range(14):
+        values = {one.name: one.choices[number % 2] for one in named}
+        bodies += [Asked(Trial(number)), *(Answered(number, one, values[one.name]) for one in named)]
+        bodies += [TrialResult(Trial(number, values), Status.COMPLETED, number / 20)]
+    failure = Failure(EVIL[1], EVIL[0], EVIL[0])
+    return [*bodies, Asked(Trial(14)), TrialResult(Trial(14), Status.FAILED, failure=failure, reason=EVIL[1])]
+
+
+@pytest.mark.promise("32", "H45")
+def test_hostile_words_are_words_on_the_page_and_in_markdown():
+    session = SessionBegan(
+        EVIL[0], {"search": {"objective": "max val_accuracy"}, "model": {"build": EVIL[1]}}, {}, (), {"x": EVIL[1]}
+    )
+    story = told([session, *evil_story()])
+    verdict = next(news.body for news in whole_story() if type(news.body).__name__ == "Verdict")
+    named = replace(
+        verdict, class_names=(EVIL[0], EVIL[1]), report={EVIL[0]: verdict.report["one"], EVIL[1]: verdict.report["one"]}
+    )
+    facts = gather([*story, *(replace(one, number=one.number + len(story)) for one in told([named]))])
+
+    text, plain = page(facts), markdown.page(facts)
+
+    assert len(re.findall("<script", text)) == 3
+    assert "alert(1)</script>" not in text
+    assert "<img src=x" not in text
+    assert "{{7*7}}" in text
+    assert columns_of(text)["parameters"]
+    assert "<img" not in plain
+    assert "<script" not in plain
+    assert not re.search(r"(?<!\\)\]\(javascript", plain)
+    assert "\x1b" not in text + plain
+
+
+def test_markdown_has_the_words_and_the_tables():
+    text = markdown.page(gather(large_story(40, classes=47)))
+
+    titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert titles == [
+        "What to try next", "The winner", "Finals", "What mattered", "Class by class", "Most often confused",
+        "Where the time went", "Failures", "Trials, the best first", "Where it comes from",
+    ]  # fmt: skip
+    for table in re.findall(r"(?:^\|.+\|$\n?)+", text, re.MULTILINE):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with one study in it, named large, as the working folder."""
+    folder = Project(tmp_path).study("large")
+    folder.folder.mkdir(parents=True)
+    ledger = Ledger(folder.ledger, lambda: 0.0)
+    for news in large_story(20):
+        ledger.write(news.body)
+    ledger.close()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def hpsearch(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "hpsearch", *words], capture_output=True, text=True, timeout=200, check=False
+    )
+
+
+def test_the_command_writes_the_page_or_prints_markdown(project):
+    made = hpsearch("report", "large", "--out", "page.html")
+    printed = hpsearch("report", "large", "--markdown")
+
+    assert made.returncode == printed.returncode == 0, made.stderr + printed.stderr
+    assert made.stdout == f"report: {project / 'page.html'}\n"
+    assert (project / "page.html").read_text(encoding="utf-8").endswith("</html>")
+    assert printed.stdout.startswith("# tiny\n")
+
+
+def test_a_misspelt_study_and_words_that_do_not_go_together_are_refused(project):
+    misspelt = hpsearch("report", "larg")
+    together = hpsearch("report", "large", "--markdown", "--open")
+
+    assert (misspelt.returncode, together.returncode) == (2, 2)
+    assert "did you mean 'large'?" in misspelt.stderr
+    assert "leave out --markdown" in together.stderr
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page in")
+def test_a_browser_runs_the_page_under_its_own_policy_and_draws(tmp_path):
+    file, picture = tmp_path / "page.html", tmp_path / "page.png"
+    file.write_text(page(gather(large_story(60, classes=47))), encoding="utf-8")
+
+    seen = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}",
+         "--enable-logging=stderr", "--window-size=1280,7000", "--virtual-time-budget=8000",
+         f"--screenshot={picture}", file.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+
+    assert "CONSOLE" not in seen.stderr  # nothing was refused, and nothing went wrong
+    pixels = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3)
+    diagonal = (np.abs(pixels.astype(int) - (0x0F, 0x2A, 0x7D)) < 25).all(axis=1).sum()
+    assert diagonal > 1000  # of the confusion matrix, which is drawn by the library and coloured by the style

@@ -1,0 +1,248 @@
+"""What the report works out from a study's story, part by part."""
+
+import base64
+import io
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from data_makers import drawings, write_pair
+from PIL import Image
+from stories import RATE, SPACE, began, large_story, told, trial_story
+
+from hpsearch.datasets.idx import Idx
+from hpsearch.datasets.prepared import load
+from hpsearch.records import Answered, Asked, AttemptBegan, SessionBegan, SessionEnded, SpaceFound
+from hpsearch.report import figures, mistakes, timeline
+from hpsearch.report.advice import advice
+from hpsearch.report.facts import Facts, TrialFacts, gather
+from hpsearch.report.importance import Weight, weigh
+from hpsearch.space import Parameter
+from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
+
+
+def test_what_mattered_is_told_with_bounds_that_hold_it():
+    weights = weigh(gather(large_story(80)))
+
+    assert weights[0].name == "learning_rate"
+    assert sum(weight.share for weight in weights) == pytest.approx(1, abs=0.01)
+    assert all(0 <= weight.low <= weight.high <= 1 for weight in weights)
+    assert all(weight.low <= weight.share <= weight.high for weight in weights[:1])
+    assert {weight.name for weight in weights} >= {"units_1"}  # which not every trial has
+
+
+def test_few_trials_say_nothing_of_what_mattered():
+    assert weigh(gather(large_story(8))) == ()
+    assert weigh(Facts()) == ()
+
+
+def test_the_same_study_weighs_the_same_twice():
+    facts = gather(large_story(30))
+
+    assert weigh(facts) == weigh(facts)
+
+
+def test_only_what_varies_is_drawn():
+    trials = [TrialFacts(0, values={"a": 1, "b": True, "c": 2}), TrialFacts(1, values={"a": 1, "b": 1, "d": 3})]
+
+    assert figures.varying(trials) == ["b", "c", "d"]
+
+
+def test_columns_hold_numbers_as_numbers_and_choices_as_places_in_their_order():
+    columns = figures.columns(gather(large_story(40)), [Weight("batch_size", 1.0, 0.9, 1.0)])
+
+    known = {one["name"]: one for one in columns["parameters"]}
+    assert next(iter(known)) == "batch_size"
+    assert known["batch_size"]["categories"] == ["64", "128", "256"]
+    assert known["batch_norm"]["categories"] == ["no", "yes"]
+    assert known["learning_rate"]["log"]
+    assert known["layers"]["whole"]
+    assert None in known["units_1"]["values"]
+    assert all(len(one["values"]) == len(columns["number"]) == 40 for one in known.values())
+
+
+def test_the_two_that_stand_together_are_the_weightiest_that_most_trials_have():
+    trials = [TrialFacts(n, "completed", {"a": n, "b": n} | ({"rare": n} if n < 2 else {}), n / 9) for n in range(9)]
+
+    columns = figures.columns(Facts(trials=trials), [Weight(name, 0.3, 0.2, 0.4) for name in ("rare", "b", "a")])
+
+    assert [columns["parameters"][place]["name"] for place in columns["pair"]] == ["b", "a"]
+
+
+def test_a_curve_has_gaps_where_epochs_are_missing_or_no_number():
+    trial = TrialFacts(
+        0, "completed", score=0.5, curves={"val_accuracy": [(1, 0.123456789), (3, float("nan")), (4, 0.5)]}
+    )
+
+    columns = figures.columns(Facts(trials=[trial]))
+
+    assert columns["curves"] == [{"name": "val_accuracy", "lines": [[0.12346, None, None, 0.5]]}]
+
+
+def work(*spans, sessions=((0, 100_000),)):
+    """Facts of attempts as (from, to) in seconds."""
+    from hpsearch.report.labour import Work
+
+    done = [
+        Work(number, "search", began * 1000, ended * 1000, "finished") for number, (began, ended) in enumerate(spans)
+    ]
+    return Facts(session_times=list(sessions), work=done)
+
+
+def test_work_at_one_time_lies_in_lanes_of_its_own_and_a_free_lane_is_taken_again():
+    laid = timeline.lanes(work((0, 10), (1, 5), (5, 9), (10, 20)))
+
+    assert laid["lanes"] == 2
+    assert [row[0] for row in laid["rows"]] == [0, 1, 1, 1]
+    assert all(row[1] <= row[2] for row in laid["rows"])
+
+
+def test_the_night_between_two_sessions_is_left_out():
+    laid = timeline.lanes(work((0, 10), (50_000, 50_010), sessions=((0, 10_000), (50_000_000, 50_020_000))))
+
+    assert [(row[1], row[2]) for row in laid["rows"]] == [(0, 10), (10, 20)]
+    assert laid["sessions"] == [10]
+
+
+def test_the_shares_of_time_add_up_to_all_of_it():
+    facts = gather(large_story(30))
+
+    shares = timeline.shares(facts)
+
+    assert sum(share.part for share in shares) == pytest.approx(1)
+    assert "epochs of the finals" in {share.what for share in shares}
+
+
+def test_an_attempt_that_its_session_did_not_outlive_ends_with_that_session():
+    lost = Attempt(Fit(0, 0))
+    later = SessionBegan("x", {"search": {}}, {}, (), {})
+    story = told([
+        *began(), Asked(Trial(0)), AttemptBegan(lost), Built(lost, 1, "", "graph", building=1.0, tracing=2.0),
+        Measure(lost, 1, {"val_accuracy": 0.5}, 0.5), SessionEnded(finished=False, reason="interrupted"),
+        later, AttemptEnd(lost, How.LOST, 0.0),
+    ])  # fmt: skip
+    story[-2:] = [replace(news, time_ms=news.time_ms + 3_600_000) for news in story[-2:]]
+
+    (one,) = gather(story).work
+
+    assert one.how == "lost"
+    assert one.ended - one.began < 10_000
+    assert (one.building, one.training) == (3.0, 0.5)
+
+
+def scored(number, score, **values):
+    return TrialFacts(number, "completed", values, score, 5, 1.0)
+
+
+def told_of(trials, *parameters, epochs=20, weights=()):
+    ordered = sorted(trials, key=lambda trial: -trial.score)
+    facts = Facts(trials=ordered, parameters=parameters, experiment={"train": {"epochs": epochs}})
+    return " ".join(advice(facts, weights))
+
+
+def test_a_range_at_whose_end_the_best_lie_is_to_be_widened():
+    trials = [scored(number, number / 100, rate=0.01 * 1.2 ** (number / 1.2)) for number in range(30)]
+
+    said = told_of(trials, replace(RATE, high=0.01 * 1.2**25, sampling="log"))
+
+    assert "Widen rate: " in said
+    assert "at the upper end" in said
+
+
+def test_a_choice_that_was_tried_often_and_never_helped_is_to_be_left_out():
+    kinds = ("relu", "elu", "tanh")
+    trials = [
+        scored(number, 0.9 - 0.3 * (number % 3 == 2) + number / 1e4, act=kinds[number % 3]) for number in range(60)
+    ]
+
+    said = told_of(trials, Parameter("act", "choice", "relu", choices=kinds))
+
+    assert "Leave out act = tanh: 20 trials had it, and none of the best 12." in said
+    assert "relu" not in said
+
+
+def test_nothing_is_said_of_what_chance_alone_would_do():
+    draw = np.random.default_rng(0)
+    trials = [
+        scored(number, score, rate=float(draw.uniform(0.01, 1)), act=str(draw.choice(["relu", "elu"])))
+        for number, score in enumerate(draw.uniform(0, 1, 50))
+    ]
+
+    said = told_of(trials, RATE, Parameter("act", "choice", "relu", choices=("relu", "elu")))
+
+    assert "Widen" not in said
+    assert "Leave out" not in said
+
+
+def test_training_longer_searching_on_or_stopping_is_advised_by_when_the_best_came():
+    late = [scored(number, number / 100) for number in range(40)]
+    early = [scored(number, 1 - number / 100) for number in range(40)]
+
+    assert "Search on (search.trials)" in told_of(late)
+    assert "none of the last 39 beat trial 0" in told_of(early)
+    assert "Train longer (train.epochs)" in told_of(early, epochs=5)
+    assert "Train longer" not in told_of(early)
+
+
+def test_what_matters_little_is_to_be_fixed_and_few_trials_ask_for_more():
+    trials, little = [scored(number, number / 100) for number in range(60)], [Weight("l1", 0.01, 0.0, 0.02)]
+
+    assert "Fix what matters little" in told_of(trials, weights=little)
+    assert "Fix what matters little" not in told_of(trials[:40], weights=little)
+    assert "run 10 or more" in told_of(trials[:3])
+
+
+@pytest.fixture
+def judged(tmp_path, monkeypatch):
+    """Facts of a study on real prepared images, and predictions of its winner that are wrong in rows 3, 7 and 8."""
+    monkeypatch.setenv("HPSEARCH_DATA", str(tmp_path / "cache"))
+    images, labels = drawings(rows=40, classes=2)
+    folder = write_pair(tmp_path / "images", "train", images, labels)
+    data = Idx(write_pair(folder, "test", images[:12], labels[:12])).prepare(lambda *_: None)
+    facts = gather(large_story(2, classes=2))
+    facts.provenance = {"data_digest": data.digest}
+    predicted, confidence = load(data.folder, "test")[1].copy(), np.full(12, 0.5, "float32")
+    for row, sure in ((3, 0.9), (7, 0.99), (8, 0.6)):
+        predicted[row], confidence[row] = 1 - predicted[row], sure
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+
+    def keep(digest=data.digest, predicted=predicted):
+        np.savez(folder / f"{facts.verdict.model_fit}.npz", predicted=predicted, confidence=confidence, digest=digest)
+
+    keep()
+    return SimpleNamespace(facts=facts, folder=folder, data=data, keep=keep)
+
+
+def test_the_surest_mistakes_come_first_as_upright_pictures(judged):
+    found = mistakes.surest(judged.facts, judged.folder)
+
+    assert [one.row for one in found] == [7, 3, 8]
+    assert (found[0].true, found[0].read) == ("1", "0")
+    picture = Image.open(io.BytesIO(base64.b64decode(found[0].picture.partition(",")[2])))
+    assert (np.asarray(picture) == load(judged.data.folder, "test")[0][7]).all()
+
+
+def test_without_predictions_of_these_very_images_there_are_no_pictures(judged, tmp_path):
+    assert mistakes.surest(judged.facts, tmp_path / "nowhere") == ()
+
+    judged.keep(digest="of other data")
+    assert mistakes.surest(judged.facts, judged.folder) == ()
+
+    judged.keep(predicted=np.zeros(3, "int64"))
+    assert mistakes.surest(judged.facts, judged.folder) == ()
+
+    (judged.folder / f"{judged.facts.verdict.model_fit}.npz").write_bytes(b"PK no zip")
+    assert mistakes.surest(judged.facts, judged.folder) == ()
+
+
+def test_what_was_asked_stands_once_for_each_way_of_asking():
+    wider = replace(RATE, high=2.0)
+    asked = [SpaceFound((SPACE[0],)), Asked(Trial(0)), Answered(0, wider, 1.5), *trial_story(0, [0.5])]
+    result = TrialResult(Trial(1, {"rate": 0.5}), Status.COMPLETED, 0.5)
+
+    facts = gather(told([*began(), *asked, Asked(Trial(1)), Answered(1, RATE, 0.5), result]))
+
+    assert facts.parameters == (RATE, wider, SPACE[0])
+    assert {trial.number: trial.variants for trial in facts.trials} == {0: {"rate": 1}, 1: {}}
