@@ -37,16 +37,7 @@ def family(process):
     return [one.pid for one in psutil.Process(process.pid).children(recursive=True)]
 
 
-@pytest.fixture
-def heeding():
-    """As begun from a terminal: under nohup these tests, too, would have SIGHUP ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
 @pytest.mark.promise("14", "15")
-@pytest.mark.usefixtures("heeding")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_the_first_signal_asks_and_the_second_ends_at_once(name, code):
     with told_to_leave() as leave:
@@ -62,7 +53,6 @@ def test_the_first_signal_asks_and_the_second_ends_at_once(name, code):
 
 
 @pytest.mark.promise("15")
-@pytest.mark.usefixtures("heeding")
 def test_a_terminal_that_closes_and_a_shell_that_says_so_too_are_one_wish():
     with told_to_leave() as leave:
         leave.politely = True
