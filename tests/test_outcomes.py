@@ -50,8 +50,9 @@ def project_of(folder, bodies):
 
 
 def facts(records):
-    """All that is shown of a study, but for the trials' curves."""
+    """All that is shown of a study, but for the trials' curves and the workers' times."""
     gathered = gather(records)
+    gathered.work = []
     for trial in gathered.trials:
         trial.curves = {}
     return gathered
