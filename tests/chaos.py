@@ -27,6 +27,8 @@ from pathlib import Path
 import history
 import psutil
 
+from hpsearch.errors import FolderUnusable
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 TRIALS, EPOCHS = 12, 5
@@ -225,7 +227,7 @@ class Nemesis:
         Of a process that waits, and of what workers are forked from, any fit may be the next. The latter is spared as
         often: one that never gets to its feet ends the session.
         """
-        with suppress(psutil.Error):
+        with suppress(psutil.Error, FolderUnusable):  # the latter where it was held in the middle of opening
             below = psutil.Process(coordinator.pid).children(recursive=True)
             fits = {entry["pid"]: entry["fit"] for entry in history.diary(self._arena.diary)}
             roles = {one.pid: fits.get(one.pid, "root" if one.ppid() == coordinator.pid else "") for one in below}
@@ -286,7 +288,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
     folder.mkdir()
     mounted = False
     if mount := shutil.which("mount"):
-        words = [mount, "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+        words = [mount, "-t", "tmpfs", "-o", "size=14m", "tmpfs", str(folder)]
         mounted = subprocess.run(words, check=False, capture_output=True).returncode == 0
     try:
         yield mounted
