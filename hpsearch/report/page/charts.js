@@ -55,6 +55,7 @@ function base(colours, margin, xaxis, yaxis, more) {
     paper_bgcolor: "transparent", plot_bgcolor: "transparent", showlegend: false, hovermode: "closest", dragmode: hovers ? "zoom" : false,
     font: { color: colours.soft, family: colours.font, size: 12 },
     hoverlabel: { bgcolor: colours.back, bordercolor: colours.line, align: "left", font: { color: colours.ink, size: 13, family: colours.font } },
+    modebar: { bgcolor: "transparent", color: colours.soft, activecolor: colours.ink },
     margin: { l: margin[0], r: margin[1], t: margin[2], b: margin[3] },
     xaxis, yaxis, ...more,
   };
@@ -66,6 +67,9 @@ function axis(colours, title, more) {
     automargin: true, exponentformat: "power", fixedrange: !hovers, ...more,
   };
 }
+
+// Whole numbers only: a tick between two epochs would be rounded to one of them.
+const counted = (from, to) => ({ tickformat: "d", ...(to - from < 9 ? { dtick: 1 } : { nticks: 9 }) });
 
 const scoreAxis = (colours, title) => axis(colours, title, { range: [view.min, view.max] });
 
@@ -79,8 +83,8 @@ function ends(parameter) {
 
 function steps(parameter) {
   const [low, high] = ends(parameter);
-  if (parameter.log) return { dtick: high - low > 1.2 ? 1 : "D2" };
-  return parameter.whole ? { tickformat: "d", ...(high - low < 9 ? { dtick: 1 } : { nticks: 6 }) } : { nticks: 6 };
+  if (parameter.log) return { dtick: high - low > 2.2 ? 1 : "D2", tickformat: "~g" };
+  return parameter.whole ? counted(low, high) : { nticks: 6 };
 }
 
 function along(colours, parameter) {
@@ -110,7 +114,7 @@ function sign(place) {
 function points(colours, places, x, y, marker) {
   return {
     type: "scatter", mode: "markers", x: places.map(x), y: places.map(y), customdata: places.map(about), hovertemplate: HOVER, cliponaxis: false,
-    marker: { size: size(), symbol: places.map(sign), color: places.map((place) => tint(colours, place)), line: { width: 1 }, ...marker },
+    marker: { size: size(), symbol: places.map(sign), color: places.map((place) => tint(colours, place)), line: { width: places.map((place) => (sign(place).endsWith("open") ? 1.2 : 0)) }, ...marker },
   };
 }
 
@@ -135,11 +139,18 @@ function history(colours) {
       points(colours, bestLast(scored), (place) => columns.number[place], (place) => view.of(columns.score[place])),
       points(colours, failed, (place) => columns.number[place], () => (upward ? view.min : view.max), { symbol: "x-thin-open", size: 8, color: colours.red, line: { width: 1.5, color: colours.red } }),
     ],
-    layout: base(colours, [48, 12, 10, 40], axis(colours, "trial", { range: [-0.02 * last - 0.4, 1.02 * last + 0.4], showgrid: false, tickformat: "d" }), scoreAxis(colours, short(columns.metric, 24))),
+    layout: base(colours, [48, 12, 10, 40], axis(colours, "trial", { range: [-0.02 * last - 0.4, 1.02 * last + 0.4], showgrid: false, ...counted(0, last) }), scoreAxis(colours, short(columns.metric, 24))),
   };
 }
 
-// One line a trial over axes side by side, each from 0 to 1; trials of like scores are one trace, for speed.
+// Lines in few enough traces to be drawn quickly, and enough of them that many lines look denser than one.
+const BUNDLES = 48;
+function bundles(list) {
+  const most = Math.ceil(list.length / BUNDLES);
+  return Array.from({ length: Math.ceil(list.length / most) || 0 }, (_, at) => list.slice(at * most, (at + 1) * most));
+}
+
+// One line a trial over axes side by side, each from 0 to 1; trials of like scores are one trace.
 function parallel(colours, wide) {
   const kept = columns.parameters.slice(0, wide ? 9 : 6);
   const dims = [...kept, { name: columns.metric, score: true, values: columns.score.map((score) => (score === null ? null : view.of(score))) }];
@@ -148,23 +159,21 @@ function parallel(colours, wide) {
     const given = dims[dim].values[place], [low, high] = bounds[dim];
     return given === null ? null : ((dims[dim].log ? Math.log10(given) : position(dims[dim], place)) - low) / (high - low);
   };
-  const groups = new Map();
-  for (const place of fromWorst) {
+  const shade = (place) => {
     const share = (view.of(columns.score[place]) - view.min) / (view.max - view.min || 1);
-    const good = upward ? share : 1 - share;
-    const key = isBest(place) ? "best" : Math.min(colours.ramp.length - 1, Math.floor(good * colours.ramp.length));
-    groups.set(key, [...(groups.get(key) || []), place]);
-  }
-  const faint = fromWorst.length > 1000 ? 0.25 : fromWorst.length > 150 ? 0.5 : 0.85;
-  const data = [...groups].map(([key, places]) => {
-    const order = [], across = [], told = [];
+    return colours.ramp[Math.min(colours.ramp.length - 1, Math.floor((upward ? share : 1 - share) * colours.ramp.length))];
+  };
+  const faint = fromWorst.length > 1000 ? 0.3 : fromWorst.length > 150 ? 0.5 : 0.85;
+  const drawn = [...bundles(fromWorst.filter((place) => !isBest(place))), fromWorst.filter(isBest)].filter((places) => places.length);
+  const data = drawn.map((places) => {
+    const order = [], across = [], told = [], best = isBest(places[0]);
     for (const place of places) {
       const tip = about(place);
       dims.forEach((_, dim) => { order.push(dim); across.push(at(dim, place)); told.push(tip); });
       order.push(null); across.push(null); told.push("");
     }
     const [x, y] = wide ? [order, across] : [across, order];
-    return { type: "scatter", mode: "lines", x, y, customdata: told, hovertemplate: HOVER, opacity: key === "best" ? 1 : faint, line: { color: key === "best" ? colours.red : colours.ramp[key], width: key === "best" ? 2.5 : 1.3 } };
+    return { type: "scatter", mode: "lines", x, y, customdata: told, hovertemplate: HOVER, opacity: best ? 1 : faint, line: { color: best ? colours.red : shade(places[places.length >> 1]), width: best ? 2.5 : 1.3 } };
   });
   const titles = dims.map((one) => escaped(short(one.name, wide ? 14 : 26))), ticks = [];
   const place = (dim, where) => (wide ? { x: dim, y: where } : { x: where, y: dim });
@@ -184,10 +193,15 @@ function parallel(colours, wide) {
   return { data, layout: base(colours, wide ? [50, 20, 10, 34] : [12, 12, 8, 8], wide ? named : over, wide ? over : named, { annotations: ticks, dragmode: false }) };
 }
 
+// Many small charts of every trial would take a browser seconds: these have the best of many, and a part of the rest.
+const [FOREMOST, OTHERS] = [300, 900];
+const oneIn = Math.max(1, Math.ceil((fromWorst.length - FOREMOST) / OTHERS));
+const sampled = fromWorst.filter((place, rank) => rank >= fromWorst.length - FOREMOST || rank % oneIn === 0 || isBest(place));
+
 function slice(colours, wide, parameter) {
-  const held = bestLast(scored.filter((place) => parameter.values[place] !== null));
+  const held = bestLast(sampled.filter((place) => parameter.values[place] !== null));
   return {
-    data: [points(colours, held, (place) => position(parameter, place), (place) => view.of(columns.score[place]), { size: size() * 0.85, opacity: 0.8 })],
+    data: [points(colours, held, (place) => position(parameter, place), (place) => view.of(columns.score[place]), { size: size() * 0.85 })],
     layout: base(colours, [44, 8, 8, 40], along(colours, parameter), scoreAxis(colours, "")),
   };
 }
@@ -226,25 +240,29 @@ function curves(colours, wide, which) {
   const room = (max - min) * 0.05 || Math.abs(max) * 0.02 || 0.5;
   [min, max] = [min - room, max + room];
   const faint = scored.length > 1000 ? 0.15 : scored.length > 100 ? 0.35 : 0.6;
-  const data = Object.entries({ completed: colours.blue, failed: colours.red, pruned: colours.amber, best: colours.red }).map(([kind, colour]) => {
+  const tints = Object.entries({ completed: colours.blue, failed: colours.red, pruned: colours.amber, best: colours.red });
+  const data = tints.flatMap(([kind, colour]) => bundles(groups[kind]).map((bundle) => {
     const x = [], y = [], told = [];
-    for (const [place, held] of groups[kind]) {
+    for (const [place, held] of bundle) {
       const tip = about(place);
       for (const [epoch, score] of held) { x.push(epoch); y.push(score); told.push(tip); }
       x.push(null); y.push(null); told.push("");
     }
     return { type: "scatter", mode: "lines", x, y, customdata: told, hovertemplate: HOVER, opacity: kind === "best" ? 1 : faint, line: { color: colour, width: kind === "best" ? 2.5 : 1.2 } };
-  });
+  }));
   data.push(points(colours, stopped.map(([place]) => place), (_, one) => stopped[one][1][0], (_, one) => stopped[one][1][1], { symbol: "x-thin-open", size: 6, color: colours.amber, line: { width: 1.2, color: colours.amber } }));
-  return { data, layout: base(colours, [48, 12, 10, 40], axis(colours, "epoch", { range: [0.9, epochs + 0.1], showgrid: false, tickformat: "d" }), axis(colours, short(name, 24), { range: [min, max] })) };
+  return { data, layout: base(colours, [48, 12, 10, 40], axis(colours, "epoch", { range: [0.9, epochs + 0.1], showgrid: false, ...counted(1, epochs) }), axis(colours, short(name, 24), { range: [min, max] })) };
 }
+
+const ROUND_SPANS = [1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 3600, 7200, 14400, 28800, 43200, 86400]; // seconds
 
 function timeline(colours) {
   const { lanes, rows, outcomes, sessions } = columns.timeline;
   const colour = ([, , , , kind, outcome]) => ({ failed: colours.red, interrupted: colours.amber, lost: colours.amber })[outcomes[outcome]] || (kind ? colours.green : colours.blue);
   const end = Math.max(1, ...rows.map((row) => row[2]));
   const tip = (row) => `<b>trial ${row[3]}</b> ${row[4] ? "finals" : "search"}, ${outcomes[row[5]]}<br>from ${span(row[1])} to ${span(row[2])}`;
-  const marks = Array.from({ length: 6 }, (_, at) => (at * end) / 5);
+  const step = ROUND_SPANS.find((one) => end / one <= 6) || Math.ceil(end / 6 / 86400) * 86400;
+  const marks = Array.from({ length: Math.floor(end / step) + 1 }, (_, at) => at * step);
   return {
     data: [{
       type: "bar", orientation: "h", base: rows.map((row) => row[1]), x: rows.map((row) => Math.max(end / 2000, row[2] - row[1])), y: rows.map((row) => row[0]), width: 0.7,

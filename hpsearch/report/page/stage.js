@@ -60,6 +60,8 @@ if (beyond && view.cut) {
 for (const element of document.querySelectorAll("[data-chart]")) {
   const kind = element.dataset.chart;
   if (kind === "slices") {
+    const thinned = document.getElementById("thinned");
+    if (thinned && oneIn > 1) thinned.textContent = `Drawn are the ${FOREMOST} best trials and one in ${oneIn} of the others.`;
     for (const parameter of columns.parameters.slice(0, 16)) {
       const child = element.appendChild(document.createElement("div"));
       add(child, "slice", { what: () => parameter, print: 330 });
