@@ -15,3 +15,11 @@ def heeding():
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Where prepared data go: a folder of the test's own."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("HPSEARCH_DATA", str(folder))
+    return folder

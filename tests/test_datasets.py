@@ -32,14 +32,9 @@ from hpsearch.datasets.mnist_5k import MNIST5k
 from hpsearch.errors import DataRefused, ExperimentRefused, FolderUnusable
 from hpsearch.protocols import Prepared
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 Rows = list[tuple[int, int]]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("HPSEARCH_DATA", str(folder))
-    return folder
 
 
 @pytest.fixture

@@ -18,14 +18,9 @@ from hpsearch.datasets.npz_values import height_width
 from hpsearch.errors import DataRefused, ExperimentRefused
 from hpsearch.protocols import Prepared
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 IMAGES, LABELS = drawings()
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("HPSEARCH_DATA", str(folder))
-    return folder
 
 
 @pytest.fixture

@@ -20,14 +20,9 @@ from hpsearch.datasets.pictures import NotRead, grey
 from hpsearch.errors import DataRefused
 from hpsearch.protocols import Prepared
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 IMAGES, LABELS = drawings()
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("HPSEARCH_DATA", str(folder))
-    return folder
 
 
 @pytest.fixture

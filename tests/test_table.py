@@ -20,15 +20,10 @@ from hpsearch.datasets.table_values import Columns, _row, numbers
 from hpsearch.errors import DataRefused, ExperimentRefused
 from hpsearch.protocols import Prepared
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 IMAGES, LABELS = drawings(height=6, width=6)
 TEXT = table_text(IMAGES, LABELS)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("HPSEARCH_DATA", str(folder))
-    return folder
 
 
 @pytest.fixture

@@ -7,12 +7,10 @@ of axes, each axis as a big-endian 32-bit number, then the values, last axis fas
 import gzip
 import math
 import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
+from hpsearch.datasets.gzipped import AGAIN, opened
 from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.errors import DataRefused
 
@@ -21,15 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNSIGNED_BYTE = 8
-GZIP_MARK = b"\x1f\x8b"
 DENSEST = 1032  # deflate unpacks no byte to more than this many (zlib's technical notes)
 CHUNK = 1 << 20
-AGAIN = "fetch or copy the file again"
 
 
 def read_shape(path: Path, axes: int) -> tuple[int, ...]:
     """Read the header alone: the length of each of so many axes; raise DataRefused if the file cannot hold that."""
-    with _opened(path) as file:
+    with opened(path) as file:
         shape = _shape(path, file.read(4 + 4 * axes), axes)
     _refuse_impossible(path, shape)
     return shape
@@ -45,36 +41,10 @@ def read(path: Path, axes: int) -> "NDArray[np.uint8]":
     if (real := _real_size(path, axes, declared)) != declared:
         _refuse_size(path, shape, f"{real:,}" if real < declared else "more")
     array = np.empty(shape, np.uint8)
-    with _opened(path) as file:
+    with opened(path) as file:
         file.read(4 + 4 * axes)
         _fill(path, file, array.reshape(-1).data)
     return array
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    if not path.is_file():
-        message = f"{path}: there is no such file\n  check the folder and the name"
-        raise DataRefused(message)
-    try:
-        with path.open("rb") as raw:
-            if not _is_gzip(raw):
-                yield raw
-                return
-            with gzip.GzipFile(fileobj=raw) as file:
-                yield cast("BinaryIO", file)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        message = f"{path}: damaged or cut off, it cannot be unpacked ({error})\n  {AGAIN}"
-        raise DataRefused(message) from error
-    except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror})\n  make the file readable for you"
-        raise DataRefused(message) from error
-
-
-def _is_gzip(file: BinaryIO) -> bool:
-    mark = file.read(len(GZIP_MARK))
-    file.seek(0)
-    return mark == GZIP_MARK
 
 
 def _shape(path: Path, header: bytes, axes: int) -> tuple[int, ...]:
@@ -94,7 +64,7 @@ def _shape(path: Path, header: bytes, axes: int) -> tuple[int, ...]:
 
 def _refuse_impossible(path: Path, shape: tuple[int, ...]) -> None:
     declared, size = math.prod(shape), path.stat().st_size
-    with _opened(path) as file:
+    with opened(path) as file:
         zipped = isinstance(file, gzip.GzipFile)
     if zipped and declared > DENSEST * size:
         _refuse_size(path, shape, f"at most {DENSEST * size:,}")
@@ -104,7 +74,7 @@ def _refuse_impossible(path: Path, shape: tuple[int, ...]) -> None:
 
 def _real_size(path: Path, axes: int, declared: int) -> int:
     """Count the values really there, without keeping them, and no further than one beyond `declared`."""
-    with _opened(path) as file:
+    with opened(path) as file:
         file.read(4 + 4 * axes)
         real = 0
         while real <= declared and (chunk := file.read(min(CHUNK, declared + 1 - real))):

@@ -1,22 +1,18 @@
 """Reads a table of text as blocks of whole lines, plain or gzipped, so that neither its size nor a line's matters."""
 
 import gzip
-import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
+from hpsearch.datasets.gzipped import opened
 from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.errors import DataRefused
 
-GZIP_MARK = b"\x1f\x8b"
 CHUNK = 1 << 20
 LONGEST_LINE = 1 << 22  # bytes: a row of 1024 × 1024 pixels
 WIDEST = 4  # characters that a pixel may take with its comma
-AGAIN = "fetch or copy the file again"
 SAVE = "save the table as plain text (UTF-8) with commas"
 
 
@@ -38,7 +34,9 @@ def refuse_missing(path: Path) -> None:
 def blocks(path: Path) -> Iterator[Block]:
     """The lines of a table; raise DataRefused for a file that is no text, or is damaged, or has an endless line."""
     first, rest = 1, b""
-    with _opened(path) as file:
+    with opened(path) as file:
+        if not isinstance(file, gzip.GzipFile):
+            refuse_beyond_memory(str(path), path.stat().st_size // WIDEST)
         while chunk := file.read(CHUNK):
             if first == 1 and not rest:
                 chunk = _without_mark(path, chunk)
@@ -77,23 +75,3 @@ def _without_mark(path: Path, chunk: bytes) -> bytes:
         message = f"{path}, line 1, column 1: the file is UTF-16, as spreadsheets save 'Unicode text'\n  {SAVE}"
         raise DataRefused(message)
     return chunk.removeprefix(BOM_UTF8)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        with path.open("rb") as raw:
-            mark = raw.read(len(GZIP_MARK))
-            raw.seek(0)
-            if mark != GZIP_MARK:
-                refuse_beyond_memory(str(path), path.stat().st_size // WIDEST)
-                yield raw
-                return
-            with gzip.GzipFile(fileobj=raw) as file:
-                yield cast("IO[bytes]", file)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        message = f"{path}: damaged or cut off, it cannot be unpacked ({error})\n  {AGAIN}"
-        raise DataRefused(message) from error
-    except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror})\n  make the file readable for you"
-        raise DataRefused(message) from error
