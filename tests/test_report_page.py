@@ -189,3 +189,19 @@ def test_a_browser_runs_the_page_under_its_own_policy_and_draws(tmp_path):
     pixels = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3)
     diagonal = (np.abs(pixels.astype(int) - (0x0F, 0x2A, 0x7D)) < 25).all(axis=1).sum()
     assert diagonal > 1000  # of the confusion matrix, which is drawn by the library and coloured by the style
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page in")
+def test_charts_of_few_classes_write_numbers_where_there_are_some_and_nothing_elsewhere(tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text(page(gather(large_story(12, classes=4))), encoding="utf-8")
+
+    drawn = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}",
+         "--window-size=1280,7000", "--virtual-time-budget=8000", "--dump-dom", file.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    ).stdout  # fmt: skip
+
+    words = re.findall(r"<text[^>]*>([^<]*)</text>", drawn) + re.findall(r"<tspan[^>]*>([^<]*)</tspan>", drawn)
+    assert "read as" in words
+    assert not {"null", "undefined", "NaN"} & set(words)

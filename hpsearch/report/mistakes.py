@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.datasets.prepared import all_prepared, load
+from hpsearch.errors import StateDamaged
+from hpsearch.predictions import recall
 from hpsearch.report.facts import Facts
 from hpsearch.trackers import words
 
@@ -34,25 +36,25 @@ def surest(facts: Facts, predictions: Path, most: int = MOST) -> tuple[Mistake, 
     """
     import numpy as np
 
-    if not facts.verdict or not (file := predictions / f"{facts.verdict.model_fit}.npz").is_file():
+    if not facts.verdict:
         return ()
     data = next((one for one in all_prepared() if one.digest == facts.provenance.get("data_digest")), None)
     if data is None:
         return ()
     try:
-        with np.load(file, allow_pickle=False) as kept:
-            predicted, confidence = kept["predicted"], kept["confidence"]
-            digest = str(kept["digest"]) if "digest" in kept else data.digest
+        kept = recall(predictions / f"{facts.verdict.model_fit}.npz", data.digest)
         images, labels = load(data.folder, "test")
-    except (OSError, ValueError, KeyError):  # a report does without what cannot be read
+    except (StateDamaged, OSError, ValueError):  # a report does without what cannot be read
         return ()
-    if digest != data.digest or not len(predicted) == len(confidence) == len(labels):
+    if not len(kept.predicted) == len(kept.confidence) == len(labels):
         return ()
-    wrong = np.flatnonzero(predicted != labels)
-    first = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
+    wrong = np.flatnonzero(kept.predicted != labels)
+    first = wrong[np.argsort(-kept.confidence[wrong], kind="stable")][:most]
     names = [words.clean(name, 20) for name in facts.verdict.class_names]
     return tuple(
-        Mistake(int(row), names[labels[row]], names[predicted[row]], float(confidence[row]), _picture(images[row]))
+        Mistake(
+            int(row), names[labels[row]], names[kept.predicted[row]], float(kept.confidence[row]), _picture(images[row])
+        )
         for row in first
     )
 

@@ -74,6 +74,7 @@ const counted = (from, to) => ({ tickformat: "d", ...(to - from < 9 ? { dtick: 1
 const scoreAxis = (colours, title) => axis(colours, title, { range: [view.min, view.max] });
 
 // An axis ends a little beyond its outermost trials, in logarithms where it is searched so.
+const OUTERMOST = 0.06 / 1.12; // where on it the outermost stand
 function ends(parameter) {
   const held = parameter.values.filter((one) => one !== null).map((one) => (parameter.log ? Math.log10(one) : one));
   const [least, most] = [held.reduce((a, b) => Math.min(a, b), Infinity), held.reduce((a, b) => Math.max(a, b), -Infinity)];
@@ -181,7 +182,9 @@ function parallel(colours, wide) {
     const [low, high] = bounds[dim];
     const marks = one.categories
       ? one.categories.map((name, spot) => [short(name, wide ? 10 : 6), spot])
-      : [0.06, 0.5, 0.94].map((share) => { const spot = low + share * (high - low); return [shown(Number((one.log ? 10 ** spot : one.whole ? Math.round(spot) : spot).toPrecision(2))), spot]; });
+      : one.whole && high - low < 9
+        ? Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, more) => [String(Math.ceil(low) + more), Math.ceil(low) + more])
+        : [OUTERMOST, 0.5, 1 - OUTERMOST].map((share) => { const spot = low + share * (high - low); return [shown(Number((one.log ? 10 ** spot : one.whole ? Math.round(spot) : spot).toPrecision(2))), spot]; });
     for (const [text, spot] of marks) {
       ticks.push({ ...place(dim, (spot - low) / (high - low)), text: escaped(text), showarrow: false, font: { size: 10, color: colours.ink }, bgcolor: colours.back, opacity: 0.85, xanchor: wide ? "left" : "center", yanchor: wide ? "middle" : "top", xshift: wide ? 3 : 0 });
     }
@@ -283,7 +286,7 @@ function confusion(colours) {
   const tip = ([column, row, count]) => `<b>${escaped(names[row])}</b> read as <b>${escaped(names[column])}</b><br>${count} of ${totals[row]} (${((100 * count) / totals[row]).toFixed(1)} %)`;
   const layer = (right, ramp, most) => {
     const empty = () => names.map(() => names.map(() => null));
-    const z = empty(), told = empty(), text = empty();
+    const z = empty(), told = empty(), text = names.map(() => names.map(() => ""));
     for (const cell of cells.filter(([column, row]) => (column === row) === right)) {
       z[cell[1]][cell[0]] = Math.sqrt(cell[2] / totals[cell[1]]);
       told[cell[1]][cell[0]] = tip(cell);
@@ -292,7 +295,7 @@ function confusion(colours) {
     const top = most || Math.max(0.05, ...z.flat().map((one) => one || 0));
     return {
       type: "heatmap", z, customdata: told, hovertemplate: HOVER, hoverongaps: false, showscale: false, zmin: 0, zmax: top, colorscale: scale(ramp), xgap: 0.5, ygap: 0.5,
-      ...(numbered ? { text, texttemplate: "%{text}", textfont: { color: colours.ink, size: 12 } } : {}),
+      ...(numbered ? { text, texttemplate: "%{text}", textfont: { size: 12 } } : {}),
     };
   };
   const classes = { tickvals: names.map((_, at) => at), ticktext: labels, fixedrange: true, showgrid: false, tickfont: { size: names.length > 30 ? 10 : 12 } };
