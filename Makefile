@@ -65,8 +65,9 @@ bench-peers: .venv/peers.stamp
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-emit-index-url --no-header --output-file requirements.lock
-	uv pip compile pyproject.toml --group dev --constraints requirements.lock --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --output-file requirements-dev.lock
+	uv pip compile pyproject.toml --group dev --extra dashboard --extra export --extra play \
+		--constraints requirements.lock --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --output-file requirements-dev.lock
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
