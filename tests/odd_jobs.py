@@ -222,6 +222,7 @@ def surroundings(line, recipe):
     found = {"visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "warm": "tensorflow" in sys.modules}
     tensorflow = sys.modules.get("tensorflow")
     found |= {"at_import": getattr(tensorflow, "visible", None), "asked": getattr(tensorflow, "asked", None)}
+    found["grows"] = getattr(tensorflow, "grows", None)
     order = line.recv()
     if "until told" in order.values:
         line.recv()

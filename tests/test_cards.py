@@ -27,6 +27,7 @@ TENSORFLOW = """
 import os
 
 visible, asked = os.environ.get("CUDA_VISIBLE_DEVICES"), []
+grows = os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH")
 
 
 class threading:
@@ -248,6 +249,7 @@ def test_a_process_shows_tensorflow_one_card_and_a_share_of_it_before_it_is_impo
     assert {one["visible"] for one in found} == {"GPU-aa11-x", "GPU-bb22-x"}
     assert all(one["visible"] == one["at_import"] for one in found)
     assert all(one["warm"] for one in found)
+    assert all(one["grows"] == "true" for one in found)
     assert sorted(one["asked"][-1] for one in found) == ["GPU-aa11-x: [6464]", "GPU-bb22-x: [14464]"]
 
 

@@ -14,6 +14,9 @@ from hpsearch.worker.quiet import import_all
 if TYPE_CHECKING:
     from hpsearch.worker.wire import Line
 
+# Else TensorFlow takes all that it may deal out when it starts, and a process that begins while another still ends
+# finds no room for cuBLAS ("No blas support for stream"): seen on an H200. The slot's limit holds all the same.
+GROW = "TF_FORCE_GPU_ALLOW_GROWTH"
 NO_CARD = "-1"  # CUDA knows no card of that name, and so shows none
 MEND = (
     'the driver or the CUDA libraries may be missing: pip install "tensorflow[and-cuda]"; '
@@ -44,6 +47,7 @@ def take(slot: Slot) -> None:
     already, but CUDA reads its environment only when it is first asked for a card.
     """
     os.environ["CUDA_VISIBLE_DEVICES"] = slot.card or NO_CARD
+    os.environ.setdefault(GROW, "true")
     import_all()
     import tensorflow as tf
 
