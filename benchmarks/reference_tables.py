@@ -168,7 +168,7 @@ def _words(study: Told) -> Iterator[str]:
     if verdict.interval:
         low, high = map(_percent, verdict.interval)
         whose = "trained anew" if verdict.interval_of == "configuration" else "this one model"
-        expected = f"{_percent(verdict.accuracy)} % ({low} … {high}, at 95 %)"
+        expected = f"{_percent(verdict.expected_accuracy)} % ({low} … {high}, at 95 %)"
         yield f"On new images ★, {whose}, is expected to reach {expected}."
     if verdict.ties:
         yield f"The data do not tell it apart from trial {', '.join(map(str, verdict.ties))}."
@@ -215,7 +215,7 @@ def _mean_curve(study: Told, fits: Sequence[Fit], part: str) -> list[float]:
 
 def _classes(verdict: Verdict) -> Iterator[str]:
     """How the exported model reads each class."""
-    yield f"The exported model reads {_percent(verdict.test_accuracy)} % of the test images right, class by class:"
+    yield f"The exported model reads {_percent(verdict.model_accuracy)} % of the test images right, class by class:"
     yield ""
     rows = []
     for name in (*verdict.class_names, "macro avg"):

@@ -42,7 +42,7 @@ class Compared:
     name: str
     study: str
     trial: int
-    accuracy: float
+    model_accuracy: float
     interval: tuple[float, float]
     parameters: int
     bytes: int

@@ -39,12 +39,13 @@ def _accuracies(axes: Any, comparison: "Comparison") -> None:
     models = comparison.models
     for place, model in enumerate(models):
         axes.plot([100 * bound for bound in model.interval], [place, place], color=MARK, linewidth=2)
-        axes.plot(100 * model.accuracy, place, "o", color=MARK, markersize=7)
+        reads = 100 * model.model_accuracy
+        axes.plot(reads, place, "o", color=MARK, markersize=7)
         axes.annotate(
-            f"{100 * model.accuracy:.2f}", (100 * model.accuracy, place), (0, 7), textcoords="offset points",
+            f"{reads:.2f}", (reads, place), (0, 7), textcoords="offset points",
             ha="center", fontsize=8, color=INK,
         )  # fmt: skip
-    axes.set_title(f"accuracy in %, on {comparison.test_rows:,} images", fontsize=10, color=INK)
+    axes.set_title(f"model accuracy in %, on {comparison.test_rows:,} images", fontsize=10, color=INK)
     axes.margins(x=0.1)
     axes.set_ylim(-0.6, len(models) - 0.4)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field
 
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import Attempt, AttemptEnd, Built, Measure, Trial, TrialResult
+
+OLD_NAME = "test_accuracy"  # of a verdict's model_accuracy, in ledgers of older versions
 
 
 @dataclass(frozen=True)
@@ -134,14 +138,14 @@ class Verdict:
 
     `report` is scikit-learn's classification report as plain data (precision, recall, f1-score, support
     for every class, and averages); `confusion` counts true classes in rows, predicted ones in columns; both, and
-    `test_accuracy`, are of the one exported model. What the chosen configuration is expected to reach on new images,
-    trained under a new seed, is `accuracy`, and `interval` holds it 95 times in 100. Where only one of its models was
-    judged `interval_of` is "model": the interval then says nothing of other seeds.
+    `model_accuracy`, are of the one exported model. What the chosen configuration is expected to reach on new images,
+    trained under a new seed, is `expected_accuracy`, and `interval` holds it 95 times in 100. Where only one of its
+    models was judged `interval_of` is "model": the interval then says nothing of other seeds.
     `ties` are the finalists that the data do not tell apart from the winner.
     `optimism` is how much better the search's best trial scored there than, on average, in the finals;
     `bootstrap_optimism` how much of the best score of all trials was luck, by bootstrap over the trials.
     Both are in the units of the objective, and positive when the search was too hopeful.
-    `refit` says that the exported model was trained on the validation rows too (`final.refit`): its test accuracy
+    `refit` says that the exported model was trained on the validation rows too (`final.refit`): its accuracy
     stands beside no validation score, and may be compared with no other model's here.
     """
 
@@ -149,7 +153,7 @@ class Verdict:
     model_fit: str
     finalists: tuple[Finalist, ...]
     test_rows: int
-    test_accuracy: float
+    model_accuracy: Annotated[float, Field(validation_alias=AliasChoices("model_accuracy", OLD_NAME))]
     report: Mapping[str, Any]
     confusion: tuple[tuple[int, ...], ...]
     class_names: tuple[str, ...]
@@ -162,10 +166,10 @@ class Verdict:
     refit: bool = False
 
     @property
-    def accuracy(self) -> float:
+    def expected_accuracy(self) -> float:
         """The winner's mean test accuracy over its judged models: one a seed, or just the exported one."""
         judged = next((one.test_accuracies for one in self.finalists if one.trial == self.winner), ())
-        return fmean(judged) if judged else self.test_accuracy
+        return fmean(judged) if judged else self.model_accuracy
 
 
 @dataclass(frozen=True)

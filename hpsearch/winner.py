@@ -44,8 +44,8 @@ def _manifest(study: Study, verdict: Verdict, data: Prepared, tested: str) -> di
         "data": {"name": data.name, "sha256": data.digest, "licence": data.licence, "test_from": data.test_from},
         "test": {
             "rows": verdict.test_rows,
-            "accuracy": verdict.test_accuracy,
-            "expected_accuracy": verdict.accuracy,
+            "model_accuracy": verdict.model_accuracy,
+            "expected_accuracy": verdict.expected_accuracy,
             "interval": verdict.interval,
             "interval_of": verdict.interval_of,
             "trained_on_validation_rows": verdict.refit,
@@ -70,10 +70,11 @@ def verify(file: Path, tested: str) -> None:
 
 def table(verdict: Verdict) -> str:
     """The classification report as text: precision, recall and F1 for each class, and averaged."""
-    width = max(12, *(len(name) for name in verdict.class_names))
+    width = max(14, *(len(name) for name in verdict.class_names))
     lines = [f"{'':>{width}}  precision  recall  f1-score  support", ""]
     for name in (*verdict.class_names, "macro avg", "weighted avg"):
         precision, recall, f1, rows = (verdict.report[name][key] for key in ROW)
         lines.append(f"{name:>{width}}  {precision:9.4f}  {recall:6.4f}  {f1:8.4f}  {rows:7.0f}")
-    lines += ["", f"{'accuracy':>{width}}  {verdict.test_accuracy:.4f} on {verdict.test_rows} rows of the test split"]
+    on = f"on {verdict.test_rows} rows of the test split"
+    lines += ["", f"{'model accuracy':>{width}}  {verdict.model_accuracy:.4f} {on}"]
     return "\n".join(lines) + "\n"

@@ -87,7 +87,7 @@ def test_the_verdict_says_how_sure_it_is(hold):
     _, _, verdict, _ = hold()
 
     low, high = verdict.interval
-    assert low < verdict.accuracy < high
+    assert low < verdict.expected_accuracy < high
     assert verdict.interval_of == "configuration"
     assert verdict.winner in {0, 1}
     assert [one.trial for one in verdict.comparisons] == [one.trial for one in verdict.finalists[1:]]
@@ -127,7 +127,7 @@ def test_one_seed_gives_the_interval_of_one_model(hold):
     assert verdict.interval_of == "model"
     assert verdict.comparisons[0].interval is None
     assert verdict.bootstrap_optimism is None
-    assert verdict.interval[0] < verdict.test_accuracy < verdict.interval[1]
+    assert verdict.interval[0] < verdict.model_accuracy < verdict.interval[1]
 
 
 def test_with_folds_the_winner_is_trained_on_all_rows_under_each_seed(hold):
@@ -193,8 +193,9 @@ def test_a_verdict_of_an_older_ledger_still_loads_and_claims_nothing():
 
     verdict = TypeAdapter(Verdict).validate_python(older)
 
-    assert verdict.accuracy == pytest.approx(0.8)
+    assert TypeAdapter(Verdict).validate_json(TypeAdapter(Verdict).dump_json(verdict)) == verdict
+    assert verdict.expected_accuracy == pytest.approx(0.8)
     assert sentences(verdict, 0, 1) == [
-        "winner: trial 1, test accuracy 0.8000 over 2 seeds",
-        "exported: its median seed's model reads 0.9000 of 10 test rows that the search never saw",
+        "winner: trial 1, expected accuracy 0.8000 over 2 seeds",
+        "exported: its median seed's model; model accuracy 0.9000, on 10 test rows that no search saw",
     ]

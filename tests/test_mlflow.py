@@ -88,11 +88,11 @@ def test_a_told_study_becomes_a_run_with_a_child_for_each_trial_and_final_fit(pr
     )
     assert runs["search 0"].data.params == {"rate": "0.1"}
     assert runs["search 0"].data.metrics["best_val_accuracy"] == 0.8
-    assert runs["search 0"].data.metrics["test_f1_macro"] == 0.85
+    assert runs["search 0"].data.metrics["model_f1_macro"] == 0.85
     assert runs["search 0"].data.metrics["n_parameters"] == 1234
-    assert runs["study"].data.metrics["test_accuracy"] == 0.81
-    assert runs["study"].data.metrics["test_accuracy_expected"] == pytest.approx(0.8)
-    assert runs["study"].data.metrics["test_accuracy_low"] == 0.71
+    assert runs["study"].data.metrics["model_accuracy"] == 0.81
+    assert runs["study"].data.metrics["expected_accuracy"] == pytest.approx(0.8)
+    assert runs["study"].data.metrics["expected_accuracy_low"] == 0.71
     assert runs["study"].data.params["search.tuner"] == "keras-tuner.random"
     assert runs["study"].data.tags["hpsearch.data_digest"] == "abc123"
     assert "**0.8000** over 2 seeds (95 % interval 0.7100 to 0.8700)" in runs["study"].data.tags["mlflow.note.content"]
@@ -307,7 +307,7 @@ def test_the_winner_is_registered_once_as_the_champion_and_a_later_studys_takes_
     champion = own.get_model_version_by_alias("digits", "champion")
     assert [one.tags["hpsearch.study_id"] for one in versions] == ["tiny-1", "tiny-2"]
     assert [one.source for one in versions] == [own.get_run(one.run_id).data.tags["hpsearch.model"] for one in versions]
-    assert (champion.version, champion.tags["hpsearch.test_accuracy"]) == (versions[-1].version, "0.8100")
+    assert (champion.version, champion.tags["hpsearch.model_accuracy"]) == (versions[-1].version, "0.8100")
     logged = own.get_logged_model(champion.source.removeprefix("models:/"))
     assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "digits", "version": 2}]
     assert own.get_run(champion.run_id).data.tags["hpsearch.registered"] == "models:/digits/2"
@@ -332,7 +332,7 @@ def test_mlflows_pages_show_score_and_params_unless_a_person_chose_otherwise(pro
 
     tags = own.get_experiment(number).tags
     shown = json.loads(tags[mlflow_view.VIEW])["selectedColumns"]
-    assert shown[:4] == ["tags.`hpsearch.state`", "metrics.`score`", "metrics.`test_accuracy`", "params.`rate`"]
+    assert shown[:4] == ["tags.`hpsearch.state`", "metrics.`score`", "metrics.`expected_accuracy`", "params.`rate`"]
     assert "params.`depth`" not in shown
     assert (tags[mlflow_view.PRIMARY], tags[mlflow_view.GREATER]) == ("loss", "true")
 

@@ -36,7 +36,7 @@ def test_facts_hold_every_trial_best_first_and_the_verdict():
     assert facts.trials[0].curves["val_accuracy"] == [(1, 0.5), (2, 0.8), (3, 0.7)]
     assert facts.best is facts.trials[0]
     assert facts.finished
-    assert asdict(facts)["verdict"]["test_accuracy"] == 0.81
+    assert asdict(facts)["verdict"]["model_accuracy"] == 0.81
 
 
 def test_a_story_that_stops_anywhere_gives_a_page_and_a_summary():
@@ -99,7 +99,7 @@ def test_the_terminal_shows_the_winner_and_what_failed():
     show(gather(asked_story()), Console(file=out, width=100))
 
     text = " ".join(out.getvalue().split())
-    assert "winner: trial 0, test accuracy 0.8000 over 2 seeds (95 % interval 0.7100 to 0.8700)" in text
+    assert "winner: trial 0, expected accuracy 0.8000 over 2 seeds (95 % interval 0.7100 to 0.8700)" in text
     assert "a tie with trial 1: nothing here says which is better" in text
     assert "0.0100 better than its configuration's mean over fresh seeds; 0.0200 of luck was to be expected" in text
     assert "this test split has judged 1 model" in text

@@ -91,16 +91,16 @@ def test_a_replay_of_changed_code_is_refused(project):
 
 def test_winners_and_kept_trials_are_compared_on_one_test_split(project):
     other, _ = kept(project)
-    judged = told(project, "best", "digits")["test_accuracy"]
+    judged = told(project, "best", "digits")["model_accuracy"]
 
     first = told(project, "compare", "digits", f"digits:{other}", "second")
     again = told(project, "compare", "digits", f"digits:{other}", "--picture", "models.png")
 
     by_name = {one["name"]: one for one in first["models"]}
-    assert by_name["digits"]["accuracy"] == judged
+    assert by_name["digits"]["model_accuracy"] == judged
     assert by_name[f"digits:{other}"]["trial"] == other
     for one in first["models"]:
-        assert one["interval"][0] < one["accuracy"] < one["interval"][1]
+        assert one["interval"][0] < one["model_accuracy"] < one["interval"][1]
         assert min(one["parameters"], one["bytes"], one["single_ms"], one["batch_ms"]) > 0
     assert [(pair["one"], pair["other"]) for pair in first["pairs"]] == [
         ("digits", f"digits:{other}"), ("digits", "second"), (f"digits:{other}", "second"),

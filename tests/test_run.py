@@ -146,7 +146,9 @@ def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
     assert json.loads(done.stdout)["counts"] == {"completed": 4}
     assert len(trials(project)) == 4
     best = json.loads(hpsearch(project, "best", "digits", "--json").stdout)
-    assert best["test_accuracy"] > 0.85
+    assert best["model_accuracy"] > 0.85
+    (listed,) = json.loads(hpsearch(project, "list", "--json").stdout)
+    assert listed["expected_accuracy"] == best["expected_accuracy"]
     assert best["test_rows"] == pytest.approx(0.2 * 1797, abs=15)
     assert Path(best["model"]).exists()
     assert (project / "mlruns" / "studies" / "digits" / "report.html").exists()

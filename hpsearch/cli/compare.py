@@ -71,7 +71,7 @@ def _show(comparison: "Comparison") -> None:
     head = (
         "model",
         "trial",
-        "accuracy",
+        "model accuracy",
         "95 % interval",
         "weights",
         "file",
@@ -81,8 +81,8 @@ def _show(comparison: "Comparison") -> None:
     )
     rows = [
         (
-            one.name, one.trial, f"{one.accuracy:.4f}", "{:.4f} to {:.4f}".format(*one.interval), f"{one.parameters:,}",
-            f"{one.bytes / 1e6:.2f} MB", f"{one.single_ms:.2f} ms", f"{one.batch_ms:.1f} ms",
+            one.name, one.trial, f"{one.model_accuracy:.4f}", "{:.4f} to {:.4f}".format(*one.interval),
+            f"{one.parameters:,}", f"{one.bytes / 1e6:.2f} MB", f"{one.single_ms:.2f} ms", f"{one.batch_ms:.1f} ms",
             words.span(one.training_seconds),
         )
         for one in comparison.models

@@ -66,7 +66,7 @@ def _line(name: str, state: "State") -> dict[str, Any]:
         "trials": len(state.results),
         "objective": str(objective or ""),
         "best": best,
-        "test_accuracy": state.verdict.test_accuracy if state.verdict else None,
+        "expected_accuracy": state.verdict.expected_accuracy if state.verdict else None,
         "searched_seconds": round(state.searched),
     }
 
@@ -99,9 +99,10 @@ def best(*, study: str, as_json: bool) -> None:
     values = course.result.trial.values if course.result else course.values
     model = _project().study(study).best / MODEL
     if as_json:
-        sure = {"accuracy": state.verdict.accuracy, "judged": len(state.judged), "openings": state.openings}
-        print_json({"values": values, "model": str(model), **sure, **asdict(state.verdict)})
+        sure = {"judged": len(state.judged), "openings": state.openings}
+        told = {"expected_accuracy": state.verdict.expected_accuracy, **asdict(state.verdict)}
+        print_json({"values": values, "model": str(model), **sure, **told})
         return
     chosen = "\n".join(f"  {name} = {value}" for name, value in sorted(values.items()))
-    told = "\n".join(sentences(state.verdict, len(state.judged), state.openings))
-    say(f"trial {state.verdict.winner} of {study}\n\n{chosen}\n\n{table(state.verdict)}\n{told}\nmodel: {model}")
+    said = "\n".join(sentences(state.verdict, len(state.judged), state.openings))
+    say(f"trial {state.verdict.winner} of {study}\n\n{chosen}\n\n{table(state.verdict)}\n{said}\nmodel: {model}")

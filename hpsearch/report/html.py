@@ -91,11 +91,13 @@ def _figures(facts: Facts) -> Iterator[tuple[str, str]]:
         if verdict.interval:
             low, high = map(words.score, verdict.interval)
             alone = " of this one model" if verdict.interval_of == "model" else ""
-            yield words.score(verdict.accuracy), f"test accuracy{alone}, 95 % interval {low} to {high}, on {rows}"
+            sure = f"95 % interval {low} to {high}{alone}, on {rows}"
+            yield words.score(verdict.expected_accuracy), f"expected accuracy, {sure}"
         else:
-            yield words.score(verdict.test_accuracy), f"test accuracy on {rows}"
+            yield words.score(verdict.expected_accuracy), f"expected accuracy, on {rows}"
+        yield words.score(verdict.model_accuracy), "model accuracy: of the one that is exported"
         if average := verdict.report.get("macro avg"):
-            yield words.score(average["f1-score"]), "F1, mean over the classes"
+            yield words.score(average["f1-score"]), "F1 of the exported model, mean over the classes"
     if facts.best:
         metric = words.clean(facts.objective.split()[-1], 40)
         yield words.score(facts.best.score), f"{metric} of trial {facts.best.number} in the search"

@@ -9,7 +9,7 @@ from hpsearch.report.terminal import summary
 from hpsearch.trackers import words
 
 MOST_TRIALS = 20
-FINALS = {"trial": "trial", "mean": "validation, mean", "test": "test, mean", "beside": "beside the winner"}
+FINALS = {"trial": "trial", "mean": "validation, mean", "test": "expected accuracy", "beside": "beside the winner"}
 CLASSES = {"name": "class", "precision": "precision", "recall": "recall", "f1": "F1", "rows": "rows"}
 PAIRS = {"true": "true", "read": "read as", "times": "times", "share": "of its rows"}
 FAILURES = {"kind": "kind", "count": "trials", "which": "which", "message": "the first one said"}

@@ -58,7 +58,8 @@ def _finals(facts: Facts) -> list[str]:
     lines = []
     for finalist in verdict.finalists:
         star = "★" if finalist.trial == verdict.winner else " "
-        tested = f", test accuracy {words.score(fmean(finalist.test_accuracies))}" if finalist.test_accuracies else ""
+        tests = finalist.test_accuracies
+        tested = f", expected accuracy {words.score(fmean(tests))}" if tests else ""
         lines.append(
             f"{star} finalist {finalist.trial}: {metric} {words.score(fmean(finalist.scores))} "
             f"over {words.count(len(finalist.scores), 'seed')}{tested}"

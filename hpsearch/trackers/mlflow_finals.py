@@ -1,6 +1,7 @@
 """Tells MLflow what the finals came to: at the winner's run its test figures and model, at the study's a summary."""
 
 from collections import Counter
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
@@ -36,8 +37,9 @@ class Finals:
         file = self._place.fits / verdict.model_fit / "model.keras"
         told = {"hpsearch.winner": "yes"} | mlflow_verdict.table_tag()
         if not winner.gone:
-            self._runs.write(winner, time_ms, mlflow_verdict.figures(verdict))
-            mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner))
+            figures = mlflow_verdict.figures(verdict)
+            self._runs.write(winner, time_ms, figures)
+            mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner, figures))
             told["hpsearch.model"] = self._model(winner, file, verdict)
             told |= self._registered(winner, told["hpsearch.model"], verdict)
         self._runs.write(winner, time_ms, tags=told)
@@ -61,7 +63,7 @@ class Finals:
         if not model.startswith(MODELS):
             return {"hpsearch.registered": f"not registered as {name}: the model was not logged"}
         about = {"hpsearch.study": self._experiment.name, "hpsearch.study_id": self._place.study_id}
-        about |= {"hpsearch.trial": str(verdict.winner), "hpsearch.test_accuracy": f"{verdict.test_accuracy:.4f}"}
+        about |= {"hpsearch.trial": str(verdict.winner), "hpsearch.model_accuracy": f"{verdict.model_accuracy:.4f}"}
         try:
             version = self._call(register, self._place.uri, name, model, winner.id, about)
         except Exception as error:  # noqa: BLE001  # a server may have no registry; when it is away, the next write says so
@@ -77,9 +79,9 @@ class Finals:
             openings = [news.body.models for news in ledger.recall([TestOpened]) if isinstance(news.body, TestOpened)]
         return openings[-1][fit]
 
-    def _curves(self, run: Run) -> dict[str, list[tuple[int, float]]]:
+    def _curves(self, run: Run, figures: Collection[str]) -> dict[str, list[tuple[int, float]]]:
         names = [name for name in self._runs.found(run).metrics if not name.rpartition(".")[2].startswith(OWN)]
-        return {name: self._runs.history(run, name) for name in names}
+        return {name: self._runs.history(run, name) for name in names if name not in figures}
 
     def _summarise(self, study: Run, winner: Run, verdict: Verdict, time_ms: int) -> None:
         states = Counter(run.tags.get("hpsearch.state", "") for key, run in self._runs if key.startswith("search "))

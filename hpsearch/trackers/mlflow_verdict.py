@@ -18,19 +18,19 @@ COLUMNS = ("precision", "recall", "f1-score", "support")
 
 def headline(verdict: Verdict) -> dict[str, float]:
     """The exported model's accuracy on the test split, and what is expected of its configuration, with its interval."""
-    found = {"test_accuracy": verdict.test_accuracy, "test_accuracy_expected": verdict.accuracy}
+    found = {"model_accuracy": verdict.model_accuracy, "expected_accuracy": verdict.expected_accuracy}
     if verdict.interval:
-        found["test_accuracy_low"], found["test_accuracy_high"] = verdict.interval
+        found["expected_accuracy_low"], found["expected_accuracy_high"] = verdict.interval
     return found
 
 
 def figures(verdict: Verdict) -> dict[str, float]:
-    """The winner's figures on the test split, named as metrics: test_accuracy, test_f1_macro and so on."""
+    """The winner's figures on the test split, named as metrics: model_accuracy, model_f1_macro and so on."""
     found = headline(verdict)
     for average, short in AVERAGES.items():
         for column in COLUMNS[:3]:
             if average in verdict.report:
-                found[f"test_{column.removesuffix('-score')}_{short}"] = verdict.report[average][column]
+                found[f"model_{column.removesuffix('-score')}_{short}"] = verdict.report[average][column]
     return found
 
 
@@ -42,11 +42,12 @@ def report_rows(verdict: Verdict) -> list[list[Any]]:
 
 def report_text(verdict: Verdict) -> str:
     """The classification report as aligned text."""
-    wide = max((len(row[0]) for row in report_rows(verdict)), default=0)
+    wide = max(len("model accuracy"), *(len(row[0]) for row in report_rows(verdict)))
     lines = [f"{'':>{wide}}  {'precision':>9}  {'recall':>9}  {'f1-score':>9}  {'support':>9}"]
     for name, *shares, support in report_rows(verdict):
         lines.append(f"{name:>{wide}}  {'  '.join(f'{share:9.4f}' for share in shares)}  {support:9.0f}")
-    lines.append(f"{'accuracy':>{wide}}  {verdict.test_accuracy:9.4f}  on {verdict.test_rows} rows of the test split")
+    on = f"on {verdict.test_rows} rows of the test split"
+    lines.append(f"{'model accuracy':>{wide}}  {verdict.model_accuracy:9.4f}  {on}")
     return "\n".join(lines) + "\n"
 
 
@@ -86,14 +87,14 @@ def note(
     return "\n".join(
         [
             f"**{study}**: trial {verdict.winner} won.",
-            f"Test accuracy: **{words.score(verdict.accuracy)}**{verdict_words.surety(verdict)}.",
+            f"Expected accuracy: **{words.score(verdict.expected_accuracy)}**{verdict_words.surety(verdict)}.",
             f"{verdict_words.exported(verdict).capitalize()}.",
             *(f"\n{said}" for said in (verdict_words.tie(verdict), verdict_words.luck(verdict)) if said),
             "",
             f"Trials: {ended}. Best score in the search: {best}.",
             *(["", f"Pruning: {pruning}."] if pruning else []),
             "",
-            "| finalist | validation, mean over seeds | test accuracy, mean over seeds |",
+            "| finalist | validation, mean over seeds | expected accuracy |",
             "|---|---|---|",
             *finalists,
             "",

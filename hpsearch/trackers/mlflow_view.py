@@ -11,7 +11,7 @@ KIND = "mlflow.experimentKind"
 MOST_PARAMS = 15  # a tag has 5,000 signs
 LONGEST_NAME = 100  # signs; of a longer one nobody reads the column
 
-FIGURES = ("score", "test_accuracy", "best_epoch", "seconds", "n_parameters")
+FIGURES = ("score", "expected_accuracy", "model_accuracy", "best_epoch", "seconds", "n_parameters")
 
 
 def view(params: Sequence[str], *, greater_is_better: bool) -> dict[str, str]:

@@ -8,7 +8,7 @@ from hpsearch.trackers import words
 
 def accuracy(verdict: Verdict) -> str:
     """The headline, such as "0.9698 over 3 seeds (95 % interval 0.9641 to 0.9746)"."""
-    return f"{words.score(verdict.accuracy)}{surety(verdict)}"
+    return f"{words.score(verdict.expected_accuracy)}{surety(verdict)}"
 
 
 def surety(verdict: Verdict) -> str:
@@ -25,16 +25,16 @@ def surety(verdict: Verdict) -> str:
 
 def winner(verdict: Verdict) -> str:
     """Who won, and what accuracy is to be expected of it."""
-    return f"winner: trial {verdict.winner}, test accuracy {accuracy(verdict)}"
+    return f"winner: trial {verdict.winner}, expected accuracy {accuracy(verdict)}"
 
 
 def exported(verdict: Verdict) -> str:
     """What the one exported model read of the test split."""
-    read = f"reads {words.score(verdict.test_accuracy)} of {verdict.test_rows} test rows that the search never saw"
+    read = f"model accuracy {words.score(verdict.model_accuracy)}, on {verdict.test_rows} test rows that no search saw"
     if verdict.refit:
-        return f"exported: a model of all rows, validation too, {read}; it compares with no other figure here"
+        return f"exported: a model of all rows, validation too; {read}; it compares with no other figure here"
     seed = "first" if verdict.model_fit.startswith("whole") else "median"  # those on all rows have no score to rank by
-    return f"exported: its {seed} seed's model {read}"
+    return f"exported: its {seed} seed's model; {read}"
 
 
 def tie(verdict: Verdict) -> str:
