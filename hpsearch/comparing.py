@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hpsearch import paths
+from hpsearch import looks, paths
 from hpsearch.contenders import Contender
-from hpsearch.datasets.prepared import digest_of, load, named
+from hpsearch.datasets.prepared import load, test_digest
 from hpsearch.errors import ExperimentRefused, StudyChanged
 from hpsearch.orders import Slot
 from hpsearch.parts import make_dataset
@@ -73,13 +73,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All of it; `looked` is how many models have been shown the test split by now, of each study."""
+    """All of it; `looked` says how many models have been shown the test split by now, of each study: see `looks`."""
 
     models: tuple[Compared, ...]
     pairs: tuple[Pair, ...]
     test_rows: int
     test_digest: str
-    looked: Mapping[str, int]
+    looked: Mapping[str, int | None]
 
 
 def compare(project: paths.Project, contenders: Sequence[Contender], progress: Progress) -> Comparison:
@@ -89,14 +89,14 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
     RunningElsewhere when a look must be noted of a study that runs, and what rebuilding a model raises.
     """
     prepared = [_data_of(one, progress) for one in contenders]
-    test_digest = _common_test(contenders, prepared)
+    split = _common_test(contenders, prepared)
     known = [_kept_reading(one) for one in contenders]
     with TemporaryDirectory(prefix="hpsearch-compare-") as scratch:
         files = [
             _model_file(project, one, data, Path(scratch) / f"{place}.keras")
             for place, (one, data) in enumerate(zip(contenders, prepared, strict=True))
         ]
-        looked = _note_looks([one for one, reading in zip(contenders, known, strict=True) if reading is None])
+        _note_looks([one for one, reading in zip(contenders, known, strict=True) if reading is None], split)
         builds, unread = [one.experiment.model.build for one in contenders], [reading is None for reading in known]
         measured = process.call(measure, project.root, builds, prepared[0].folder, files, unread, slot=Slot(threads=0))
     labels = load(prepared[0].folder, "test")[1]
@@ -105,8 +105,9 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
         for reading, found in zip(known, measured, strict=True)
     ]
     models = tuple(map(_compared, contenders, measured, rights))
-    counts = {one.session.name: one.looks for one in contenders} | looked
-    return Comparison(models, _pairs([one.label for one in contenders], rights), len(labels), test_digest, counts)
+    named = dict.fromkeys(one.folder.folder.name for one in contenders)
+    looked = looks.of_split(project, {split, *(data.digest for data in prepared)}, first=list(named))
+    return Comparison(models, _pairs([one.label for one in contenders], rights), len(labels), split, looked)
 
 
 def _data_of(one: Contender, progress: Progress) -> Prepared:
@@ -122,7 +123,7 @@ def _data_of(one: Contender, progress: Progress) -> Prepared:
 
 def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) -> str:
     """The digest of the one test split; raise ExperimentRefused where there are several."""
-    digests = [digest_of(named("test", *load(data.folder, "test")), data.class_names) for data in prepared]
+    digests = [test_digest(data) for data in prepared]
     if len(set(digests)) > 1:
         lines = [
             f"  {one.label}: {data.test_rows} rows of {data.name}, SHA-256 {digest[:DIGITS]}"
@@ -165,15 +166,12 @@ def _training_rows(split: Path) -> int:
         return len(rows["train"])
 
 
-def _note_looks(unread: Sequence[Contender]) -> dict[str, int]:
-    """Write down, study by study, which models are now shown the test split; give how many there are by then."""
-    counts = {}
+def _note_looks(unread: Sequence[Contender], split: str) -> None:
+    """Write down, study by study, which models are now shown the test split."""
     for name in dict.fromkeys(one.session.name for one in unread if not one.judged):
         new = [one for one in unread if one.session.name == name and not one.judged]
         with held(new[0].folder), closing(Study(new[0].experiment, new[0].folder)) as study:
-            study.record(TestLooked({one.fit: one.sha256 for one in new}, "compare"), durable=True)
-            counts[name] = len(study.state.judged)
-    return counts
+            study.record(TestLooked({one.fit: one.sha256 for one in new}, "compare", split), durable=True)
 
 
 def _compared(one: Contender, found: Measured, rights: "NDArray[np.bool_]") -> Compared:

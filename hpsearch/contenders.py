@@ -22,8 +22,7 @@ class Contender:
     """One model to compare, by the name that a person gave it.
 
     `file` is its `.keras` file, or that of a search fit's best weights (`weights_of` is that fit then); `sha256` is of
-    that file, and `judged` says whether the test split was shown to it before, as it was to `looks` models of the
-    study. `seconds` were spent on training it.
+    that file, and `judged` says whether the test split was shown to it before. `seconds` were spent on training it.
     """
 
     label: str
@@ -36,7 +35,6 @@ class Contender:
     judged: bool
     seconds: float
     values: Values
-    looks: int
     weights_of: Fit | None = None
 
     @property
@@ -97,7 +95,6 @@ def _finalist(word: str, folder: paths.Study, state: State, fit: Fit) -> Contend
     return Contender(
         word, folder, _session(state), fit.trial, fit.name, file, tested, judged=True,
         seconds=state.finals[fit].seconds, values=state.courses[fit.trial].values,
-        looks=len(state.judged),
     )  # fmt: skip
 
 
@@ -113,7 +110,7 @@ def _searched(word: str, folder: paths.Study, state: State, trial: int) -> Conte
     sha256 = digest(file)
     return Contender(
         word, folder, session, trial, fit.name, file, sha256, judged=sha256 in state.judged,
-        seconds=result.seconds, values=state.courses[trial].values, looks=len(state.judged),
+        seconds=result.seconds, values=state.courses[trial].values,
         weights_of=fit,
     )  # fmt: skip
 

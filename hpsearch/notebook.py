@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import frames, paths
+from hpsearch import frames, looks, paths
 from hpsearch.errors import NothingCompleted
 from hpsearch.records import Verdict
 from hpsearch.report.facts import Facts, gather
@@ -36,7 +36,9 @@ class OpenedStudy:
     @cached_property
     def facts(self) -> Facts:
         """The whole study as plain data; raises StateDamaged when the ledger does not hold what was written."""
-        return gather(read(self._project, self.name))
+        facts = gather(read(self._project, self.name))
+        facts.looks = looks.of_study(self._project, self.name)
+        return facts
 
     @cached_property
     def trials(self) -> "pd.DataFrame":

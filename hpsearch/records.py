@@ -79,11 +79,13 @@ class TestOpened:
     """The test split is opened, once, for exactly these models (SHA-256 of each model file, by fit name).
 
     `epochs` lists the weights that some of them had after each epoch (SHA-256 of each file, from the first epoch):
-    they are judged in the same opening, for a curve, and choose nothing.
+    they are judged in the same opening, for a curve, and choose nothing. `split` is the test split's own digest, by
+    which other studies know that theirs is the same; "" in ledgers of older versions.
     """
 
     models: Mapping[str, str]
     epochs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class TestLooked:
 
     models: Mapping[str, str]
     why: str = ""
+    split: str = ""  # as in TestOpened
 
 
 @dataclass(frozen=True)

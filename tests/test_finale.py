@@ -64,6 +64,7 @@ def hold(tmp_path):
     """Hold the finals of a study whose search gave these scores."""
     for part in ("train", "test"):
         np.save(paths.make(tmp_path / part) / "labels.npy", LABELS)
+        np.save(tmp_path / part / "images.npy", np.zeros((len(LABELS), 2, 2), np.uint8))
     data = Prepared(tmp_path, "made-up", "d" * 64, CLASSES, (2, 2), ROWS, ROWS, "official")
 
     def hold(scores=(0.96, 0.95, 0.7, 0.6), luck=0.002, **sections):
@@ -148,7 +149,7 @@ def test_a_model_trained_on_validation_rows_too_is_exported_and_marked(hold):
     assert verdict.model_fit == f"whole-{verdict.winner:04d}-r0-f0"
     assert len(verdict.finalists[0].test_accuracies) == 3
     assert len(study.state.judged) == 10
-    assert "a model of all rows, validation too" in sentences(verdict, 10, 1)[1]
+    assert "a model of all rows, validation too" in sentences(verdict, {"digits": 10}, 1)[1]
 
 
 def test_finals_that_were_killed_before_the_verdict_end_alike_and_open_the_test_split_once(hold):
@@ -195,7 +196,7 @@ def test_a_verdict_of_an_older_ledger_still_loads_and_claims_nothing():
 
     assert TypeAdapter(Verdict).validate_json(TypeAdapter(Verdict).dump_json(verdict)) == verdict
     assert verdict.expected_accuracy == pytest.approx(0.8)
-    assert sentences(verdict, 0, 1) == [
+    assert sentences(verdict, {}, 1) == [
         "winner: trial 1, expected accuracy 0.8000 over 2 seeds",
         "exported: its median seed's model; model accuracy 0.9000, on 10 test rows that no search saw",
     ]

@@ -105,8 +105,10 @@ def test_winners_and_kept_trials_are_compared_on_one_test_split(project):
     assert [(pair["one"], pair["other"]) for pair in first["pairs"]] == [
         ("digits", f"digits:{other}"), ("digits", "second"), (f"digits:{other}", "second"),
     ]  # fmt: skip
-    assert first["looked"] == {"digits": 3, "second": 1}  # two seeds of the winner, and the trial
-    assert again["looked"] == {"digits": 3}
+    assert first["looked"] == again["looked"] == {"digits": 3, "second": 1}  # two seeds of the winner, and the trial
+    assert told(project, "best", "second")["looks"] == {"second": 1, "digits": 3}
+    report = hpsearch(project, "report", "second", "--markdown").stdout
+    assert "has judged 4 models (1 of second, 3 of digits)" in report
     assert (project / "models.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -66,6 +66,7 @@ def _refuse_words(models: tuple[str, ...], picture: Path | None) -> None:
 def _show(comparison: "Comparison") -> None:
     from hpsearch.cli.output import say, table
     from hpsearch.trackers import words
+    from hpsearch.trackers.verdict_words import looks
     from hpsearch.worker.measuring import BATCH
 
     head = (
@@ -90,11 +91,7 @@ def _show(comparison: "Comparison") -> None:
     table(head, rows)
     say(f"\npair by pair, on the same {comparison.test_rows:,} images of the test split:")
     say("\n".join(f"  {_words(pair)}" for pair in comparison.pairs))
-    looks = [
-        f"the test split has judged {words.count(many, 'model')} of {study}"
-        for study, many in comparison.looked.items()
-    ]
-    say("\n".join(["", *looks]))
+    say(f"\n{looks(comparison.looked)}")
 
 
 def _words(pair: "Pair") -> str:

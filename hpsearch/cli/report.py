@@ -26,6 +26,7 @@ The page is one file that needs no network. A study that is still running has on
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
 def report(*, study: str, opened: bool, markdown: bool, out: Path | None) -> None:
     """Write the report of STUDY: one HTML file with its figures, charts, failures and provenance."""
+    from hpsearch import looks
     from hpsearch.cli.output import say
     from hpsearch.report.facts import gather
     from hpsearch.study import read
@@ -35,6 +36,7 @@ def report(*, study: str, opened: bool, markdown: bool, out: Path | None) -> Non
         raise click.UsageError(message)
     project = paths.Project.around(Path.cwd())
     facts = gather(read(project, study))
+    facts.looks = looks.of_study(project, study)
     if markdown:
         _markdown(facts, out)
         return

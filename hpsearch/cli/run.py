@@ -100,6 +100,7 @@ def _under_another_name(experiment: "Experiment", place: "_Place", changed: Stud
 
 
 def _finish(project: paths.Project, experiment: "Experiment", place: "_Place", *, as_json: bool) -> None:
+    from hpsearch import looks
     from hpsearch.cli.output import print_json
     from hpsearch.report.facts import gather
     from hpsearch.report.html import write_report
@@ -107,6 +108,7 @@ def _finish(project: paths.Project, experiment: "Experiment", place: "_Place", *
     from hpsearch.study import read
 
     folder, facts = project.study(experiment.name), gather(read(project, experiment.name))
+    facts.looks = looks.of_study(project, experiment.name)
     write_report(facts, folder.report, folder.predictions)
     if as_json:
         print_json(facts)

@@ -86,6 +86,7 @@ def _standing(state: "State") -> str:
 @AS_JSON
 def best(*, study: str, as_json: bool) -> None:
     """Show the winner of STUDY: its values, its test figures class by class, and where its model is."""
+    from hpsearch import looks
     from hpsearch.cli.output import print_json, say
     from hpsearch.errors import NothingCompleted
     from hpsearch.trackers.verdict_words import sentences
@@ -97,12 +98,12 @@ def best(*, study: str, as_json: bool) -> None:
         raise NothingCompleted(message)
     course = state.courses[state.verdict.winner]
     values = course.result.trial.values if course.result else course.values
-    model = _project().study(study).best / MODEL
+    model, judged = _project().study(study).best / MODEL, looks.of_study(_project(), study)
     if as_json:
-        sure = {"judged": len(state.judged), "openings": state.openings}
+        sure = {"judged": len(state.judged), "looks": judged, "openings": state.openings}
         told = {"expected_accuracy": state.verdict.expected_accuracy, **asdict(state.verdict)}
         print_json({"values": values, "model": str(model), **sure, **told})
         return
     chosen = "\n".join(f"  {name} = {value}" for name, value in sorted(values.items()))
-    said = "\n".join(sentences(state.verdict, len(state.judged), state.openings))
+    said = "\n".join(sentences(state.verdict, judged, state.openings))
     say(f"trial {state.verdict.winner} of {study}\n\n{chosen}\n\n{table(state.verdict)}\n{said}\nmodel: {model}")

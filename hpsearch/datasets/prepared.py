@@ -85,6 +85,11 @@ def named(part: str, images: "Images", labels: "Labels") -> "dict[str, np.ndarra
     return {f"{part}/images.npy": images, f"{part}/labels.npy": labels}
 
 
+def test_digest(prepared: Prepared) -> str:
+    """SHA-256 of the test split alone: studies on other training rows may share it."""
+    return digest_of(named("test", *load(prepared.folder, "test")), prepared.class_names)
+
+
 def digest_of(arrays: "dict[str, np.ndarray[Any, Any]]", class_names: tuple[str, ...]) -> str:
     """SHA-256 over each array's name, type, shape and values, and over the class names; not over how they lie."""
     digest = sha256(json.dumps(class_names, ensure_ascii=False).encode())

@@ -45,7 +45,8 @@ class TrialFacts:
 class Facts:
     """A whole study; `trials` come best first, those without a score last. Times in seconds.
 
-    `pruning` is None where the study has no pruner; `judged` counts the models that the test split was shown to.
+    `pruning` is None where the study has no pruner; `judged` counts the models that the study showed its test split to,
+    `looks` those of all studies of the project that share it, by study: it is `hpsearch.looks` that knows.
     `parameters` is all that was asked of any trial, but for what is fixed: one for each way in which a name was asked,
     in the order in which they came up.
     `session_times` says from when to when each session lasted (Unix milliseconds), `work` what its workers did.
@@ -64,6 +65,7 @@ class Facts:
     verdict: Verdict | None = None
     openings: int = 0
     judged: int = 0
+    looks: Mapping[str, int | None] = field(default_factory=dict)
     searched: float = 0.0
     sessions: int = 0
     session_times: list[tuple[int, int]] = field(default_factory=list)

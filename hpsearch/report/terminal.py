@@ -64,7 +64,7 @@ def _finals(facts: Facts) -> list[str]:
             f"{star} finalist {finalist.trial}: {metric} {words.score(fmean(finalist.scores))} "
             f"over {words.count(len(finalist.scores), 'seed')}{tested}"
         )
-    lines += verdict_words.sentences(verdict, facts.judged, facts.openings)
+    lines += verdict_words.sentences(verdict, facts.looks or {facts.name: facts.judged}, facts.openings)
     return lines
 
 

@@ -1,9 +1,11 @@
 """Puts a verdict into words: how accurate the winner is and how surely, whether it is a tie, what was luck."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hpsearch.records import Verdict
 from hpsearch.trackers import words
+
+MOST_NAMED = 5  # studies in one sentence
 
 
 def accuracy(verdict: Verdict) -> str:
@@ -65,17 +67,29 @@ def luck(verdict: Verdict) -> str:
     return f"{line}; {verdict.bootstrap_optimism:.4f} of luck was to be expected"
 
 
-def looks(judged: int, openings: int) -> str:
-    """How often the test split was looked at: the more often, the less its figures are worth."""
-    if not judged:
+def looks(judged: Mapping[str, int | None], openings: int = 1) -> str:
+    """How many models, study by study, the test split was shown to: the more, the less its figures are worth."""
+    known = {words.clean(study, 60): many for study, many in judged.items() if many}
+    if not known:
         return ""
-    line = f"this test split has judged {words.count(judged, 'model')}"
-    return (
-        f"{line}; it was opened {openings} times, and later trials were chosen in its light" if openings > 1 else line
-    )
+    line = f"this test split has judged {words.count(sum(known.values()), 'model')}"
+    if len(known) > 1:
+        line += f" ({_shares(known)})"
+    if unread := [words.clean(study, 60) for study, many in judged.items() if many is None]:
+        line += f"; not counted: {', '.join(unread[:MOST_NAMED])}, whose ledger cannot be read"
+    if openings > 1:
+        line += f"; it was opened {openings} times, and later trials were chosen in its light"
+    return line
 
 
-def sentences(verdict: Verdict, judged: int, openings: int) -> list[str]:
+def _shares(known: Mapping[str, int]) -> str:
+    shares = list(known.items())
+    named, others = (shares, []) if len(shares) <= MOST_NAMED else (shares[: MOST_NAMED - 1], shares[MOST_NAMED - 1 :])
+    rest = [f"{sum(many for _, many in others)} of {len(others)} other studies"] if others else []
+    return ", ".join([*(f"{many} of {study}" for study, many in named), *rest])
+
+
+def sentences(verdict: Verdict, judged: Mapping[str, int | None], openings: int) -> list[str]:
     """All of it, a line each."""
     said = (winner(verdict), exported(verdict), tie(verdict), luck(verdict), looks(judged, openings))
     return [line for line in said if line]

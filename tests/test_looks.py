@@ -1,0 +1,88 @@
+"""How many models a test split was shown to, over all studies of a project."""
+
+from contextlib import closing
+
+import pytest
+
+from hpsearch import looks, paths
+from hpsearch.errors import StateDamaged
+from hpsearch.ledger import Ledger
+from hpsearch.records import SessionBegan
+from hpsearch.records import TestLooked as Looked
+from hpsearch.records import TestOpened as Opened
+from hpsearch.trackers.verdict_words import looks as in_words
+
+
+@pytest.fixture
+def project(tmp_path):
+    return paths.Project(tmp_path)
+
+
+def opened(*models, split=""):
+    return Opened({f"final-{model}": model for model in models}, split=split)
+
+
+def keep(project, name, data, *records):
+    folder = project.study(name)
+    paths.make(folder.folder)
+    with closing(Ledger(folder.ledger)) as ledger:
+        for body in (SessionBegan(name, {}, {"data": data, "code": "c"}, (), {}), *records):
+            ledger.write(body, durable=True)
+
+
+def test_studies_on_one_test_split_are_counted_together_and_others_are_not(project):
+    keep(project, "mlp", "d1", opened("a", "b", split="s"), Looked({"search-3": "c"}, "compare", "s"))
+    keep(project, "cnn", "other training rows", opened("d", split="s"))
+    keep(project, "letters", "d2", opened("e", "f", split="another"))
+    keep(project, "searching", "d1")
+
+    assert looks.of_study(project, "cnn") == {"cnn": 1, "mlp": 3}
+    assert looks.of_study(project, "letters") == {"letters": 2}
+    assert looks.of_study(project, "searching") == {}
+    assert looks.of_split(project, {"s"}) == {"cnn": 1, "mlp": 3}
+
+
+def test_ledgers_that_name_no_split_are_known_by_their_data(project):
+    keep(project, "older", "d1", opened("a"))
+    keep(project, "newer", "d1", opened("b", split="s"))
+    keep(project, "newest", "d2", opened("c", split="s"))
+
+    assert looks.of_study(project, "newest") == {"newest": 1, "newer": 1, "older": 1}
+    assert looks.of_study(project, "older") == {"older": 1, "newer": 1, "newest": 1}
+
+
+def test_a_model_that_two_studies_hold_counts_once(project):
+    keep(project, "first", "d", opened("a", "b"))
+    keep(project, "first-copied", "d", opened("a", "b"))
+
+    assert looks.of_study(project, "first-copied") == {"first-copied": 2}
+
+
+def test_a_model_that_is_shown_again_counts_once(project):
+    keep(project, "first", "d", opened("a", "b"), Looked({"whole": "a"}, "compare"), opened("a", "c"))
+
+    assert looks.of_study(project, "first") == {"first": 3}
+
+
+def test_another_studys_damage_is_told_and_its_own_is_an_error(project):
+    keep(project, "sound", "d", opened("a"))
+    keep(project, "broken", "d", opened("b"))
+    project.study("broken").ledger.write_bytes(b"no ledger")
+
+    found = looks.of_study(project, "sound")
+
+    assert found == {"sound": 1, "broken": None}
+    assert in_words(found) == "this test split has judged 1 model; not counted: broken, whose ledger cannot be read"
+    with pytest.raises(StateDamaged):
+        looks.of_study(project, "broken")
+
+
+def test_the_words_name_some_studies_and_count_the_others():
+    many = {f"s{number}": number for number in range(1, 8)}
+
+    assert in_words({"mlp": 4, "cnn": 3}) == "this test split has judged 7 models (4 of mlp, 3 of cnn)"
+    assert in_words(many) == (
+        "this test split has judged 28 models (1 of s1, 2 of s2, 3 of s3, 4 of s4, 18 of 3 other studies)"
+    )
+    assert in_words({}) == in_words({"mlp": 0}) == ""
+    assert in_words({"mlp": 4}, 2).endswith("it was opened 2 times, and later trials were chosen in its light")
