@@ -15,8 +15,9 @@ from hpsearch.narrowing import narrow
 from hpsearch.orders import Question
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Answered, FinalistsChosen, Verdict
-from hpsearch.search import PATIENCE_SECONDS, candidates
+from hpsearch.search import PATIENCE_SECONDS
 from hpsearch.seeds import derive
+from hpsearch.shortlist import finalists
 from hpsearch.study import Study
 from hpsearch.trial import Fit
 from hpsearch.verdict import OneLook
@@ -51,12 +52,12 @@ class Finale:
     def _finalists(self) -> Sequence[int]:
         if self.study.state.finalists:
             return self.study.state.finalists
-        best = candidates(self.study)[: self.study.experiment.final.finalists]
+        best = finalists(self.study)
         if not best:
             name = self.study.experiment.name
             message = f"no trial completed, so there is nothing to choose from\n  see why with: hpsearch show {name}"
             raise NothingCompleted(message)
-        chosen = FinalistsChosen(tuple(result.trial.number for result in best))
+        chosen = FinalistsChosen(tuple(best))
         self.study.record(chosen, durable=True)
         return chosen.trials
 

@@ -4,6 +4,7 @@ The race is a fold of the ledger: what it says of a fit depends on what ended be
 that a study which was killed says the same again.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +19,7 @@ from hpsearch.trial import AttemptEnd, Fit, How, Status, TrialResult
 if TYPE_CHECKING:
     from hpsearch.paired import Hits, Rows
 
+AFTER = "after {} of {} fits"  # how the reason begins, which the ledger keeps
 PEERS = 30  # ended trials that tell how much fits scatter: the last ones, so that a long study asks no longer
 
 
@@ -113,7 +115,7 @@ class Race:
         if found.share <= margin:
             return ""
         return (
-            f"after {found.fits} of {self._count} fits {100 * found.share:.2f} % behind trial {leader.number} "
+            f"{AFTER.format(found.fits, self._count)} {100 * found.share:.2f} % behind trial {leader.number} "
             f"on the same {found.images:,} images, where chance explains {100 * margin:.2f} %"
         )
 
@@ -137,6 +139,11 @@ class Race:
                 return None
             shared.append(paired.Shared(rows, ahead, hit))
         return paired.lead(shared)
+
+
+def dropped(result: TrialResult) -> bool:
+    """Whether it was the race that ended a trial: all fits that it had were made whole."""
+    return result.status is Status.PRUNED and re.match(AFTER.format(r"\d+", r"\d+"), result.reason) is not None
 
 
 def _place(fit: Fit) -> tuple[int, int]:
