@@ -76,6 +76,14 @@ def crash() -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def crash_after_forking() -> None:
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(60)
+        os._exit(0)
+    os.abort()
+
+
 def sleep_apart(line: "Connection[Any, Any]") -> None:
     line.send(subprocess.Popen(["sleep", "60"], start_new_session=True).pid)
     time.sleep(60)
@@ -131,6 +139,13 @@ def test_what_cannot_be_pickled_is_an_error_and_not_a_wait() -> None:
 def test_a_process_that_dies_says_how(how: Callable[[], None], words: str) -> None:
     with pytest.raises(ending.ChildDied, match=words):
         process.call(how)
+
+
+@pytest.mark.promise("20", "22")
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_the_death_of_a_process_is_heard_of_though_a_copy_of_it_lives(method: starting.Method) -> None:
+    with pytest.raises(ending.ChildDied, match="SIGABRT"):
+        process.call(crash_after_forking, method=method, patience=20)
 
 
 @pytest.mark.promise("22")

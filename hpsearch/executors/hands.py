@@ -52,6 +52,11 @@ class Hand:
     held: int = 0
     sampled: float = 0.0
 
+    @property
+    def dead(self) -> bool:
+        """Whether its process has died, which a copy that this made of itself hides from those who only wait."""
+        return not self.process.is_alive()
+
     def take(self, order: Order, log: Path | None) -> bool:
         """Give it an attempt, whose output is kept in `log`; say False where it has died waiting."""
         if not self._send(order):

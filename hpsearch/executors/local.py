@@ -127,7 +127,7 @@ class Local:
     def _words(self, busy: list[Hand], timeout: float) -> Iterator[Event]:
         spoke = set(wait([source for one in busy for source in (one.line, one.process.sentinel)], timeout))
         for one in busy:
-            if spoke & {one.line, one.process.sentinel} and (event := one.hear()):
+            if (spoke & {one.line, one.process.sentinel} or one.dead) and (event := one.hear()):
                 if isinstance(event, AttemptEnd):
                     self._let_go(event)
                 yield event

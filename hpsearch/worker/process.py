@@ -1,9 +1,11 @@
 """Has functions called in fresh processes, and brings home what they return or raise."""
 
 import contextlib
+import math
 import os
 import pickle
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +23,7 @@ from hpsearch.worker.starting import Method, fresh
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+LOOK_SECONDS = 1.0
 MISSING = (
     "TensorFlow cannot be imported here ({why})\n  pip install 'tensorflow>=2.21' 'keras>=3.15' 'keras-tuner>=1.4.8'"
 )
@@ -57,8 +60,13 @@ def call(
 
 def _result(process: BaseProcess, connection: "Connection[Any, Any]", patience: float | None) -> Any:
     """What the process sends; raise EOFError if it ends without, TimeoutError when the patience has."""
-    if not wait([connection, process.sentinel], patience):
-        raise TimeoutError
+    until = math.inf if patience is None else time.monotonic() + patience
+    # A copy that it made of itself, and that outlives it, keeps both ends open: one has to look for its death.
+    while not wait([connection, process.sentinel], min(LOOK_SECONDS, max(0.0, until - time.monotonic()))):
+        if not process.is_alive():
+            break
+        if time.monotonic() >= until:
+            raise TimeoutError
     if not connection.poll():  # what it had started may hold the line open
         raise EOFError
     return connection.recv()
