@@ -30,8 +30,8 @@ MB = 1_000_000
 def local():
     made = []
 
-    def local(work, recipe=3, count=1, **limits):
-        made.append(Local(count, work, limits=Limits(**limits)))
+    def local(work, recipe=3, count=1, method=None, **limits):
+        made.append(Local(count, work, limits=Limits(**limits), method=method))
         made[-1].open(recipe)
         return made[-1]
 
@@ -245,6 +245,20 @@ def test_what_a_trial_started_ends_with_it_however_it_ends(local, ends):
     while not gone(measure.metrics.values(), within=0.01) and time.monotonic() < patience:
         list(executor.events(0.1))
     assert gone(measure.metrics.values(), within=0.1)
+
+
+@pytest.mark.promise("22")
+@pytest.mark.parametrize("ends", ["crash", "hang"])
+def test_what_a_spawned_trial_started_ends_with_it_or_when_the_study_is_left(local, ends):
+    executor = local(odd_jobs.breeds, method="spawn")
+    executor.submit(order(ends=ends))
+    measure = hear(executor, until=Measure, patience=60)[-1]
+    if ends == "crash":
+        hear(executor)
+
+    executor.close()
+
+    assert gone(measure.metrics.values())
 
 
 @pytest.mark.promise("22")

@@ -13,7 +13,7 @@ import odd_jobs
 import psutil
 import pytest
 
-from hpsearch.worker import ending, process, starting
+from hpsearch.worker import ending, marks, process, starting
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -23,12 +23,14 @@ import subprocess, sys, time
 from hpsearch.worker import starting
 
 def wait(line):
-    line.send(subprocess.Popen(["sleep", "60"], start_new_session=True).pid)
+    apart = subprocess.Popen(["sleep", "60"], start_new_session=True).pid
+    words = ["sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!"]
+    line.send([apart, int(subprocess.run(words, capture_output=True, text=True).stdout)])
     time.sleep(60)
 
 if __name__ == "__main__":
-    children = [starting.fresh(wait) for _ in range(2)]
-    theirs = [line.recv() for _, line in children]
+    children = [starting.fresh(wait, method="{method}") for _ in range(2)]
+    theirs = [pid for _, line in children for pid in line.recv()]
     print(*(child.pid for child, _ in children), *theirs, flush=True)
     {then}
 """
@@ -87,6 +89,24 @@ def crash_after_forking() -> None:
 def sleep_apart(line: "Connection[Any, Any]") -> None:
     line.send(subprocess.Popen(["sleep", "60"], start_new_session=True).pid)
     time.sleep(60)
+
+
+def breed_and_go(line: "Connection[Any, Any]", how: str) -> None:
+    """Starts a program and forks a copy in sessions of their own, has a shell leave one behind, tells pids and goes."""
+    apart = subprocess.Popen(["sleep", "60"], start_new_session=True).pid
+    words = ["sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!"]
+    left = int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    if (forked := os.fork()) == 0:
+        os.setsid()
+        time.sleep(60)
+        os._exit(0)
+    line.send([apart, left, forked])
+    ends = {"well": lambda: None, "exit": lambda: os._exit(3), "abort": os.abort, "kill": killed}
+    ends[how]()
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def sleep(line: "Connection[Any, Any]") -> None:
@@ -173,15 +193,53 @@ def test_killing_a_process_kills_what_it_started_in_a_session_of_its_own(method:
     assert _gone(grandchild)
 
 
+@pytest.mark.promise("22")
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+@pytest.mark.parametrize("how", ["well", "exit", "abort", "kill"])
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has setsid")
+def test_what_a_process_started_ends_with_it_however_it_went(method: starting.Method, how: str) -> None:
+    child, line = starting.fresh(breed_and_go, how, method=method)
+    bred = line.recv()
+    assert _gone(child.pid)  # without `join`, for which the copy lives too
+
+    ending.kill(child)
+
+    assert [pid for pid in bred if not _gone(pid)] == []
+
+
+@pytest.mark.promise("22")
+def test_what_another_thread_starts_while_a_process_is_born_is_spared_when_that_one_ends() -> None:
+    with marks.marking() as name:
+        marked = subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 60"], start_new_session=True)
+        by_accident = subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 60"], start_new_session=True)
+    mark = marks.mark_of(marked.pid, name)
+    theirs, spared = _child_of(marked), _child_of(by_accident)
+    unmarked = subprocess.Popen(["sleep", "60"])
+    marked.kill()
+    marked.wait()
+
+    marks.end_marked(mark)
+
+    assert _gone(theirs)
+    assert by_accident.poll() is unmarked.poll() is None
+    assert psutil.Process(spared).status() != psutil.STATUS_ZOMBIE
+    for pid in (spared, by_accident.pid, unmarked.pid):
+        os.kill(pid, signal.SIGKILL)
+    by_accident.wait()
+    unmarked.wait()
+
+
 @pytest.mark.promise("26")
 def test_a_call_that_takes_too_long_is_ended() -> None:
     with pytest.raises(ending.ChildDied, match=r"was not done after 0\.5 s"):
         process.call(time.sleep, 60, patience=0.5)
 
 
+@pytest.mark.promise("8", "22")
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread watches, which takes longer")
-def test_a_killed_coordinator_leaves_no_process_behind(tmp_path: Path) -> None:
-    coordinator, children = _start(tmp_path, "time.sleep(60)")
+def test_a_killed_coordinator_leaves_no_process_behind(method: starting.Method, tmp_path: Path) -> None:
+    coordinator, children = _start(tmp_path, "time.sleep(60)", method)
 
     coordinator.kill()
     coordinator.wait()
@@ -189,8 +247,9 @@ def test_a_killed_coordinator_leaves_no_process_behind(tmp_path: Path) -> None:
     assert all(_gone(pid) for pid in children)
 
 
-def test_a_forgotten_process_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
-    coordinator, children = _start(tmp_path, "pass")
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_a_forgotten_process_does_not_keep_the_program_from_ending(method: starting.Method, tmp_path: Path) -> None:
+    coordinator, children = _start(tmp_path, "pass", method)
 
     assert coordinator.wait(20) == 0
     assert all(_gone(pid) for pid in children)
@@ -213,12 +272,20 @@ def test_missing_tensorflow_is_one_sentence_with_the_way_to_mend_it(tmp_path: Pa
     assert "pip install" in said.stderr
 
 
-def _start(folder: Path, then: str) -> tuple["subprocess.Popen[str]", list[int]]:
+def _start(folder: Path, then: str, method: starting.Method) -> tuple["subprocess.Popen[str]", list[int]]:
     script = folder / "coordinator.py"
-    script.write_text(STARTS.format(then=then))
+    script.write_text(STARTS.format(then=then, method=method))
     coordinator = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
     assert coordinator.stdout
     return coordinator, [int(pid) for pid in coordinator.stdout.readline().split()]
+
+
+def _child_of(process: "subprocess.Popen[bytes]") -> int:
+    for _ in range(200):
+        if children := psutil.Process(process.pid).children():
+            return children[0].pid
+        time.sleep(0.05)
+    raise TimeoutError
 
 
 def _gone(pid: int) -> bool:

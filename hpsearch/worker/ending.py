@@ -9,9 +9,10 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 
 from hpsearch.errors import HpsearchError
-from hpsearch.worker import orphans
+from hpsearch.worker import marks, orphans
 
 started: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
+marked: weakref.WeakKeyDictionary[BaseProcess, marks.Mark] = weakref.WeakKeyDictionary()  # those that were spawned
 births = threading.Lock()  # held while a process is born, so that it is not taken for an orphan
 
 
@@ -51,6 +52,8 @@ def _end(process: BaseProcess) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.join(5)
+    if mark := marked.pop(process, None):
+        marks.end_marked(mark)
 
 
 def _end_orphans() -> None:

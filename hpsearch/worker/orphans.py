@@ -1,7 +1,8 @@
 """Ends what the code of trials has started: its children, theirs, and those that outlived their parents.
 
 Linux gives a process whose parent died to the nearest ancestor that asked for such orphans, so that even one that
-left its process group and its parents can be found; elsewhere only those that a living process leads to are.
+left its process group and its parents can be found; elsewhere only those that a living process leads to are, and
+those that bear its mark (marks.py).
 """
 
 import contextlib
@@ -41,7 +42,7 @@ def end_adopted(pid: int, but: Collection[int]) -> None:
     """
     for child in _children(pid):
         if child.pid not in but and _session(child.pid) != _session(pid):
-            _kill([child])
+            kill([child])
             end_below(child.pid)
 
 
@@ -50,10 +51,11 @@ def end_below(pid: int) -> None:
     for _ in range(ROUNDS):
         if not (found := _children(pid, recursive=True)):
             return
-        _kill(found)
+        kill(found)
 
 
-def _kill(processes: list[psutil.Process]) -> None:
+def kill(processes: list[psutil.Process]) -> None:
+    """Kill these, and wait a moment."""
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()
@@ -62,11 +64,12 @@ def _kill(processes: list[psutil.Process]) -> None:
 
 def _children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
-        return [child for child in psutil.Process(pid).children(recursive=recursive) if _lives(child)]
+        return [child for child in psutil.Process(pid).children(recursive=recursive) if lives(child)]
     return []
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
+    """Whether a process is there and no zombie."""
     with contextlib.suppress(psutil.Error):
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     return False

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from io import TextIOWrapper
 from multiprocessing import resource_tracker
-from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.context import ForkServerContext, SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
-from hpsearch.worker import orphans, tether
-from hpsearch.worker.ending import ChildDied, births, end_all, started
+from hpsearch.worker import marks, orphans, tether
+from hpsearch.worker.ending import ChildDied, births, end_all, marked, started
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -93,7 +93,7 @@ def _begin(
     process = context.Process(target=_live, args=(method, theirs, output, target, arguments), daemon=False)
     try:
         with births, _born_deaf():
-            process.start()
+            _start(process)
             started.add(process)
     except (OSError, EOFError):
         ours.close()
@@ -101,6 +101,16 @@ def _begin(
     finally:
         theirs.close()
     return process, ours
+
+
+def _start(process: BaseProcess) -> None:
+    if not isinstance(process, SpawnProcess):
+        process.start()
+        return
+    with marks.marking() as name:
+        process.start()
+    if process.pid:
+        marked[process] = marks.mark_of(process.pid, name)
 
 
 @contextlib.contextmanager
@@ -129,6 +139,8 @@ def _live(
     tether.settle()
     if method == "forkserver":
         tether.die_with_parent()
+    else:
+        orphans.adopt()  # forked ones leave that to what they were forked from
     tether.watch_coordinator()
     try:
         target(connection, *arguments)
