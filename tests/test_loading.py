@@ -265,6 +265,45 @@ def test_checking_runs_none_of_the_search_space(project: Project) -> None:
     assert experiment.model.build == "searchspace.mlp:build_model_mlp"
 
 
+@pytest.mark.promise("26", "P20")
+@pytest.mark.parametrize(
+    ("imports", "words"),
+    [
+        ("import kerass\n", "searchspace/mlp.py, line 1: there is no module 'kerass'.*did you mean 'keras'"),
+        ("import os\nfrom nosuch.layers import More\n", "mlp.py, line 2: .*'nosuch'(.|\n)*pip install nosuch"),
+        ("from searchspace import shared\n", "searchspace/shared.py, line 3: there is no module 'nosuch'"),
+        ("import searchspace.shared as more\n", "searchspace/shared.py, line 3: there is no module 'nosuch'"),
+    ],
+)
+def test_a_module_that_a_search_space_wants_in_vain_is_named_before_anything_runs(
+    project: Project, imports: str, words: str
+) -> None:
+    (project.root / "searchspace" / "shared.py").write_text("import json\n\nimport nosuch\n")
+    (project.root / "searchspace" / "mlp.py").write_text(imports + SPACE)
+
+    with pytest.raises(ExperimentRefused, match=f"(?s){words}"):
+        loaded(project)
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "try:\n    import nosuch\nexcept ImportError:\n    nosuch = None\n",
+        "import sys\nsys.path.append('elsewhere')\nimport nosuch\n",
+        "import beside\n",
+        "from . import shared\n",
+        "import keras, numpy as np, tensorflow.keras.layers, xml.etree.ElementTree\nfrom google import protobuf\n",
+        "def later():\n    import nosuch\n",
+    ],
+)
+def test_what_might_be_imported_all_the_same_is_left_to_the_sample_builds(project: Project, imports: str) -> None:
+    (project.root / "searchspace" / "shared.py").write_text("")
+    (project.root / "beside.py").write_text("import sys; sys.path += ['there']; import nosuch\n")
+    (project.root / "searchspace" / "mlp.py").write_text(imports + SPACE)
+
+    assert loaded(project).model.build == "searchspace.mlp:build_model_mlp"
+
+
 @pytest.mark.parametrize(
     ("written_as", "meant"),
     [

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from hpsearch.loading.import_check import absent
 from hpsearch.loading.toml_places import Finding
 from hpsearch.plugins import hint, nearest
 
@@ -25,7 +26,7 @@ def build_findings(build: str, root: Path) -> list[Finding]:
     if file.is_relative_to(root) and not file.resolve().is_relative_to(root.resolve()):
         return [Finding(PLACE, f"{file.relative_to(root)} leads out of the project", "copy the file into it")]
     shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else module
-    return list(_function(file, shown, module, function))
+    return list(_function(file, shown, module, function)) or [Finding(PLACE, *found) for found in absent(file, root)]
 
 
 def _file(module: str, folders: list[Path]) -> Path | None:
