@@ -1,0 +1,1 @@
+"""Reads pictures with finished models."""
