@@ -1,8 +1,6 @@
 """Compares finished models on one test split: accuracy, pair by pair, size, and time."""
 
-import json
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -10,29 +8,23 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hpsearch import looks, paths
+from hpsearch.contender_files import data_of, model_file, note_looks
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import load, test_digest
-from hpsearch.errors import ExperimentRefused, StudyChanged
+from hpsearch.errors import ExperimentRefused
+from hpsearch.identity import DIGITS
 from hpsearch.orders import Slot
-from hpsearch.parts import make_dataset
 from hpsearch.predictions import recall
 from hpsearch.protocols import Prepared, Progress
-from hpsearch.records import TestLooked
-from hpsearch.splits import Splits
 from hpsearch.statistics import accuracy_of_one, mcnemar
-from hpsearch.study import Study, held
 from hpsearch.worker import process
-from hpsearch.worker.fit import BATCH_SIZE
 from hpsearch.worker.measuring import Measured, measure
-from hpsearch.worker.rebuilding import Remains, rebuild
-from hpsearch.worker.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 UNLIKELY = 0.05
-DIGITS = 12  # of a digest, for people
 
 
 @dataclass(frozen=True)
@@ -88,15 +80,15 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
     Raises ExperimentRefused when their test splits differ, StudyChanged when data are no longer what they were,
     RunningElsewhere when a look must be noted of a study that runs, and what rebuilding a model raises.
     """
-    prepared = [_data_of(one, progress) for one in contenders]
+    prepared = [data_of(one, progress) for one in contenders]
     split = _common_test(contenders, prepared)
     known = [_kept_reading(one) for one in contenders]
     with TemporaryDirectory(prefix="hpsearch-compare-") as scratch:
         files = [
-            _model_file(project, one, data, Path(scratch) / f"{place}.keras")
+            model_file(project, one, data, Path(scratch) / f"{place}.keras")
             for place, (one, data) in enumerate(zip(contenders, prepared, strict=True))
         ]
-        _note_looks([one for one, reading in zip(contenders, known, strict=True) if reading is None], split)
+        note_looks([one for one, reading in zip(contenders, known, strict=True) if reading is None], split, "compare")
         builds, unread = [one.experiment.model.build for one in contenders], [reading is None for reading in known]
         measured = process.call(measure, project.root, builds, prepared[0].folder, files, unread, slot=Slot(threads=0))
     labels = load(prepared[0].folder, "test")[1]
@@ -108,17 +100,6 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
     named = dict.fromkeys(one.folder.folder.name for one in contenders)
     looked = looks.of_split(project, {split, *(data.digest for data in prepared)}, first=list(named))
     return Comparison(models, _pairs([one.label for one in contenders], rights), len(labels), split, looked)
-
-
-def _data_of(one: Contender, progress: Progress) -> Prepared:
-    data: Prepared = make_dataset(one.experiment).prepare(progress)
-    if data.digest != one.session.identity["data"]:
-        message = (
-            f"{one.label}: the data {data.name!r} are no longer those that the study was made on\n"
-            f"  SHA-256 {one.session.identity['data'][:DIGITS]} then, {data.digest[:DIGITS]} now"
-        )
-        raise StudyChanged(message)
-    return data
 
 
 def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) -> str:
@@ -140,38 +121,6 @@ def _kept_reading(one: Contender) -> "NDArray[np.int64] | None":
     if not one.judged or not file.exists():
         return None
     return recall(file, one.session.identity["data"]).predicted
-
-
-def _model_file(project: paths.Project, one: Contender, data: Prepared, target: Path) -> Path:
-    """The model's file; where only weights are kept, a new one is made of them."""
-    if one.weights_of is None:
-        return one.file
-    experiment = one.experiment
-    splits = Splits(experiment, data.folder / "train" / "labels.npy", one.folder.splits)
-    values, sizes = dict(one.values), experiment.train.batch_sizes
-    batch = int(values.pop(BATCH_SIZE)) if len(sizes) > 1 else sizes[0]
-    rows = _training_rows(splits.file(one.weights_of))
-    names = data.class_names
-    task = Task(data.shape, len(names), names, rows, experiment.train.epochs, batch)
-    precision = json.loads(one.session.provenance.get("steps", "{}")).get("precision", "float32")
-    remains = Remains(experiment.model.build, values, task, one.file.absolute(), precision)
-    process.call(rebuild, project.root, remains, target, slot=Slot())
-    return target
-
-
-def _training_rows(split: Path) -> int:
-    import numpy as np
-
-    with np.load(split, allow_pickle=False) as rows:
-        return len(rows["train"])
-
-
-def _note_looks(unread: Sequence[Contender], split: str) -> None:
-    """Write down, study by study, which models are now shown the test split."""
-    for name in dict.fromkeys(one.session.name for one in unread if not one.judged):
-        new = [one for one in unread if one.session.name == name and not one.judged]
-        with held(new[0].folder), closing(Study(new[0].experiment, new[0].folder)) as study:
-            study.record(TestLooked({one.fit: one.sha256 for one in new}, "compare", split), durable=True)
 
 
 def _compared(one: Contender, found: Measured, rights: "NDArray[np.bool_]") -> Compared:

@@ -77,7 +77,6 @@ def test_a_format_that_is_nowhere_is_refused(folder: Path) -> None:
         read_export(folder)
 
 
-@pytest.mark.promise("H20")
 @pytest.mark.parametrize(
     "name", ["../outside", "/etc/hostname", "saved_model/../../outside", "a\\..\\b", "C:x", ".", ""]
 )

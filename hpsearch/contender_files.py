@@ -1,0 +1,68 @@
+"""Has a contender's data and model file at hand, and writes down whom the test split was shown to."""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from hpsearch import paths
+from hpsearch.contenders import Contender
+from hpsearch.errors import StudyChanged
+from hpsearch.identity import DIGITS
+from hpsearch.orders import Slot
+from hpsearch.parts import make_dataset
+from hpsearch.protocols import Prepared, Progress
+from hpsearch.records import TestLooked
+from hpsearch.splits import Splits
+from hpsearch.study import Study, held
+from hpsearch.worker import process
+from hpsearch.worker.fit import BATCH_SIZE
+from hpsearch.worker.rebuilding import Remains, rebuild
+from hpsearch.worker.task import Task
+
+
+def data_of(one: Contender, progress: Progress) -> Prepared:
+    """The data that its study was made on; raise StudyChanged when they are no longer what they were."""
+    data: Prepared = make_dataset(one.experiment).prepare(progress)
+    if data.digest != one.session.identity["data"]:
+        message = (
+            f"{one.label}: the data {data.name!r} are no longer those that the study was made on\n"
+            f"  SHA-256 {one.session.identity['data'][:DIGITS]} then, {data.digest[:DIGITS]} now"
+        )
+        raise StudyChanged(message)
+    return data
+
+
+def model_file(project: paths.Project, one: Contender, data: Prepared, target: Path) -> Path:
+    """The model's file; where only weights are kept, a new one, `target`, is made of them: see `rebuild`."""
+    if one.weights_of is None:
+        return one.file
+    experiment = one.experiment
+    splits = Splits(experiment, data.folder / "train" / "labels.npy", one.folder.splits)
+    values, sizes = dict(one.values), experiment.train.batch_sizes
+    batch = int(values.pop(BATCH_SIZE)) if len(sizes) > 1 else sizes[0]
+    rows = _training_rows(splits.file(one.weights_of))
+    names = data.class_names
+    task = Task(data.shape, len(names), names, rows, experiment.train.epochs, batch)
+    precision = json.loads(one.session.provenance.get("steps", "{}")).get("precision", "float32")
+    remains = Remains(experiment.model.build, values, task, one.file.absolute(), precision)
+    process.call(rebuild, project.root, remains, target, slot=Slot())
+    return target
+
+
+def _training_rows(split: Path) -> int:
+    import numpy as np
+
+    with np.load(split, allow_pickle=False) as rows:
+        return len(rows["train"])
+
+
+def note_looks(unread: Sequence[Contender], split: str, why: str) -> None:
+    """Write down, study by study, which models are now shown the test split, which has this digest.
+
+    Those that it was shown to before are let pass. Raises RunningElsewhere when a study is held by another process.
+    """
+    for name in dict.fromkeys(one.session.name for one in unread if not one.judged):
+        new = [one for one in unread if one.session.name == name and not one.judged]
+        with held(new[0].folder), closing(Study(new[0].experiment, new[0].folder)) as study:
+            study.record(TestLooked({one.fit: one.sha256 for one in new}, why, split), durable=True)
