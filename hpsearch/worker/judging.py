@@ -40,11 +40,16 @@ def judge(root: Path, build: str, data: Path, models: Sequence[Path], class_name
     """
     find_build(root, build)
     images, labels = open_arrays(data / "test", "r")
-    return [_judgement(labels, *predict(read_model(file), images), class_names) for file in models]
+    return [judgement(labels, *predict(read_model(file), images), class_names) for file in models]
 
 
 def predict(model: Any, images: Any) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
     """The most probable class of every image (uint8, rows × height × width), and its probability, read in batches."""
+    return _decide(_probabilities(outputs(model, images)))
+
+
+def outputs(model: Any, images: Any) -> "NDArray[np.float32]":
+    """What the model gives for images (uint8, rows × height × width), scaled as in training: float32, a row each."""
     import numpy as np
 
     shape = image_shape(images.shape[1:], model)
@@ -52,16 +57,32 @@ def predict(model: Any, images: Any) -> "tuple[NDArray[np.int64], NDArray[np.flo
     for start in range(0, len(images), BATCH_ROWS):
         batch = np.asarray(images[start : start + BATCH_ROWS], dtype="float32") / np.float32(255)
         parts.append(np.asarray(model(batch.reshape(-1, *shape), training=False), dtype="float32"))
-    return _decide(_probabilities(np.concatenate(parts)))
+    return np.concatenate(parts)
 
 
-def _probabilities(outputs: Any) -> Any:
-    """A model's outputs as probabilities: logits are known by leaving 0 … 1, and get their sigmoid or softmax."""
+def are_logits(given: Any) -> bool:
+    """Whether a model's outputs are logits: they are known by leaving 0 … 1."""
+    return not (given.min() >= 0 and given.max() <= 1 + SLACK)
+
+
+def _probabilities(given: Any) -> Any:
+    """A model's outputs as probabilities: logits get their sigmoid or softmax."""
     from scipy.special import expit, softmax
 
-    if outputs.min() >= 0 and outputs.max() <= 1 + SLACK:
-        return outputs
-    return expit(outputs) if outputs.shape[-1] == 1 else softmax(outputs, axis=-1)
+    if not are_logits(given):
+        return given
+    return expit(given) if given.shape[-1] == 1 else softmax(given, axis=-1)
+
+
+def class_probabilities(model: Any, images: Any) -> "NDArray[np.float32]":
+    """How probable each class is for every image (uint8, rows × height × width): float32, rows × classes.
+
+    One sigmoid for two classes becomes two columns.
+    """
+    import numpy as np
+
+    found = _probabilities(outputs(model, images))
+    return np.concatenate([1 - found, found], axis=-1) if found.shape[-1] == 1 else np.asarray(found, np.float32)
 
 
 def _decide(probabilities: Any) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
@@ -73,7 +94,8 @@ def _decide(probabilities: Any) -> "tuple[NDArray[np.int64], NDArray[np.float32]
     return np.argmax(probabilities, axis=-1).astype(np.int64), probabilities.max(axis=-1).astype(np.float32)
 
 
-def _judgement(labels: Any, predicted: Any, confidence: Any, class_names: Sequence[str]) -> Judgement:
+def judgement(labels: Any, predicted: Any, confidence: Any, class_names: Sequence[str]) -> Judgement:
+    """What these readings of the labelled rows come to."""
     from sklearn.metrics import classification_report, confusion_matrix
 
     every = range(len(class_names))

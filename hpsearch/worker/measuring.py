@@ -53,7 +53,7 @@ def measure(
     sample = np.asarray(np.load(data / "train" / "images.npy", mmap_mode="r")[:BATCH], dtype="float32") / np.float32(
         255
     )
-    single, batch = (_medians([_call(model, sample[:rows]) for model in models]) for rows in (1, BATCH))
+    single, batch = (medians([_call(model, sample[:rows]) for model in models]) for rows in (1, BATCH))
     test = np.load(data / "test" / "images.npy", mmap_mode="r") if any(read) else None
     return [
         Measured(model.count_params(), _bytes(model), one, many, predict(model, test)[0] if wanted else None)
@@ -76,7 +76,7 @@ def _call(model: Any, images: Any) -> Callable[[], object]:
     return lambda: graph(batch).numpy()
 
 
-def _medians(calls: Sequence[Callable[[], object]]) -> list[float]:
+def medians(calls: Sequence[Callable[[], object]]) -> list[float]:
     """The median of each call's milliseconds."""
     from statistics import median
 

@@ -41,6 +41,13 @@ def read_model(file: Path) -> Any:
         raise StateDamaged(message) from error
 
 
+def configuration(file: Path) -> dict[str, Any]:
+    """The configuration of a model file that was just written."""
+    with open_zip(file) as archive:
+        found: dict[str, Any] = json.loads(archive.read(CONFIG))
+        return found
+
+
 def _looked_into(file: Path) -> tuple[dict[str, Any], int]:
     """The configuration, and how many values the file holds; nothing is unpacked to more than the file's own size."""
     size = file.stat().st_size
@@ -78,7 +85,7 @@ def _refuse_larger(config: dict[str, Any], values: int) -> None:
     """Build the model without giving its weights memory, and count them; raise ValueError if they are too many."""
     import keras
 
-    own = _has_own_parts(config)
+    own = own_parts(config)
     try:
         with keras.StatelessScope(initialize_variables=False):
             model = keras.saving.deserialize_keras_object(_uncompiled(config), safe_mode=True)
@@ -101,15 +108,18 @@ def _uncompiled(config: Any) -> Any:
     return [_uncompiled(value) for value in config] if isinstance(config, list) else config
 
 
-def _has_own_parts(config: Any) -> bool:
-    """Whether a part of the model is of a class that the project has registered with Keras."""
+def own_parts(config: Any) -> set[str]:
+    """The registered names of the model's parts whose classes the project has registered with Keras.
+
+    `config` is that of a model, as its file holds it.
+    """
     import keras
 
     if isinstance(config, dict):
         name = config.get("registered_name")
-        registered = isinstance(name, str) and keras.saving.get_registered_object(name) is not None
-        return registered or any(map(_has_own_parts, config.values()))
-    return isinstance(config, list) and any(map(_has_own_parts, config))
+        known = isinstance(name, str) and keras.saving.get_registered_object(name) is not None
+        return set().union({str(name)} if known else set(), *map(own_parts, config.values()))
+    return set().union(*map(own_parts, config)) if isinstance(config, list) else set()
 
 
 @contextmanager

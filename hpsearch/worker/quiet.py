@@ -47,14 +47,17 @@ def _without(names: frozenset[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
+def silence(*streams: int) -> Iterator[None]:
+    """Within: nothing comes through these streams (1 is standard output, 2 standard error), C++ parts included."""
+    kept, nowhere = {stream: os.dup(stream) for stream in streams}, os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        for stream, copy in kept.items():
+            os.dup2(copy, stream)
+            os.close(copy)
         os.close(nowhere)
 
 
@@ -62,7 +65,7 @@ def import_all() -> str:
     """Import what every fit needs; give what went wrong in words, or "" if nothing did."""
     for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
-    with _silence():
+    with silence(2):
         try:
             with _without(DISPENSABLE):
                 for module in ("tensorflow", "keras", "keras_tuner"):

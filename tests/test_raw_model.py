@@ -1,0 +1,68 @@
+"""The wrapped model: raw images in, probabilities out, whatever the model inside takes and gives."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpsearch.worker import process
+
+IMAGES = np.random.default_rng(2).integers(0, 256, (700, 6, 4), dtype=np.uint8)
+
+
+def inner(shape: tuple[int, ...], units: int, activation: str | None) -> Any:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    hidden = [keras.layers.Dropout(0.5), keras.layers.Flatten(), keras.layers.BatchNormalization()]
+    far = keras.initializers.RandomNormal(stddev=5.0)  # its logits leave 0 … 1
+    return keras.Sequential(
+        [keras.Input(shape), *hidden, keras.layers.Dense(units, activation, kernel_initializer=far)]
+    )
+
+
+def wrapped_and_loaded(file: Path, *model: Any) -> Any:
+    """What a wrapped model gives after a journey through its file, and what the model itself does, read as judged."""
+    import keras
+
+    from hpsearch.worker.judging import class_probabilities, predict
+    from hpsearch.worker.raw_model import raw_model
+
+    own = inner(*model)
+    raw_model(own, IMAGES[:100]).save(file)
+    loaded = keras.models.load_model(file, compile=False, safe_mode=True)
+    return np.asarray(loaded(IMAGES)), class_probabilities(own, IMAGES), predict(own, IMAGES)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 1), (24,)])
+@pytest.mark.parametrize(
+    ("units", "activation"), [(3, "softmax"), (3, None), (1, "sigmoid"), (1, None), (2, "softmax")]
+)
+def test_a_wrapped_model_reads_raw_images_as_the_model_itself_reads_scaled_ones(
+    tmp_path: Path, shape: tuple[int, ...], units: int, activation: str | None
+) -> None:
+    given, wanted, (predicted, confidence) = process.call(
+        wrapped_and_loaded, tmp_path / "raw.keras", shape, units, activation
+    )
+
+    assert given.dtype == np.float32
+    assert given.shape == (700, max(2, units))
+    assert given == pytest.approx(wanted, abs=1e-6)
+    assert given.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert (given.argmax(axis=1) == predicted).mean() > 0.99
+    assert given.max(axis=1) == pytest.approx(confidence, abs=1e-6)
+
+
+def half_precision(file: Path) -> Any:
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    return wrapped_and_loaded(file, (6, 4), 3, "softmax")
+
+
+def test_a_half_precision_model_gives_full_precision_numbers(tmp_path: Path) -> None:
+    given, wanted, _ = process.call(half_precision, tmp_path / "raw.keras")
+
+    assert given.dtype == np.float32
+    assert given == pytest.approx(wanted, abs=1e-2)
