@@ -102,6 +102,17 @@ class DataRefused(HpsearchError):
     exit_code = 9
 
 
+class PictureRefused(HpsearchError):
+    """A picture cannot be read, or nothing is written on it."""
+
+    exit_code = 9
+
+    def __init__(self, name: str, why: str) -> None:
+        """Keep the reason, one line, apart from the picture's name."""
+        self.why = why
+        super().__init__(f"{name}: {why}")
+
+
 class Interrupted(HpsearchError):
     """The person (130) or the machine (143) asked the program to stop; the study can go on later."""
 

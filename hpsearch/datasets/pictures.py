@@ -4,10 +4,13 @@ Only formats that are plain pictures are tried, and nothing is unpacked that is 
 """
 
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
@@ -32,17 +35,29 @@ def grey(path: Path, wanted: tuple[int, int] | None, *, scaled: bool = False) ->
     transparent becomes white, 16 bits become 8; dark stays dark.
     """
     import numpy as np
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         if path.stat().st_size > MOST_BYTES:
             _refuse(f"larger than {MOST_BYTES:,} bytes")
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as picture:
-            _refuse_odd(picture, None if scaled else wanted)
-            upright = _upright(picture, 2 * max(wanted) if wanted and scaled else 0)
-            if wanted and scaled:
-                upright = upright.resize((wanted[1], wanted[0]), Image.Resampling.LANCZOS)
-            return np.asarray(upright, np.uint8)
+    except OSError as error:
+        _refuse(f"damaged or not readable ({error.strerror})")
+    with opened(path) as picture:
+        _refuse_odd(picture, None if scaled else wanted)
+        upright = _upright(picture, 2 * max(wanted) if wanted and scaled else 0)
+        if wanted and scaled:
+            upright = upright.resize((wanted[1], wanted[0]), Image.Resampling.LANCZOS)
+        return np.asarray(upright, np.uint8)
+
+
+@contextmanager
+def opened(source: Path | IO[bytes]) -> "Iterator[Image]":
+    """Give a picture whose header was read; whatever Pillow stumbles over, then or later, is raised as NotRead."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(source, formats=FORMATS) as picture:
+            yield picture
     except NotRead:
         raise
     except UnidentifiedImageError:
@@ -65,11 +80,12 @@ def _refuse_odd(picture: "Image", wanted: tuple[int, int] | None) -> None:
         _refuse(f"{height} × {width}, the first picture is {wanted[0]} × {wanted[1]}")
     if picture.mode in DEEP:
         _refuse("32 bits a pixel; save it with 8")
-    if picture.format in {"TIFF", "WEBP", "PNG"} and _has_pages(picture):  # a phone's JPEG may hold a second view
+    if picture.format in {"TIFF", "WEBP", "PNG"} and has_pages(picture):  # a phone's JPEG may hold a second view
         _refuse("more than one picture in a file")
 
 
-def _has_pages(picture: "Image") -> bool:
+def has_pages(picture: "Image") -> bool:
+    """Whether the file holds a second picture; it is then the one that is shown."""
     try:
         picture.seek(1)
     except EOFError:

@@ -1,1 +1,1 @@
-"""Reads pictures with finished models."""
+"""Lets a finished model read pictures of handwriting."""

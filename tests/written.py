@@ -1,0 +1,39 @@
+"""Pages with something written on them, made by code: real bytes of real picture files."""
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+PAPER, PEN = 235, 30
+
+
+def page(*strokes: list[tuple[float, float]], size: tuple[int, int] = (200, 240), pen: int = 10) -> Image.Image:
+    """A light page (width, height) with dark strokes, each through points given as shares of it."""
+    sheet = Image.new("L", size, PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for stroke in strokes:
+        points = [(x * size[0], y * size[1]) for x, y in stroke]
+        draw.line(points, PEN, pen, joint="curve")
+        for x, y in points:
+            draw.ellipse((x - pen / 2, y - pen / 2, x + pen / 2, y + pen / 2), PEN)
+    return sheet
+
+
+def file_of(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, kind, **options)
+    return content.getvalue()
+
+
+SEVEN = [(0.3, 0.3), (0.7, 0.3), (0.45, 0.75)]
+
+
+def seven(**options: Any) -> Image.Image:
+    return page(SEVEN, **options)
+
+
+def noisy(picture: Image.Image, amount: float, seed: int = 0) -> Image.Image:
+    grey = np.asarray(picture, np.float32) + np.random.default_rng(seed).normal(0, amount, picture.size[::-1])
+    return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
