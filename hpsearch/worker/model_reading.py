@@ -7,13 +7,12 @@ array that is nowhere stored, or by a layer of a billion units. So nothing is bu
 import json
 import math
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import StateDamaged
+from hpsearch.worker.bounded import limited_time
 from hpsearch.zips import open_zip
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -30,7 +29,7 @@ def read_model(file: Path) -> Any:
         raise StateDamaged(message)
     try:
         config, values = _looked_into(file)
-        with _limited_time():
+        with limited_time(SECONDS):
             _refuse_larger(config, values)
             import keras
 
@@ -120,23 +119,3 @@ def own_parts(config: Any) -> set[str]:
         known = isinstance(name, str) and keras.saving.get_registered_object(name) is not None
         return set().union({str(name)} if known else set(), *map(own_parts, config.values()))
     return set().union(*map(own_parts, config)) if isinstance(config, list) else set()
-
-
-@contextmanager
-def _limited_time() -> Iterator[None]:
-    """Within: the process is ended by SIGXCPU when it computes for more than a minute, where the system can do that."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    wanted = int(used.ru_utime + used.ru_stime) + SECONDS
-    if soft != resource.RLIM_INFINITY:
-        wanted = min(wanted, soft)
-    resource.setrlimit(resource.RLIMIT_CPU, (wanted, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))

@@ -1,0 +1,204 @@
+"""Finds the model that a word names and has it answer for images, from a process that can be ended at any time."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from hpsearch import paths
+from hpsearch.contender_files import data_of, model_file
+from hpsearch.contenders import find
+from hpsearch.errors import ExperimentRefused, HpsearchError, StateDamaged
+from hpsearch.exported import Exported, read_export
+from hpsearch.predict.framing import Framing
+from hpsearch.predict.likeness import Likeness
+from hpsearch.predict.training_images import LIKENESS, TrainingImages, of_study
+from hpsearch.worker import starting
+from hpsearch.worker.answering import DONE, Kind, Source, answer
+from hpsearch.worker.ending import ChildDied, how_it_died, kill
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+BATCH_ROWS = 512
+START_PATIENCE, PATIENCE = 180.0, 120.0  # seconds, for a model to be loaded, and for one answer
+# The files of an export that are opened, the surest first; a SavedModel or an MLflow folder never is, being code.
+WITH_TENSORFLOW: set[Kind] = {"study", "keras"}
+KINDS: dict[str, Kind] = {
+    "model.keras": "keras", "model.onnx": "onnx", "model.tflite": "litert", "model_int8.tflite": "litert",
+}  # fmt: skip
+
+
+class Answerer:
+    """A model in a process of its own, which any thread may ask.
+
+    `method` says how that process was started: without TensorFlow where the model does without.
+    """
+
+    method: starting.Method
+
+    def __init__(self, label: str, sources: Sequence[Source], seen: TrainingImages) -> None:
+        """Load the model; raise StateDamaged when it cannot be, ChildDied when its process died of it."""
+        self.label = label
+        self.class_names, self.shape, self.framing = seen.class_names, seen.shape, seen.framing
+        self._likeness, self._lock = seen.likeness, threading.Lock()
+        self.method = starting.method_here() if {source.kind for source in sources} & WITH_TENSORFLOW else "spawn"
+        self._process: BaseProcess
+        self._line: Connection[Any, Any]
+        self._process, self._line = starting.fresh(
+            answer, tuple(sources), self.shape, len(self.class_names), method=self.method
+        )
+        try:
+            with self._patience(START_PATIENCE):
+                told = self._heard()
+        except BaseException:
+            self.close()
+            raise
+        if told[:1] != DONE:
+            self.close()
+            message = f"{label}: the model cannot be used\n  {told[1:].decode(errors='replace')}"
+            raise StateDamaged(message)
+
+    def probabilities(self, images: "NDArray[np.uint8]") -> "NDArray[np.float32]":
+        """The probability of each class (float32, rows × classes) for raw images (uint8, rows × height × width).
+
+        Raises ValueError at images of another shape or type, HpsearchError when the model cannot answer, and
+        ChildDied when its process is gone, or was not done in two minutes.
+        """
+        import numpy as np
+
+        if images.dtype != np.uint8 or images.shape[1:] != self.shape:
+            message = f"images are uint8 of rows × {self.shape}, not {images.dtype} of {images.shape}"
+            raise ValueError(message)
+        starts = range(0, len(images), BATCH_ROWS)
+        parts = [self._asked(images[start : start + BATCH_ROWS]) for start in starts]
+        return np.concatenate([np.zeros((0, len(self.class_names)), np.float32), *parts])
+
+    def unlike(self, images: "NDArray[np.uint8]") -> "NDArray[np.float32]":
+        """How far each image (rows) lies from the training images, above 1 as hardly any of them; NaN if unknown."""
+        import numpy as np
+
+        return self._likeness.score(images) if self._likeness else np.full(len(images), np.nan, np.float32)
+
+    def close(self) -> None:
+        """End the process."""
+        kill(self._process)
+        self._line.close()
+
+    def _asked(self, images: "NDArray[np.uint8]") -> "NDArray[np.float32]":
+        import numpy as np
+
+        with self._lock, self._patience(PATIENCE):
+            try:
+                self._line.send_bytes(images.tobytes())
+                told = self._heard()
+            except KeyboardInterrupt:
+                self.close()  # its answer would be taken for that to the next question
+                raise
+            except (OSError, ValueError) as error:
+                raise self._died() from error
+        if told[:1] != DONE:
+            message = f"{self.label}: the model cannot answer ({told[1:].decode(errors='replace')})"
+            raise HpsearchError(message)
+        return np.frombuffer(told[1:], np.float32).reshape(len(images), len(self.class_names))
+
+    def _heard(self) -> bytes:
+        try:
+            return self._line.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+
+    def _died(self) -> ChildDied:
+        how = self._gave_up or "is gone"
+        with suppress(ValueError, AssertionError):
+            self._process.join(5)
+            how = self._gave_up or how_it_died(self._process)
+        message = f"{self.label}: the process that holds the model {how}\n  the same command starts another one"
+        return ChildDied(message, how)
+
+    _gave_up = ""
+
+    @contextmanager
+    def _patience(self, seconds: float) -> Iterator[None]:
+        """Within: the process is ended after so many seconds, which ends the waiting for it."""
+
+        def give_up() -> None:
+            self._gave_up = f"was not done after {seconds:g} s"
+            kill(self._process)
+
+        timer = threading.Timer(seconds, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+@contextmanager
+def answering(project: paths.Project, word: str) -> Iterator[Answerer]:
+    """Within: the model answers that the word names: STUDY is its winner, STUDY:12 its trial 12, or an exported FOLDER.
+
+    Enter it from the main thread: what processes are forked from ends with the thread that first needed it. A study
+    goes before a folder of the same name. Raises what `contenders.find`, `read_export` and `Answerer` raise.
+    """
+    with TemporaryDirectory(prefix="hpsearch-predict-") as scratch:
+        answerer = _of_study(project, word, Path(scratch)) if _is_study(project, word) else _of_folder(Path(word))
+        try:
+            yield answerer
+        finally:
+            answerer.close()
+
+
+def _is_study(project: paths.Project, word: str) -> bool:
+    """Whether it names a study; raise ExperimentRefused where it names neither one nor a folder."""
+    if word.partition(":")[0] in project.studies():
+        return True
+    if word and Path(word).is_dir():
+        return False
+    try:
+        find(project, word)
+    except ExperimentRefused as error:
+        message = f"{error}\n  or name a folder that hpsearch export wrote"
+        raise ExperimentRefused(message) from error
+    return True
+
+
+def _of_study(project: paths.Project, word: str, scratch: Path) -> Answerer:
+    starting.warm_up()
+    one = find(project, word)
+    seen = of_study(one, _unheard)
+    file = one.file
+    if one.weights_of:
+        file = model_file(project, one, data_of(one, _unheard), scratch / "model.keras")
+    return Answerer(one.label, [Source("study", file, project.root, one.experiment.model.build)], seen)
+
+
+def _of_folder(folder: Path) -> Answerer:
+    exported = read_export(folder)
+    files = {file.name: file for file in exported.formats.values()}
+    sources = [Source(kind, files[name]) for name, kind in KINDS.items() if name in files]
+    if not sources:
+        there, known = ", ".join(exported.formats), ", ".join(KINDS)
+        message = f"{folder}: none of its formats is opened here: {there}\n  export one that is: {known}"
+        raise StateDamaged(message)
+    seen = TrainingImages(exported.class_names, exported.shape, Framing(exported.framing), _likeness_in(exported))
+    try:
+        return Answerer(str(folder), sources, seen)
+    except StateDamaged as error:
+        message = f"{error}\n  a model with the project's own layers needs a format that holds them, such as onnx"
+        raise StateDamaged(message) from error
+
+
+def _likeness_in(exported: Exported) -> Likeness | None:
+    return Likeness.load(exported.folder / LIKENESS) if LIKENESS in exported.manifest["files"] else None
+
+
+def _unheard(what: str, done: int, total: int | None) -> None:  # as Progress has it
+    """Say nothing of the progress: the data were prepared for the study."""

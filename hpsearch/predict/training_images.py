@@ -1,0 +1,65 @@
+"""Keeps beside a study's winner what the training images look like, so that pictures can be read without the data."""
+
+import json
+from dataclasses import dataclass
+
+from hpsearch import paths
+from hpsearch.contender_files import data_of
+from hpsearch.contenders import Contender
+from hpsearch.datasets.prepared import load
+from hpsearch.errors import StateDamaged
+from hpsearch.predict.framing import Framing, framing_of
+from hpsearch.predict.likeness import Likeness
+from hpsearch.protocols import Progress
+
+LIKENESS, WORDS = "likeness.npz", "training_images.json"
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """Images (height × width) of so many classes, made by a recipe; what else looks like them says `likeness`."""
+
+    class_names: tuple[str, ...]
+    shape: tuple[int, int]
+    framing: Framing
+    likeness: Likeness | None
+
+
+def of_study(one: Contender, progress: Progress) -> TrainingImages:
+    """What is kept of the study's training images; looked at and kept now if there is nothing yet.
+
+    Then it raises DataRefused when the data are gone, StudyChanged when they are others.
+    """
+    kept = _kept(one)
+    if kept is not None:
+        return kept
+    data = data_of(one, progress)
+    images = load(data.folder, "train")[0]
+    height, width = data.shape
+    found = TrainingImages(data.class_names, (height, width), framing_of(images), Likeness.fit(images))
+    _keep(one, found)
+    return found
+
+
+def _keep(one: Contender, found: TrainingImages) -> None:
+    folder = paths.make(one.folder.best)
+    if found.likeness:
+        found.likeness.save(folder / LIKENESS)
+    words = {
+        "data": one.session.identity["data"], "class_names": found.class_names, "shape": found.shape,
+        "framing": found.framing,
+    }  # fmt: skip
+    paths.write_text(folder / WORDS, json.dumps(words, indent=2) + "\n")
+
+
+def _kept(one: Contender) -> TrainingImages | None:
+    """None if nothing is kept, or not of these data, or not whole."""
+    try:
+        words = json.loads((one.folder.best / WORDS).read_text(encoding="utf-8"))
+        if words["data"] != one.session.identity["data"]:
+            return None
+        names, (height, width) = tuple(map(str, words["class_names"])), map(int, words["shape"])
+        likeness = Likeness.load(one.folder.best / LIKENESS)
+        return TrainingImages(names, (height, width), Framing(words["framing"]), likeness)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, StateDamaged):
+        return None

@@ -1,0 +1,42 @@
+"""Bounds what this process may take, where the system can do that, so that a model file cannot take the machine."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def limited_time(seconds: float) -> Iterator[None]:
+    """Within: the process is ended by SIGXCPU when it computes for longer than this, all of its threads together."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    wanted = int(time.process_time() + seconds) + 1
+    if soft != resource.RLIM_INFINITY:
+        wanted = min(wanted, soft)
+    resource.setrlimit(resource.RLIMIT_CPU, (wanted, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def limit_memory(more: int) -> None:
+    """From now on the process gets so many bytes more and no others; then what asks for them fails.
+
+    What is bounded is its own data, not its addresses: TensorFlow reserves gigabytes of these that it never uses.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    import psutil
+
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = getattr(psutil.Process().memory_info(), "data", 0) + more
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
