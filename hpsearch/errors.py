@@ -6,6 +6,7 @@ HpsearchError                         exit code
 ├── SameFailureRepeated               3    every trial fails the same way from the start
 ├── StateDamaged                      4    the study's own files do not hold what was written
 │   └── NeedsNewer                    4    a newer hpsearch wrote them
+├── NotExported                       4    a format does not hold the model as it is
 ├── RunningElsewhere                  5    another process owns the study
 ├── StudyChanged                      6    the experiment, its code or its data changed since the last run
 ├── FolderUnusable                    7    a folder cannot be read or written
@@ -70,6 +71,12 @@ class StateDamaged(HpsearchError):
 
 class NeedsNewer(StateDamaged):
     """A file of the study was written by a newer hpsearch, and only that one can read it."""
+
+
+class NotExported(HpsearchError):
+    """An exported model does not give what the model gives, so nothing is left of the export."""
+
+    exit_code = 4
 
 
 class RunningElsewhere(HpsearchError):

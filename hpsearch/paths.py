@@ -1,6 +1,7 @@
-"""Every path that a run touches, and the one way to write a file: whole, or not at all."""
+"""Every path that a run touches, and the one way to write a file or folder: whole, or not at all."""
 
 import errno
+import glob
 import os
 import shutil
 import tempfile
@@ -10,10 +11,12 @@ from pathlib import Path
 
 from hpsearch import failpoints
 from hpsearch.errors import FolderUnusable
+from hpsearch.swapping import claimed, clear_away, swap
 
 MB = 1_000_000
 LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+PART = ".part"  # of the name of a folder that is being written
 ROOT_MARKS = ("pyproject.toml", "experiments", "searchspace", "mlruns", ".git")
 
 
@@ -179,6 +182,54 @@ def _write(path: Path, fill: Callable[[Path], None]) -> None:
         failpoints.reach(f"{path.name}.renamed")
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Have `fill` write a temporary folder beside `folder`, make it durable, then give it its name.
+
+    What is there under the name is replaced whole. A process killed at any moment leaves the old folder or the new
+    one; what it left beside them is cleared away by the next. Raises FolderUnusable as `write` does.
+    """
+    make(folder.parent)
+    try:
+        _write_folder(folder, fill)
+    except OSError as error:
+        raise unusable(folder, error) from error
+
+
+def _write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    clear_away(folder.parent, f".{glob.escape(folder.name)}.*{PART}")
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=PART))
+    try:
+        with claimed(temporary):
+            fill(temporary)
+            _make_durable(temporary)
+            failpoints.reach(f"{folder.name}.filled")
+            _take_place(temporary, folder)
+            failpoints.reach(f"{folder.name}.renamed")
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_durable(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        if os.name == "posix" or path.is_file():  # Windows opens no folders
+            opened = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            finally:
+                os.close(opened)
+
+
+def _take_place(temporary: Path, folder: Path) -> None:
+    """Give the temporary folder its name; what had the name is the temporary one then, or gone."""
+    if not folder.exists():
+        temporary.rename(folder)
+    elif not swap(temporary, folder):  # two steps then: for a moment nothing has the name
+        before = folder.with_name(f"{temporary.name}.before")
+        folder.rename(before)
+        temporary.rename(folder)
+        shutil.rmtree(before, ignore_errors=True)
 
 
 def unusable(path: Path, error: OSError) -> FolderUnusable:

@@ -4,13 +4,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from hpsearch.objective import Objective
 from hpsearch.orders import Event, Order, Recipe
 from hpsearch.records import Answered, Asked, News
 from hpsearch.space import Parameter, Value
 from hpsearch.trial import Attempt, Trial, TrialResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Images = NDArray[np.uint8]
+    Probabilities = NDArray[np.float32]
+    Reader = Callable[[Images], Probabilities]  # raw images (rows × height × width) to rows × classes
 
 Past = Asked | Answered | TrialResult
 Call = Callable[..., Any]  # call(function, *arguments) runs a module-level function in a fresh process
@@ -190,7 +198,27 @@ class Batching(Tracker, Protocol):
 
 
 class Exporter(Protocol):
-    """Writes a model in one format."""
+    """Writes a model in one format, and reads it back by that format's own runtime.
 
-    def write(self, model: Path, folder: Path) -> Sequence[Path]:
-        """Export the `.keras` file into the folder; the exported thing alone gives the same predictions."""
+    `artefact` names the file or folder that it writes, `needs` the modules that it takes beyond what hpsearch needs;
+    `tolerance` is by how much a probability may differ from Keras's own. `holds_code` says whether layers of the
+    project's own go along, as they do in a graph; where they do not, a model that has some cannot have this format.
+    `usage` is Python that leaves the `probabilities` of `images` for somebody who stands in the folder.
+    """
+
+    artefact: str
+    needs: tuple[str, ...]
+    tolerance: float
+    holds_code: bool
+    usage: str
+
+    def write(self, model: Path, folder: Path, samples: "Images") -> Sequence[Path]:
+        """Export the `.keras` file into the folder, and name the files and folders written; the folder is there.
+
+        The model takes raw images (uint8, rows × height × width) and gives probabilities (float32, rows × classes),
+        and so does the exported thing alone. `samples` are raw training images, for formats that have to see some.
+        Called in a fresh process with TensorFlow.
+        """
+
+    def load(self, folder: Path) -> "Reader":
+        """What gives the probabilities of raw images; called in a process that knows only the folder."""

@@ -9,6 +9,7 @@ from hpsearch import paths
 from hpsearch.errors import StateDamaged
 from hpsearch.protocols import Prepared
 from hpsearch.records import Verdict
+from hpsearch.space import Values
 from hpsearch.study import Study
 
 MODEL = "model.keras"
@@ -34,22 +35,35 @@ def lay_out(study: Study, verdict: Verdict, data: Prepared) -> Path:
 
 
 def _manifest(study: Study, verdict: Verdict, data: Prepared, tested: str) -> dict[str, object]:
+    values = study.state.courses[verdict.winner].values
     return {
-        "study": study.experiment.name,
-        "trial": verdict.winner,
-        "values": study.state.courses[verdict.winner].values,
+        **described(study.experiment.name, verdict.winner, values, data),
         "model": {"file": MODEL, "sha256": tested},
         "input": {"shape": list(data.shape), "dtype": "float32", "range": [0.0, 1.0], "ink": "bright on dark"},
+        "test": figures(verdict),
+    }
+
+
+def described(study: str, trial: int, values: Values, data: Prepared) -> dict[str, object]:
+    """What a manifest says of where a model is from."""
+    return {
+        "study": study,
+        "trial": trial,
+        "values": values,
         "class_names": list(data.class_names),
         "data": {"name": data.name, "sha256": data.digest, "licence": data.licence, "test_from": data.test_from},
-        "test": {
-            "rows": verdict.test_rows,
-            "model_accuracy": verdict.model_accuracy,
-            "expected_accuracy": verdict.expected_accuracy,
-            "interval": verdict.interval,
-            "interval_of": verdict.interval_of,
-            "trained_on_validation_rows": verdict.refit,
-        },
+    }
+
+
+def figures(verdict: Verdict) -> dict[str, object]:
+    """What a manifest says of how good the winner is: this very model, and its configuration under a new seed."""
+    return {
+        "rows": verdict.test_rows,
+        "model_accuracy": verdict.model_accuracy,
+        "expected_accuracy": verdict.expected_accuracy,
+        "interval": verdict.interval,
+        "interval_of": verdict.interval_of,
+        "trained_on_validation_rows": verdict.refit,
     }
 
 

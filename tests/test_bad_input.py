@@ -102,7 +102,7 @@ SLIPS: list[tuple[Words, int, str]] = [
     # studies
     (("show", "smal"), 2, "there is no study 'smal'|none yet"),
     (("best", "smal"), 2, "there is no study 'smal'"),
-    (("export", "small", "--out", "out", "--format", "kreas"), 2, "no exporter 'kreas'|did you mean 'keras'?"),
+    (("export", "small", "--out", "out", "--format", "kreas"), 2, "no format 'kreas'|did you mean 'keras'?"),
     (("export", "small", "--out", "experiments/small.toml"), 2, "'experiments/small.toml' is a file"),
     (("export", "small"), 2, "Missing option '--out'"),
 ]  # fmt: skip

@@ -241,21 +241,51 @@ def without_ids(_run: str, status: str, start: int, end: int, params: Any, tags:
     return status, start, end, sorted(params.items()), told, own & set(tags), sorted(metrics.items())
 
 
-def predict_by_keras(written: list[Path], images: Any) -> Any:
-    import keras
-
-    (file,) = written
-    return keras.models.load_model(file).predict(images, verbose=0)
-
-
 class TestKerasFile(ExporterContract):
+    tolerance = 1e-6
+
     @pytest.fixture
     def make(self) -> Any:
         return plugins.part("exporters", "keras")
 
+
+class TestSavedModel(ExporterContract):
+    tolerance = 1e-6
+
     @pytest.fixture
-    def predict(self) -> Any:
-        return predict_by_keras
+    def make(self) -> Any:
+        return plugins.part("exporters", "saved-model")
+
+
+class TestOnnxFile(ExporterContract):
+    @pytest.fixture
+    def make(self) -> Any:
+        pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+        return plugins.part("exporters", "onnx")
+
+
+class TestLiteRT(ExporterContract):
+    @pytest.fixture
+    def make(self) -> Any:
+        pytest.importorskip("ai_edge_litert", reason="the extra export is not installed")
+        return plugins.part("exporters", "litert")
+
+
+class TestLiteRTInt8(ExporterContract):
+    tolerance = 0.05
+
+    @pytest.fixture
+    def make(self) -> Any:
+        pytest.importorskip("ai_edge_litert", reason="the extra export is not installed")
+        return plugins.part("exporters", "litert-int8")
+
+
+class TestMLflowFolder(ExporterContract):
+    tolerance = 1e-6
+
+    @pytest.fixture
+    def make(self) -> Any:
+        return plugins.part("exporters", "mlflow")
 
 
 @pytest.mark.parametrize(
@@ -263,7 +293,7 @@ class TestKerasFile(ExporterContract):
     [
         ("datasets", {"csv", "emnist-balanced", "folder", "idx", "mnist", "mnist-5k", "npz"}),
         ("executors", {"inline", "local"}),
-        ("exporters", {"keras"}),
+        ("exporters", {"keras", "litert", "litert-int8", "mlflow", "onnx", "saved-model"}),
     ],
 )
 def test_every_registered_part_runs_its_contract(socket: str, proven: set[str]) -> None:

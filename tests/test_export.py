@@ -1,77 +1,235 @@
-"""What `hpsearch export` gives away: the model that was tested, and no other."""
+"""What `hpsearch export` gives away: the model that was asked for, in formats that give what it gives, or nothing."""
 
 import hashlib
 import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from test_mlflow import whole_story
+from data_makers import write_pair
+from sklearn.datasets import load_digits
+from test_run import BUILD, EXPERIMENT, environment, hpsearch, settings
 
-from hpsearch import records
+from hpsearch import paths, plugins, records
 from hpsearch.__main__ import main
-from hpsearch.ledger import Ledger
-from hpsearch.paths import Project, make
-from hpsearch.records import Asked
-from hpsearch.trial import Trial
+from hpsearch.errors import ExperimentRefused
+from hpsearch.exported import read_export
+from hpsearch.formats import Formats, chosen, missing
+from hpsearch.study import read
 
-TESTED = b"the model that was tested"
-ANOTHER = b"another model"
+SMALL = settings(
+    "search.trials=2", "train.epochs=2", "train.keep=2", "final.finalists=1", "final.seeds=1", "tracking.mlflow=false"
+)
+MORE = [name for name in plugins.known("exporters") if missing(name)]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the study `digits`: two trials, one of which won and one that the test split never saw."""
+    folder, digits = tmp_path_factory.mktemp("export"), load_digits()
+    images = np.repeat(np.repeat(digits.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8)
+    write_pair(folder / "images", "train", images, digits.target)
+    for place, text in (("spaces/small.py", BUILD), ("experiments/digits.toml", EXPERIMENT)):
+        (folder / place).parent.mkdir()
+        (folder / place).write_text(text)
+    hpsearch(folder, "run", "experiments/digits.toml", *SMALL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(finished: Path) -> Path:
+    """The winner in every format that can be had here."""
+    hpsearch(finished, "export", "digits", "--format", "all", "--out", "every")
+    return finished / "every"
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with the finished study "tiny"."""
-    study = Project(tmp_path).study("tiny")
-    bodies = [news.body for news in whole_story()]
-    bodies[2:2] = [Asked(Trial(number)) for number in range(3)]
-    opened = records.TestOpened({"final-0000-r1-f0": digest(TESTED)})
-    make(study.best)
-    (study.best / "model.keras").write_bytes(TESTED)
-    ledger = Ledger(study.ledger)
-    for body in bodies:
-        ledger.write(opened if isinstance(body, records.TestOpened) else body)
-    ledger.close()
-    (study.best / "manifest.json").write_text(json.dumps({"model": {"sha256": digest(TESTED)}}))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that a test may change, and stands in."""
+    shutil.copytree(finished, tmp_path / "copy", ignore=shutil.ignore_patterns("cache", "every"))
+    (tmp_path / "copy" / "cache").symlink_to(finished / "cache")
+    monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setenv("HPSEARCH_DATA", str(finished / "cache"))
+    return tmp_path / "copy"
 
 
-def digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def an_export(project: Path, name: str = "out") -> dict[str, bytes]:
+    """An earlier export, of another model, as its bytes."""
+    files = {"model.keras": b"of another model"}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    said = {
+        "version": 1, "class_names": ["0", "1"], "input": {"shape": [4, 4], "dtype": "uint8"}, "files": digests,
+        "framing": {"kind": "mnist"}, "formats": {"keras": {"path": "model.keras"}},
+    }  # fmt: skip
+    folder = paths.make(project / name)
+    for file, content in (files | {"manifest.json": json.dumps(said).encode()}).items():
+        (folder / file).write_bytes(content)
+    return contents(folder)
 
 
-def best(project: Path) -> Path:
-    return Project(project).study("tiny").best
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_the_tested_model_is_exported_with_its_manifest(project: Path) -> None:
-    code = main(["export", "tiny", "--out", "out"])
+def model_of(project: Path) -> Path:
+    return next(project.glob("mlruns/studies/digits/fits/final-*/model.keras"))
+
+
+@pytest.mark.skipif(bool(MORE), reason=f"the extra export is not installed: {', '.join(MORE)}")
+def test_every_format_gives_what_the_model_gives(exported: Path) -> None:
+    read = read_export(exported)
+
+    formats = read.manifest["formats"]
+    assert set(formats) == set(plugins.known("exporters"))
+    for name, said in formats.items():
+        assert said["agrees"] is True
+        assert said["largest_difference"] <= (0.2 if name == "litert-int8" else 1e-5)
+        assert said["accuracy"] == pytest.approx(read.manifest["test"]["accuracy"], abs=0.01)
+        assert min(said["bytes"], said["single_ms"], said["batch_ms"]) > 0
+    assert (read.shape, len(read.class_names)) == ((16, 16), 10)
+
+
+def test_nothing_exported_names_the_place_the_machine_or_the_person(exported: Path) -> None:
+    import getpass
+    import socket
+
+    words = [str(exported.parent), socket.gethostname(), f"/{getpass.getuser()}/", "site-packages"]
+
+    told = [(file, word) for file, content in contents(exported).items() for word in words if word.encode() in content]
+
+    assert told == []
+
+
+def test_a_trial_that_was_never_judged_is_exported_from_its_weights_and_its_look_noted(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    winner = json.loads(hpsearch(project, "best", "digits", "--json").stdout)["winner"]
+
+    code = main(["export", f"digits:{1 - winner}", "--out", "out", "--json"])
 
     assert code == 0
-    assert (project / "out" / "model.keras").read_bytes() == TESTED
-    assert (project / "out" / "manifest.json").exists()
+    printed = capfd.readouterr()
+    assert json.loads(printed.out)["trial"] == 1 - winner
+    assert printed.err.replace("a person's own print\n", "") == ""
+    looks = [news.body for news in read(paths.Project(project), "digits") if isinstance(news.body, records.TestLooked)]
+    assert [(look.why, list(look.models)) for look in looks] == [("export", [f"search-000{1 - winner}-r0-f0"])]
+    assert set(read_export(project / "out").formats) == {"keras"}
 
 
 @pytest.mark.promise("P23", "H27")
-def test_another_model_is_refused_even_when_the_manifest_beside_it_vouches_for_it(
-    project: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("content", "words"), [(b"another", "not the model that was tested"), (None, "is missing")])
+def test_another_model_than_the_tested_one_is_refused(
+    project: Path, content: bytes | None, words: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (best(project) / "model.keras").write_bytes(ANOTHER)
-    (best(project) / "manifest.json").write_text(json.dumps({"model": {"sha256": digest(ANOTHER)}}))
+    if content:
+        model_of(project).write_bytes(content)
+    else:
+        model_of(project).unlink()
 
-    code = main(["export", "tiny", "--out", "out"])
+    code = main(["export", "digits", "--out", "out"])
 
     assert code == 4
-    assert "not the model that was tested" in capfd.readouterr().err
+    assert words in capfd.readouterr().err
     assert not (project / "out").exists()
 
 
-@pytest.mark.promise("39")
-@pytest.mark.parametrize("lost", ["model.keras", "manifest.json"])
-def test_what_is_missing_is_named(project: Path, lost: str, capfd: pytest.CaptureFixture[str]) -> None:
-    (best(project) / lost).unlink()
+@pytest.mark.parametrize(
+    ("formats", "words"),
+    [
+        ("keras,keras", "'keras' is wanted twice"), ("kreas", "no format 'kreas'"), ("keras,", "no format ''"),
+        ("kreas,onix", "no format 'onix'"), ("all,keras", "it stands alone"),
+    ],
+)  # fmt: skip
+def test_formats_that_cannot_be_had_are_refused(formats: str, words: str) -> None:
+    with pytest.raises(ExperimentRefused, match=words):
+        chosen(formats)
 
-    code = main(["export", "tiny", "--out", "out"])
 
-    assert code == 4
-    assert f"{lost}: the m" in capfd.readouterr().err
+def test_a_format_whose_runtime_is_not_installed_is_refused_with_the_pip_line_and_not_among_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plugins.part("exporters", "onnx"), "needs", ("onnx", "a_runtime_that_is_nowhere"))
+
+    with pytest.raises(ExperimentRefused, match=r'a_runtime_that_is_nowhere.*\n.*pip install "hpsearch\[export\]"'):
+        chosen("keras,onnx")
+    assert "onnx" not in chosen("all").names
+    assert {"keras", "saved-model"} <= set(chosen("all").names)
+    assert chosen("all").as_can_be
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda out: (out / "mine.txt").write_text("mine"), "not an earlier export"),
+        (lambda out: (out / "manifest.json").write_text("{}"), "not an earlier export"),
+        (lambda out: (an_export(out.parent), (out / "mine.txt").write_text("mine")), "'mine.txt', which would be lost"),
+        (lambda out: (out.rmdir(), out.symlink_to("images")), "no folder"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_holds_something_else_is_left_alone(
+    project: Path, make: Any, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "out").mkdir()
+    make(project / "out")
+    before = contents(project / "out")
+
+    code = main(["export", "digits", "--out", "out"])
+
+    assert code == 2
+    assert words in capfd.readouterr().err
+    assert contents(project / "out") == before
+
+
+def test_an_earlier_export_is_replaced_whole(project: Path) -> None:
+    before = an_export(project)
+
+    code = main(["export", "digits", "--out", "out"])
+
+    assert code == 0
+    assert read_export(project / "out").manifest["study"] == "digits"
+    assert contents(project / "out")["model.keras"] != before["model.keras"]
+    assert [path.name for path in project.glob(".out*")] == []
+
+
+@pytest.mark.promise("9")
+@pytest.mark.parametrize("place", ["out.filled", "out.renamed"])
+def test_a_killed_export_leaves_the_old_one_or_the_new_one(project: Path, place: str) -> None:
+    before = an_export(project)
+
+    hpsearch(project, "export", "digits", "--out", "out", code=-signal.SIGKILL, HPSEARCH_FAILPOINT=f"{place}=kill")
+
+    after = read_export(project / "out")
+    assert (contents(project / "out") == before) is (place != "out.renamed")
+    assert (after.manifest.get("study") == "digits") is (place == "out.renamed")
+
+
+def test_an_artefact_that_is_damaged_before_it_was_tried_out_fails_the_export(project: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", "export", "digits", "--out", "out"],
+        cwd=project, env=environment(project) | {"HPSEARCH_FAILPOINT": "export.written=sleep:4"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (written := list(project.glob(".out.*.part/manifest.json"))):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    model = written[0].with_name("model.keras")
+    model.write_bytes(model.read_bytes()[:-1] + b"\xff")
+
+    said = process.communicate(timeout=120)
+
+    assert process.returncode == 4
+    assert "model.keras: this is not the file that was written" in said[1]
+    assert "Traceback" not in said[1]
+    assert [path.name for path in project.glob("*out*")] == []
+
+
+def test_all_takes_what_is_there() -> None:
+    assert chosen("all") == Formats(
+        tuple(name for name in plugins.known("exporters") if name not in MORE), as_can_be=True
+    )

@@ -12,6 +12,7 @@ from stories import whole_story
 
 from hpsearch import paths, records
 from hpsearch.ledger import Ledger
+from hpsearch.swapping import claimed
 from hpsearch.trial import Trial
 
 KILLED_BEFORE_ITS_NAME = """
@@ -28,9 +29,10 @@ project = paths.Project(Path(sys.argv[1]))
 write_report(gather(read(project, "tiny")), project.study("tiny").report)
 """
 EXPORT = """
-from hpsearch.exporters.keras_file import KerasFile
 root = Path(sys.argv[1])
-KerasFile().write(root / "model.keras", root / "out")
+def fill(folder):
+    (folder / "model.keras").write_text("the new one")
+paths.write_folder(root / "out", fill)
 """
 BEST = """
 from hpsearch.protocols import Prepared
@@ -56,7 +58,6 @@ def project(tmp_path):
     with closing(Ledger(study.ledger)) as ledger:
         for body in (began, space, *asked, *rest):
             ledger.write(opened if isinstance(body, records.TestOpened) else body)
-    (tmp_path / "model.keras").write_bytes(b"another model")
     return project
 
 
@@ -89,3 +90,53 @@ def run(program, project):
         [sys.executable, "-c", KILLED_BEFORE_ITS_NAME + program, str(project.root)],
         env={"PYTHONPATH": ":".join(filter(None, (str(Path(__file__).parent), *sys.path)))}, check=False,
     ).returncode  # fmt: skip
+
+
+def fill(folder):
+    (folder / "deep").mkdir()
+    (folder / "deep" / "model").write_text("new")
+
+
+def test_a_folder_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+
+    paths.write_folder(tmp_path / "out", fill)
+
+    assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()] == [
+        "out/deep/model"
+    ]
+
+
+def test_a_folder_that_cannot_be_filled_is_as_it_was(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+
+    def fail(folder):
+        fill(folder)
+        message = "no more"
+        raise ValueError(message)
+
+    with pytest.raises(ValueError, match="no more"):
+        paths.write_folder(tmp_path / "out", fail)
+
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["old"]
+
+
+def test_what_a_killed_process_left_of_a_folder_is_cleared_away_and_what_a_living_one_writes_is_not(tmp_path):
+    left = paths.make(tmp_path / ".out.killed.part")
+    living = paths.make(tmp_path / ".out.living.part")
+    with claimed(living):
+        paths.write_folder(tmp_path / "out", fill)
+
+    assert not left.exists()
+    assert living.exists()
+
+
+def test_where_names_cannot_be_exchanged_a_folder_is_replaced_in_two_steps(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "swap", lambda one, other: False)
+    paths.write_folder(tmp_path / "out", lambda folder: (folder / "old").write_text("old"))
+
+    paths.write_folder(tmp_path / "out", fill)
+
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["deep", "model", "out"]

@@ -1,49 +1,77 @@
-"""`hpsearch export STUDY`: the winner as files that stand alone."""
+"""`hpsearch export STUDY`: a model as files that stand alone, each tried out before it is given away."""
 
-import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from hpsearch import paths, plugins
-from hpsearch.errors import NothingCompleted, StateDamaged
+from hpsearch import paths
+
+if TYPE_CHECKING:
+    from hpsearch.exported import Exported
+
+EPILOG = """\b
+Examples:
+  hpsearch export quickstart --out model/
+  hpsearch export emnist-cnn --format keras,onnx,litert-int8 --out model/
+  hpsearch export emnist-cnn:12 --format all --out model/ --json
+
+STUDY is its winner, STUDY:12 its trial 12: the finals' model of a finalist, else the
+best epoch's weights, which are kept of the best `train.keep` trials. Every format takes
+raw images (uint8, 0 to 255, bright ink on dark) and gives probabilities. Each is loaded
+by its own runtime and run over the test split: one that does not give what Keras's own
+model gives fails the export, and nothing is written. docs/export.md says more."""
 
 
-@click.command(epilog="\b\nExample:\n  hpsearch export quickstart --format keras --out model/")
-@click.argument("study")
-@click.option("--format", "formats", default="keras", show_default=True, help="Formats, parted by commas.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write to.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
-def export(*, study: str, formats: str, out: Path, as_json: bool) -> None:
-    """Export the winner of STUDY with a manifest of its input, classes and digests."""
-    from hpsearch.study import existing
-    from hpsearch.winner import MANIFEST, MODEL, verify
+@click.command(epilog=EPILOG)
+@click.argument("model", metavar="STUDY[:TRIAL]")
+@click.option(
+    "--format", "formats", default="keras", show_default=True,
+    help="Formats, parted by commas: keras, saved-model, onnx, litert, litert-int8, mlflow; or all that can be had.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to write.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+def export(*, model: str, formats: str, out: Path, as_json: bool) -> None:
+    """Export a model in formats for use elsewhere, each checked, with a model card."""
+    from hpsearch.cli.output import print_json, say, unheard
+    from hpsearch.cli.serving import terminated_as_interrupted
+    from hpsearch.contender_files import data_of
+    from hpsearch.contenders import find
+    from hpsearch.exporting import Subject, refuse_unlike_an_export
+    from hpsearch.exporting import export as write
+    from hpsearch.formats import chosen
 
-    exporters = [plugins.make("exporters", name.strip(), {}, "--format") for name in formats.split(",")]
+    wanted = chosen(formats)
+    refuse_unlike_an_export(out.absolute())
     project = paths.Project.around(Path.cwd())
-    best = existing(project, study).best
-    verify(best / MODEL, _tested(project, study))
-    if not (best / MANIFEST).exists():
-        message = f"{best / MANIFEST}: the manifest is missing; run the experiment again to have it written anew"
-        raise StateDamaged(message)
-    written = [file for exporter in exporters for file in exporter.write(best / MODEL, out)]
-    paths.write_text(out / MANIFEST, (best / MANIFEST).read_text(encoding="utf-8"))
-    written.append(out / MANIFEST)
+    contender = find(project, model)
+    with terminated_as_interrupted():
+        exported = write(Subject(project, contender, data_of(contender, unheard), wanted), out, _progress)
     if as_json:
-        click.echo(json.dumps([str(file) for file in written]))
-    else:
-        click.echo("\n".join(f"wrote {file}" for file in written))
+        print_json(exported.manifest)
+        return
+    _show(exported)
+    say(f"\nwrote {out}")
 
 
-def _tested(project: paths.Project, study: str) -> str:
-    """The SHA-256 under which the winner's model was tested: what lies beside the model vouches for nothing."""
-    from hpsearch.state import State
-    from hpsearch.study import read
+def _progress(what: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(what, err=True)
 
-    state = State()
-    for news in read(project, study):
-        state.take(news)
-    if state.verdict is None or state.opened is None:
-        message = f"the study {study!r} has no winner yet: run its experiment file again to finish it"
-        raise NothingCompleted(message)
-    return state.opened.models[state.verdict.model_fit]
+
+def _show(exported: "Exported") -> None:
+    from hpsearch.cli.output import say, table
+    from hpsearch.worker.measuring import BATCH
+
+    head = ("format", "file", "accuracy", "largest difference", "size", "one image", f"{BATCH} images")
+    rows = [
+        (
+            name, one["path"], f"{one['accuracy']:.4f}", f"{one['largest_difference']:.1e}",
+            f"{one['bytes'] / 1e6:.2f} MB", f"{one['single_ms']:.3f} ms", f"{one['batch_ms']:.2f} ms",
+        )
+        for name, one in exported.manifest["formats"].items()
+    ]  # fmt: skip
+    table(head, rows)
+    test = exported.manifest["test"]
+    say(f"\nKeras's own model reads {test['accuracy']:.4f} of the test split's {test['rows']:,} images rightly")

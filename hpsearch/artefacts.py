@@ -1,0 +1,105 @@
+"""Writes exported formats and tries them out: each in a fresh process, which knows the exported folder and no more."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.errors import HpsearchError, NotExported, first_line
+from hpsearch.exported import files_in, read_export
+from hpsearch.formats import exporter
+from hpsearch.worker.finding import find_build
+from hpsearch.worker.judging import BATCH_ROWS, Judgement, class_probabilities, judgement
+from hpsearch.worker.measuring import BATCH, medians
+from hpsearch.worker.model_reading import read_model
+from hpsearch.worker.quiet import silence
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hpsearch.protocols import Images, Probabilities, Reader
+
+STREAMS = (1, 2)  # TensorFlow's converters, MLflow and the runtimes all talk
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What an exported model showed on the test split, beside Keras's own; times are medians in milliseconds."""
+
+    accuracy: float
+    test_rows: int
+    largest_difference: float
+    bytes: int
+    single_ms: float
+    batch_ms: float
+
+
+def write(root: Path, build: str, name: str, model: Path, folder: Path, samples: "Images") -> None:
+    """Write one format of a wrapped model into the folder; raise NotExported when the format cannot hold it."""
+    find_build(root, build)
+    with _as_not_exported(name, "this model cannot be written in this format"), silence(*STREAMS):
+        exporter(name).write(model, folder, samples)
+
+
+def reference(root: Path, build: str, model: Path, test: Path, classes: tuple[str, ...], target: Path) -> Judgement:
+    """What Keras's own model, as it was trained, shows on the test split; its probabilities go to `target` (.npy)."""
+    import numpy as np
+
+    find_build(root, build)
+    images, labels = (np.load(file, mmap_mode="r") for file in _files(test))
+    found = class_probabilities(read_model(model), images)
+    np.save(target, found)
+    return judgement(labels, found.argmax(axis=1), found.max(axis=1), classes)
+
+
+def check(folder: Path, name: str, test: Path, wanted: Path) -> Checked:
+    """Load a format of the folder by its own runtime, and run it over the test split.
+
+    `wanted` has the probabilities of Keras's own model. Raises StateDamaged when a file is not as it was written,
+    NotExported when the runtime cannot load or run it, or when it gives something else than probabilities.
+    """
+    import numpy as np
+
+    images, labels, expected = (np.load(file, mmap_mode="r") for file in (*_files(test), wanted))
+    artefact = read_export(folder).formats[name]
+    with _as_not_exported(name, "its own runtime cannot run it"), silence(*STREAMS):
+        read = exporter(name).load(folder)
+        given = _probabilities(read, images, expected)
+        (single,), (batch,) = (medians([_call(read, np.array(images[:rows]))]) for rows in (1, BATCH))
+    size = sum(file.stat().st_size for file in ([artefact] if artefact.is_file() else files_in(artefact)))
+    accuracy, difference = float((given.argmax(axis=1) == labels).mean()), float(np.abs(given - expected).max())
+    return Checked(accuracy, len(labels), difference, size, single, batch)
+
+
+def _files(test: Path) -> tuple[Path, Path]:
+    return test / "images.npy", test / "labels.npy"
+
+
+def _probabilities(read: "Reader", images: "Images", wanted: "Probabilities") -> "Probabilities":
+    import numpy as np
+
+    parts = [read(np.array(images[start : start + BATCH_ROWS])) for start in range(0, len(images), BATCH_ROWS)]
+    given = np.concatenate(parts)
+    if given.dtype != np.float32 or given.shape != wanted.shape:
+        message = f"it gives {given.dtype} of shape {given.shape}, not float32 of shape {wanted.shape}"
+        raise ValueError(message)
+    return given
+
+
+def _call(read: "Reader", images: "NDArray[np.uint8]") -> Callable[[], Any]:
+    return lambda: read(images)
+
+
+@contextmanager
+def _as_not_exported(name: str, what: str) -> Iterator[None]:
+    """Within: whatever a library raises is told as the format's fault, in one line."""
+    try:
+        yield
+    except HpsearchError:
+        raise
+    except Exception as error:  # converters and runtimes raise anything
+        why = f"{type(error).__name__}: {first_line(str(error).strip())}"
+        message = f"{name}: {what} ({why})\n  leave this format out"
+        raise NotExported(message) from error

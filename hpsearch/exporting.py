@@ -1,0 +1,182 @@
+"""Exports a model in several formats as one folder: written, tried out beside Keras's own, and only then named."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from hpsearch import artefacts, failpoints, paths
+from hpsearch.artefacts import Checked
+from hpsearch.contender_files import model_file, note_looks
+from hpsearch.contenders import Contender
+from hpsearch.datasets.prepared import test_digest
+from hpsearch.errors import ExperimentRefused, NotExported, StateDamaged
+from hpsearch.exported import MANIFEST, VERSION, Exported, digest, files_in, read_export, read_manifest
+from hpsearch.formats import Formats, exporter
+from hpsearch.orders import Slot
+from hpsearch.protocols import Prepared
+from hpsearch.winner import described
+from hpsearch.worker import process
+from hpsearch.worker.judging import Judgement
+from hpsearch.worker.raw_model import Wrapped, wrap
+
+if TYPE_CHECKING:
+    from hpsearch.protocols import Images
+
+SAMPLES = 500  # training images by which formats learn their scales, and which show whether a model gives logits
+MOST_LOST = 0.01  # of accuracy, that a format may read worse than Keras's own model
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is exported: a model of a project, the data it is for, and in which formats."""
+
+    project: paths.Project
+    contender: Contender
+    data: Prepared
+    formats: Formats
+
+
+def export(subject: Subject, out: Path, say: Say) -> Exported:
+    """Write the folder; `say` hears what is being done.
+
+    Raises ExperimentRefused when the model cannot have a format, NotExported when a format does not give what the
+    model gives, StateDamaged when a file is not what it was, and what rebuilding a model and noting a look raise.
+    Whatever is raised, what was at `out` is there as it was.
+    """
+    folder = out.absolute()
+    refuse_unlike_an_export(folder)
+    with TemporaryDirectory(prefix="hpsearch-export-") as scratch:
+        paths.write_folder(folder, lambda temporary: _Work(subject, Path(scratch), temporary, say).do())
+    return read_export(folder)
+
+
+def refuse_unlike_an_export(folder: Path) -> None:
+    """Raise ExperimentRefused unless the folder is new, empty, or an earlier export and nothing beside it."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        message = f"{folder}: there is something here that is no folder\n  choose another --out"
+        raise ExperimentRefused(message)
+    there = {file.relative_to(folder).as_posix() for file in files_in(folder)} if folder.exists() else set()
+    if not there:
+        return
+    try:
+        files = read_manifest(folder).get("files")
+    except StateDamaged as error:
+        message = f"{folder}: this folder is not empty, and not an earlier export\n  choose another --out"
+        raise ExperimentRefused(message) from error
+    if strange := sorted(there - {MANIFEST, *(files if isinstance(files, dict) else ())}):
+        message = (
+            f"{folder}: beside an earlier export there is {strange[0]!r}, which would be lost\n  move it away first"
+        )
+        raise ExperimentRefused(message)
+
+
+@dataclass
+class _Work:
+    """One export under way, in a folder that has not got its name yet."""
+
+    subject: Subject
+    scratch: Path
+    folder: Path
+    say: Say
+
+    def do(self) -> None:
+        """Wrap the model, write it in every format, try each out, and say in the folder what was found."""
+        raw, wanted = self.scratch / "raw.keras", self.scratch / "wanted.npy"
+        contender, data = self.subject.contender, self.subject.data
+        self.say("loading the model")
+        samples = _samples(data)
+        model = model_file(self.subject.project, contender, data, self.scratch / "model.keras")
+        wrapped = self._call(wrap, model, samples, raw)
+        names = self._possible(wrapped)
+        for name in names:
+            self.say(f"writing {name}")
+            self._call(artefacts.write, name, raw, self.folder, samples)
+        described = self._described(names)
+        self._write(described)
+        failpoints.reach("export.written")
+        note_looks([contender], test_digest(data), "export")
+        self.say(f"reading the {data.test_rows:,} images of the test split")
+        read = self._call(artefacts.reference, model, data.folder / "test", data.class_names, wanted)
+        checked = {name: self._checked(name, wanted, read) for name in names}
+        self._write(_with_figures(described, read, checked))
+        read_export(self.folder)
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call it in a fresh process with TensorFlow, which knows the project."""
+        build = self.subject.contender.experiment.model.build
+        return process.call(function, self.subject.project.root, build, *arguments, slot=Slot(threads=0))
+
+    def _possible(self, wrapped: Wrapped) -> tuple[str, ...]:
+        names = self.subject.formats.names
+        without = [name for name in names if wrapped.own and not exporter(name).holds_code]
+        if not without or self.subject.formats.as_can_be:
+            for name in without:
+                self.say(f"leaving out {name}: it would need the project's code of {', '.join(wrapped.own)}")
+            return tuple(name for name in names if name not in without)
+        message = (
+            f"{', '.join(without)}: the model has layers of the project's own ({', '.join(wrapped.own)}), "
+            "whose code this format does not hold\n  choose another, such as --format saved-model"
+        )
+        raise ExperimentRefused(message)
+
+    def _checked(self, name: str, wanted: Path, read: Judgement) -> Checked:
+        self.say(f"trying out {name}")
+        found: Checked = process.call(
+            artefacts.check, self.folder, name, self.subject.data.folder / "test", wanted, slot=Slot(threads=0)
+        )
+        _refuse_unlike(name, found, read.accuracy)
+        return found
+
+    def _described(self, names: Sequence[str]) -> dict[str, Any]:
+        """The manifest, but for figures and digests."""
+        contender, data = self.subject.contender, self.subject.data
+        return {
+            "version": VERSION,
+            **described(contender.session.name, contender.trial, contender.values, data),
+            "model": {"file": contender.file.name, "sha256": contender.sha256},
+            "input": {"shape": list(data.shape), "dtype": "uint8", "range": [0, 255], "ink": "bright on dark"},
+            "framing": {"kind": _framing_and_likeness(data, self.folder)},
+            "formats": {name: {"path": exporter(name).artefact} for name in names},
+        }
+
+    def _write(self, manifest: Mapping[str, Any]) -> None:
+        """Write the manifest, with the digests of all that is in the folder."""
+        files = (file for file in files_in(self.folder) if file != self.folder / MANIFEST)
+        digests = {file.relative_to(self.folder).as_posix(): digest(file) for file in files}
+        text = json.dumps({**manifest, "files": digests}, indent=2, default=float)
+        paths.write_text(self.folder / MANIFEST, text + "\n")
+
+
+def _framing_and_likeness(_data: Prepared, _folder: Path) -> str:
+    """By which recipe the training images were framed."""
+    return "mnist"
+
+
+def _samples(data: Prepared) -> "Images":
+    """Training images, spread evenly over the data."""
+    import numpy as np
+
+    images = np.load(data.folder / "train" / "images.npy", mmap_mode="r")
+    places = np.unique(np.linspace(0, len(images) - 1, SAMPLES).astype(int))
+    return np.array(images[places])
+
+
+def _refuse_unlike(name: str, found: Checked, accuracy: float) -> None:
+    allowed, difference = exporter(name).tolerance, found.largest_difference
+    if difference <= allowed and found.accuracy >= accuracy - MOST_LOST:
+        return
+    message = (
+        f"{name}: the exported model does not give what Keras's own gives: a probability differs by {difference:.2g} "
+        f"({allowed:g} is allowed), accuracy is {found.accuracy:.4f} and not {accuracy:.4f}\n  leave this format out"
+    )
+    raise NotExported(message)
+
+
+def _with_figures(manifest: Mapping[str, Any], read: Judgement, checked: Mapping[str, Checked]) -> dict[str, Any]:
+    formats = {name: {**manifest["formats"][name], **asdict(found), "agrees": True} for name, found in checked.items()}
+    rows = next(iter(checked.values())).test_rows
+    return {**manifest, "test": {"rows": rows, "accuracy": read.accuracy}, "formats": formats}
