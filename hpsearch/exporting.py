@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import artefacts, failpoints, paths
+from hpsearch import artefacts, failpoints, looks, paths
 from hpsearch.artefacts import Checked
 from hpsearch.contender_files import model_file, note_looks
 from hpsearch.contenders import Contender
@@ -15,8 +15,12 @@ from hpsearch.datasets.prepared import test_digest
 from hpsearch.errors import ExperimentRefused, NotExported, StateDamaged
 from hpsearch.exported import MANIFEST, VERSION, Exported, digest, files_in, read_export, read_manifest
 from hpsearch.formats import Formats, exporter
+from hpsearch.model_card.facts import Case, gather, test_figures
+from hpsearch.model_card.page import page
 from hpsearch.orders import Slot
 from hpsearch.protocols import Prepared
+from hpsearch.state import State
+from hpsearch.study import read as study_news
 from hpsearch.winner import described
 from hpsearch.worker import process
 from hpsearch.worker.judging import Judgement
@@ -25,6 +29,7 @@ from hpsearch.worker.raw_model import Wrapped, wrap
 if TYPE_CHECKING:
     from hpsearch.protocols import Images
 
+CARD, PAGE = "model_card.json", "README.md"
 SAMPLES = 500  # training images by which formats learn their scales, and which show whether a model gives logits
 MOST_LOST = 0.01  # of accuracy, that a format may read worse than Keras's own model
 Say = Callable[[str], None]
@@ -102,7 +107,25 @@ class _Work:
         self.say(f"reading the {data.test_rows:,} images of the test split")
         read = self._call(artefacts.reference, model, data.folder / "test", data.class_names, wanted)
         checked = {name: self._checked(name, wanted, read) for name in names}
-        self._write(_with_figures(described, read, checked))
+        self._conclude(described, wrapped, read, checked)
+
+    def _conclude(
+        self, described: Mapping[str, Any], wrapped: Wrapped, read: Judgement, checked: Mapping[str, Checked]
+    ) -> None:
+        """Write the card, and the manifest once more: with what was found, and with the digests of all files."""
+        formats = {
+            name: {**described["formats"][name], **asdict(found), "agrees": True} for name, found in checked.items()
+        }
+        contender, data, project = self.subject.contender, self.subject.data, self.subject.project
+        judged = sum(filter(None, looks.of_split(project, {test_digest(data), data.digest}).values()))
+        state = State()
+        for news in study_news(project, contender.folder.folder.name):
+            state.take(news)
+        case = Case({**described, "formats": formats}, read, contender, data, state, wrapped.parameters, judged)
+        card = gather(case)
+        paths.write_text(self.folder / CARD, _json(card))
+        paths.write_text(self.folder / PAGE, page(card))
+        self._write({**described, "test": test_figures(case), "formats": formats})
         read_export(self.folder)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -128,7 +151,7 @@ class _Work:
         found: Checked = process.call(
             artefacts.check, self.folder, name, self.subject.data.folder / "test", wanted, slot=Slot(threads=0)
         )
-        _refuse_unlike(name, found, read.accuracy)
+        refuse_unlike(name, found, read.accuracy)
         return found
 
     def _described(self, names: Sequence[str]) -> dict[str, Any]:
@@ -147,8 +170,7 @@ class _Work:
         """Write the manifest, with the digests of all that is in the folder."""
         files = (file for file in files_in(self.folder) if file != self.folder / MANIFEST)
         digests = {file.relative_to(self.folder).as_posix(): digest(file) for file in files}
-        text = json.dumps({**manifest, "files": digests}, indent=2, default=float)
-        paths.write_text(self.folder / MANIFEST, text + "\n")
+        paths.write_text(self.folder / MANIFEST, _json({**manifest, "files": digests}))
 
 
 def _framing_and_likeness(_data: Prepared, _folder: Path) -> str:
@@ -165,7 +187,8 @@ def _samples(data: Prepared) -> "Images":
     return np.array(images[places])
 
 
-def _refuse_unlike(name: str, found: Checked, accuracy: float) -> None:
+def refuse_unlike(name: str, found: Checked, accuracy: float) -> None:
+    """Raise NotExported when what a format showed is not what Keras's own model does, whose accuracy this is."""
     allowed, difference = exporter(name).tolerance, found.largest_difference
     if difference <= allowed and found.accuracy >= accuracy - MOST_LOST:
         return
@@ -176,7 +199,5 @@ def _refuse_unlike(name: str, found: Checked, accuracy: float) -> None:
     raise NotExported(message)
 
 
-def _with_figures(manifest: Mapping[str, Any], read: Judgement, checked: Mapping[str, Checked]) -> dict[str, Any]:
-    formats = {name: {**manifest["formats"][name], **asdict(found), "agrees": True} for name, found in checked.items()}
-    rows = next(iter(checked.values())).test_rows
-    return {**manifest, "test": {"rows": rows, "accuracy": read.accuracy}, "formats": formats}
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, default=float) + "\n"

@@ -203,7 +203,8 @@ class Exporter(Protocol):
     `artefact` names the file or folder that it writes, `needs` the modules that it takes beyond what hpsearch needs;
     `tolerance` is by how much a probability may differ from Keras's own. `holds_code` says whether layers of the
     project's own go along, as they do in a graph; where they do not, a model that has some cannot have this format.
-    `usage` is Python that leaves the `probabilities` of `images` for somebody who stands in the folder.
+    `usage` is Python that leaves the `probabilities` of `images` for somebody who stands in the folder: its imports,
+    an empty line, its steps.
     """
 
     artefact: str

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -90,9 +91,21 @@ def test_every_format_gives_what_the_model_gives(exported: Path) -> None:
     for name, said in formats.items():
         assert said["agrees"] is True
         assert said["largest_difference"] <= (0.2 if name == "litert-int8" else 1e-5)
-        assert said["accuracy"] == pytest.approx(read.manifest["test"]["accuracy"], abs=0.01)
+        assert said["accuracy"] == pytest.approx(read.manifest["test"]["model_accuracy"], abs=0.01)
         assert min(said["bytes"], said["single_ms"], said["batch_ms"]) > 0
     assert (read.shape, len(read.class_names)) == ((16, 16), 10)
+
+
+def test_the_code_that_the_card_shows_runs_as_it_stands_and_gives_the_same(exported: Path) -> None:
+    shown = re.findall(r"```python\n(.*?)```", (exported / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    program = "\n".join(f"exec({code!r}, {{}})" for code in shown)
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=exported, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    answers = dict(zip(read_export(exported).formats, done.stdout.splitlines(), strict=True))
+    answers.pop("litert-int8", "")  # which may read an empty image otherwise
+    assert len({answer.partition("]")[0] for answer in answers.values()}) == 1
 
 
 def test_nothing_exported_names_the_place_the_machine_or_the_person(exported: Path) -> None:

@@ -74,4 +74,4 @@ def _show(exported: "Exported") -> None:
     ]  # fmt: skip
     table(head, rows)
     test = exported.manifest["test"]
-    say(f"\nKeras's own model reads {test['accuracy']:.4f} of the test split's {test['rows']:,} images rightly")
+    say(f"\nKeras's own model reads {test['model_accuracy']:.4f} of the test split's {test['rows']:,} images rightly")

@@ -21,10 +21,10 @@ def page(facts: Facts) -> str:
     weights = importance.weigh(facts)
     said = tables.everything(facts, weights)
     parts = [
-        [f"# {_plain(words.clean(facts.name))}", ""],
-        [f"- {_plain(line.strip())}" for line in summary(facts)],
-        _part("What to try next", [f"- {_plain(line)}" for line in advice.advice(facts, weights)]),
-        _table("The winner" if facts.verdict else "The best so far", ("parameter", "value"), said["best_values"]),
+        [f"# {plain(words.clean(facts.name))}", ""],
+        [f"- {plain(line.strip())}" for line in summary(facts)],
+        part("What to try next", [f"- {plain(line)}" for line in advice.advice(facts, weights)]),
+        table("The winner" if facts.verdict else "The best so far", ("parameter", "value"), said["best_values"]),
         _rows("Finals", said["finalists"], FINALS),
         _rows("What mattered", said["weights"], {"name": "parameter", "share": "share", "bounds": "90 % interval"}),
         _rows("Class by class", said["classes"], CLASSES),
@@ -34,28 +34,30 @@ def page(facts: Facts) -> str:
         ),
         _rows("Failures", said["failures"], FAILURES),
         _rows("Trials, the best first", said["trials"][:MOST_TRIALS], TRIALS | {"score": words.clean(facts.objective)}),
-        _table("Where it comes from", ("", ""), said["provenance"]),
+        table("Where it comes from", ("", ""), said["provenance"]),
     ]
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
 
 
-def _plain(text: object) -> str:
+def plain(text: object) -> str:
     """Text in which no sign means anything to Markdown or HTML."""
     escaped = str(text).replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", escaped)
 
 
-def _part(title: str, lines: Sequence[str]) -> Iterator[str]:
+def part(title: str, lines: Sequence[str]) -> Iterator[str]:
+    """A part of a page, with its title; nothing where it has no lines. Both are Markdown already."""
     if lines:
         yield from ("", f"## {title}", "", *lines)
 
 
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    body = [f"| {' | '.join(map(_plain, row))} |" for row in rows]
+def table(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """A part of a page that is a table; nothing where it has no rows. Cells are escaped, the title is Markdown."""
+    body = [f"| {' | '.join(map(plain, row))} |" for row in rows]
     if body:
-        yield from _part(title, [f"| {' | '.join(map(_plain, head))} |", "|---" * len(head) + "|", *body])
+        yield from part(title, [f"| {' | '.join(map(plain, head))} |", "|---" * len(head) + "|", *body])
 
 
 def _rows(title: str, rows: Sequence[dict[str, object]], head: dict[str, str]) -> Iterator[str]:
     """A table with those of the rows' entries that `head` names, by key."""
-    return _table(title, list(head.values()), [[row[key] for key in head] for row in rows])
+    return table(title, list(head.values()), [[row[key] for key in head] for row in rows])

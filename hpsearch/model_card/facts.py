@@ -1,0 +1,146 @@
+"""Gathers what is known of an exported model as plain data: the model card for programs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpsearch import provenance
+from hpsearch.contenders import Contender
+from hpsearch.model_card.limits import limits
+from hpsearch.protocols import Prepared
+from hpsearch.records import Verdict
+from hpsearch.state import State
+from hpsearch.statistics import accuracy_of_one
+from hpsearch.trial import Fit
+from hpsearch.winner import figures
+from hpsearch.worker.fit import BATCH_SIZE
+from hpsearch.worker.judging import Judgement
+from hpsearch.worker.measuring import BATCH
+
+MOST_PAIRS = 10
+EXPECTED = ("expected_accuracy", "interval", "interval_of")
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that a card is made of: the export's manifest with its figures, and what stands behind it.
+
+    `read` is what Keras's own model read on the test split, `state` that of its study, `parameters` the number of its
+    weights; `judged` models of the project's studies were shown the test split.
+    """
+
+    manifest: Mapping[str, Any]
+    read: Judgement
+    contender: Contender
+    data: Prepared
+    state: State
+    parameters: int
+    judged: int
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict of the study, if this is the model that it chose."""
+        verdict = self.state.verdict
+        return verdict if verdict and verdict.model_fit == self.contender.fit else None
+
+
+def test_figures(case: Case) -> dict[str, Any]:
+    """How good the model is, for the manifest: this very model, and of a winner what its configuration promises."""
+    said: dict[str, Any] = {"rows": case.data.test_rows, "model_accuracy": case.read.accuracy}
+    if case.verdict:
+        told = figures(case.verdict)
+        said |= {key: told[key] for key in (*EXPECTED, "trained_on_validation_rows")}
+    return said
+
+
+def gather(case: Case) -> dict[str, Any]:
+    """The model card as plain data, without paths, names of machines or persons."""
+    manifest = case.manifest
+    card = {
+        "version": manifest["version"],
+        **{key: manifest[key] for key in ("study", "trial", "values", "model", "input", "class_names")},
+        "won": case.verdict is not None,
+        "data": {
+            **manifest["data"],
+            "train_rows": case.data.train_rows,
+            "test_rows": case.data.test_rows,
+            "classes": len(case.data.class_names),
+        },
+        "figures": _figures(case),
+        "classes": _classes(case),
+        "most_confused": _confused(case),
+        "weights": case.parameters,
+        "formats": manifest["formats"],
+        "measured_on": {"processor": provenance.processor(), "cpus": provenance.machine()["cpus"], "batch": BATCH},
+        "training": _training(case),
+        "checked_with": provenance.versions(),
+    }
+    return {**card, "limits": limits(card)}
+
+
+def _figures(case: Case) -> dict[str, Any]:
+    """The model's own accuracy and its configuration's are two things, and have a word each."""
+    rows = case.data.test_rows
+    own = {
+        "accuracy": case.read.accuracy,
+        "interval": accuracy_of_one(round(case.read.accuracy * rows), rows),
+        "macro_f1": case.read.report["macro avg"]["f1-score"],
+        "rows": rows,
+    }
+    looks = {"judged_models": case.judged, "openings": case.state.openings}
+    return {"model": own, "configuration": _configuration(case.verdict), "looks": looks}
+
+
+def _configuration(verdict: Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    told = figures(verdict)
+    seeds = next((len(one.test_accuracies) for one in verdict.finalists if one.trial == verdict.winner), 1)
+    refit = told["trained_on_validation_rows"]
+    return {**{key: told[key] for key in EXPECTED}, "seeds": seeds, "model_has_validation_rows": refit}
+
+
+def _classes(case: Case) -> list[dict[str, Any]]:
+    report = case.read.report
+    keys = {"precision": "precision", "recall": "recall", "f1": "f1-score", "rows": "support"}
+    return [{"name": name, **{key: report[name][said] for key, said in keys.items()}} for name in case.data.class_names]
+
+
+def _confused(case: Case) -> list[dict[str, Any]]:
+    names = case.data.class_names
+    counts = case.read.confusion
+    pairs = [(row[other], true, other) for true, row in enumerate(counts) for other in range(len(row)) if other != true]
+    most = sorted((pair for pair in pairs if pair[0]), key=lambda pair: -pair[0])[:MOST_PAIRS]
+    return [
+        {"true": names[true], "read_as": names[other], "times": times, "share": times / sum(counts[true])}
+        for times, true, other in most
+    ]
+
+
+def _training(case: Case) -> dict[str, Any]:
+    """The recipe; a search fit's seed is that of its trial, and how many epochs it went on is not kept."""
+    contender, train = case.contender, case.contender.experiment.train
+    fit = next((fit for fit in case.state.finals if fit.name == contender.fit), contender.weights_of or Fit(0, 0))
+    end, result = case.state.finals.get(fit), case.state.courses[contender.trial].result
+    ended = end or result
+    sizes = train.batch_sizes
+    packages = (*provenance.SHAPING, "hpsearch", "numpy", "python")
+    return {
+        "build": contender.experiment.model.build,
+        "objective": str(contender.experiment.objective),
+        "tuner": contender.experiment.search.tuner,
+        "trials_searched": len(case.state.results),
+        "epochs": end.epochs if end else None,
+        "most_epochs": train.epochs,
+        "best_epoch": ended.best_epoch if ended else None,
+        "batch_size": contender.values.get(BATCH_SIZE, sizes[0]) if len(sizes) > 1 else sizes[0],
+        "early_stopping": train.early_stopping,
+        "class_weight": train.class_weight,
+        "seed": fit.seed,
+        "kind": fit.kind,
+        "validation_score": ended.score if ended else None,
+        "seconds": contender.seconds,
+        "git_commit": contender.session.provenance.get("git_commit", ""),
+        "code_sha256": contender.session.identity.get("code", ""),
+        "versions": {name: version for name, version in contender.session.provenance.items() if name in packages},
+    }

@@ -1,0 +1,141 @@
+"""Writes the model card as Markdown: the README of an exported folder, in which nothing from outside is markup."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hpsearch.formats import exporter
+from hpsearch.report.markdown import part, plain, table
+from hpsearch.trackers import words
+
+Card = Mapping[str, Any]
+FENCE = "```"
+FORMATS = ("format", "in this folder", "accuracy", "difference", "size", "one image", "batch")
+CODE = """\
+import json
+
+{imports}
+import numpy as np
+
+images = np.zeros((1, {height}, {width}), dtype="uint8")  # yours: rows × height × width, 0 … 255
+class_names = json.load(open("manifest.json", encoding="utf-8"))["class_names"]
+
+{steps}
+print([class_names[place] for place in probabilities.argmax(axis=1)], probabilities.max(axis=1))
+"""
+
+
+def page(card: Card) -> str:
+    """The page as text."""
+    chosen = "the winner of its study" if card["won"] else "not the winner of its study"
+    parts = [
+        [f"# {_safe(card['study'])}, trial {card['trial']}", "", f"A Keras model that reads images, {chosen}."],
+        part("How good it is", [f"- {line}" for line in _accuracy(card)]),
+        part("What goes in, what comes out", [f"- {line}" for line in _interface(card)]),
+        table("Formats", FORMATS, _formats(card)),
+        part("How to use it", list(_usage(card))),
+        part("Limits", [f"- {plain(line)}" for line in card["limits"]]),
+        table("Class by class", ("class", "precision", "recall", "F1", "images"), _classes(card)),
+        table("Most often confused", ("true", "read as", "times", "of its images"), _confused(card)),
+        table("Data", ("", ""), _data(card)),
+        table("Training", ("", ""), _training(card)),
+        table("Values", ("parameter", "value"), ((words.clean(k), words.value(v)) for k, v in card["values"].items())),
+    ]  # fmt: skip
+    return "\n".join(line for lines in parts for line in lines).rstrip() + "\n"
+
+
+def _safe(text: object) -> str:
+    return plain(words.clean(text))
+
+
+def _accuracy(card: Card) -> Iterator[str]:
+    own, told = card["figures"]["model"], card["figures"]["configuration"]
+    yield (
+        f"**This very model** reads {own['accuracy']:.4f} of the {own['rows']:,} images of the test split rightly "
+        f"(95 % interval for new images of the same kind: {own['interval'][0]:.4f} to {own['interval'][1]:.4f})."
+    )
+    if told is None:
+        yield "What its **configuration** gives when it is trained again is not known."
+        return
+    between = "" if told["interval"] is None else " (95 % interval {:.4f} to {:.4f})".format(*told["interval"])
+    over = f", by the mean over {words.count(told['seeds'], 'seed')}" if told["seeds"] > 1 else ""
+    yield (
+        f"**Its configuration**, trained again under another seed, is expected to read "
+        f"{told['expected_accuracy']:.4f}{between}{over}."
+    )
+
+
+def _interface(card: Card) -> Iterator[str]:
+    height, width = card["input"]["shape"]
+    yield (
+        f"In: raw images, `uint8`, rows × {height} × {width}, 0 (background) to 255 (ink), upright. "
+        "They are scaled inside."
+    )
+    yield (
+        f"Out: `float32` probabilities, rows × {len(card['class_names'])}, in the order of `class_names` "
+        "in `manifest.json`."
+    )
+    if "litert-int8" in card["formats"]:
+        yield "`litert-int8`, too: its input has scale 1 and zero point 0, its output is dequantised inside."
+
+
+def _formats(card: Card) -> Iterator[tuple[object, ...]]:
+    for name, one in card["formats"].items():
+        yield (
+            name, one["path"], f"{one['accuracy']:.4f}", f"{one['largest_difference']:.1e}",
+            f"{one['bytes'] / 1e6:.2f} MB", f"{one['single_ms']:.3f} ms", f"{one['batch_ms']:.2f} ms",
+        )  # fmt: skip
+
+
+def _usage(card: Card) -> Iterator[str]:
+    where = _safe(card["measured_on"]["processor"]) or "this machine's processor"
+    yield (
+        "Each format was loaded by its own runtime and run over the test split; the difference is the largest of a "
+        f"probability to Keras's own model. Times are medians on {where}, one image and {card['measured_on']['batch']} "
+        f"at a time. The model has {card['weights']:,} weights."
+    )
+    height, width = card["input"]["shape"]
+    for name in card["formats"]:
+        yield from ("", f"### {_safe(name)}", "", f"{FENCE}python")
+        imports, _, steps = exporter(name).usage.strip().partition("\n\n")
+        yield from CODE.format(height=height, width=width, imports=imports, steps=steps).splitlines()
+        yield FENCE
+
+
+def _classes(card: Card) -> Iterator[tuple[object, ...]]:
+    for one in card["classes"]:
+        scores = (f"{one[key]:.3f}" for key in ("precision", "recall", "f1"))
+        yield (words.clean(one["name"]), *scores, f"{one['rows']:,.0f}")
+
+
+def _confused(card: Card) -> Iterator[tuple[object, ...]]:
+    for one in card["most_confused"]:
+        yield words.clean(one["true"]), words.clean(one["read_as"]), one["times"], f"{100 * one['share']:.1f} %"
+
+
+def _data(card: Card) -> Iterator[tuple[object, ...]]:
+    data = card["data"]
+    yield "name", words.clean(data["name"])
+    yield "licence", words.clean(data["licence"]) or "not stated"
+    yield "images", f"{data['train_rows']:,} to train and validate on, {data['test_rows']:,} to test on"
+    yield "classes", data["classes"]
+    yield "test split", "the official one" if data["test_from"] == "official" else "by the content of each image"
+    yield "SHA-256", data["sha256"]
+
+
+def _training(card: Card) -> Iterator[tuple[object, ...]]:
+    said = card["training"]
+    epochs = said["epochs"] or f"at most {said['most_epochs']}"
+    yield "built by", words.clean(said["build"])
+    yield (
+        "found by",
+        f"{words.clean(said['tuner'])}, {words.count(said['trials_searched'], 'trial')}, {said['objective']}",
+    )
+    yield "epochs", f"{epochs}, weights of epoch {said['best_epoch']}"
+    yield "batch size", said["batch_size"]
+    yield "early stopping", f"after {said['early_stopping']} epochs" if said["early_stopping"] else "off"
+    yield "seed", said["seed"]
+    yield "validation score", words.score(said["validation_score"])
+    yield "time", words.span(said["seconds"])
+    yield "versions", ", ".join(f"{name} {version}" for name, version in said["versions"].items())
+    yield "model file, SHA-256", card["model"]["sha256"]
+    yield "code, SHA-256", said["code_sha256"] or "not known"
