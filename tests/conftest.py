@@ -23,3 +23,32 @@ def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     monkeypatch.setenv("HPSEARCH_DATA", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def digits_project(tmp_path_factory):
+    """A project with the finished study "digits", and beside it the cache with its data; see readers.py."""
+    from readers import make_study  # for these tests only
+
+    folder = tmp_path_factory.mktemp("reading")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPSEARCH_DATA", str(folder / "cache"))
+        return make_study(folder)
+
+
+@pytest.fixture(scope="module")
+def home(digits_project):
+    """That project, with its cache in use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPSEARCH_DATA", str(digits_project.root / "cache"))
+        yield digits_project
+
+
+@pytest.fixture(scope="session")
+def exported(digits_project, tmp_path_factory):
+    """Exported folders with its winner, by what they hold."""
+    from readers import make_exports
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPSEARCH_DATA", str(digits_project.root / "cache"))
+        return make_exports(digits_project, tmp_path_factory.mktemp("exports"))

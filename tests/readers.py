@@ -16,6 +16,7 @@ from hpsearch.datasets.prepared import load
 from hpsearch.experiment import Experiment
 from hpsearch.fits import search_fits
 from hpsearch.orders import Slot
+from hpsearch.predict.likeness import Likeness
 from hpsearch.protocols import Prepared
 from hpsearch.records import (
     Answered,
@@ -126,12 +127,17 @@ def _bodies(sha256: str) -> Any:
 
 
 def make_exports(project: paths.Project, folder: Path) -> dict[str, Path]:
-    """Write exported folders with the winner: "keras", "own" (.keras with own layers), "onnx", "both" (own, onnx)."""
+    """Write exported folders with the winner: "keras", "own" (.keras with own layers), "onnx", "both" (own, onnx).
+
+    "onnx" also has what its training images look like.
+    """
     winner = project.study("digits").fits / WINNER.name / "model.keras"
     process.call(_export, project.root, winner, folder, slot=Slot())
+    Likeness.fit(load(prepared().folder, "train")[0]).save(folder / "likeness.npz")
     wanted = {
         "keras": {"model.keras": "plain.keras"}, "own": {"model.keras": "own.keras"},
-        "onnx": {"model.onnx": "plain.onnx"}, "both": {"model.keras": "own.keras", "model.onnx": "plain.onnx"},
+        "onnx": {"model.onnx": "plain.onnx", "likeness.npz": "likeness.npz"},
+        "both": {"model.keras": "own.keras", "model.onnx": "plain.onnx"},
     }  # fmt: skip
     return {name: _assemble(folder, folder / name, files) for name, files in wanted.items()}
 
@@ -146,11 +152,12 @@ def _assemble(models: Path, folder: Path, named: dict[str, str]) -> Path:
 
 def vouch(folder: Path) -> None:
     """Write the manifest of whatever model files are in the folder."""
-    files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.glob("model.*")}
+    there = [file for file in sorted(folder.iterdir()) if file.name != "manifest.json"]
+    files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in there}
     manifest = {
         "version": 1, "class_names": DIGITS, "input": {"shape": (28, 28), "dtype": "uint8"},
         "framing": {"kind": "mnist"}, "files": files,
-        "formats": {Path(name).suffix[1:]: {"path": name} for name in files},
+        "formats": {Path(name).suffix[1:]: {"path": name} for name in files if "model" in name},
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
 

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 from kept_studies import four_trials, keep
-from readers import DIGITS, WINNER, make_exports, make_study, unseen_images, vouch
+from readers import DIGITS, WINNER, unseen_images, vouch
 
 from hpsearch import paths
 from hpsearch.errors import ExperimentRefused, NothingCompleted, StateDamaged
@@ -19,15 +19,6 @@ from hpsearch.predict import answerer as module
 from hpsearch.predict.answerer import answering
 from hpsearch.worker import process
 from hpsearch.worker.ending import ChildDied
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A project with the study "digits", and the cache with its data."""
-    folder = tmp_path_factory.mktemp("reading")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HPSEARCH_DATA", str(folder / "cache"))
-        yield make_study(folder)
 
 
 @pytest.fixture(scope="module")
@@ -174,12 +165,6 @@ def test_a_study_goes_before_a_folder_of_its_name(home, tmp_path, monkeypatch, w
         pass
     with answering(home, "digits") as answerer:
         assert answerer.label == "digits"
-
-
-@pytest.fixture(scope="module")
-def exported(home, tmp_path_factory):
-    """Exported folders by what they hold."""
-    return make_exports(home, tmp_path_factory.mktemp("exports"))
 
 
 def test_an_exported_folder_answers_without_the_project_and_as_the_study_does(exported, winner, digits, tmp_path):

@@ -47,7 +47,7 @@ class Answerer:
         """Load the model; raise StateDamaged when it cannot be, ChildDied when its process died of it."""
         self.label = label
         self.class_names, self.shape, self.framing = seen.class_names, seen.shape, seen.framing
-        self._likeness, self._lock = seen.likeness, threading.Lock()
+        self._likeness, self._lock = seen.likeness, threading.RLock()
         self.method = starting.method_here() if {source.kind for source in sources} & WITH_TENSORFLOW else "spawn"
         self._process: BaseProcess
         self._line: Connection[Any, Any]
@@ -87,9 +87,10 @@ class Answerer:
         return self._likeness.score(images) if self._likeness else np.full(len(images), np.nan, np.float32)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process; whoever waits for an answer of it gets ChildDied."""
         kill(self._process)
-        self._line.close()
+        with self._lock:
+            self._line.close()
 
     def _asked(self, images: "NDArray[np.uint8]") -> "NDArray[np.float32]":
         import numpy as np

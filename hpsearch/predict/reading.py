@@ -1,0 +1,118 @@
+"""What a model reads in a picture: each character's classes with their probabilities, and what to doubt."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+from hpsearch.predict.sights import Box, Picture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CLOSE = 0.2  # by so little may the most probable class lead
+FAR = 1.0  # beyond it an image is unlike the training data
+# A gap parts words that is wider than so much of the usual height and so many usual gaps, or than so many heights.
+WORDS_APART, GAPS, HEIGHTS = 0.6, 1.8, 2.0
+UNLIKE, CLOSE_CALL = "unlike the training data", "close call"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What one character may be: class names with their probabilities, most probable first.
+
+    `unlike` is its distance from the training images (above 1 as hardly any of them), None where that is not known.
+    """
+
+    box: Box
+    ranked: tuple[tuple[str, float], ...]
+    unlike: float | None
+
+    @property
+    def name(self) -> str:
+        """The most probable class."""
+        return self.ranked[0][0]
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why not to believe it."""
+        far = self.unlike is not None and self.unlike > FAR
+        close = len(self.ranked) > 1 and self.ranked[0][1] - self.ranked[1][1] < CLOSE
+        return (UNLIKE,) * far + (CLOSE_CALL,) * close
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A picture and what its characters may be, in reading order."""
+
+    picture: Picture
+    guesses: tuple[Guess, ...]
+
+    @property
+    def text(self) -> str:
+        """The most probable characters, with spaces and line ends where the picture has them."""
+        if not self.guesses:
+            return ""
+        wide = _wide([guess.box for guess in self.guesses])
+        written = [self.guesses[0].name[:1]]
+        for before, guess in pairwise(self.guesses):
+            written.append(_between(before.box, guess.box, wide) + guess.name[:1])
+        return "".join(written)
+
+
+def _wide(boxes: Sequence[Box]) -> float:
+    """How wide a gap between two characters parts words."""
+    height = median(bottom - top for _, top, _, bottom in boxes)
+    gaps = [after[0] - before[2] for before, after in pairwise(boxes) if not _new_line(before, after)]
+    return max(WORDS_APART * height, min(GAPS * median(gaps), HEIGHTS * height)) if gaps else 0.0
+
+
+def _between(before: Box, after: Box, wide: float) -> str:
+    if _new_line(before, after):
+        return "\n"
+    return " " if after[0] - before[2] > wide else ""
+
+
+def _new_line(before: Box, after: Box) -> bool:
+    return after[0] < before[0] and after[1] > (before[1] + before[3]) / 2
+
+
+def readings(
+    pictures: Sequence[Picture],
+    probabilities: "NDArray[np.float32]",
+    unlike: "NDArray[np.float32]",
+    names: Sequence[str],
+) -> list[Reading]:
+    """Put answers (rows × classes, and rows) to the characters of pictures, in their order; raise if they don't fit."""
+    rows = zip(probabilities.tolist(), unlike.tolist(), strict=True)
+    found = [
+        Reading(picture, tuple(_guess(character.box, *next(rows), names) for character in picture.characters))
+        for picture in pictures
+    ]
+    if next(rows, None) is not None:
+        message = "there are more answers than characters"
+        raise ValueError(message)
+    return found
+
+
+def _guess(box: Box, probabilities: list[float], unlike: float, names: Sequence[str]) -> Guess:
+    ranked = sorted(zip(names, probabilities, strict=True), key=lambda one: -one[1])
+    return Guess(box, tuple(ranked), None if math.isnan(unlike) else unlike)
+
+
+def shown_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Class names for people: a letter that stands for both of its forms, as in EMNIST balanced, has both: "C/c".
+
+    It does where other letters have a class for each form.
+    """
+    there = set(names)
+    parted = any(name.islower() and name.upper() in there for name in names if len(name) == 1)
+    return tuple(
+        f"{name}/{name.lower()}"
+        if parted and len(name) == 1 and name.isupper() and name.lower() not in there and name.lower() != name
+        else name
+        for name in names
+    )

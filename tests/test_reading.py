@@ -1,0 +1,74 @@
+"""What is told of a picture's characters."""
+
+import numpy as np
+import pytest
+
+from hpsearch.predict.reading import CLOSE_CALL, UNLIKE, Guess, Reading, readings, shown_names
+from hpsearch.predict.sights import Character, Picture
+
+BALANCED = [*"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"]
+
+
+def written(*boxes):
+    """A reading with a letter in each box, from A on."""
+    guesses = tuple(Guess(box, ((chr(65 + place), 0.9), ("x", 0.1)), 0.5) for place, box in enumerate(boxes))
+    return Reading(Picture("a.png", (900, 300), (), dark_on_light=True), guesses)
+
+
+def at(left, top=0, width=20, height=30):
+    return left, top, left + width, top + height
+
+
+@pytest.mark.parametrize(
+    ("boxes", "text"),
+    [
+        ([], ""),
+        ([at(0)], "A"),
+        ([at(0), at(25), at(50)], "ABC"),
+        ([at(0), at(25), at(80), at(105)], "AB CD"),
+        ([at(0), at(50), at(100), at(240)], "ABC D"),  # wide apart, all of them
+        ([at(0), at(100)], "A B"),
+        ([at(0), at(30)], "AB"),
+        ([at(0), at(25), at(0, top=60), at(25, top=60)], "AB\nCD"),
+    ],
+)
+def test_words_and_lines_are_parted_as_they_are_written(boxes, text):
+    assert written(*boxes).text == text
+
+
+def test_only_close_calls_and_strange_images_are_doubted():
+    sure = (("1", 0.9), ("7", 0.1))
+    close = (("1", 0.5), ("7", 0.4))
+
+    assert Guess(at(0), sure, 0.9).doubts == ()
+    assert Guess(at(0), sure, None).doubts == ()
+    assert Guess(at(0), sure, 1.1).doubts == (UNLIKE,)
+    assert Guess(at(0), close, 1.1).doubts == (UNLIKE, CLOSE_CALL)
+
+
+def test_answers_go_to_the_characters_they_were_asked_for():
+    image = np.zeros((2, 2), np.uint8)
+    pictures = [
+        Picture(name, (9, 9), tuple(Character(at(place), image) for place in range(count)), dark_on_light=True)
+        for name, count in (("one", 1), ("none", 0), ("two", 2))
+    ]
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], np.float32)
+
+    found = readings(pictures, probabilities, np.array([0.5, np.nan, 2], np.float32), ("a", "b"))
+
+    assert [[guess.name for guess in one.guesses] for one in found] == [["a"], [], ["b", "a"]]
+    assert [guess.unlike for one in found for guess in one.guesses] == [0.5, None, 2.0]
+    assert found[2].guesses[0].ranked[1][0] == "a"
+
+
+def test_answers_for_other_characters_are_not_taken():
+    with pytest.raises(ValueError, match="more answers than characters"):
+        readings([], np.zeros((1, 2), np.float32), np.zeros(1, np.float32), ("a", "b"))
+
+
+def test_a_letter_that_stands_for_both_of_its_forms_shows_both():
+    shown = shown_names(BALANCED)
+
+    assert [name for name in shown if "/" in name] == [f"{letter}/{letter.lower()}" for letter in "CIJKLMOPSUVWXYZ"]
+    assert shown_names(["A", "B"]) == ("A", "B")
+    assert shown_names(["Aa", "Bb", "cat"]) == ("Aa", "Bb", "cat")
