@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from test_mlflow import whole_story
+from written import file_of, seven
 
 from hpsearch import holding
 from hpsearch.datasets import idx_format
@@ -36,6 +37,9 @@ from hpsearch.ledger import Ledger
 from hpsearch.loading import load
 from hpsearch.outbox import Outbox
 from hpsearch.paths import Project
+from hpsearch.predict.framing import Framing
+from hpsearch.predict.looking import look
+from hpsearch.predict.sights import Picture, Unread
 from hpsearch.worker import checkpoint
 
 EXAMPLES = os.environ.get("HPSEARCH_FUZZ")
@@ -148,6 +152,17 @@ def test_pictures(content: bytes, tmp_path: Path) -> None:
 
     with suppress(NotRead):
         answered(lambda: grey(file, None))
+
+
+@pytest.mark.promise("P19", "H46")
+@fuzzed
+@given(content=st.sampled_from(FORMATS).flatmap(lambda kind: spoilt(file_of(seven(size=(40, 48), pen=3), kind))))
+def test_pictures_to_be_read(content: bytes) -> None:
+    found: list[Picture | Unread] = []
+
+    answered(lambda: found.append(look("upload", content, Framing.MNIST)))
+
+    assert [type(one) for one in found] in ([Picture], [Unread])
 
 
 @pytest.mark.promise("P19")

@@ -9,7 +9,7 @@ from scipy import ndimage
 from hpsearch.datasets.pictures import NotRead
 from hpsearch.predict.ink import Ink, Plane
 from hpsearch.predict.sights import Box
-from hpsearch.predict.strokes import width
+from hpsearch.predict.strokes import pen
 
 MOST_MARKS = 2000
 LEAST = 5  # pixels of the longest side of a character; a smaller one can be no letter
@@ -36,23 +36,23 @@ def find_characters(ink: Ink, *, one: bool = False) -> list[Mark]:
 
     With `one` all that is no dust is one character.
     """
-    pen = width(ink.drawn)
-    numbers, boxes = _marks(ink.drawn, pen)
+    wide = pen(ink.drawn)
+    numbers, boxes = _marks(ink.drawn, wide)
     groups = _characters(boxes, ink.drawn.shape)
     if not groups:
         message = f"nothing is written on it that is {LEAST} pixels large"
         raise NotRead(message)
     groups = [[number for group in groups for number in group]] if one else groups
-    return _in_reading_order([_mark(ink, numbers, group, _around(boxes[group]), pen) for group in groups])
+    return _in_reading_order([_mark(ink, numbers, group, _around(boxes[group]), wide) for group in groups])
 
 
-def _marks(drawn: NDArray[np.bool_], pen: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _marks(drawn: NDArray[np.bool_], wide: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The marks: the number of each pixel's, from 1 on, and their boxes; broken strokes are one, dust is none."""
     labels, _ = ndimage.label(drawn, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    kept = (sizes >= (SPECK * pen) ** 2)[labels]
-    gap = 1 + 2 * round(BROKEN * pen / 2)
+    kept = (sizes >= (SPECK * wide) ** 2)[labels]
+    gap = 1 + 2 * round(BROKEN * wide / 2)
     joined, count = ndimage.label(ndimage.maximum_filter(kept, gap), np.ones((3, 3)))
     if count > MOST_MARKS:
         message = f"{count:,} separate marks; that is no writing"
@@ -111,9 +111,9 @@ def _longest(box: Box) -> int:
     return max(box[2] - box[0], box[3] - box[1])
 
 
-def _mark(ink: Ink, numbers: NDArray[np.int32], group: list[int], box: Box, pen: float) -> Mark:
+def _mark(ink: Ink, numbers: NDArray[np.int32], group: list[int], box: Box, wide: float) -> Mark:
     """The character's ink alone, with the soft edges of its strokes."""
-    soft = max(1, round(pen / 2))
+    soft = max(1, round(wide / 2))
     left, top = max(0, box[0] - soft), max(0, box[1] - soft)
     place = slice(top, box[3] + soft), slice(left, box[2] + soft)
     near = ndimage.maximum_filter(np.isin(numbers[place], [number + 1 for number in group]), 1 + 2 * soft)

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from hpsearch.datasets.pictures import NotRead
-from hpsearch.predict.strokes import width
+from hpsearch.predict.strokes import pen
 
 Grey = NDArray[np.uint8]
 Plane = NDArray[np.float32]
@@ -21,6 +21,8 @@ NOISE = 4.0  # times the noise: one pixel of 30,000 of bare paper is beyond
 FAINTEST = 0.06  # of the paper's brightness; less is the texture of paper
 NORMAL = 1.4826  # of median absolute deviations to a standard deviation
 PAPER_SPAN = 4.0  # stroke widths; a shadow wider than that is taken for paper
+EVEN = 0.5  # the skewness of two tones that have 38 and 62 % of the picture
+TINY = 1e-6
 FAINT = 0.03  # of the ink's level; less is left out of the soft edges of strokes
 WHITE = 255
 LARGE = 1600  # pixels of the longest side
@@ -53,10 +55,17 @@ def find_ink(grey: Grey) -> Ink:
 def is_dark_on_light(grey: Grey) -> bool:
     """Whether the ink is darker than the paper, which is what most of the picture shows.
 
-    Against the plane that fits most of the picture, the ink is the side that deviates by much in few pixels.
+    Against the plane that fits most of the picture, the ink is the side that deviates by much in few pixels. Where
+    that is even, as in a picture cut off close to a bold character, the rim has more of the paper than the middle.
     """
     small = _reduced(grey.astype(np.float32), THUMB)
-    return float(((small - _surface(small)) ** 3).mean()) <= 0
+    apart = small - _surface(small)
+    apart -= apart.mean()
+    skewness = float((apart**3).mean()) / max(float((apart**2).mean()) ** 1.5, TINY)
+    if abs(skewness) >= EVEN:
+        return bool(skewness < 0)
+    rim = np.concatenate([apart[0], apart[-1], apart[:, 0], apart[:, -1]])
+    return float(rim.mean()) >= 0
 
 
 def _ink(light: Plane) -> tuple[Plane, NDArray[np.bool_]] | None:
@@ -70,7 +79,7 @@ def _ink(light: Plane) -> tuple[Plane, NDArray[np.bool_]] | None:
         drawn = contrast > max(HALF * level, NOISE * noise)
         seen = contrast > max(FAINT * level, NOISE * noise)
         found = np.where(seen, np.clip(contrast / level, 0, 1), 0).astype(np.float32), drawn
-        narrower = PAPER_SPAN * width(drawn)
+        narrower = PAPER_SPAN * pen(drawn)
         if not narrower or narrower >= span:
             break
         span = narrower
@@ -81,11 +90,11 @@ def _contrast(light: Plane, span: float) -> tuple[Plane, float, float]:
     """How much darker than the paper each pixel is, as a share of it, with the ink's level and the paper's noise."""
     paper = _paper(light, span)
     contrast: Plane = ((paper - light) / np.maximum(paper, 1)).astype(np.float32)
-    bare, level, noise = contrast, 0.0, 0.0
-    for _ in range(2):
-        middle = float(np.median(bare))
+    bare, level, noise = contrast[contrast < otsu(contrast.ravel())], 0.0, 0.0
+    for _ in range(3):
+        middle = float(np.median(bare)) if bare.size else 0.0
         contrast = (contrast - middle).astype(np.float32)
-        noise = NORMAL * float(np.median(np.abs(bare - middle)))
+        noise = NORMAL * float(np.median(np.abs(bare - middle))) if bare.size else 0.0
         inked = contrast[contrast > max(NOISE * noise, FAINTEST)]
         if not inked.size:
             return contrast, 0.0, noise

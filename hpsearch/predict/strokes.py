@@ -20,6 +20,17 @@ def width(drawn: NDArray[np.bool_]) -> float:
     return 4 * float(inside[inside > 0].mean())
 
 
+def pen(drawn: NDArray[np.bool_]) -> float:
+    """About the width of the strokes on a whole page, in pixels, at a tenth of the time of `width`.
+
+    Whatever its width, a stroke loses a pixel on both sides when its rim goes.
+    """
+    padded = np.pad(drawn, 1)
+    core = drawn & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    area = int(np.count_nonzero(drawn))
+    return 2 * area / (area - int(np.count_nonzero(core))) if area else 0.0
+
+
 def widened(drawn: NDArray[np.bool_], by: float) -> NDArray[np.float32]:
     """The character with `by` pixels more all around, with smooth edges, in an array that has grown by as much."""
     margin = int(np.ceil(by)) + 1
