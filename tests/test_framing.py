@@ -1,0 +1,118 @@
+"""The images of characters are made as the makers of the training images made theirs."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from data_makers import at_hand, drawings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ImageChops, ImageOps
+from written import file_of, page
+
+from hpsearch.datasets.idx_format import read
+from hpsearch.predict.framing import Framing, frame, framing_of
+from hpsearch.predict.looking import look
+from hpsearch.predict.sights import Picture
+
+MNIST, EMNIST = "mnist/t10k-images-idx3-ubyte.gz", "emnist47/emnist47-test-images-idx3-ubyte.gz"
+
+
+def mnist() -> Any:
+    return read(at_hand(MNIST) / MNIST, 3)
+
+
+def emnist() -> Any:
+    return read(at_hand(EMNIST) / EMNIST, 3).transpose(0, 2, 1)
+
+
+@pytest.mark.parametrize("rows", [20, 3000])
+def test_the_recipe_of_real_training_images_is_found(rows: int) -> None:
+    for start in (0, 500, 2000):
+        assert framing_of(mnist()[start : start + rows]) is Framing.MNIST
+        assert framing_of(emnist()[start : start + rows]) is Framing.EMNIST
+        assert framing_of(emnist()[start : start + rows, :, :, None]) is Framing.EMNIST
+
+
+def test_images_without_ink_are_framed_as_mnist() -> None:
+    assert framing_of(np.zeros((3, 28, 28), np.uint8)) is Framing.MNIST
+
+
+def test_framing_a_mnist_image_again_gives_it_back_unless_its_strokes_are_thin() -> None:
+    images = mnist()[:300]
+
+    again = np.stack([frame(image, Framing.MNIST) for image in images])
+
+    differences = np.abs(again.astype(int) - images).mean((1, 2))
+    assert np.median(differences) == 0
+    assert (differences < 1).mean() > 0.85
+
+
+def test_digits_framed_as_emnist_look_like_emnists_digits() -> None:
+    ours = np.stack([frame(np.kron(image, np.ones((4, 4), np.uint8)), Framing.EMNIST) for image in mnist()[:500]])
+    theirs = emnist()
+
+    assert framing_of(ours) is Framing.EMNIST
+    assert longest_sides(ours) == pytest.approx(longest_sides(theirs), abs=1)
+    assert ours.mean() == pytest.approx(theirs.mean(), rel=0.15)
+
+
+def longest_sides(images: Any) -> float:
+    """The mean over the images of the longest side of what is drawn, at half of the range."""
+    sides = [max(np.ptp(rows), np.ptp(columns)) + 1 for rows, columns in (np.nonzero(image > 127) for image in images)]
+    return float(np.mean(sides))
+
+
+@pytest.mark.parametrize("framing", list(Framing))
+@pytest.mark.parametrize("shape", [(28, 28), (32, 32), (20, 30), (64, 48), (8, 8)])
+def test_images_of_any_shape_are_made_in_proportion(framing: Framing, shape: tuple[int, int]) -> None:
+    image = frame(drawings(1, height=50, width=30)[0][0], framing, shape)
+
+    rows, columns = np.nonzero(image > 64)
+    assert (image.shape, image.dtype, image.max()) == (shape, np.uint8, 255)
+    expected = min(shape) * (20 if framing is Framing.MNIST else 24) / 28
+    assert max(np.ptp(rows), np.ptp(columns)) + 1 == pytest.approx(expected, abs=0.06 * min(shape) + 1)
+
+
+@pytest.mark.parametrize("framing", list(Framing))
+@pytest.mark.parametrize("ink", [np.zeros((9, 9), np.float32), np.zeros((0, 5), np.float32)])
+def test_no_ink_gives_an_empty_image(ink: Any, framing: Framing) -> None:
+    image = frame(ink, framing)
+
+    assert image.shape == (28, 28)
+    assert not image.any()
+
+
+@pytest.mark.parametrize("framing", list(Framing))
+@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 1), (3, 900)])
+def test_a_bar_or_a_dot_becomes_an_image(shape: tuple[int, int], framing: Framing) -> None:
+    assert frame(np.ones(shape, np.float32), framing).max() == 255
+
+
+POINT = st.tuples(st.floats(0.25, 0.75), st.floats(0.25, 0.75))
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    stroke=st.lists(POINT, min_size=3, max_size=6),
+    right=st.integers(-40, 40),
+    down=st.integers(-40, 40),
+    framing=st.sampled_from(Framing),
+)
+def test_the_place_on_the_page_and_the_polarity_change_nothing(
+    stroke: Any, right: int, down: int, framing: Framing
+) -> None:
+    drawn = page(stroke, size=(240, 240), pen=9)
+
+    first, moved, inverted = (
+        look("page", file_of(picture), framing, one=True)
+        for picture in (drawn, ImageChops.offset(drawn, right, down), ImageOps.invert(drawn))
+    )
+
+    assert isinstance(first, Picture)
+    assert isinstance(moved, Picture)
+    assert isinstance(inverted, Picture)
+    left, top, *_ = first.characters[0].box
+    assert moved.characters[0].box[:2] == (left + right, top + down)
+    for other in (moved, inverted):
+        assert np.abs(first.characters[0].image.astype(int) - other.characters[0].image).mean() < 255 * 0.02
