@@ -1,0 +1,283 @@
+"""The page lets in only what the page itself asks for, and hostile uploads harm nobody: real requests to its server."""
+
+import http.client
+import json
+import socket
+from contextlib import suppress
+
+import hostile_uploads
+import pytest
+from drawn import SEVEN, photographed
+from play_server import playing
+
+pytest.importorskip("gradio", reason="the extra play is not installed")
+BINARY = "application/octet-stream"
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    with playing(tmp_path_factory.mktemp("play")) as number:
+        yield number
+
+
+@pytest.fixture(scope="module")
+def seven(tmp_path_factory):
+    return photographed(tmp_path_factory.mktemp("photo") / "seven.png", [SEVEN], 240).read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def alive(request, seven):
+    """After each test the page still reads a photograph."""
+    yield
+    if "port" in request.fixturenames:
+        assert upload(request.getfixturevalue("port"), seven)[0] == 200
+
+
+def asked(port, method="GET", path="/", body=None, **headers):
+    """What a request is answered with: status, headers, body."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    line.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    named = {"Host": f"127.0.0.1:{port}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    if body is not None and "Content-Length" not in named and "Transfer-Encoding" not in named:
+        named["Content-Length"] = str(len(body))
+    for name, value in named.items():
+        if value is not None:
+            line.putheader(name, value)
+    line.endheaders()
+    with suppress(BrokenPipeError, ConnectionResetError):  # where it is answered before it has all
+        line.send(body or b"")
+    answer = line.getresponse()
+    return answer.status, answer.headers, answer.read()
+
+
+def upload(port, body, **headers):
+    own = {"Origin": f"http://127.0.0.1:{port}", "Content_Type": BINARY, **headers}
+    status, _, said = asked(port, "POST", "/photo", body, **own)
+    return status, said.decode()
+
+
+@pytest.mark.promise("H46")
+@pytest.mark.parametrize("name", hostile_uploads.HARMFUL)
+def test_a_harmful_picture_is_refused_in_a_few_words(port, name):
+    status, said = upload(port, hostile_uploads.HARMFUL[name]())
+
+    assert status in {400, 413, 415}
+    assert 10 < len(said) < 200
+    assert said.count("\n") <= 1
+    assert "Traceback" not in said
+
+
+@pytest.mark.promise("H46")
+@pytest.mark.parametrize("name", hostile_uploads.ODD_BUT_SOUND)
+def test_an_odd_but_sound_picture_is_read(port, name):
+    status, said = upload(port, hostile_uploads.ODD_BUT_SOUND[name]())
+
+    assert status == 200, said
+    assert len(json.loads(said)["boxes"]) == 1
+
+
+@pytest.mark.promise("H46")
+def test_more_bytes_than_30_million_are_refused_whether_announced_or_not(port):
+    too_many = bytes(30_000_001)
+
+    announced = upload(port, b"", Content_Length="30000001")
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (too_many[:15_000_000], too_many[15_000_000:]))
+    streamed = upload(port, chunks + b"0\r\n\r\n", Transfer_Encoding="chunked")
+
+    assert (announced[0], streamed[0]) == (413, 413)
+
+
+@pytest.mark.promise("H46")
+@pytest.mark.parametrize("length", ["-1", "x", "1e3", "99999999999999999999999", "5"])
+def test_a_wrong_length_is_refused(port, length, seven):
+    status, _ = upload(port, seven, Content_Length=length)
+
+    assert status in {400, 413, 415}
+
+
+@pytest.mark.promise("H46")
+def test_a_body_that_never_comes_to_its_end_is_left(port, seven):
+    status, _ = upload(port, seven, Content_Length=str(len(seven) + 5))
+
+    assert status == 408
+
+
+@pytest.mark.promise("H46")
+def test_forms_with_a_hundred_thousand_parts_or_a_hostile_name_are_refused_unread(port, tmp_path):
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="../../x"\r\n\r\n1\r\n'
+
+    statuses = [
+        upload(port, part * count + b"--x--\r\n", Content_Type="multipart/form-data; boundary=x")[0]
+        for count in (1, 100_000)
+    ]
+    gradios = asked(
+        port, "POST", "/gradio_api/upload", part + b"--x--\r\n",
+        Origin=f"http://127.0.0.1:{port}", Content_Type="multipart/form-data; boundary=x",
+    )  # fmt: skip
+
+    assert statuses == [415, 415]
+    assert gradios[0] == 404
+
+
+@pytest.mark.promise("H46")
+def test_a_client_that_sends_its_head_drop_by_drop_is_left(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: ")
+
+        rest = line.recv(100)
+
+    assert rest == b""
+
+
+@pytest.mark.promise("H47")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.com"},
+        {"Host": "127.0.0.1"},
+        {"Host": "127.0.0.1:1"},
+        {"Host": None},
+        {"Origin": "http://evil.com"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/photo"), ("POST", "/gradio_api/queue/join")])
+def test_requests_by_another_name_or_from_another_page_are_refused(port, method, path, headers):
+    own = {"Origin": f"http://127.0.0.1:{port}", "Content_Type": BINARY}
+
+    status, _, said = asked(port, method, path, b"" if method == "POST" else None, **{**own, **headers})
+
+    assert status in {400, 403}
+    assert len(said) < 200
+
+
+@pytest.mark.promise("H47")
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("origin", ["http://evil.com", None])
+def test_forms_of_other_sites_are_refused(port, kind, origin):
+    statuses = {
+        asked(port, "POST", path, b'{"data": []}', Origin=origin, Content_Type=kind)[0]
+        for path in ("/photo", "/gradio_api/queue/join")
+    }
+
+    assert statuses == {403}
+
+
+@pytest.mark.promise("H47")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/artifact?path=..%2f..", "/%00", "/..%2f..%2fetc/passwd", "/../../etc/passwd", "/%252e%252e/etc/passwd",
+        "/gradio_api/file=/etc/passwd", "/gradio_api/file=%2fetc%2fpasswd", "/gradio_api/file=..%252f..%252fetc/passwd",
+        "/file=/etc/passwd", "/static/../../../etc/passwd", "/static/%2e%2e/config", "/assets/..%5c..%5cx",
+        "/gradio_api/proxy=http://127.0.0.1:1/", "/gradio_api/info", "/config", "/monitoring", "/monitoring/summary",
+        "/gradio_api/queue/status", "/gradio_api/runs", "/gradio_api/deep_link", "/gradio_api/openapi.json", "/docs",
+        "/openapi.json", "/login_check", "/gradio_api/vibe-code", "//evil.com/",
+        "/gradio_api/custom_component/1/client/component/x",
+    ],
+)  # fmt: skip
+def test_paths_that_lead_elsewhere_are_closed(port, path):
+    status, _, said = asked(port, path=path)
+
+    assert status in {400, 403, 404}
+    assert b"root:" not in said
+
+
+@pytest.mark.promise("H47")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/run/read",
+        "/gradio_api/call/read",
+        "/gradio_api/component_server",
+        "/gradio_api/process_recording",
+        "/gradio_api/reset",
+        "/gradio_api/cancel",
+        "/login",
+    ],
+)
+def test_what_else_gradio_would_do_is_closed(port, path):
+    own = {"Origin": f"http://127.0.0.1:{port}", "Content_Type": "application/json"}
+
+    assert asked(port, "POST", path, b'{"data": []}', **own)[0] == 404
+
+
+@pytest.mark.promise("H47")
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
+def test_nothing_is_changed_by_other_methods_than_post(port, method):
+    statuses = {
+        asked(port, method, path, Origin=f"http://127.0.0.1:{port}")[0] for path in ("/photo", "/gradio_api/queue/join")
+    }
+
+    assert statuses == {405}
+
+
+@pytest.mark.promise("H47")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"[" * 100_000,
+        b'{"data": 3}',
+        b'{"data": ["x"], "fn_index": 99, "session_hash": "a"}',
+        b'{"data": ["x"], "fn_index": -1, "session_hash": "a", "event_data": {"place": 1}}',
+    ],
+)
+def test_events_that_no_page_would_send_are_refused(port, body):
+    own = {"Origin": f"http://127.0.0.1:{port}", "Content_Type": "application/json"}
+
+    status, _, said = asked(port, "POST", "/gradio_api/queue/join", body, **own)
+
+    assert 400 <= status < 600
+    assert b"Traceback" not in said
+
+
+@pytest.mark.promise("H47")
+def test_every_answer_says_that_browsers_keep_to_this_page(port):
+    answers = [asked(port), asked(port, path="/nothing"), asked(port, Host="evil.com"), asked(port, path="/theme.css")]
+
+    for _, headers, _ in answers:
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]
+        assert "http" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert "Access-Control-Allow-Origin" not in headers
+    assert b"fonts.googleapis" not in answers[0][2] + answers[3][2]
+
+
+def test_websockets_are_not_opened(port):
+    wanted = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec_WebSocket_Version": "13",
+        "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+
+    status, _, _ = asked(port, Origin="http://evil.com", **wanted)
+
+    assert status == 403
+
+
+@pytest.mark.promise("H47")
+def test_with_a_token_only_who_has_it_comes_in(tmp_path):
+    with playing(tmp_path, "open-sesame") as guarded:
+        wrong = [
+            asked(guarded, path=path, Cookie=cookie)[0]
+            for path in ("/", "/?token=open-sesam", "/theme.css?token=open-sesame")
+            for cookie in (None, "hpsearch_play=x")
+        ]
+        first = asked(guarded, path="/?token=open-sesame")
+        cookie = first[1]["Set-Cookie"].partition(";")[0]
+        inside = asked(guarded, Cookie=f"other=1; {cookie}")
+
+    assert set(wrong) == {403}
+    assert (first[0], first[1]["Location"]) == (303, "/")
+    assert "HttpOnly" in first[1]["Set-Cookie"]
+    assert "SameSite=Strict" in first[1]["Set-Cookie"]
+    assert inside[0] == 200
