@@ -144,7 +144,7 @@ def _coverage(found: Sequence[dict[str, float]]) -> str:
 def _choice(found: Sequence[dict[str, float]]) -> str:
     head = ["seeds differ by", "final seeds", "picks the best: best validation", "finals"]
     head += ["falls short by: best validation", "finals", "ties", "wrongly told apart", "the same by McNemar"]
-    head += ["optimism: true", "printed", "bootstrap"]
+    head += ["optimism: true", "printed"]
     rows = []
     for deviation, seeds in product(DEVIATIONS, SEEDS):
         kind = [one for one in found if (one["seed_deviation"], one["seeds"]) == (deviation, seeds)]
@@ -157,7 +157,7 @@ def _choice(found: Sequence[dict[str, float]]) -> str:
             f"{100 * deviation:.0f} % of the error", str(seeds),
             *(f"{100 * mean[name]:.1f} %" for name in shares), *(f"{100 * mean[name]:.3f} points" for name in points),
             *(f"{100 * mean[name]:.1f} %" for name in ("tied", "wrong", "wrong_by_models")),
-            *(f"{100 * mean[name]:.3f}" for name in ("true_optimism", "optimism", "bootstrap")),
+            *(f"{100 * mean[name]:.3f}" for name in ("true_optimism", "optimism")),
         ])  # fmt: skip
     return _markdown(head, rows)
 

@@ -45,13 +45,14 @@ class Simulated:
     """One study that was made up: what the search and the finals saw, and the truth about every trial.
 
     `fair` is what the configuration with the best score of the search scores on average over all seeds, on the same
-    validation images.
+    validation images. More fits of the study can be made in its `world`.
     """
 
     truth: NDArray[np.float64]
     searched: NDArray[np.float64]
     standings: list[Standing]
     fair: float
+    world: "World"
 
     @property
     def winner(self) -> int:
@@ -66,7 +67,7 @@ class Simulated:
 
 def simulate(setting: Setting, random: np.random.Generator) -> Simulated:
     """Search, hold the finals, and judge all models."""
-    world = _World(setting, random)
+    world = World(setting, random)
     validation, test = world.images(setting.validation), world.images(setting.rows)
     searched = np.array([
         world.rights(validation, trial, world.seeds(trial, 1)).mean() for trial in range(setting.trials)
@@ -81,11 +82,12 @@ def simulate(setting: Setting, random: np.random.Generator) -> Simulated:
         by_fit = {fit: rights[:, place] for place, fit in enumerate(fits)}
         standings.append(Standing(trial, tuple(map(float, scores)), rights=by_fit, median=median))
     standings.sort(key=lambda standing: -float(np.mean(standing.scores)))
-    return Simulated(world.truth, searched, standings, world.fair(validation, int(np.argmax(searched))))
+    fair = world.fair(validation, int(np.argmax(searched)))
+    return Simulated(world.truth, searched, standings, fair, world)
 
 
 @dataclass
-class _Images:
+class Images:
     """How easy each image is: for every model, and for those of one configuration."""
 
     shared: NDArray[np.float32]
@@ -93,7 +95,9 @@ class _Images:
 
 
 @dataclass
-class _World:
+class World:
+    """The truth of one study, and its fits."""
+
     setting: Setting
     random: np.random.Generator
     truth: NDArray[np.float64] = field(init=False)
@@ -107,15 +111,15 @@ class _World:
         self._deviations = wanted.seed_deviation * error / slope * unlike
         self.truth = ndtr(self._qualities / np.sqrt(1 + self._deviations**2))
 
-    def images(self, rows: int) -> "_Images":
+    def images(self, rows: int) -> "Images":
         """So many images."""
-        return _Images(self._normal(rows, SHARED))
+        return Images(self._normal(rows, SHARED))
 
     def seeds(self, trial: int, count: int) -> NDArray[np.float64]:
         """The luck of so many seeds."""
         return np.asarray(self._deviations[trial] * self.random.normal(size=count))
 
-    def rights(self, images: "_Images", trial: int, luck: NDArray[np.float64]) -> Rights:
+    def rights(self, images: "Images", trial: int, luck: NDArray[np.float64]) -> Rights:
         """Which images the models of these seeds read rightly: images × seeds."""
         rows = len(images.shared)
         if trial not in images.own:
@@ -123,7 +127,7 @@ class _World:
         easy = (images.shared + images.own[trial])[:, None] + (self._qualities[trial] + luck).astype(np.float32)
         return np.asarray(easy + self._normal((rows, len(luck)), REST) > 0)
 
-    def fair(self, images: "_Images", trial: int) -> float:
+    def fair(self, images: "Images", trial: int) -> float:
         """What a configuration scores on these images on average over all seeds."""
         easy = images.shared + images.own[trial] + self._qualities[trial]
         return float(ndtr(easy / np.sqrt(REST + self._deviations[trial] ** 2)).mean())

@@ -112,10 +112,12 @@ def luck(
     objective: Objective, searched: Sequence[TrialResult], standings: Sequence[Standing], seed: int
 ) -> float | None:
     """How much of the best score of all trials was luck, by bootstrap; None where no finalist has two seeds."""
-    from hpsearch.luck import luck_of_the_best, pooled_deviation
+    import numpy as np
 
-    deviation = pooled_deviation([standing.scores for standing in standings])
-    if deviation is None:
-        return None
+    from hpsearch.luck import PLAIN, SHARES, luck_of_the_best, pooled_deviation
+
     scores = [objective.sign * result.score for result in searched if result.score is not None]
-    return luck_of_the_best(scores, deviation, derive(seed, "luck"))
+    groups = [objective.sign * np.asarray(standing.scores) for standing in standings]
+    scale = SHARES if all(0 <= score <= 1 for score in np.concatenate([scores, *groups])) else PLAIN
+    deviation = pooled_deviation([scale.of(group).tolist() for group in groups])
+    return None if deviation is None else luck_of_the_best(scores, deviation, derive(seed, "luck"), scale)

@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from scipy import stats
 
 from hpsearch import statistics
-from hpsearch.luck import luck_of_the_best, pooled_deviation
+from hpsearch.luck import SHARES, luck_of_the_best, pooled_deviation
 from interval_coverage import run
 from simulated_finals import Setting
 
@@ -180,6 +180,14 @@ def test_a_trial_that_leads_by_far_needed_no_luck():
     assert luck_of_the_best([0.5, 0.51, 0.9], 0.001, 0) == pytest.approx(0, abs=1e-4)
 
 
+def test_luck_near_one_is_told_on_a_scale_that_ends_there():
+    best = luck_of_the_best(
+        [0.97, 0.98, 1.0], pooled_deviation([SHARES.of(np.asarray([0.97, 1.0])).tolist()]), 1, SHARES
+    )
+
+    assert 0 < best < 0.03
+
+
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_the_interval_of_the_chosen_one_holds_the_truth(seeds):
     found = run(Setting(0.9, 400, 0.15, seeds, validation=400, trials=12), 250)
@@ -204,8 +212,9 @@ def test_the_finals_find_the_best_more_often_than_the_best_validation_score_does
     assert sum(one["finals_loss"] for one in found) < sum(one["naive_loss"] for one in found)
 
 
-def test_the_bootstrap_tells_about_how_much_of_the_best_score_was_luck():
-    found = run(Setting(0.9, 200, 0.15, 5, validation=400, unlike=0), 200)
+@pytest.mark.parametrize(("differ", "unlike"), [(0.15, 0.0), (0.3, 0.0), (0.3, 0.5)])
+def test_the_bootstrap_tells_about_how_much_of_the_best_score_was_luck(differ, unlike):
+    found = run(Setting(0.9, 200, differ, 5, validation=400, unlike=unlike), 200)
 
     assert found["bootstrap"] == pytest.approx(found["true_optimism"], rel=0.2)
     assert found["optimism"] == pytest.approx(found["true_optimism"], rel=0.2)
