@@ -103,6 +103,12 @@ def test_a_name_asked_for_in_several_ways_is_left_out():
     assert "units" not in {one.parameter.name for one in find(facts)}
 
 
+def test_a_bound_that_thousands_of_the_best_trials_lie_at_is_found():
+    found = find(searched(8000, lambda values: values["units"] + 300 * values["noise"]))
+
+    assert [type(one) for one in found if one.parameter.name == "units"] == [BoundHit]
+
+
 def space_of(*findings, **idle):
     return next_experiment(EXPERIMENT, findings, idle, "next").get("space", {})
 

@@ -131,8 +131,12 @@ def _edge_share(parameter: Parameter) -> float:
 
 
 def _at_least(hits: int, of: int, chance: float) -> float:
-    """How often chance alone gives so many hits, or more (binomial)."""
-    return sum(math.comb(of, n) * chance**n * (1 - chance) ** (of - n) for n in range(hits, of + 1))
+    """How often chance alone gives so many hits, or more (binomial); by logarithms, for there may be thousands."""
+    if chance >= 1:
+        return 1.0
+    yes, no, ways = math.log(chance), math.log1p(-chance), math.lgamma(of + 1)
+    logs = (ways - math.lgamma(n + 1) - math.lgamma(of - n + 1) + n * yes + (of - n) * no for n in range(hits, of + 1))
+    return math.fsum(map(math.exp, logs))
 
 
 def _never_helped(
