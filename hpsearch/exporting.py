@@ -18,6 +18,7 @@ from hpsearch.formats import Formats, exporter
 from hpsearch.model_card.facts import Case, gather, test_figures
 from hpsearch.model_card.page import page
 from hpsearch.orders import Slot
+from hpsearch.predict.training_images import LIKENESS, of_study
 from hpsearch.protocols import Prepared
 from hpsearch.state import State
 from hpsearch.study import read as study_news
@@ -162,7 +163,7 @@ class _Work:
             **described(contender.session.name, contender.trial, contender.values, data),
             "model": {"file": contender.file.name, "sha256": contender.sha256},
             "input": {"shape": list(data.shape), "dtype": "uint8", "range": [0, 255], "ink": "bright on dark"},
-            "framing": {"kind": _framing_and_likeness(data, self.folder)},
+            "framing": {"kind": _framing_and_likeness(contender, self.folder)},
             "formats": {name: {"path": exporter(name).artefact} for name in names},
         }
 
@@ -173,9 +174,16 @@ class _Work:
         paths.write_text(self.folder / MANIFEST, _json({**manifest, "files": digests}))
 
 
-def _framing_and_likeness(_data: Prepared, _folder: Path) -> str:
-    """By which recipe the training images were framed."""
-    return "mnist"
+def _framing_and_likeness(contender: Contender, folder: Path) -> str:
+    """By which recipe the training images were framed; how an image may be unlike them goes into the folder."""
+    seen = of_study(contender, _unheard)
+    if seen.likeness:
+        seen.likeness.save(folder / LIKENESS)
+    return seen.framing.value
+
+
+def _unheard(what: str, done: int, total: int | None) -> None:  # as Progress has it
+    """Say nothing of the progress: the data are prepared by now."""
 
 
 def _samples(data: Prepared) -> "Images":

@@ -13,7 +13,7 @@ from hpsearch.paths import Project
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SHOWN = [README, *((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("python.md", "results.md"))]
+SHOWN = [README, *((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("export.md", "python.md", "results.md"))]
 COMMANDS = re.findall(r"^\s*(?:\.venv/bin/)?hpsearch ([^#\n]+?)\s*(?:#.*)?$", "\n".join(SHOWN), re.MULTILINE)
 PIP_LINES = re.findall(r"^\s+\.venv/bin/(pip .+)$", README, re.MULTILINE)
 
