@@ -1,24 +1,32 @@
 """What commands that serve pages on this machine have in common: the port, the browser, and how they end."""
 
+import contextlib
+import ctypes
 import os
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
-from hpsearch.errors import Interrupted, PortTaken
+from hpsearch.errors import HpsearchError, Interrupted, PortTaken
 
 HOST = "127.0.0.1"
+START_SECONDS = 90.0
+GRACE_SECONDS = 5.0
+DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG in <linux/prctl.h>
 
 
-def free_port(port: int) -> int:
+def free_port(port: int, host: str = HOST) -> int:
     """The port, or a free one for 0; raise PortTaken, naming the holder where that can be seen."""
     with socket.socket() as probe:
         if os.name == "posix":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             message = f"port {port} cannot be used: {_holder(port) or error.strerror}"
             message += "\n  choose another with --port, or let --port 0 find one"
@@ -36,6 +44,48 @@ def _holder(port: int) -> str:
     except (psutil.Error, OSError):
         return ""
     return ""
+
+
+@contextmanager
+def server_of(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a server in a process group of its own, its words in a log, and end all of it afterwards."""
+    with log.open("wb") as out, terminated_as_interrupted():
+        server = subprocess.Popen(  # noqa: S603  # our own words
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment, cwd=folder,
+            start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads yet
+        )  # fmt: skip
+        try:
+            yield server
+        finally:
+            _end(server)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(DEATH_OF_PARENT, signal.SIGTERM)
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(server.pid, number)
+            else:
+                server.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(GRACE_SECONDS)
+
+
+def wait_until_up(server: "subprocess.Popen[bytes]", port: int, log: str, host: str = HOST) -> None:
+    """Return when it listens; raise HpsearchError, naming the log, when it ends before or takes too long."""
+    until = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+            return
+        time.sleep(0.1)
+    message = f"MLflow's server did not start\n  what it said is in {log}"
+    raise HpsearchError(message)
 
 
 @contextmanager

@@ -1,30 +1,24 @@
 """`hpsearch ui`: MLflow's own pages on the project's runs, for this machine only."""
 
-import contextlib
-import ctypes
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hpsearch import paths
-from hpsearch.cli.serving import HOST, can_show, free_port, terminated_as_interrupted
+from hpsearch.cli.serving import HOST, can_show, free_port, server_of, wait_until_up
 from hpsearch.errors import HpsearchError
 
-START_SECONDS = 90.0
-GRACE_SECONDS = 5.0
+if TYPE_CHECKING:
+    import subprocess
+
 MOST_COMPARED = 50  # runs; a longer address is refused by some browsers
-DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG in <linux/prctl.h>
 EPILOG = """\b
 Examples:
   hpsearch ui
@@ -47,7 +41,7 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
         click.echo(f"the runs are kept elsewhere: {redacted(uri)}")
         return
     with _server(home, uri, port) as server:
-        _wait_until_up(server, port)
+        wait_until_up(server, port, "mlruns/ui.log")
         address = f"http://{HOST}:{port}"
         pages = _pages(home, uri)
         _tell(address, pages)
@@ -67,15 +61,8 @@ def _server(home: paths.Project, uri: str, port: int) -> Iterator["subprocess.Po
         "--cors-allowed-origins", f"http://localhost:{port},http://{HOST}:{port}",
     ]  # fmt: skip
     log = paths.make(home.runs) / "ui.log"
-    with log.open("wb") as out, terminated_as_interrupted():
-        server = subprocess.Popen(  # noqa: S603  # our own words
-            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=_environment(home, uri), cwd=home.root,
-            start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads yet
-        )  # fmt: skip
-        try:
-            yield server
-        finally:
-            _end(server)
+    with server_of(command, log, _environment(home, uri), home.root) as server:
+        yield server
 
 
 def _environment(home: paths.Project, uri: str) -> Mapping[str, str]:
@@ -88,31 +75,6 @@ def _environment(home: paths.Project, uri: str) -> Mapping[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     return {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | own
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(DEATH_OF_PARENT, signal.SIGTERM)
-
-
-def _end(server: "subprocess.Popen[bytes]") -> None:
-    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(server.pid, number)
-            else:
-                server.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(GRACE_SECONDS)
-
-
-def _wait_until_up(server: "subprocess.Popen[bytes]", port: int) -> None:
-    until = time.monotonic() + START_SECONDS
-    while server.poll() is None and time.monotonic() < until:
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-            return
-        time.sleep(0.1)
-    message = "MLflow's server did not start\n  what it said is in mlruns/ui.log"
-    raise HpsearchError(message)
 
 
 @dataclass(frozen=True)
