@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Entry] = {
     "repair": Entry("hpsearch.cli.repair:repair", "Restore a damaged study from what is sound of it, or its backup."),
     "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
     "predict": Entry("hpsearch.cli.predict:predict", "Say what a finished model reads in pictures."),
+    "serve": Entry("hpsearch.cli.serve:serve", "Serve a finished model by HTTP, with MLflow's own server."),
     "sync": Entry("hpsearch.cli.sync:sync", "Send MLflow what it has not heard of a study."),
     "dashboard": Entry("hpsearch.cli.dashboard:dashboard", "Open Optuna's dashboard on a study."),
     "ui": Entry("hpsearch.cli.ui:ui", "Open MLflow's pages on the project's runs."),

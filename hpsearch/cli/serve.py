@@ -1,0 +1,126 @@
+"""`hpsearch serve STUDY_OR_FOLDER`: MLflow's model server on a finished model, for this machine only."""
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hpsearch import paths
+from hpsearch.cli.serving import HOST, free_port, server_of, wait_until_up
+from hpsearch.errors import ExperimentRefused, HpsearchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hpsearch.exported import Exported
+
+FORMAT, LOG = "mlflow", "mlruns/serve.log"
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # what is asked for is warned of
+EPILOG = """\b
+Examples:
+  hpsearch serve emnist-mlp
+  hpsearch serve emnist-mlp:12 --port 0
+  hpsearch serve model/
+
+A STUDY's model is exported into the study's best/served folder first, and is there at
+once the next time; a FOLDER must have been exported with --format mlflow. It holds code:
+serve only what you exported yourself. Images go in raw (0 to 255, bright ink on dark)
+and probabilities come out, in the order of the classes:
+  curl http://127.0.0.1:5001/invocations -H "Content-Type: application/json" \\
+    -d '{"inputs": [[[0, 0, …], …]]}'"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("model", metavar="STUDY_OR_FOLDER")
+@click.option("--port", type=click.IntRange(0, 65535), default=5001, show_default=True, help="0 takes a free one.")
+@click.option("--host", default=HOST, show_default=True, help="The address to listen on; nobody is asked who they are.")
+def serve(*, model: str, port: int, host: str) -> None:
+    """Serve a model by HTTP with MLflow's own server; Ctrl-C ends it."""
+    _refuse_name(host)
+    port = free_port(port, host)
+    project = paths.Project.around(Path.cwd())
+    exported = _exported(project, model)
+    if not ipaddress.IPv4Address(host).is_loopback:
+        click.secho(
+            f"warning: whoever reaches {host} can ask this model: the server knows no password", fg="red", err=True
+        )
+    command = [
+        sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(exported.formats[FORMAT]),
+        "--env-manager", "local", "--host", host, "--port", str(port), "--workers", "1",
+    ]  # fmt: skip
+    log = paths.make(project.runs) / Path(LOG).name
+    with server_of(command, log, _environment(), exported.folder) as server:
+        here = HOST if host == EVERYWHERE else host
+        wait_until_up(server, port, LOG, here)
+        _tell(exported, f"http://{here}:{port}")
+        server.wait()
+    message = (
+        f"MLflow's server ended by itself with exit code {server.returncode}\n  what it said is in mlruns/serve.log"
+    )
+    raise HpsearchError(message)
+
+
+def _refuse_name(host: str) -> None:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError as error:
+        message = f"--host: {host!r} is no IPv4 address\n  such as {HOST}, or {EVERYWHERE} for all of this machine's"
+        raise ExperimentRefused(message) from error
+
+
+def _exported(project: paths.Project, word: str) -> "Exported":
+    """The exported folder that has the MLflow model; that of a study is made if there is none of this very model."""
+    from hpsearch.exported import read_export
+
+    if word.partition(":")[0] not in project.studies() and word and Path(word).is_dir():
+        exported = read_export(Path(word))
+        if FORMAT in exported.formats:
+            return exported
+        message = f"{word}: the model was not exported as {FORMAT}\n  export it again: --format {FORMAT}"
+        raise ExperimentRefused(message)
+    return _served(project, word)
+
+
+def _served(project: paths.Project, word: str) -> "Exported":
+    from hpsearch.cli.output import unheard
+    from hpsearch.contender_files import data_of
+    from hpsearch.contenders import find
+    from hpsearch.errors import StateDamaged
+    from hpsearch.exported import read_export
+    from hpsearch.exporting import Subject, export
+    from hpsearch.formats import chosen
+
+    one = find(project, word)
+    folder = paths.make(one.folder.best) / "served"
+    try:
+        exported = read_export(folder)
+        if exported.manifest["model"]["sha256"] == one.sha256 and FORMAT in exported.formats:
+            return exported
+    except (StateDamaged, KeyError, TypeError):
+        pass  # it is made now
+    click.echo("the model is exported first", err=True)
+    return export(Subject(project, one, data_of(one, unheard), chosen(FORMAT)), folder, lambda _what: None)
+
+
+def _environment() -> "Mapping[str, str]":
+    """The surroundings of the server, which looks for its parts on the path."""
+    own = {
+        "MLFLOW_DISABLE_TELEMETRY": "true", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+    }  # fmt: skip
+    return {**os.environ, **own}
+
+
+def _tell(exported: "Exported", address: str) -> None:
+    from hpsearch.cli.output import say
+
+    height, width = exported.shape
+    request = f'import json; print(json.dumps({{"inputs": [[[0] * {width}] * {height}]}}))'
+    say(f"the model answers at {address}/invocations: probabilities of {', '.join(exported.class_names)}")
+    say(f"it takes images of {height} × {width} whole numbers from 0 to 255, bright ink on dark, such as an empty one:")
+    say(f"  python3 -c '{request}' |")
+    say(f"    curl {address}/invocations -H 'Content-Type: application/json' -d @-")
+    say("Ctrl-C ends it")

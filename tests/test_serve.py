@@ -1,0 +1,102 @@
+"""A served model answers HTTP requests of this machine, and leaves nothing behind."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import psutil
+import pytest
+import requests
+from readers import unseen_images
+
+from hpsearch.__main__ import main
+from hpsearch.predict.answerer import answering
+
+
+@contextmanager
+def serving(home, *words):
+    """The command once it serves: its process, those below it, and what it said."""
+    command = [sys.executable, "-m", "hpsearch", "serve", *words, "--port", "0"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=home.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        said = []
+        while not said or "Ctrl-C" not in said[-1]:
+            said.append(process.stdout.readline())
+            assert said[-1], (home.runs / "serve.log").read_text()
+        yield process, psutil.Process(process.pid).children(recursive=True), "".join(said)
+        if process.poll() is None:
+            process.kill()
+
+
+def ask(address, **sent):
+    return requests.post(address, json=sent, timeout=30).json()
+
+
+def test_a_studys_model_answers_as_the_study_does_and_ctrl_c_leaves_no_process(home):
+    images = unseen_images()[0][:3]
+
+    with serving(home, "digits") as (process, children, said):
+        (address,) = re.findall(r"the model answers at (\S+):", said)
+        told = ask(address, inputs=images.tolist())["predictions"]
+        shown = re.findall(r"python3 -c '(.*)' \|\n +curl (\S+) -H", said)
+        example = subprocess.run([sys.executable, "-c", shown[0][0]], capture_output=True, text=True, check=True)
+        answer = ask(shown[0][1], **json.loads(example.stdout))
+        listening = [
+            one.laddr.ip for child in children for one in child.net_connections("tcp") if one.status == "LISTEN"
+        ]
+        process.send_signal(signal.SIGINT)
+        code = process.wait(30)
+
+    with answering(home, "digits") as answerer:
+        assert np.allclose(told, answerer.probabilities(images), atol=1e-4)
+    assert np.shape(answer["predictions"]) == (1, 10)
+    assert {one.laddr.ip for one in sockets} == {"127.0.0.1"}
+    assert code == 130
+    assert not psutil.wait_procs(children, 10)[1]
+
+
+def test_what_was_exported_is_served_again_and_a_killed_command_leaves_no_server(home):
+    folder = home.study("digits").best / "served"
+    before = (folder / "manifest.json").stat().st_mtime_ns if folder.exists() else None
+
+    with serving(home, str(folder) if before else "digits") as (process, children, _):
+        process.kill()
+
+    assert not psutil.wait_procs(children, 10)[1]
+    assert before in {None, (folder / "manifest.json").stat().st_mtime_ns}
+
+
+def test_a_port_that_is_taken_is_refused(home, monkeypatch, capfd):
+    monkeypatch.chdir(home.root)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code = main(["serve", "digits", "--port", str(taken.getsockname()[1])])
+
+    assert code == 8
+    assert "cannot be used" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["example.org", "localhost; touch canary", "::1"])
+def test_a_host_that_is_no_address_is_refused(home, monkeypatch, capfd, host):
+    monkeypatch.chdir(home.root)
+
+    code = main(["serve", "digits", "--host", host])
+
+    assert code == 2
+    assert "is no IPv4 address" in capfd.readouterr().err
+
+
+def test_a_folder_without_an_mlflow_model_is_refused(exported, home, monkeypatch, capfd):
+    monkeypatch.chdir(home.root)
+
+    code = main(["serve", str(exported["keras"])])
+
+    assert code == 2
+    assert "was not exported as mlflow\n  export it again: --format mlflow" in capfd.readouterr().err
