@@ -49,9 +49,7 @@ def test_a_studys_model_answers_as_the_study_does_and_ctrl_c_leaves_no_process(h
         shown = re.findall(r"python3 -c '(.*)' \|\n +curl (\S+) -H", said)
         example = subprocess.run([sys.executable, "-c", shown[0][0]], capture_output=True, text=True, check=True)
         answer = ask(shown[0][1], **json.loads(example.stdout))
-        listening = [
-            one.laddr.ip for child in children for one in child.net_connections("tcp") if one.status == "LISTEN"
-        ]
+        sockets = [one for child in children for one in child.net_connections("tcp") if one.status == "LISTEN"]
         process.send_signal(signal.SIGINT)
         code = process.wait(30)
 
