@@ -14,7 +14,7 @@ from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
 from hpsearch.trackers import words
 
-SCRIPTS = ("charts.js", "stage.js")
+SCRIPTS = ("charts.js", "brush.js", "stage.js")
 PARTS = {
     "finals": "Finals", "history": "History", "importance": "Importance", "parallel": "All trials", "slices": "Slices",
     "pair": "Top two", "curves": "Learning curves", "classes": "Classes", "confusion": "Confusion",

@@ -146,13 +146,16 @@ function history(colours) {
 
 // Lines in few enough traces to be drawn quickly, and enough of them that many lines look denser than one.
 const BUNDLES = 48;
+const LETTER = 7; // pixels of an axis's name, on average
 function bundles(list) {
   const most = Math.ceil(list.length / BUNDLES);
   return Array.from({ length: Math.ceil(list.length / most) || 0 }, (_, at) => list.slice(at * most, (at + 1) * most));
 }
 
-// One line a trial over axes side by side, each from 0 to 1; trials of like scores are one trace.
-function parallel(colours, wide) {
+const picks = new Map(); // what was picked along the axes of the parallel coordinates: from and to, as shares, by name
+
+// The axes side by side, each from 0 to 1: where a trial lies on each, and which trials lie in all that was picked.
+function parallelAxes(wide) {
   const kept = columns.parameters.slice(0, wide ? 9 : 6);
   const dims = [...kept, { name: columns.metric, score: true, values: columns.score.map((score) => (score === null ? null : view.of(score))) }];
   const bounds = dims.map((one) => (one.score ? [view.min, view.max] : one.categories ? [-0.5, one.categories.length - 0.5] : ends(one)));
@@ -160,23 +163,35 @@ function parallel(colours, wide) {
     const given = dims[dim].values[place], [low, high] = bounds[dim];
     return given === null ? null : ((dims[dim].log ? Math.log10(given) : position(dims[dim], place)) - low) / (high - low);
   };
+  const picked = dims.map((one, dim) => [dim, picks.get(one.name)]).filter(([, range]) => range);
+  const within = (spot, [from, to]) => spot !== null && spot >= from && spot <= to;
+  const holds = (place) => picked.every(([dim, range]) => within(at(dim, place), range));
+  return { dims, bounds, at, picked, chosen: () => fromWorst.filter(holds), holds };
+}
+
+// One line a trial over all axes; trials of like scores are one trace.
+function parallel(colours, wide, width) {
+  const { dims, bounds, at, picked, holds } = parallelAxes(wide);
   const shade = (place) => {
     const share = (view.of(columns.score[place]) - view.min) / (view.max - view.min || 1);
     return colours.ramp[Math.min(colours.ramp.length - 1, Math.floor((upward ? share : 1 - share) * colours.ramp.length))];
   };
   const faint = fromWorst.length > 1000 ? 0.3 : fromWorst.length > 150 ? 0.5 : 0.85;
-  const drawn = [...bundles(fromWorst.filter((place) => !isBest(place))), fromWorst.filter(isBest)].filter((places) => places.length);
+  const parts = [fromWorst.filter((place) => !holds(place)), fromWorst.filter((place) => holds(place) && !isBest(place))];
+  const drawn = [...bundles(parts[0]), ...bundles(parts[1]), fromWorst.filter((place) => isBest(place) && holds(place))].filter((places) => places.length);
   const data = drawn.map((places) => {
-    const order = [], across = [], told = [], best = isBest(places[0]);
+    const order = [], across = [], told = [], out = !holds(places[0]), best = !out && isBest(places[0]);
     for (const place of places) {
       const tip = about(place);
       dims.forEach((_, dim) => { order.push(dim); across.push(at(dim, place)); told.push(tip); });
       order.push(null); across.push(null); told.push("");
     }
     const [x, y] = wide ? [order, across] : [across, order];
-    return { type: "scatter", mode: "lines", x, y, customdata: told, hovertemplate: HOVER, opacity: best ? 1 : faint, line: { color: best ? colours.red : shade(places[places.length >> 1]), width: best ? 2.5 : 1.3 } };
+    return { type: "scatter", mode: "lines", x, y, customdata: told, hovertemplate: HOVER, opacity: best || (picked.length && !out) ? 1 : faint, line: { color: best ? colours.red : out ? colours.line : shade(places[places.length >> 1]), width: best ? 2.5 : 1.3 }, ...(out ? { hoverinfo: "skip", hovertemplate: null } : {}) };
   });
-  const titles = dims.map((one) => escaped(short(one.name, wide ? 14 : 26))), ticks = [];
+  const most = Math.floor((width - 70) / dims.length / LETTER), crowded = wide && dims.some((one) => one.name.length > most);
+  const title = (one) => escaped(short(one.name, wide ? (crowded ? 2 * most : 14) : 26));
+  const titles = dims.map((one, dim) => (crowded && dim % 2 ? "<br>" : "") + title(one)), ticks = [];
   const place = (dim, where) => (wide ? { x: dim, y: where } : { x: where, y: dim });
   dims.forEach((one, dim) => {
     const [low, high] = bounds[dim];
@@ -193,7 +208,7 @@ function parallel(colours, wide) {
   const bare = { showgrid: true, gridcolor: colours.soft, zeroline: false, showticklabels: false, fixedrange: true };
   const over = { ...bare, showgrid: false, range: [-0.02, 1.02] };
   const named = { ...bare, tickvals: dims.map((_, dim) => dim), ticktext: titles, showticklabels: wide, range: wide ? [-0.1, dims.length - 0.5] : [dims.length - 0.6, -0.5], tickangle: 0, automargin: true, tickfont: { color: colours.ink } };
-  return { data, layout: base(colours, wide ? [50, 20, 10, 34] : [12, 12, 8, 8], wide ? named : over, wide ? over : named, { annotations: ticks, dragmode: false }) };
+  return { data, layout: base(colours, wide ? [50, 20, 10, crowded ? 48 : 34] : [12, 12, 8, 8], wide ? named : over, wide ? over : named, { annotations: ticks, dragmode: false }) };
 }
 
 // Many small charts of every trial would take a browser seconds: these have the best of many, and a part of the rest.

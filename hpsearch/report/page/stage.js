@@ -16,18 +16,19 @@ function colours() {
   };
 }
 
-function draw(place) {
+function draw(place, moved = true) {
   const width = printing ? Math.min(PRINT_WIDTH, place.print || PRINT_WIDTH) : place.element.clientWidth;
   if (!width) return;
   place.wide = width >= 560;
   if (place.grow) place.element.style.height = `${place.grow(place.wide, width)}px`;
-  const { data, layout } = charts[place.kind](colours(), place.wide, place.what());
+  const { data, layout } = charts[place.kind](colours(), place.wide, place.what(width));
   Plotly.react(place.element, data, { ...layout, width, height: place.element.clientHeight }, CONFIG);
   place.chart = true;
   place.width = width;
+  if (place.lay && moved) place.lay();
 }
 
-const redraw = () => places.filter((place) => place.chart).forEach(draw);
+const redraw = () => places.filter((place) => place.chart).forEach((place) => draw(place));
 
 const inSight = new IntersectionObserver((entries) => {
   for (const { isIntersecting, target } of entries) {
@@ -68,7 +69,8 @@ for (const element of document.querySelectorAll("[data-chart]")) {
     }
   } else if (kind === "parallel") {
     const rows = (wide) => Math.min(columns.parameters.length, wide ? 9 : 6) + 1;
-    add(element, kind, { grow: (wide) => (wide ? 400 : 64 * rows(wide) + 30) });
+    const place = add(element, kind, { grow: (wide) => (wide ? 400 : 64 * rows(wide) + 30), what: (width) => width });
+    place.lay = brushes(place, () => draw(place, false));
   } else if (kind === "timeline") {
     add(element, kind, { grow: () => 76 + 34 * Math.min(16, columns.timeline.lanes) });
   } else if (kind === "confusion") {
@@ -90,7 +92,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 function forPrint(now) {
   printing = now;
   document.documentElement.classList.toggle("printing", now);
-  (now ? places : places.filter((place) => place.chart)).forEach(draw);
+  (now ? places : places.filter((place) => place.chart)).forEach((place) => draw(place));
 }
 addEventListener("beforeprint", () => forPrint(true));
 addEventListener("afterprint", () => forPrint(false));
