@@ -105,7 +105,8 @@ def _surroundings(study: Told) -> Iterator[str]:
     sessions = words.count(study.sessions, "session")
     trials = words.count(len(study.state.results), "trial")
     yield f"{trials} and the finals in {words.span(study.seconds)}, {sessions}, on {facts.get('cpus', '?')} CPUs."
-    yield f"{made_of}; commit {facts.get('git_commit', '')[:10] or 'unknown'}."
+    source = facts.get("hpsearch_source", "")
+    yield f"{made_of}{f'; source {source[:12]}' if source else ''}."
 
 
 def _telling(study: Told) -> list[str]:

@@ -79,7 +79,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         **provenance.versions(),
         **{package: found for package in PEERS if (found := _version(package))},
-        "commit": provenance.git_commit(ROOT)[:12],
+        "source": provenance.source_digest()[:12],
     }
 
 

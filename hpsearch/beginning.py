@@ -101,9 +101,9 @@ def _facts(identity: Identity, executor: Executor) -> dict[str, str]:
     """What is good to know of a session's surroundings."""
     data = identity.data
     about = {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
-    commit = {"git_commit": provenance.git_commit(identity.root)}
+    made_by = {"hpsearch_source": provenance.source_digest(), "git_commit": provenance.git_commit(identity.root)}
     where = {"cards": executor.where} if executor.where else {}
-    return {**provenance.versions(), **provenance.machine(), **where, **commit, **about}
+    return {**provenance.versions(), **provenance.machine(), **where, **made_by, **about}
 
 
 def _placed(executor: Executor) -> Callable[..., Any]:

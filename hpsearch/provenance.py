@@ -90,6 +90,14 @@ def upgrades(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     ]
 
 
+def source_digest() -> str:
+    """SHA-256 of the source of hpsearch itself, as it is installed: a version may have many states between releases."""
+    package, digest = Path(__file__).parent, hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{_name(file, package)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def git_commit(root: Path) -> str:
     """The commit of the project, with "+dirty" if a tracked file differs from it; "" outside a repository."""
     commit = _git(root, "rev-parse", "--verify", "HEAD")

@@ -1,3 +1,4 @@
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hpsearch.provenance import (
     machine,
     public,
     redacted,
+    source_digest,
     versions,
 )
 
@@ -98,6 +100,11 @@ def test_the_versions_of_what_shapes_a_result_are_known() -> None:
     assert set(known) >= {"python", "hpsearch", "tensorflow", "keras", "keras-tuner", "optuna", "numpy"}
     assert all(known.values())
     assert set(machine()) == {"cpus", "platform"}
+
+
+def test_the_source_of_hpsearch_has_a_digest_that_is_always_the_same() -> None:
+    assert re.fullmatch("[0-9a-f]{64}", source_digest())
+    assert source_digest() == source_digest()
 
 
 def test_the_commit_is_known_and_marked_when_files_differ(tmp_path: Path) -> None:
