@@ -1,7 +1,9 @@
 """Studies that are killed at named places and at random moments come to what undisturbed ones come to."""
 
+import os
 import signal
 import time
+from pathlib import Path
 
 import chaos
 import figures
@@ -128,21 +130,28 @@ def test_of_ten_studies_stopped_by_ctrl_c_each_leaves_nothing_and_goes_on(tmp_pa
         arena = chaos.Arena(tmp_path / str(number), epoch_seconds=0.1)
         run = arena.start()
         arena.wait_for(5 + 4 * number)
-        took = twice if number % 2 else once
+        took, already = twice if number % 2 else once, _waited(run.pid)
         run.send_signal(signal.SIGINT)
         began = time.monotonic()
-        if took is twice and run.poll() is None:
-            time.sleep(0.01)
+        if took is twice:
+            time.sleep(0.05)  # sooner, the two may be heard as one
             run.send_signal(signal.SIGINT)
 
-        assert run.wait(30) == 130
-        took.append(time.monotonic() - began)
+        os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
+        took.append(time.monotonic() - began - (_waited(run.pid) - already))
+        assert run.wait() == 130
         assert arena.left_over() == []
         assert arena.finish() == 0
         assert arena.wrong(undisturbed) == []
     figures.note("P15", tries=10, orphans=0, once_seconds=max(once), twice_seconds=max(twice))
-    assert max(once) < 20  # 10 on a machine that has nothing else to do
-    assert max(twice) < 5  # 2, the same
+    assert max(once) < 10
+    assert max(twice) < 2
+
+
+def _waited(pid):
+    """Seconds for which the process was ready and other work had the processors; also where it has ended."""
+    file = Path(f"/proc/{pid}/schedstat")
+    return int(file.read_text().split()[1]) / 1e9 if file.exists() else 0.0
 
 
 @pytest.mark.promise("8", "10", "16", "P1", "P4")
