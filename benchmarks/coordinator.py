@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tuners", nargs="*", default=TUNERS, metavar="NAME", help=", ".join(TUNERS))
     parser.add_argument("--no-mlflow", action="store_true", help="leave MLflow out")
     parser.add_argument("--no-events", action="store_true", help="leave the 1,000 events a second out")
+    parser.add_argument("--folder", type=Path, help="go on with the study that lies here, in place of a new one")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/coordinator.json"), help="JSON goes here")
     options = parser.parse_args()
     options.block = options.block or min(500, max(1, options.trials // 5))
@@ -63,16 +65,16 @@ def long_study(tuner: str, options: argparse.Namespace) -> Run:
     from instant_study import InstantStudy
 
     run, pace, mlflow = Run(tuner), Pace(options.epochs), not options.no_mlflow
-    with tempfile.TemporaryDirectory() as folder:
+    with nullcontext(options.folder) if options.folder else tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         with InstantStudy(place, tuner, options.trials, pace, workers=options.workers, mlflow=mlflow) as study:
             study.search(_Meter(study, run, options.block).hear)
             run.drain_seconds, run.records = study.drain(DRAIN_SECONDS), study.study.state.last
         run.ledger_mb = study.study.paths.ledger.stat().st_size / 1e6
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.thread_time()
         with InstantStudy(place, tuner, options.trials + 1, pace, workers=options.workers, mlflow=mlflow) as study:
             run.open_seconds = time.perf_counter() - began
-            study.search(_FirstTrial(run, began).hear)
+            study.search(_FirstTrial(run, began, used).hear)
             study.drain(DRAIN_SECONDS)
     return run
 
@@ -119,14 +121,15 @@ def _memory() -> tuple[float, float]:
 class _FirstTrial:
     """Notes when the resumed study hands out its next trial."""
 
-    def __init__(self, run: Run, began: float) -> None:
-        self._run, self._began = run, began
+    def __init__(self, run: Run, began: float, used: float) -> None:
+        self._run, self._began, self._used = run, began, used
 
     def hear(self, news: Any) -> None:
         from hpsearch.records import AttemptBegan
 
-        if isinstance(news.body, AttemptBegan):
-            self._run.resume_seconds = self._run.resume_seconds or time.perf_counter() - self._began
+        if isinstance(news.body, AttemptBegan) and not self._run.resume_seconds:
+            self._run.resume_seconds = time.perf_counter() - self._began
+            self._run.resume_thread_seconds = time.thread_time() - self._used
 
 
 def events(options: argparse.Namespace) -> dict[str, float]:

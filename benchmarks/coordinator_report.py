@@ -27,7 +27,10 @@ class Block:
 
 @dataclass
 class Run:
-    """One tuner's study. `resume_seconds` ends when the next trial begins, `open_seconds` before the tuner is asked."""
+    """One tuner's study. `resume_seconds` ends when the next trial begins, `open_seconds` before the tuner is asked.
+
+    `resume_thread_seconds` are of the processor's time, which other work on the machine does not change much.
+    """
 
     tuner: str
     blocks: list[Block] = field(default_factory=list)
@@ -36,6 +39,7 @@ class Run:
     ledger_mb: float = 0.0
     open_seconds: float = 0.0
     resume_seconds: float = 0.0
+    resume_thread_seconds: float = 0.0
 
 
 def write(runs: list[Run], heard: dict[str, float], asked: dict[str, int], out: Path) -> None:

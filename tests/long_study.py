@@ -15,18 +15,18 @@ from instant_trials import SPACE
 NAME = "long"
 
 
-def write(root, trials, epochs):
+def write(root, trials, epochs, name=NAME):
     """Every third trial was stopped half-way by a pruner."""
     project, dice = paths.Project(root), random.Random(51)
     experiment = Experiment.model_validate(
         {
-            "name": NAME, "model": {"build": "m:f"}, "search": {"trials": trials, "pruner": "asha"},
+            "name": name, "model": {"build": "m:f"}, "search": {"trials": trials, "pruner": "asha"},
             "train": {"epochs": epochs},
         }
     )  # fmt: skip
-    paths.make(project.study(NAME).folder)
-    with closing(Ledger(project.study(NAME).ledger)) as ledger:
-        ledger.write(SessionBegan(NAME, experiment.model_dump(mode="json"), {}, (), {}))
+    paths.make(project.study(name).folder)
+    with closing(Ledger(project.study(name).ledger)) as ledger:
+        ledger.write(SessionBegan(name, experiment.model_dump(mode="json"), {}, (), {}))
         ledger.write(SpaceFound(SPACE))
         for number in range(trials):
             for body in _trial(number, epochs, dice):
