@@ -13,6 +13,7 @@ from hpsearch.errors import HpsearchError, first_line
 from hpsearch.orders import Slot
 from hpsearch.worker import place
 from hpsearch.worker.bounded import limit_memory, limited_time
+from hpsearch.worker.quiet import silence
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -143,7 +144,8 @@ def _litert(source: Source, shape: tuple[int, int]) -> "Read":
     from ai_edge_litert.interpreter import Interpreter
 
     limit_memory(MEMORY)
-    interpreter = Interpreter(str(source.file), num_threads=os.cpu_count() or 1)
+    with silence(2):
+        interpreter = Interpreter(str(source.file), num_threads=os.cpu_count() or 1)
     given, gives = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     rows = 0
 
@@ -152,7 +154,8 @@ def _litert(source: Source, shape: tuple[int, int]) -> "Read":
         if len(images) != rows:
             rows = len(images)
             interpreter.resize_tensor_input(given, (rows, *shape))
-            interpreter.allocate_tensors()
+            with silence(2):
+                interpreter.allocate_tensors()
         interpreter.set_tensor(given, images)
         interpreter.invoke()
         return np.array(interpreter.get_tensor(gives))
