@@ -19,15 +19,15 @@ ROUNDS = 15  # of re-weighting; the surface moves no more then
 SEEN = 5.0  # times the noise: Rose (1948) needs as much to tell an object from noise
 NOISE = 4.0  # times the noise: one pixel of 30,000 of bare paper is beyond
 FAINTEST = 0.06  # of the paper's brightness; less is the texture of paper
-NORMAL = 1.4826  # of median absolute deviations to a standard deviation
+NORMAL = 1.4826  # of the distance from the median to a quartile, to a standard deviation
 PAPER_SPAN = 4.0  # stroke widths; a shadow wider than that is taken for paper
 EVEN = 0.5  # the skewness of two tones that have 38 and 62 % of the picture
 TINY = 1e-6
 FAINT = 0.03  # of the ink's level; less is left out of the soft edges of strokes
 WHITE = 255
-LARGE = 1600  # pixels of the longest side
+LARGE = 800  # pixels of the longest side
 HALF = 0.5  # a blurred edge lies where half of the contrast is reached
-BLURS = (0.0, 1.0, 2.0, 4.0)  # pixels of a picture that is LARGE
+BLURS = (0.0, 0.5, 1.0, 2.0)  # pixels, more in a picture that is larger than LARGE
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def find_ink(grey: Grey) -> Ink:
     dark_on_light = is_dark_on_light(grey)
     light = grey.astype(np.float32) if dark_on_light else WHITE - grey.astype(np.float32)
     for blur in BLURS:
-        sigma = blur * max(grey.shape) / LARGE
+        sigma = blur * max(1, max(grey.shape) / LARGE)
         found = _ink(ndimage.gaussian_filter(light, sigma) if sigma else light)
         if found:
             return Ink(*found, dark_on_light)
@@ -92,9 +92,9 @@ def _contrast(light: Plane, span: float) -> tuple[Plane, float, float]:
     contrast: Plane = ((paper - light) / np.maximum(paper, 1)).astype(np.float32)
     bare, level, noise = contrast[contrast < otsu(contrast.ravel())], 0.0, 0.0
     for _ in range(3):
-        middle = float(np.median(bare)) if bare.size else 0.0
+        middle, darker = (float(found) for found in np.quantile(bare, (0.5, 0.75))) if bare.size else (0.0, 0.0)
         contrast = (contrast - middle).astype(np.float32)
-        noise = NORMAL * float(np.median(np.abs(bare - middle))) if bare.size else 0.0
+        noise = NORMAL * (darker - middle)  # on the ink's side alone: bright paper may be as white as a file can say
         inked = contrast[contrast > max(NOISE * noise, FAINTEST)]
         if not inked.size:
             return contrast, 0.0, noise
