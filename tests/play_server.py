@@ -39,14 +39,14 @@ def main(folder, token):
         return
     from drawn import Neighbours
 
-    from hpsearch.play.app import application
+    from hpsearch.play.app import application, gradio_indoors
     from hpsearch.play.corrections import Corrections
     from hpsearch.play.reading import Readers
     from hpsearch.predict.looking import look
 
     models = (Neighbours(label=HOSTILE[1], class_names=HOSTILE), Neighbours(label="plain"))
-    with application(Readers(models, look), Corrections(Path(folder) / "corrections"), hosts) as app:
-        server.serve(app, listening)
+    with gradio_indoors():
+        server.serve(application(Readers(models, look), Corrections(Path(folder) / "corrections"), hosts), listening)
 
 
 async def hello(scope, receive, send):

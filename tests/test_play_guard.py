@@ -142,7 +142,7 @@ def test_a_client_that_sends_its_head_drop_by_drop_is_left(port):
         {"Origin": "http://127.0.0.1:1"},
     ],
 )
-@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/photo"), ("POST", "/gradio_api/queue/join")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("POST", "/photo"), ("POST", "/gradio_api/run/predict")])
 def test_requests_by_another_name_or_from_another_page_are_refused(port, method, path, headers):
     own = {"Origin": f"http://127.0.0.1:{port}", "Content_Type": BINARY}
 
@@ -158,7 +158,7 @@ def test_requests_by_another_name_or_from_another_page_are_refused(port, method,
 def test_forms_of_other_sites_are_refused(port, kind, origin):
     statuses = {
         asked(port, "POST", path, b'{"data": []}', Origin=origin, Content_Type=kind)[0]
-        for path in ("/photo", "/gradio_api/queue/join")
+        for path in ("/photo", "/gradio_api/run/predict")
     }
 
     assert statuses == {403}
@@ -172,7 +172,9 @@ def test_forms_of_other_sites_are_refused(port, kind, origin):
         "/gradio_api/file=/etc/passwd", "/gradio_api/file=%2fetc%2fpasswd", "/gradio_api/file=..%252f..%252fetc/passwd",
         "/file=/etc/passwd", "/static/../../../etc/passwd", "/static/%2e%2e/config", "/assets/..%5c..%5cx",
         "/gradio_api/proxy=http://127.0.0.1:1/", "/gradio_api/info", "/config", "/monitoring", "/monitoring/summary",
-        "/gradio_api/queue/status", "/gradio_api/runs", "/gradio_api/deep_link", "/gradio_api/openapi.json", "/docs",
+        "/gradio_api/queue/status", "/gradio_api/queue/data?session_hash=a",
+        "/gradio_api/runs", "/gradio_api/deep_link", "/gradio_api/openapi.json",
+        "/docs",
         "/openapi.json", "/login_check", "/gradio_api/vibe-code", "//evil.com/",
         "/gradio_api/custom_component/1/client/component/x",
     ],
@@ -207,7 +209,8 @@ def test_what_else_gradio_would_do_is_closed(port, path):
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
 def test_nothing_is_changed_by_other_methods_than_post(port, method):
     statuses = {
-        asked(port, method, path, Origin=f"http://127.0.0.1:{port}")[0] for path in ("/photo", "/gradio_api/queue/join")
+        asked(port, method, path, Origin=f"http://127.0.0.1:{port}")[0]
+        for path in ("/photo", "/gradio_api/run/predict")
     }
 
     assert statuses == {405}
@@ -229,7 +232,7 @@ def test_nothing_is_changed_by_other_methods_than_post(port, method):
 def test_events_that_no_page_would_send_are_refused(port, body):
     own = {"Origin": f"http://127.0.0.1:{port}", "Content_Type": "application/json"}
 
-    status, _, said = asked(port, "POST", "/gradio_api/queue/join", body, **own)
+    status, _, said = asked(port, "POST", "/gradio_api/run/predict", body, **own)
 
     assert 400 <= status < 600
     assert b"Traceback" not in said

@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import HpsearchError
@@ -32,20 +31,22 @@ OFF = {
 
 
 @contextmanager
-def application(readers: Readers, corrections: Corrections, hosts: frozenset[str], token: str = "") -> Iterator[Guard]:
-    """The page as an ASGI app for these hosts ("name:port")."""
+def gradio_indoors() -> Iterator[None]:
+    """Import Gradio, with all switched off that calls home, and a folder for its files that goes afterwards.
+
+    Raises HpsearchError when it is not installed.
+    """
     with tempfile.TemporaryDirectory(prefix="hpsearch-play-") as folder:  # for the owner alone
-        os.environ.update(OFF, GRADIO_TEMP_DIR=folder)
-        yield _application(readers, corrections, hosts, token)
+        os.environ.update(OFF, GRADIO_TEMP_DIR=folder)  # read when it is imported
+        try:
+            import gradio  # noqa: F401  # to see whether it can be
+        except ImportError as error:
+            raise HpsearchError(MISSING) from error
+        yield
 
 
-def need_gradio() -> None:
-    """Raise HpsearchError, with the line for pip, when Gradio is not installed."""
-    if find_spec("gradio") is None:
-        raise HpsearchError(MISSING)
-
-
-def _application(readers: Readers, corrections: Corrections, hosts: frozenset[str], token: str) -> Guard:
+def application(readers: Readers, corrections: Corrections, hosts: frozenset[str], token: str = "") -> Guard:
+    """The page as an ASGI app for these hosts ("name:port"); call it within gradio_indoors()."""
     import gradio
     from starlette.applications import Starlette
     from starlette.routing import Route

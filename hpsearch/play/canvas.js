@@ -18,7 +18,7 @@ function redraw() {
   for (const [first, ...rest] of strokes) {
     pen.beginPath();
     pen.moveTo(first[0], first[1]);
-    pen.lineTo(first[0], first[1] + 0.01); // a tap is a dot
+    if (!rest.length) pen.lineTo(first[0], first[1] + 0.01); // a tap is a dot
     let [x, y] = first;
     for (const [nextX, nextY] of rest) { // through the middles, so that corners become round
       pen.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);

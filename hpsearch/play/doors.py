@@ -21,8 +21,8 @@ class Door:
 
 DOORS = (
     Door("GET", re.compile(r"/|/(favicon\.ico|manifest\.json|theme\.css)|/(static|assets)/[\w./-]+")),
-    Door("GET", re.compile(r"/gradio_api/(queue/data|heartbeat/\w+)")),  # Gradio's streams of events
-    Door("POST", re.compile(r"/gradio_api/queue/join"), "application/json", MOST_EVENT),
+    Door("GET", re.compile(r"/gradio_api/heartbeat/\w+")),  # open while the page is, so that Gradio knows
+    Door("POST", re.compile(r"/gradio_api/run/predict"), "application/json", MOST_EVENT),
     Door("POST", re.compile(re.escape(PHOTO)), "application/octet-stream", MOST_PHOTO),
 )
 

@@ -5,6 +5,7 @@ import binascii
 import json
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.errors import HpsearchError, first_line
@@ -90,7 +91,9 @@ class Page:
 
     def kept(self, said: str = "") -> str:
         """How many corrections there are."""
-        return markup.kept(self.corrections.count(), str(self.corrections.folder), said)
+        folder = self.corrections.folder
+        shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+        return markup.kept(self.corrections.count(), str(shown), said)
 
 
 def _told(value: str | None) -> dict[str, Any]:
@@ -122,14 +125,15 @@ def blocks(page: Page) -> "gradio.Blocks":
                     count = gradio.HTML(page.kept(), js_on_load=None, elem_id="kept")
 
         def chosen(now: Shown, event: gradio.EventData) -> tuple[Shown, str, str]:
-            return page.choose(now, getattr(event, "place", None))
+            return page.choose(now, (event._data or {}).get("place"))  # noqa: SLF001  # its own door fails without data
 
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        paper.input(page.read, paper, [shown, answers, cards], trigger_mode="always_last", concurrency_limit=2, **quiet)
+        # Without Gradio's queue: its stream of answers is closed now and then while a question is on its way, and the
+        # page then waits for ever. An answer takes milliseconds, so that there is nothing to queue for.
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+        paper.input(page.read, paper, [shown, answers, cards], trigger_mode="always_last", **quiet)
         cards.click(chosen, shown, [shown, answers, cards], **quiet)
         button.click(page.keep, [shown, right], [count, right], **quiet)
         made.load(page.kept, None, count, **quiet)
-    made.queue(max_size=64, api_open=False)
     return made
 
 
