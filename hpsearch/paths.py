@@ -82,6 +82,11 @@ class Study:
         return self.folder / "best"
 
     @property
+    def corrections(self) -> Path:
+        """Images whose answers a person corrected, in a folder for each class."""
+        return self.folder / "corrections"
+
+    @property
     def report(self) -> Path:
         """The report a person opens in a browser."""
         return self.folder / "report.html"

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Entry] = {
     "export": Entry("hpsearch.cli.export:export", "Write the best model in a format for use elsewhere."),
     "predict": Entry("hpsearch.cli.predict:predict", "Say what a finished model reads in pictures."),
     "serve": Entry("hpsearch.cli.serve:serve", "Serve a finished model by HTTP, with MLflow's own server."),
+    "play": Entry("hpsearch.cli.play:play", "Draw, and see what a model reads while you do."),
     "sync": Entry("hpsearch.cli.sync:sync", "Send MLflow what it has not heard of a study."),
     "dashboard": Entry("hpsearch.cli.dashboard:dashboard", "Open Optuna's dashboard on a study."),
     "ui": Entry("hpsearch.cli.ui:ui", "Open MLflow's pages on the project's runs."),

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -28,6 +29,9 @@ def free_port(port: int, host: str = HOST) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+                message = f"{host} is no address of this machine ({error.strerror})\n  choose one with --host"
+                raise PortTaken(message) from error
             message = f"port {port} cannot be used: {_holder(port) or error.strerror}"
             message += "\n  choose another with --port, or let --port 0 find one"
             raise PortTaken(message) from error
