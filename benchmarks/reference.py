@@ -5,7 +5,8 @@ python benchmarks/reference.py mnist_ann                one of them, or any othe
 python benchmarks/reference.py mnist_cnn --tables-only  only the table, of a study that has been run
 
 Every number comes from the study's ledger. A section stands until its experiment is named again.
---data is a folder with MNIST's four files, as they are fetched otherwise.
+--data is a folder with MNIST's four files, as they are fetched otherwise; --set goes to `hpsearch run` as it is, and
+stands in the section's command, folders by their last name: so the tables say on whose images they were made.
 """
 
 import argparse
@@ -44,6 +45,7 @@ Written by `python benchmarks/reference.py` (`make reference`) from the studies'
 An experiment's file says what is searched and how; its command makes its section's figures again.
 Seeds are fixed, but another machine may add in another order, so last digits differ.
 """
+PLACES = ("data.folder", "data.file", "data.mirror")
 NOT_YET = "not run yet"
 
 
@@ -52,32 +54,45 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="files of experiments/, without .toml")
     parser.add_argument("--data", type=Path, help="a folder with MNIST's four files")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
     parser.add_argument("--tables-only", action="store_true", help="run nothing")
     options = parser.parse_args()
     for name in options.names or NAMES:
-        if not options.tables_only and (code := run(name, options.data)):
+        settings = [word for setting in options.settings for word in ("--set", setting)]
+        if not options.tables_only and (code := run(name, options.data, settings)):
             return code
         old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
         try:
-            write_text(PAGE, page(old, written(name)))
+            write_text(PAGE, page(old, written(name, settings)))
         except (HpsearchError, ValueError) as error:
             write_text(PAGE, page(old))
             print(f"{name}: its section of {PAGE.relative_to(ROOT)} stays as it was: {error}", flush=True)
     return 0
 
 
-def run(name: str, data: Path | None) -> int:
+def run(name: str, data: Path | None, settings: Sequence[str]) -> int:
     """Run an experiment, or go on with it, in the project; give its exit code."""
     mirror = ["--set", f"data.mirror={data.resolve()}"] if data else []
-    command = [sys.executable, "-m", "hpsearch", "run", f"experiments/{name}.toml", *mirror]
+    command = [sys.executable, "-m", "hpsearch", "run", f"experiments/{name}.toml", *mirror, *settings]
     return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603  # our own command
 
 
-def written(name: str) -> str:
-    """The section of an experiment whose study has come to its end."""
+def written(name: str, settings: Sequence[str]) -> str:
+    """The section of an experiment whose study has come to its end, run with these settings."""
     text = (ROOT / "experiments" / f"{name}.toml").read_text(encoding="utf-8")
     study = told(read(Project(ROOT), tomllib.loads(text)["name"]))
-    return section(about(text), f"hpsearch run experiments/{name}.toml", study, PUBLISHED.get(name))
+    return section(about(text), command(name, settings), study, PUBLISHED.get(name))
+
+
+def command(name: str, settings: Sequence[str] = ()) -> str:
+    """The command that makes an experiment's figures again, for the page."""
+    return " ".join(["hpsearch", "run", f"experiments/{name}.toml", *map(_without_place, settings)])
+
+
+def _without_place(setting: str) -> str:
+    """The setting, with a file or folder by its last name: where it lies is this machine's own."""
+    key, equals, value = setting.partition("=")
+    return key + equals + (Path(value).name if key in PLACES else value)
 
 
 def about(text: str) -> str:

@@ -115,6 +115,14 @@ def test_the_page_lists_every_experiment_and_says_which_has_not_been_run():
     assert "mnist-cnn" in listed
 
 
+def test_a_command_names_the_images_and_not_where_they_lie():
+    settings = ["--set", "data.source=idx", "--set", "data.folder=/home/me/scans"]
+
+    assert reference.command("mnist_cnn", settings) == (
+        "hpsearch run experiments/mnist_cnn.toml --set data.source=idx --set data.folder=scans"
+    )
+
+
 def test_every_reference_experiment_begins_with_what_it_is():
     for name in reference.NAMES:
         said = reference.about((ROOT / "experiments" / f"{name}.toml").read_text(encoding="utf-8"))
