@@ -1,9 +1,11 @@
 """From any picture of a character to the image that a model was trained on."""
 
+import csv
 from typing import Any
 
 import numpy as np
 import pytest
+from data_makers import at_hand
 from PIL import Image, ImageChops, ImageOps
 from written import PAPER, PEN, file_of, noisy, page, seven
 
@@ -113,6 +115,17 @@ def test_a_thin_pen_on_a_large_page_becomes_a_stroke_as_in_the_training_images()
 
     fine = np.asarray(Image.fromarray(image).resize((112, 112), Image.Resampling.BICUBIC)) > 127
     assert 2 < strokes.width(fine) / 4 < 3
+
+
+def test_real_photographs_scans_and_drawings_show_one_character_each_in_the_right_polarity() -> None:
+    folder = at_hand("handwritten/labels.csv") / "handwritten"
+    with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
+        pictures = {row["file"]: row["polarity"] != "light on dark" for row in csv.DictReader(file)}
+
+    found = {name: seen((folder / name).read_bytes()) for name in pictures}
+
+    assert {name: picture.dark_on_light for name, picture in found.items()} == pictures
+    assert {len(picture.characters) for picture in found.values()} == {1}
 
 
 @pytest.mark.parametrize("amount", [0, 3, 25])
