@@ -54,5 +54,6 @@ def _mistake(word: str, words: Sequence[str]) -> Mistake | None:
     if words.count(word) > 1:
         return Mistake(WHERE, f"{word!r} is wanted twice", "name each format once")
     if lacking := missing(word):
-        return Mistake(WHERE, f"{word} needs {', '.join(lacking)}, which is not installed", MEND)
+        are = "is" if len(lacking) == 1 else "are"
+        return Mistake(WHERE, f"{word} needs {', '.join(lacking)}, which {are} not installed", MEND)
     return None
