@@ -163,6 +163,18 @@ def test_a_photograph_is_turned_as_its_camera_noted(tmp_path: Path) -> None:
     assert found[24:].max() < 50
 
 
+@pytest.mark.parametrize("ending", ["png", "tiff"])
+def test_a_picture_without_loss_is_turned_to_the_last_pixel(tmp_path: Path, ending: str) -> None:
+    standing, exif = np.arange(40 * 24).reshape(40, 24).astype(np.uint8), Image.Exif()
+    exif[0x0112] = 6
+
+    Image.fromarray(np.rot90(standing)).save(tmp_path / f"a.{ending}", exif=exif)
+
+    found = grey(tmp_path / f"a.{ending}", (40, 24))
+
+    assert np.array_equal(found, standing)
+
+
 # --- what is refused -----------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ Only formats that are plain pictures are tried, and nothing is unpacked that is 
 """
 
 import warnings
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn
 
@@ -56,7 +56,11 @@ def opened(source: Path | IO[bytes]) -> "Iterator[Image]":
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(source, formats=FORMATS) as picture:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            _file(source) as file,
+            Image.open(file, formats=FORMATS) as picture,
+        ):
             yield picture
     except NotRead:
         raise
@@ -69,12 +73,17 @@ def opened(source: Path | IO[bytes]) -> "Iterator[Image]":
         _refuse(f"damaged or not readable ({reason})")
 
 
+def _file(source: Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    """The file, open: given its name, Pillow 12.3 maps it, and unpacks a TIFF on its side in rows of a wrong length."""
+    return source.open("rb") if isinstance(source, Path) else nullcontext(source)
+
+
 def _refuse_odd(picture: "Image", wanted: tuple[int, int] | None) -> None:
     """Raise NotRead by what the header says, before anything is unpacked."""
     width, height = picture.size
     if width * height > MOST_PIXELS:
         _refuse(f"{height:,} × {width:,}, more than {MOST_PIXELS:,} pixels")
-    if picture.getexif().get(ORIENTATION) in ON_ITS_SIDE:
+    if picture.format != "TIFF" and picture.getexif().get(ORIENTATION) in ON_ITS_SIDE:  # a TIFF's size is turned
         width, height = height, width
     if wanted and (height, width) != wanted:
         _refuse(f"{height} × {width}, the first picture is {wanted[0]} × {wanted[1]}")
