@@ -69,7 +69,7 @@ def _winner(name: str, state: State) -> Fit:
     if state.verdict is None:
         message = (
             f"the study {name!r} has no winner yet: run its experiment file again to finish it\n"
-            f"  or compare one of its trials, such as {name}:0"
+            f"  or name one of its trials, such as {name}:0"
         )
         raise NothingCompleted(message)
     return _fit_named(state, state.verdict.model_fit)

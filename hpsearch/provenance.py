@@ -80,6 +80,11 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found, **({"tensorflow": tensorflow} if tensorflow else {})}
 
 
+def pinned(packages: Iterable[str]) -> list[str]:
+    """Those of these packages that are installed, as pip's requirements: "keras==3.15.1"."""
+    return [f"{package}=={version}" for package in packages if (version := _version(package))]
+
+
 def upgrades(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """The packages that train or choose whose major or minor version is another: "keras 3.14.1 -> 3.15.0"."""
     pairs = {package: (before.get(package, ""), now.get(package, "")) for package in SHAPING}

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hpsearch.provenance import pinned
 
 if TYPE_CHECKING:
     from hpsearch.protocols import Images, Reader
@@ -34,7 +35,7 @@ class MLflowFolder:
         mlflow = _mlflow()
         module, signature = _module(read_model(model), samples.shape[1:])
         mlflow.tensorflow.save_model(
-            module, folder / self.artefact, signature=signature, pip_requirements=_requirements()
+            module, folder / self.artefact, signature=signature, pip_requirements=pinned(PACKAGES)
         )
         return [folder / self.artefact]
 
@@ -72,13 +73,3 @@ def _module(model: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
     images = TensorSpec(np.dtype("uint8"), (-1, *sizes))  # without a name, else MLflow would want to be given a dict
     answers = TensorSpec(np.dtype("float32"), (-1, model.output_shape[-1]))
     return RawImages(), ModelSignature(Schema([images]), Schema([answers]))
-
-
-def _requirements() -> list[str]:
-    pinned = []
-    for package in PACKAGES:
-        try:
-            pinned.append(f"{package}=={version(package)}")
-        except PackageNotFoundError:
-            continue
-    return pinned

@@ -2,12 +2,12 @@
 
 import hashlib
 from contextlib import redirect_stdout
-from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import StateDamaged
+from hpsearch.provenance import pinned
 
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy")
 
@@ -45,7 +45,7 @@ def log_model(uri: str, run_id: str, model_file: Path, trial: int, tested: str =
             run_id=run_id,
             signature=signature,
             input_example=example,
-            pip_requirements=_requirements(),
+            pip_requirements=pinned(PACKAGES),  # else MLflow loads the model in another process to find them out
             tags={"hpsearch.trial": trial},
         )
     return str(info.model_uri)
@@ -57,14 +57,3 @@ def _logged(own: Any, run_id: str) -> str:
         if str(own.get_logged_model(output.model_id).status) == "READY":
             return f"models:/{output.model_id}"
     return ""
-
-
-def _requirements() -> list[str]:
-    """What the model needs to run, pinned; MLflow would find it out by loading the model in another process."""
-    pinned = []
-    for package in PACKAGES:
-        try:
-            pinned.append(f"{package}=={version(package)}")
-        except PackageNotFoundError:
-            continue
-    return pinned
