@@ -12,6 +12,9 @@ from hpsearch.records import Asked, News
 from hpsearch.trial import Status, TrialResult
 
 _OUTCOMES = "kind NOT IN ('Answered', 'AttemptBegan', 'Built', 'Measure', 'AttemptEnd')"
+# What a session that was killed, or still runs, told last: until then it lasted.
+_LAST = """number = (SELECT max(number) FROM log)
+    OR number IN (SELECT number - 1 FROM log WHERE kind = 'SessionBegan')"""
 _FIXED = "kind = 'Answered' AND instr(body, CAST('\"kind\":\"fixed\"' AS BLOB))"
 _VALUES = "kind = 'Answered' AND json_extract(CAST(body AS TEXT), '$.trial') IN (SELECT value FROM json_each(?))"
 _ENDS = """kind = 'AttemptEnd'
@@ -30,7 +33,8 @@ def outcomes(project: paths.Project, name: str) -> list[News]:
     ledger = Ledger(study.existing(project, name).ledger, writer=False)
     try:
         ledger.check()
-        return sorted(_read(ledger), key=lambda news: news.number)
+        found = {news.number: news for news in _read(ledger)}
+        return [found[number] for number in sorted(found)]
     finally:
         ledger.close()
 
@@ -45,6 +49,7 @@ def _read(ledger: Ledger) -> Iterator[News]:
     if going := asked - results.keys():
         values |= {news.number: news for news in ledger.select(_VALUES, _list(going))}
     yield from values.values()
+    yield from ledger.select(_LAST)
     if stopped:
         yield from ledger.select(_ENDS, _list(stopped))
         yield from ledger.select(_LAST_MEASURES, _list(stopped))

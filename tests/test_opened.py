@@ -98,17 +98,18 @@ def test_a_hostile_file_is_refused_in_one_line(kind: str) -> None:
 
 
 MEASURED = """
-import resource, sys
+import re, sys
 from pathlib import Path
 from hpsearch.predict.framing import Framing
 from hpsearch.predict.looking import look
 for file in sorted(Path(sys.argv[1]).iterdir()):
     look(file.name, file, Framing.MNIST)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-"""
+print(1024 * int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]))
+"""  # what getrusage tells is, to begin with, the memory of who started the process
 
 
 @pytest.mark.promise("H46")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells there how much memory a process took")
 def test_all_hostile_files_together_take_little_memory_and_nothing_of_them_is_run(tmp_path: Path) -> None:
     folder = tmp_path / "uploads"
     folder.mkdir()
