@@ -17,6 +17,8 @@ _LAST = """number = (SELECT max(number) FROM log)
     OR number IN (SELECT number - 1 FROM log WHERE kind = 'SessionBegan')"""
 _FIXED = "kind = 'Answered' AND instr(body, CAST('\"kind\":\"fixed\"' AS BLOB))"
 _VALUES = "kind = 'Answered' AND json_extract(CAST(body AS TEXT), '$.trial') IN (SELECT value FROM json_each(?))"
+_MEASURES = """kind = 'Measure'
+    AND json_extract(CAST(body AS TEXT), '$.attempt.fit.trial') IN (SELECT value FROM json_each(?))"""
 _ENDS = """kind = 'AttemptEnd'
     AND json_extract(CAST(body AS TEXT), '$.attempt.fit.trial') IN (SELECT value FROM json_each(?))"""
 _LAST_MEASURES = """number IN (SELECT max(number) FROM log WHERE kind = 'Measure'
@@ -27,7 +29,7 @@ _LAST_MEASURES = """number IN (SELECT max(number) FROM log WHERE kind = 'Measure
 def outcomes(project: paths.Project, name: str) -> list[News]:
     """The records of a study of this project, in order, without those that only say how ended trials went.
 
-    Of a trial that has no result yet its values are among them, and of one that was stopped how far it came.
+    Of a trial that has no result yet its values and epochs are among them, and of one that was stopped how far it came.
     Raises ExperimentRefused when there is no such study, StateDamaged when what is read is not what was written.
     """
     ledger = Ledger(study.existing(project, name).ledger, writer=False)
@@ -48,6 +50,7 @@ def _read(ledger: Ledger) -> Iterator[News]:
     values = {news.number: news for news in ledger.select(_FIXED)}
     if going := asked - results.keys():
         values |= {news.number: news for news in ledger.select(_VALUES, _list(going))}
+        yield from ledger.select(_MEASURES, _list(going))
     yield from values.values()
     yield from ledger.select(_LAST)
     if stopped:

@@ -53,11 +53,12 @@ def project_of(folder, bodies):
 
 
 def facts(records):
-    """All that is shown of a study, but for the trials' curves and the workers' times."""
+    """All that is shown of a study, but for the curves of trials that have ended, and the workers' times."""
     gathered = gather(records)
     gathered.work = []
     for trial in gathered.trials:
-        trial.curves = {}
+        if trial.status != Status.RUNNING:
+            trial.curves = {}
     return gathered
 
 

@@ -7,9 +7,10 @@ from importlib.resources import files
 
 import pytest
 from rich.console import Console
+from stories import RATE
 from test_mlflow import began, pruning, told, trial_story, whole_story
 
-from hpsearch.records import Asked, SessionBegan
+from hpsearch.records import Answered, Asked, SessionBegan
 from hpsearch.report.facts import Facts, gather
 from hpsearch.report.html import page, write_report
 from hpsearch.report.terminal import show
@@ -135,6 +136,15 @@ def test_an_empty_study_has_facts():
 
     assert facts == Facts()
     assert '<h2 id="trials">Trials</h2>' in page(facts)
+
+
+def test_a_trial_that_still_runs_shows_how_far_it_came():
+    out, (*under_way, _end, _result) = io.StringIO(), trial_story(0, [0.5, 0.7, 0.6])
+
+    show(gather(told([*began(), Asked(Trial(0)), Answered(0, RATE, 0.25), *under_way])), Console(file=out, width=100))
+
+    assert " ".join(out.getvalue().split()).startswith("trial status val_accuracy epoch time values")
+    assert " 0 running 0.6000 3 1.5 s rate=0.25 " in " ".join(out.getvalue().split())
 
 
 def test_a_study_without_finals_names_its_leader():

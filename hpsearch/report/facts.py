@@ -21,12 +21,14 @@ Point = tuple[int, float]
 class TrialFacts:
     """One trial: `curves` holds each metric as (epoch, value), averaged over its fits; `values` only what varies.
 
+    While it runs it has no score; `seconds` is then what its epochs took so far.
+
     `variants` says which of the parameters of a name it was asked, where that is not the first.
     `began` and `ended` are Unix milliseconds. `scores` has the score of every fold and repeat, by name.
     """
 
     number: int
-    status: str = "running"
+    status: str = Status.RUNNING.value
     values: Values = field(default_factory=dict)
     score: float | None = None
     best_epoch: int | None = None
@@ -86,12 +88,14 @@ class _Curves:
 
     def __init__(self) -> None:
         self._values: dict[int, dict[str, dict[int, dict[Fit, float]]]] = {}
+        self.seconds: dict[int, float] = {}
 
     def take(self, news: News) -> None:
         if not isinstance(news.body, Measure) or news.body.attempt.fit.kind != "search":
             return
         fit, epoch = news.body.attempt.fit, news.body.epoch
         metrics = self._values.setdefault(fit.trial, {})
+        self.seconds[fit.trial] = self.seconds.get(fit.trial, 0.0) + news.body.seconds
         for name, value in news.body.metrics.items():
             metrics.setdefault(name, {}).setdefault(epoch, {})[fit] = value
 
@@ -147,7 +151,7 @@ def _shown(said: Any) -> Any:
 
 def _add_trials(facts: Facts, state: State, curves: _Curves) -> None:
     for number, course in state.courses.items():
-        trial = TrialFacts(number, curves=curves.of(number))
+        trial = TrialFacts(number, curves=curves.of(number), seconds=curves.seconds.get(number, 0.0))
         known = course.values
         if result := course.result:
             trial.status, trial.score, trial.best_epoch = result.status.value, result.score, result.best_epoch

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.trackers import verdict_words, words
+from hpsearch.trial import Status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,20 +74,28 @@ def _table(facts: Facts, width: int) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table, metric = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left"), facts.objective.split()[-1]
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    table.add_column(Text(words.clean(facts.objective.split()[-1])), justify="right", no_wrap=True)
+    table.add_column(Text(words.clean(metric)), justify="right", no_wrap=True)
     table.add_column("epoch", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("values" if width > 60 else "", overflow="fold")  # noqa: PLR2004  # on less they stand alone
     for trial in facts.trials[:MOST_TRIALS]:
         star = "★ " if facts.verdict and trial.number == facts.verdict.winner else ""
+        epoch, score = _so_far(trial, metric)
         table.add_row(
-            f"{star}{trial.number}", Text(trial.status, COLOURS.get(trial.status, "cyan")), words.score(trial.score),
-            str(trial.best_epoch or ""), words.span(trial.seconds), Text(_last_column(trial)),
+            f"{star}{trial.number}", Text(trial.status, COLOURS.get(trial.status, "cyan")), words.score(score),
+            str(epoch or ""), words.span(trial.seconds), Text(_last_column(trial)),
         )  # fmt: skip
     return table
+
+
+def _so_far(trial: TrialFacts, metric: str) -> tuple[int | None, float | None]:
+    """The best epoch and the score; while it runs, its last epoch and what that came to."""
+    if trial.status == Status.RUNNING and (curve := trial.curves.get(metric)):
+        return curve[-1]
+    return trial.best_epoch, trial.score
 
 
 def _last_column(trial: TrialFacts) -> str:
