@@ -44,14 +44,14 @@ class Planned:
     points: tuple[Values, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The tuner handed out a trial."""
 
     trial: Trial
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answered:
     """A parameter of a trial got its value; a fixed parameter's is not the tuner's."""
 
@@ -60,7 +60,7 @@ class Answered:
     value: Value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AttemptBegan:
     """A worker was given a fit."""
 
@@ -203,7 +203,7 @@ Body = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class News:
     """A record as the ledger keeps it: its place in the order, when (Unix milliseconds), seconds searched so far."""
 

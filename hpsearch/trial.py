@@ -36,7 +36,7 @@ class How(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One point of the search space: the order. Values may still be empty while `build_model` asks for them."""
 
@@ -44,7 +44,7 @@ class Trial:
     values: Values = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fit:
     """What a worker trains: one trial on one part of the data, under one seed.
 
@@ -64,7 +64,7 @@ class Fit:
         return f"{self.kind}-{self.trial:04d}-r{self.repeat}-f{self.fold}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at a fit; it ends exactly once."""
 
@@ -72,7 +72,7 @@ class Attempt:
     number: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measure:
     """The news after an epoch (counted from 1): every metric, such as loss, val_accuracy, learning_rate."""
 
@@ -110,7 +110,7 @@ class Failure:
     traceback: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AttemptEnd:
     """How an attempt ended, and with what: the best epoch's score and metrics where there is one."""
 
@@ -127,7 +127,7 @@ class AttemptEnd:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialResult:
     """The outcome of a trial, when its fits have ended. Score and metrics are means over the fits; seconds their sum.
 
