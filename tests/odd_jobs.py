@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -156,6 +157,19 @@ def breeds(line, recipe):
     wire.tell(Measure(order.attempt, 1, {"a": plain, "b": apart, "c": forked}, 0.0))
     ends = {"well": lambda: None, "exit": lambda: os._exit(3), "crash": os.abort, "hang": lambda: time.sleep(1000)}
     ends[order.values["ends"]]()
+    line.send(AttemptEnd(order.attempt, How.FINISHED, 0.0, 0.5, 1, 1))
+
+
+def half(line, recipe):
+    """Says half of a long message; its own copy, which holds the line open, outlives it in a session of its own."""
+    order = line.recv()
+    said = pickle.dumps(Measure(order.attempt, 1, {f"metric_{number}": 0.5 for number in range(9_000)}, 0.0))
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(1000)
+    os.write(line.fileno(), len(said).to_bytes(4, "big") + said[: len(said) // 2])
+    os.kill(os.getpid(), signal.SIGSTOP if recipe == "paused" else signal.SIGKILL)
+    os.write(line.fileno(), said[len(said) // 2 :])
     line.send(AttemptEnd(order.attempt, How.FINISHED, 0.0, 0.5, 1, 1))
 
 

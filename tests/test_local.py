@@ -1,6 +1,11 @@
 """The local executor: real processes, each in charge of one attempt, whatever happens to it."""
 
+import multiprocessing
+import os
+import signal
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import odd_jobs
@@ -8,6 +13,7 @@ import psutil
 import pytest
 
 from hpsearch.executors.capacity import cores, workers
+from hpsearch.executors.ear import LARGEST_BYTES, Ear, TooLong
 from hpsearch.executors.local import Local
 from hpsearch.orders import Order, Question
 from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Measure
@@ -75,6 +81,71 @@ def test_a_worker_that_somebody_kills_ends_its_attempt_as_lost(local):
     assert (end.how, end.failure) == (How.LOST, None)
     assert "SIGKILL" in end.reason
     assert executor.free() == 1
+
+
+@pytest.mark.promise("5", "19")
+def test_a_worker_that_is_killed_in_the_middle_of_a_message_holds_nobody_up(local):
+    executor = local(odd_jobs.half, count=1, recipe="killed")
+
+    executor.submit(order())
+
+    (end,) = hear(executor)
+    assert (end.how, end.failure) == (How.LOST, None)
+
+
+@pytest.mark.promise("16")
+def test_a_worker_that_is_paused_in_the_middle_of_a_message_says_the_rest_later(local):
+    executor = local(odd_jobs.half, count=1, recipe="paused")
+    executor.submit(order(0))
+    process = paused_child()
+
+    began = time.monotonic()
+    assert list(executor.events(0.2)) == []
+    assert time.monotonic() - began < 2
+    process.send_signal(signal.SIGCONT)
+
+    measure, end = hear(executor)
+    assert len(measure.metrics) == 9_000
+    assert (end.how, end.score) == (How.FINISHED, 0.5)
+
+
+def paused_child():
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if child.status() == psutil.STATUS_STOPPED:
+                    return child
+        time.sleep(0.02)
+    pytest.fail("no process was paused")
+
+
+@pytest.mark.parametrize("size", [0, 1, 16_384, 16_385, 300_000, LARGEST_BYTES])
+def test_messages_are_heard_as_multiprocessing_sends_them(size):
+    here, there = multiprocessing.Pipe()
+    ear, said = Ear(here), bytes(size)
+
+    assert ear.hear() is None
+    sender = threading.Thread(target=lambda: (there.send_bytes(said), there.send_bytes(b"next"), there.close()))
+    sender.start()
+    heard = []
+    while len(heard) < 2:
+        here.poll(None)
+        heard += [message for message in [ear.hear()] if message is not None]
+    sender.join()
+
+    assert heard == [said, b"next"]
+    with pytest.raises(EOFError):
+        ear.hear()
+
+
+@pytest.mark.parametrize("claim", [b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", (LARGEST_BYTES + 1).to_bytes(4, "big")])
+def test_a_message_that_claims_to_be_enormous_is_not_waited_for(claim):
+    here, there = multiprocessing.Pipe()
+    os.write(there.fileno(), claim)
+
+    with pytest.raises(TooLong, match="more than 16777216 bytes"):
+        Ear(here).hear()
 
 
 @pytest.mark.promise("20", "21")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from hpsearch.executors import deaths
+from hpsearch.executors.ear import Ear, TooLong
 from hpsearch.executors.limits import Limits, own_bytes
 from hpsearch.executors.logs import Log
 from hpsearch.orders import Answer, Beat, Event, Order, Question, Slot, Stop
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 8.0
 SAMPLE_SECONDS = 0.5
-LARGEST_BYTES = 1 << 24  # of a message; an honest one is a few thousand
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ class Hand:
     left: float = 0.0
     held: int = 0
     sampled: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Listen to the line."""
+        self._ear = Ear(self.line)
 
     @property
     def dead(self) -> bool:
@@ -86,13 +90,16 @@ class Hand:
         return True
 
     def hear(self) -> Event | None:
-        """What it says next: None if that is but a sign of life, an AttemptEnd if its process has died."""
-        if not self.line.poll():  # its process is dead, and one that this had started holds the line open
-            return self._died()
+        """What it says next: None if that is but a sign of life or not whole, an AttemptEnd if its process has died."""
+        dead = self.dead  # before it is heard: what it said last counts
         try:
-            event = pickle.loads(self.line.recv_bytes(LARGEST_BYTES))  # noqa: S301  # a worker of our own
-        except (EOFError, OSError) as error:
-            return self._fail(Failure("message", str(error))) if "length" in str(error) else self._died()
+            if (message := self._ear.hear()) is None:  # its line may be held open by what it had started
+                return self._died() if dead else None
+            event = pickle.loads(message)  # noqa: S301  # a worker of our own
+        except TooLong as error:
+            return self._fail(Failure("message", str(error)))
+        except (EOFError, OSError):
+            return self._died()
         except Exception as error:  # noqa: BLE001  # of what user code slipped in, reading may raise anything
             return self._fail(Failure("message", f"it cannot be read: {type(error).__name__}: {error}"))
         if not isinstance(event, Event):
