@@ -17,7 +17,7 @@ WORDS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-extensions", "--mute-audio",
     "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
 )  # fmt: skip
-PATIENCE = 20.0  # seconds for one answer, and for a page to come to show something
+PATIENCE = 60.0  # seconds for one answer, and for a page to come to show something
 
 
 class Page:

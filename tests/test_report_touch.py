@@ -1,16 +1,19 @@
 """The report's charts under a mouse, under fingers and on paper."""
 
+import base64
+import json
 import re
+from contextlib import contextmanager
 
 import pytest
-from devtools import CHROMIUM, Browser
+from browser import CHROMIUM, browser
 from stories import large_story
 
 from hpsearch.report.facts import gather
 from hpsearch.report.html import page
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page in")
-DESK, PHONE = (1280, 900), (390, 844)
+DESK, PHONE, PAPER = (1280, 900), (390, 844), (718, 900)  # in pixels; paper is A4 less its margins
 PICKED = "document.getElementById('picked').textContent"
 
 
@@ -21,20 +24,37 @@ def file(tmp_path_factory):
     return file
 
 
+@contextmanager
+def opened(file, folder, part, size, *, touch=False):
+    """The page in a window of this size, at the chart of this name."""
+    with browser(folder) as tab:
+        tab.open(file.as_uri(), *size, touch=touch)
+        tab.wait("document.querySelector('html.drawn')")
+        chart = f"document.querySelector('[data-chart={part}]')"
+        tab.run(f"{chart}.scrollIntoView({{behavior: 'instant', block: 'center'}})")
+        tab.wait(f"{chart}.querySelector('.plot-container')")
+        yield tab
+
+
+def box(tab, selector, at=0):
+    """Left, top, width and height of an element."""
+    found = f"document.querySelectorAll({json.dumps(selector)})[{at}].getBoundingClientRect()"
+    return tab.run(f"(({{left, top, width, height}}) => [left, top, width, height])({found})")
+
+
 def line(start, end, steps=6):
     return [tuple(a + (b - a) * step / steps for a, b in zip(start, end, strict=True)) for step in range(steps + 1)]
 
 
 def test_a_drag_along_an_axis_picks_trials_and_a_click_lets_go(file, tmp_path):
-    with Browser(tmp_path / "browser", DESK) as browser:
-        browser.open(file, "parallel")
-        left, top, width, height = browser.box(".strip")
+    with opened(file, tmp_path, "parallel", DESK) as tab:
+        left, top, width, height = box(tab, ".strip")
         middle = left + width / 2
 
-        browser.drag(line((middle, top + 0.2 * height), (middle, top + 0.5 * height)))
-        picked = browser.until(PICKED)
-        browser.drag([(middle, top + 0.9 * height)])
-        browser.until(f"!{PICKED}")
+        tab.stroke(line((middle, top + 0.2 * height), (middle, top + 0.5 * height)))
+        picked = tab.wait(PICKED)
+        tab.stroke([(middle, top + 0.9 * height)])
+        tab.wait(f"!{PICKED}")
 
     count, trials = re.fullmatch(r"(\d+) of (\d+) trials by units_1, the best first: .*show all", picked).groups()
     assert 0 < int(count) < int(trials)
@@ -42,34 +62,32 @@ def test_a_drag_along_an_axis_picks_trials_and_a_click_lets_go(file, tmp_path):
 
 
 def test_two_axes_pick_those_that_lie_in_both_and_a_button_shows_all(file, tmp_path):
-    with Browser(tmp_path / "browser", DESK) as browser:
-        browser.open(file, "parallel")
+    with opened(file, tmp_path, "parallel", DESK) as tab:
         counts = []
         for axis in (0, 1):
-            left, top, width, height = browser.box(".strip", axis)
-            browser.drag(line((left + width / 2, top + 0.1 * height), (left + width / 2, top + 0.6 * height)))
+            left, top, width, height = box(tab, ".strip", axis)
+            tab.stroke(line((left + width / 2, top + 0.1 * height), (left + width / 2, top + 0.6 * height)))
             names = "units_1 and learning_rate" if axis else "units_1"
-            told = browser.until(f"{PICKED}.includes('by {names},') && {PICKED}")
+            told = tab.wait(f"{PICKED}.includes('by {names},') && {PICKED}")
             counts.append(int(told.split()[0]))
 
-        browser.run("document.querySelector('#picked button').click()")
-        browser.until(f"!{PICKED}")
+        tab.run("document.querySelector('#picked button').click()")
+        tab.wait(f"!{PICKED}")
 
     assert counts[0] > counts[1]
 
 
 def test_a_finger_picks_trials_on_a_phone_and_can_still_scroll(file, tmp_path):
-    with Browser(tmp_path / "browser", PHONE, touch=True) as browser:
-        browser.open(file, "parallel")
-        left, top, width, height = browser.box(".strip")
+    with opened(file, tmp_path, "parallel", PHONE, touch=True) as tab:
+        left, top, width, height = box(tab, ".strip")
         middle = top + height / 2
 
-        browser.swipe(line((left + 0.3 * width, middle), (left + 0.7 * width, middle)))
-        picked = browser.until(PICKED)
-        before = browser.run("scrollY")
-        browser.swipe(line((left + 0.5 * width, middle), (left + 0.5 * width, middle - 200)))
-        after = browser.until(f"scrollY !== {before} && scrollY")
-        again = browser.run(PICKED)
+        tab.stroke(line((left + 0.3 * width, middle), (left + 0.7 * width, middle)), finger=True)
+        picked = tab.wait(PICKED)
+        before = tab.run("scrollY")
+        tab.stroke(line((left + 0.5 * width, middle), (left + 0.5 * width, middle - 200)), finger=True)
+        after = tab.wait(f"scrollY !== {before} && scrollY")
+        again = tab.run(PICKED)
 
     assert "trials by units_1, the best first" in picked
     assert after > before
@@ -77,24 +95,22 @@ def test_a_finger_picks_trials_on_a_phone_and_can_still_scroll(file, tmp_path):
 
 
 def test_a_tap_on_a_point_tells_its_trial(file, tmp_path):
-    with Browser(tmp_path / "browser", PHONE, touch=True) as browser:
-        browser.open(file, "history")
-        left, top, width, height = browser.box("[data-chart=history] .point", 30)
+    with opened(file, tmp_path, "history", PHONE, touch=True) as tab:
+        left, top, width, height = box(tab, "[data-chart=history] .point", 30)
 
-        browser.swipe([(left + width / 2, top + height / 2)])
-        told = browser.until("document.querySelector('[data-chart=history] .hoverlayer').textContent")
+        tab.stroke([(left + width / 2, top + height / 2)], finger=True)
+        told = tab.wait("document.querySelector('[data-chart=history] .hoverlayer').textContent")
 
     assert re.match(r"trial \d+ \w+.*val_accuracy = 0\.\d+", told)
 
 
 def test_names_of_axes_keep_apart_at_the_width_of_paper(file, tmp_path):
-    with Browser(tmp_path / "browser", (740, 900)) as browser:
-        browser.open(file, "parallel")
-        names = browser.run(
+    with opened(file, tmp_path, "parallel", PAPER) as tab:
+        names = tab.run(
             "[...document.querySelectorAll('[data-chart=parallel] .xtick')].map((one) => {"
             " const box = one.getBoundingClientRect(); return [box.left, box.right, box.top, box.bottom]; })"
         )
-        paper = browser.printed()
+        paper = base64.b64decode(tab.order("Page.printToPDF")["data"])
 
     texts = sorted(names)
     assert len(texts) > 5
@@ -102,3 +118,14 @@ def test_names_of_axes_keep_apart_at_the_width_of_paper(file, tmp_path):
         apart = other[1] <= one[0] or one[1] <= other[0] or other[3] <= one[2] + 2 or one[3] <= other[2] + 2
         assert apart, (one, other)
     assert paper.startswith(b"%PDF")
+
+
+def test_a_study_of_many_classes_and_trials_is_no_wider_than_paper(tmp_path):
+    """A wider page is printed smaller, with the charts on a part of it."""
+    large = tmp_path / "large.html"
+    large.write_text(page(gather(large_story(60, classes=47))), encoding="utf-8")
+    with opened(large, tmp_path, "history", PAPER) as tab:
+        tab.order("Emulation.setEmulatedMedia", media="print")
+        widest, wide = tab.run("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+
+    assert widest <= wide
