@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from multiprocessing import forkserver
 from pathlib import Path
 
 import odd_jobs
@@ -81,6 +82,20 @@ def test_a_worker_that_somebody_kills_ends_its_attempt_as_lost(local):
     assert (end.how, end.failure) == (How.LOST, None)
     assert "SIGKILL" in end.reason
     assert executor.free() == 1
+
+
+@pytest.mark.promise("10", "19")
+def test_killing_what_workers_are_forked_from_costs_one_attempt_at_most(local):
+    executor = local(odd_jobs.honest, count=1, recipe=50)
+    executor.submit(order(0))
+    hear(executor, until=Measure)
+    executor.events(0.0)  # by now another waits
+
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+
+    assert hear(executor)[-1].how is How.LOST
+    executor.submit(Order(Attempt(Fit(0, 1), 2), Path("split.npz"), {}))
+    assert hear(executor)[-1].how is How.FINISHED
 
 
 @pytest.mark.promise("5", "19")

@@ -62,8 +62,11 @@ class Hand:
         return not self.process.is_alive()
 
     def take(self, order: Order, log: Path | None) -> bool:
-        """Give it an attempt, whose output is kept in `log`; say False where it has died waiting."""
-        if not self._send(order):
+        """Give it an attempt, whose output is kept in `log`; say False where it has died waiting.
+
+        One whose parent was killed counts as dead, though it may live: nobody would hear how it ends.
+        """
+        if self.dead or not self._send(order):
             return False
         self.attempt = order.attempt
         self.began = self.heard = time.monotonic()
