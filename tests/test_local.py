@@ -93,7 +93,8 @@ def test_killing_what_workers_are_forked_from_costs_one_attempt_at_most(local):
 
     os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
 
-    assert hear(executor)[-1].how is How.LOST
+    end = hear(executor)[-1]
+    assert (end.how, end.reason) == (How.LOST, "was lost with the process it was forked from")
     executor.submit(Order(Attempt(Fit(0, 1), 2), Path("split.npz"), {}))
     assert hear(executor)[-1].how is How.FINISHED
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hpsearch.trial import Failure
+from hpsearch.worker.ending import UNKNOWN_CODE
 
 # Sent by people, by service managers and by the kernel for want of memory: the trial itself may be sound.
 FROM_OUTSIDE = {"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGPIPE", "SIGALRM", "SIGUSR1", "SIGUSR2"}
 CUT = "SIGBUS"  # on Linux what reading a mapped file brings beyond its end
 KILLED = -signal.SIGKILL
-UNKNOWN_CODE = 255  # what multiprocessing says when the process that could have told is gone itself
 GROUPS, CONTROLS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 

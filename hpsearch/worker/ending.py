@@ -13,6 +13,7 @@ from hpsearch.worker import marks, orphans
 
 started: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
 marked: weakref.WeakKeyDictionary[BaseProcess, marks.Mark] = weakref.WeakKeyDictionary()  # those that were spawned
+UNKNOWN_CODE = 255  # what multiprocessing says when the process that could have told is gone itself
 births = threading.Lock()  # held while a process is born, so that it is not taken for an orphan
 
 
@@ -30,6 +31,8 @@ def how_it_died(process: BaseProcess) -> str:
     code = process.exitcode
     if code is None:
         return "is still running"
+    if code == UNKNOWN_CODE and not isinstance(process, SpawnProcess):
+        return "was lost with the process it was forked from"
     if code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
