@@ -32,6 +32,11 @@ class Runs:
         """All runs, oldest first."""
         return iter(self._runs)
 
+    def among(self, asked: Sequence[Mapping[str, Any]]) -> list[Run]:
+        """Those of the runs asked for that were made, oldest first."""
+        names = {self._name(run) for run in asked}
+        return [run for run in self._runs if self._name(run) in names]
+
     def make(self, run: Run, measure: Callable[[], Run]) -> Run | None:
         """Add what `measure` gives to a run that is missing; None if it was there already or broke, which is told."""
         if run in self:

@@ -6,22 +6,25 @@ On four synthetic objectives over twelve values (mixed, conditional, with noise)
 `look_back` and with one that hides nothing. Both share their beginning, where they see the same. It reports the
 best true score so far as a distance from the optimum, the difference between the two (bounded minus unbounded,
 so that less than nothing is better) with a 95 % bootstrap interval over objectives and seeds, and the
-milliseconds a trial's twelve values take at the end. It writes JSON and a plot.
+milliseconds a trial's twelve values take at the end.
+
+Pairs of searches are kept in results/tpe-bound.jsonl; one that is there is not made again.
 """
 
 import argparse
-import json
 import math
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
-from itertools import product
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import accumulate, product
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
+import reporting
 from hpsearch.objective import Objective
 from hpsearch.protocols import Brief, Past
 from hpsearch.records import Answered, Asked
@@ -30,9 +33,12 @@ from hpsearch.space import Values
 from hpsearch.trial import Status, Trial, TrialResult
 from hpsearch.tuners.via_optuna import TPE
 from instant_trials import SPACE
+from runs import Run, Runs, one_machine
 
+KEY = ("objective", "seed", "trials", "look_back")
 NOISE = 0.02
 LAST = 50  # trials at the end whose time is taken
+EVERY = 25
 
 
 def _away(values: Values, name: str, best: float, width: float) -> float:
@@ -73,18 +79,6 @@ def lock(values: Values) -> float:
 OBJECTIVES: dict[str, Callable[[Values], float]] = {one.__name__: one for one in (bowl, valley, branches, lock)}
 
 
-@dataclass
-class Pair:
-    """One objective under one seed: the best distances so far, trial by trial, and milliseconds a trial at the end."""
-
-    objective: str
-    seed: int
-    bounded: list[float] = field(default_factory=list)
-    unbounded: list[float] = field(default_factory=list)
-    bounded_ms: float = 0.0
-    unbounded_ms: float = 0.0
-
-
 class Search:
     """TPE on one objective; it can go on from another's history."""
 
@@ -116,17 +110,20 @@ class Search:
         return true
 
 
-def compare(objective: str, seed: int, trials: int, look_back: int) -> Pair:
-    """Search once up to where the bound begins to hide something, and from there with and without it."""
-    pair = Pair(objective, seed)
+def compare(objective: str, seed: int, trials: int, look_back: int) -> Run:
+    """Search once up to where the bound begins to hide something, and from there with and without it.
+
+    The run holds for each the best distance so far, every `EVERY` trials, and the milliseconds of a trial at the end.
+    """
+    run: Run = {"objective": objective, "seed": seed, "trials": trials, "look_back": look_back}
     common = Search(objective, seed, look_back, [])
     start = common.go(0, min(look_back, trials))
     for name, bound in (("bounded", look_back), ("unbounded", trials)):
         search = Search(objective, seed, bound, common.history)
-        found = start + search.go(len(start), trials)
-        setattr(pair, name, [min(found[: place + 1]) for place in range(trials)] if trials else [])
-        setattr(pair, f"{name}_ms", 1000 * statistics.fmean(search.seconds[-LAST:] or [0.0]))
-    return pair
+        found = list(accumulate(start + search.go(len(start), trials), min))
+        run[name] = [*found[EVERY - 1 : -1 : EVERY], found[-1]]
+        run[f"{name}_ms"] = 1000 * statistics.fmean(search.seconds[-LAST:])
+    return run
 
 
 def bootstrap(differences: list[float]) -> tuple[float, float, float]:
@@ -137,17 +134,18 @@ def bootstrap(differences: list[float]) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Compare, print, write."""
+    """Make the pairs that are missing, then write a table and a picture of all that were asked for."""
     options = _options()
-    jobs = list(product(options.objectives, range(options.seeds)))
+    runs = Runs(options.out / "tpe-bound.jsonl", KEY)
+    asked = [
+        {"objective": name, "seed": seed, "trials": options.trials, "look_back": options.look_back}
+        for seed, name in product(range(options.seeds), options.objectives)
+    ]
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        asked = [pool.submit(compare, name, seed, options.trials, options.look_back) for name, seed in jobs]
-        pairs = [one.result() for one in asked]
-    found = {"trials": options.trials, "look_back": options.look_back, "noise": NOISE, "intervals": _intervals(pairs)}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found | {"pairs": [asdict(pair) for pair in pairs]}) + "\n")
-    _plot(pairs, options.out.with_suffix(".png"))
-    _say(pairs, found["intervals"])
+        for made in as_completed([pool.submit(compare, **run) for run in asked if run not in runs]):
+            runs.add(made.result() | {"machine": reporting.machine()})
+            print(f"{len(runs.among(asked))} of {len(asked)} pairs", file=sys.stderr, flush=True)
+    report(runs.among(asked), options.out / "tpe-bound.json")
 
 
 def _options() -> argparse.Namespace:
@@ -157,44 +155,48 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=2, help="searches an objective (2)")
     parser.add_argument("--objectives", nargs="*", default=list(OBJECTIVES), metavar="NAME", help=", ".join(OBJECTIVES))
     parser.add_argument("--processes", type=int, default=1, help="searches at a time (1)")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/tpe_bound.json"), help="JSON goes here")
+    parser.add_argument("--out", type=Path, default=reporting.RESULTS, help="a folder for what is found")
     return parser.parse_args()
 
 
-def _intervals(pairs: list[Pair]) -> dict[str, tuple[float, float, float]]:
-    """Of the difference at the end: all together, and each objective for itself."""
-    groups = {"all": pairs} | {name: [pair for pair in pairs if pair.objective == name] for name in OBJECTIVES}
-    return {
-        name: bootstrap([pair.bounded[-1] - pair.unbounded[-1] for pair in group])
-        for name, group in groups.items()
-        if group
-    }
+def report(pairs: list[Run], path: Path) -> None:
+    """Write a table with a row for each objective and one for all, and a picture beside it."""
+    groups = {name: [pair for pair in pairs if pair["objective"] == name] for name in OBJECTIVES} | {"all": pairs}
+    look_back = pairs[0]["look_back"]
+    reporting.Result(
+        title=f"TPE that looks at {look_back} trials, beside TPE that looks at all",
+        command=reporting.command("--processes", "--out"),
+        predicted="no worse, and under 100 ms a trial",
+        machine=one_machine(pairs),
+        columns=["objective", "pairs", "best, bounded", "best, unbounded", "difference [95 %]",
+                 "ms a trial at the end, bounded", "unbounded"],
+        rows=[_row(name, group) for name, group in groups.items() if group],
+        plot=reporting.picture(path.with_suffix(".png"), lambda axes: _draw(axes, groups)),
+        words=[
+            f"{pairs[0]['trials']} trials of twelve values each; scores are seen with noise of {NOISE}.",
+            "Best: the true distance of the best trial from the optimum, the mean over the pairs.",
+            f"Both searches of a pair share their first {look_back} trials.",
+            "Difference: bounded less unbounded, so that less than nothing is better; bootstrapped over the pairs.",
+            f"Milliseconds: processor time of the tuner for one trial, over the last {LAST}.",
+        ],
+    ).write(path)  # fmt: skip
 
 
-def _plot(pairs: list[Pair], file: Path) -> None:
-    from matplotlib.figure import Figure
-
-    names = list(dict.fromkeys(pair.objective for pair in pairs))
-    figure = Figure(figsize=(4 * len(names), 4), layout="constrained")
-    for ax, name in zip(figure.subplots(1, len(names), squeeze=False).flat, names, strict=True):
-        for kind, colour in (("bounded", "C0"), ("unbounded", "C1")):
-            curves = [getattr(pair, kind) for pair in pairs if pair.objective == name]
-            ax.plot([statistics.median(at) for at in zip(*curves, strict=True)], colour, label=kind)
-        ax.set_title(name)
-        ax.grid(alpha=0.3)
-        ax.legend()
-    figure.supxlabel("trials")
-    figure.supylabel("best true loss so far, median over seeds")
-    figure.savefig(file, dpi=120)
+def _row(name: str, pairs: list[Run]) -> list[reporting.Cell]:
+    mean, low, high = bootstrap([pair["bounded"][-1] - pair["unbounded"][-1] for pair in pairs])
+    best = [statistics.fmean(pair[kind][-1] for pair in pairs) for kind in ("bounded", "unbounded")]
+    spent = [statistics.fmean(pair[f"{kind}_ms"] for pair in pairs) for kind in ("bounded", "unbounded")]
+    return [name, len(pairs), *best, f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]", *spent]
 
 
-def _say(pairs: list[Pair], intervals: dict[str, tuple[float, float, float]]) -> None:
-    for name, (mean, low, high) in intervals.items():
-        print(f"{name:<10}  bounded - unbounded {mean:+.4f}  (95 % {low:+.4f} to {high:+.4f})")
-    for kind in ("bounded", "unbounded"):
-        best = statistics.fmean(getattr(pair, kind)[-1] for pair in pairs)
-        spent = statistics.fmean(getattr(pair, f"{kind}_ms") for pair in pairs)
-        print(f"{kind:<10}  best true loss {best:.4f}, {spent:.0f} ms a trial at the end")
+def _draw(axes: Any, groups: dict[str, list[Run]]) -> None:
+    for colour, (name, pairs) in enumerate((name, pairs) for name, pairs in groups.items() if pairs and name != "all"):
+        for kind, line in (("bounded", "-"), ("unbounded", ":")):
+            medians = [statistics.median(at) for at in zip(*(pair[kind] for pair in pairs), strict=True)]
+            places = [min(EVERY * place, pairs[0]["trials"]) for place in range(1, len(medians) + 1)]
+            axes.plot(places, medians, f"C{colour}{line}", label=f"{name}, {kind}")
+    axes.set(xlabel="trials", ylabel="best true distance so far, median", yscale="log")
+    axes.legend(frameon=False, fontsize="small")
 
 
 if __name__ == "__main__":

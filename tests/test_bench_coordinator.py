@@ -29,11 +29,17 @@ def test_the_scale_benchmark_follows_trials_through_the_real_parts_and_resumes_t
     assert out.with_suffix(".png").exists()
 
 
-def test_the_bound_benchmark_compares_what_begins_alike(tmp_path):
-    out = tmp_path / "found.json"
+def test_the_bound_benchmark_compares_what_begins_alike_and_makes_no_pair_twice(tmp_path):
+    words = ["--trials", 30, "--look-back", 25, "--seeds", 1, "--objectives", "bowl", "--out", tmp_path]
 
-    run("tpe_bound.py", "--trials", 14, "--look-back", 12, "--seeds", 1, "--objectives", "bowl", "--out", out)
+    run("tpe_bound.py", *words)
+    kept = (tmp_path / "tpe-bound.jsonl").read_text()
+    run("tpe_bound.py", *words)
 
-    (pair,) = json.loads(out.read_text())["pairs"]
-    assert len(pair["bounded"]) == len(pair["unbounded"]) == 14
-    assert pair["bounded"][:12] == pair["unbounded"][:12]
+    pair = json.loads(kept)
+    assert len(pair["bounded"]) == len(pair["unbounded"]) == 2
+    assert pair["bounded"][0] == pair["unbounded"][0]
+    assert (tmp_path / "tpe-bound.jsonl").read_text() == kept
+    found = json.loads((tmp_path / "tpe-bound.json").read_text())
+    assert [row[:2] for row in found["rows"]] == [["bowl", 1], ["all", 1]]
+    assert (tmp_path / found["plot"]).exists()
