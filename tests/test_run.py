@@ -316,11 +316,18 @@ def test_one_worker_and_one_seed_give_the_same_study_twice(project, tuner):
     ]
 
 
+def refused(project):
+    began = time.monotonic()
+    failed = run(project, code=2)
+    figures.note("P20", seconds=time.monotonic() - began)
+    return failed
+
+
 @pytest.mark.promise("26", "P20")
 def test_a_build_that_fails_is_told_before_any_trial(project):
     (project / "spaces" / "small.py").write_text("def build(hp):\n    return undefined_thing\n")
 
-    failed = run(project, code=2)
+    failed = refused(project)
 
     assert "spaces/small.py, line 2, in build: return undefined_thing" in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -346,7 +353,7 @@ def test_a_build_that_fails_is_told_before_any_trial(project):
 def test_a_model_that_cannot_be_searched_is_told_before_any_trial(project, was, now, words):
     (project / "spaces" / "small.py").write_text(BUILD.replace(was, now))
 
-    failed = run(project, code=2)
+    failed = refused(project)
 
     assert words in failed.stderr
     assert not (project / "mlruns" / "mlflow.db").exists()
