@@ -162,8 +162,10 @@ def _known(published: Published, values: Mapping[str, Value]) -> float | None:
 
 
 def _words(study: Told) -> Iterator[str]:
-    verdict, seeds = study.verdict, study.began.experiment["final"]["seeds"]
-    yield f"In percent; finals are means over {words.count(seeds, 'seed')}, with the lowest and the highest."
+    verdict, asked = study.verdict, study.began.experiment
+    folds = f" of {asked['data']['folds']} folds each" if asked["data"].get("folds") else ""
+    over = f"{words.count(asked['final']['seeds'], 'seed')}{folds}"
+    yield f"In percent; finals are means over {over}, with the lowest and the highest."
     yield "★ won by its mean validation score."
     yield f"The test split, {verdict.test_rows:,} images, was opened {_often(study.state.openings)}."
     if verdict.interval:

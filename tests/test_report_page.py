@@ -2,14 +2,11 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from PIL import Image
 from stories import began, large_story, told, trial_story, whole_story
 
 from hpsearch.ledger import Ledger
@@ -29,7 +26,6 @@ EVIL = [
     "\x1b[31m",
     "](javascript:x)",
 ]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def columns_of(text):
@@ -171,37 +167,3 @@ def test_a_misspelt_study_and_words_that_do_not_go_together_are_refused(project)
     assert (misspelt.returncode, together.returncode) == (2, 2)
     assert "did you mean 'large'?" in misspelt.stderr
     assert "leave out --markdown" in together.stderr
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page in")
-def test_a_browser_runs_the_page_under_its_own_policy_and_draws(tmp_path):
-    file, picture = tmp_path / "page.html", tmp_path / "page.png"
-    file.write_text(page(gather(large_story(60, classes=47))), encoding="utf-8")
-
-    seen = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}",
-         "--enable-logging=stderr", "--window-size=1280,7000", "--virtual-time-budget=8000",
-         f"--screenshot={picture}", file.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-
-    assert "CONSOLE" not in seen.stderr  # nothing was refused, and nothing went wrong
-    pixels = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3)
-    diagonal = (np.abs(pixels.astype(int) - (0x0F, 0x2A, 0x7D)) < 25).all(axis=1).sum()
-    assert diagonal > 1000  # of the confusion matrix, which is drawn by the library and coloured by the style
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page in")
-def test_charts_of_few_classes_write_numbers_where_there_are_some_and_nothing_elsewhere(tmp_path):
-    file = tmp_path / "page.html"
-    file.write_text(page(gather(large_story(12, classes=4))), encoding="utf-8")
-
-    drawn = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'browser'}",
-         "--window-size=1280,7000", "--virtual-time-budget=8000", "--dump-dom", file.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True,
-    ).stdout  # fmt: skip
-
-    words = re.findall(r"<text[^>]*>([^<]*)</text>", drawn) + re.findall(r"<tspan[^>]*>([^<]*)</tspan>", drawn)
-    assert "read as" in words
-    assert not {"null", "undefined", "NaN"} & set(words)

@@ -37,6 +37,18 @@ def test_few_trials_say_nothing_of_what_mattered():
     assert weigh(Facts()) == ()
 
 
+def test_a_parameter_that_few_trials_had_is_not_weighed():
+    facts = gather(large_story(40))
+    for place, trial in enumerate(one for one in facts.trials if one.status == Status.COMPLETED):
+        trial.values = {**trial.values, **({"rare": place / 7} if place < 9 else {"common": place / 40})}
+    facts.parameters += tuple(Parameter(name, "float", 0.5, low=0.0, high=2.0) for name in ("rare", "common"))
+
+    names = {weight.name for weight in weigh(facts)}
+
+    assert "common" in names
+    assert "rare" not in names
+
+
 def test_the_same_study_weighs_the_same_twice():
     facts = gather(large_story(30))
 

@@ -1,10 +1,12 @@
 """Says which parameters mattered, and how surely: PED-ANOVA on the replayed study, with a bootstrap over its trials.
 
 PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255; for conditional spaces arXiv:2601.20800) asks how far the values of
-the best trials differ from those of all trials. Only completed trials are looked at.
+the best trials differ from those of all trials. Only completed trials are looked at, and of parameters those that
+enough of them had: three values drawn again and again look as if they told much.
 """
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,18 +39,22 @@ class Weight:
 
 
 def weigh(facts: Facts) -> tuple[Weight, ...]:
-    """The weights of all parameters that vary, largest first; () with fewer than ten completed trials."""
+    """The weights of the parameters that vary and that ten completed trials had, largest first; () where none did."""
     from optuna.trial import TrialState
 
     trials = [trial for trial in frozen_trials(facts) if trial.state == TrialState.COMPLETE]
-    if len(trials) < FEWEST_TRIALS or not any(trial.params for trial in trials):
+    held = Counter(name for trial in trials for name in trial.params)
+    names = {name for name, count in held.items() if count >= FEWEST_TRIALS}
+    if not names:
         return ()
     import numpy as np
 
     direction = "maximize" if Objective.parse(facts.objective).goal == "max" else "minimize"
     draw = np.random.default_rng(0)
     rows = min(len(trials), MOST_DRAWN)
-    drawn = [_shares([trials[row] for row in draw.integers(len(trials), size=rows)], direction) for _ in range(DRAWS)]
+    drawn = [
+        _shares([trials[row] for row in draw.integers(len(trials), size=rows)], names, direction) for _ in range(DRAWS)
+    ]
     weights = []
     for name in sorted({name for shares in drawn for name in shares}):
         shares = [one.get(name, 0.0) for one in drawn]
@@ -57,7 +63,7 @@ def weigh(facts: Facts) -> tuple[Weight, ...]:
     return tuple(sorted(weights, key=lambda weight: -weight.share))
 
 
-def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", direction: str) -> dict[str, float]:
+def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], direction: str) -> dict[str, float]:
     import optuna
 
     class Drawn(optuna.storages.InMemoryStorage):
@@ -75,4 +81,5 @@ def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", direction: str) -> dic
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of conditional parameters that few trials have
-        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+        there = sorted(names & {name for trial in trials for name in trial.params})
+        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator, params=there))

@@ -1,12 +1,14 @@
-"""The report's charts under a mouse, under fingers and on paper."""
+"""The report's charts in a browser: as they are drawn, under a mouse, under fingers and on paper."""
 
 import base64
 import json
 import re
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 from browser import CHROMIUM, browser
+from PIL import Image
 from stories import large_story
 
 from hpsearch.report.facts import gather
@@ -40,6 +42,32 @@ def box(tab, selector, at=0):
     """Left, top, width and height of an element."""
     found = f"document.querySelectorAll({json.dumps(selector)})[{at}].getBoundingClientRect()"
     return tab.run(f"(({{left, top, width, height}}) => [left, top, width, height])({found})")
+
+
+def test_the_page_draws_under_its_own_policy_and_fetches_nothing(tmp_path):
+    large, picture = tmp_path / "large.html", tmp_path / "page.png"
+    large.write_text(page(gather(large_story(60, classes=47))), encoding="utf-8")
+
+    with opened(large, tmp_path, "confusion", DESK) as tab:
+        tab.picture(picture)
+        said, asked = tab.said, tab.asked
+
+    assert said == []  # nothing was refused, and nothing went wrong
+    assert [address for address in asked if not address.startswith("data:")] == [large.as_uri()]
+    pixels = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3)
+    diagonal = (np.abs(pixels.astype(int) - (0x0F, 0x2A, 0x7D)) < 25).all(axis=1).sum()
+    assert diagonal > 1000  # of the confusion matrix, which is drawn by the library and coloured by the style
+
+
+def test_charts_of_few_classes_write_numbers_where_there_are_some_and_nothing_elsewhere(file, tmp_path):
+    with opened(file, tmp_path, "confusion", DESK) as tab:
+        words = tab.run(
+            "[...document.querySelectorAll('[data-chart=confusion] :is(text, tspan)')].map((one) => one.textContent)"
+        )
+
+    assert "read as" in words
+    assert any(word.isdigit() for word in words)
+    assert not {"null", "undefined", "NaN"} & set(words)
 
 
 def line(start, end, steps=6):
