@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpsearch.report.facts import Facts, TrialFacts
+from hpsearch.report.figures import varying
 from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, Finding, Gathered, NeverHelped, completed, find
 from hpsearch.report.importance import Weight, weigh
 from hpsearch.space import Values
@@ -17,6 +18,7 @@ ENOUGH_TO_FIX = 50  # completed trials; with fewer the weights are too unsure to
 class Explanation:
     """What a study says of its parameters; `trials` completed ones bear it out, fewer than `needed` say nothing.
 
+    `unweighed` are parameters that vary, but that fewer than `needed` of them had.
     `idle` are parameters whose share of the importance is small in nearly every draw, and on which no other one hangs,
     with the values that the best trial has; it takes fifty trials to say so.
     """
@@ -25,6 +27,7 @@ class Explanation:
     trials: int
     needed: int
     weights: tuple[Weight, ...]
+    unweighed: tuple[str, ...]
     findings: tuple[Finding, ...]
     idle: Values
 
@@ -33,7 +36,9 @@ def explain(facts: Facts) -> Explanation:
     """Weigh the parameters of a study and find what its trials say of them."""
     done = completed(facts)
     weights = weigh(facts) if len(done) >= FEWEST_TRIALS else ()
-    return Explanation(facts.name, len(done), FEWEST_TRIALS, weights, find(facts), _idle(weights, done))
+    weighed = {one.name for one in weights}
+    unweighed = tuple(sorted(name for name in varying(done) if name not in weighed))
+    return Explanation(facts.name, len(done), FEWEST_TRIALS, weights, unweighed, find(facts), _idle(weights, done))
 
 
 def _idle(weights: Sequence[Weight], done: Sequence[TrialFacts]) -> Values:

@@ -30,6 +30,7 @@ RATE = Parameter("rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log")
 DROPOUT = Parameter("dropout", "float", 0.0, low=0.0, high=0.5, step=0.1)
 KIND = Parameter("kind", "choice", "a", choices=("a", "b", "c"))
 NOISE = Parameter("noise", "float", 0.5, low=0.0, high=1.0)
+RARE = Parameter("rare", "float", 0.5, low=0.0, high=1.0)
 SPACE = (UNITS, RATE, DROPOUT, KIND, NOISE)
 
 
@@ -201,7 +202,8 @@ def project(tmp_path, monkeypatch):
     for number in range(90):
         values = {"units": draw.randrange(32, 513, 32), "kind": draw.choice("abc"), "noise": draw.random()}
         score = values["units"] / 1000 - (0.4 if values["kind"] == "c" else 0)
-        answers = [Answered(number, one, values[one.name]) for one in (UNITS, KIND, NOISE)]
+        values |= {"rare": number / 5} if number < 5 else {}
+        answers = [Answered(number, one, values[one.name]) for one in (UNITS, KIND, NOISE, RARE) if one.name in values]
         bodies += [Asked(Trial(number)), *answers, TrialResult(Trial(number, values), Status.COMPLETED, score, 1, 1.0)]
     keep(tmp_path, bodies)
     monkeypatch.chdir(tmp_path)
@@ -216,6 +218,7 @@ def test_a_study_is_explained_with_what_mattered_first(project, capsys):
     assert weights[0] in {"units", "kind"}
     assert re.search(r"units: all of the best 18 trials that have it lie between \d+ and 512", out)
     assert "kind = c" in out
+    assert "fewer than 10 trials had: rare\n" in out
 
 
 def test_a_program_is_told_the_findings(project, capsys):
