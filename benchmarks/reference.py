@@ -44,7 +44,7 @@ HEAD = """# Reference experiments
 Written by `python benchmarks/reference.py` (`make reference`) from the studies' ledgers; no number is copied by hand.
 An experiment's file says what is searched and how; its command makes its section's figures again.
 Seeds are fixed, but another machine may add in another order, so last digits differ.
-Times are of a machine that did other work beside it, but for mnist-cnn's.
+Times are of a machine that did other work beside it; little beside mnist-cnn's.
 Where a command names other images (`data.folder`), do not compare its figures with published ones.
 `emnist47-train` holds 36,660 of EMNIST's images and 6,110 to test on, as many of each of the 47 classes.
 """
