@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from both_loops import last_epochs
 
 from hpsearch.worker import fused_norm
-from hpsearch.worker.loops import Rows, make_loop
 
 layers = keras.layers
 OPTIONS = [
@@ -92,21 +92,10 @@ def test_a_frozen_layer_and_a_layer_of_ones_own_stay_keras():
 
 
 def test_the_graph_loop_trains_a_convolution_as_model_fit_does():
-    generator = np.random.default_rng(3)
-    labels = generator.integers(0, 4, 90)
-    images = (generator.integers(0, 120, (90, 12, 12)) + 30 * labels[:, None, None]).astype(np.uint8)
-    rows = Rows(images, labels, np.arange(70), np.arange(70, 90))
+    def normalised():
+        convolution = layers.Conv2D(4, 3, padding="same", use_bias=False)  # a bias before a normalisation is noise
+        return [convolution, layers.BatchNormalization(momentum=0.8), layers.ReLU()]
 
-    found = [epochs(rows, loop) for loop in ("graph", "fit")]
+    graph, fit = last_epochs(normalised, lambda: keras.optimizers.SGD(0.01), size=12, epochs=2)
 
-    assert found[0] == pytest.approx(found[1], rel=2e-3, abs=1e-3)
-
-
-def epochs(rows, loop):
-    keras.utils.set_random_seed(2)
-    convolution = layers.Conv2D(4, 3, padding="same", use_bias=False)  # a bias before a normalisation is noise
-    body = [keras.Input((12, 12, 1)), convolution, layers.BatchNormalization(momentum=0.8), layers.ReLU()]
-    model = keras.Sequential([*body, layers.Flatten(), layers.Dense(4, activation="softmax")])
-    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    trained = make_loop(model, rows, batch_size=16, seed=1, loop=loop)
-    return [trained.epoch(number) for number in (1, 2)][-1]
+    assert graph == pytest.approx(fit, rel=2e-3, abs=1e-3)

@@ -5,22 +5,19 @@ but reports the unbiased one (Bessel's n / (n - 1), tensorflow/core/kernels/fuse
 average takes the biased, so it is turned back. The kernel knows images with channels last, in float32.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
+
+from hpsearch.worker.layer_calls import replaced
 
 IMAGES = 4  # the rank of rows × height × width × channels
 LEAST = 1.001e-5  # cuDNN takes no smaller epsilon, and would take this one for it
 
 
-@contextmanager
-def tracing(model: Any) -> Iterator[None]:
-    """Within: a graph that is traced gets the kernel for each layer that it fits. Afterwards all is as before."""
-    with ExitStack() as stack:
-        for layer in filter(_fits, model._flatten_layers()):
-            layer.call = _fused(layer, layer.call)
-            stack.callback(delattr, layer, "call")
-        yield
+def tracing(model: Any) -> AbstractContextManager[None]:
+    """Within: a graph that is traced gets the kernel for each layer that it fits."""
+    return replaced(model, _fits, _fused)
 
 
 def _fits(layer: Any) -> bool:
@@ -38,8 +35,10 @@ def _fits(layer: Any) -> bool:
     )
 
 
-def _fused(layer: Any, keras_call: Callable[..., Any]) -> Callable[..., Any]:
+def _fused(layer: Any) -> Callable[..., Any]:
     import tensorflow as tf
+
+    keras_call = layer.call
 
     def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
         if training is not True or mask is not None or not layer.trainable:

@@ -1,15 +1,15 @@
 """Trains whole stretches of an epoch inside one TensorFlow graph, through the model's own train_step."""
 
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.worker import fused_norm
+from hpsearch.worker import fused_norm, quick_penalty, split_bias
 from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers, refuse_non_finite
 from hpsearch.worker.fused import Fused
 from hpsearch.worker.rows import Fitted
@@ -119,11 +119,20 @@ class GraphLoop:
         self._fused, source = Fused(model.optimizer), Source(fitted)
         _make_metrics(model, source.batch(fitted.rows.train[:1]))
         train, test = (_compiled(step) if xla else step for step in (model.train_step, model.test_step))
-        with nullcontext() if xla else self._fused.tracing(), nullcontext() if xla else fused_norm.tracing(model):
+        with nullcontext() if xla else self._quicker():
             self._train = Stretches(lambda numbers: train(source.weighed(numbers)), batch_size)
         if len(self._rows.validation):
             larger = max(batch_size, VALIDATION_BATCH)
             self._validate = Stretches(lambda numbers: test(source.batch(numbers)), larger)
+
+    @contextmanager
+    def _quicker(self) -> Iterator[None]:
+        """Within: a graph that is traced does what Keras says by quicker ones of TensorFlow's kernels."""
+        with ExitStack() as stack:
+            stack.enter_context(self._fused.tracing())
+            for quicker in (fused_norm, quick_penalty, split_bias):
+                stack.enter_context(quicker.tracing(self._model))
+            yield
 
     def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
         """Train and validate one epoch; see Loop."""
