@@ -31,7 +31,7 @@ def report(runs: Sequence[Run], ours: str, path: Path, command: str) -> None:
     work = runs[0]["work"]
     sides = sorted({run["side"] for run in runs}, key=lambda side: (side != ours, "hpsearch" not in side, side))
     found = {(target, side): _arrivals(runs, side, target) for target in work["targets"] for side in sides}
-    title = f"Time to a validation accuracy: {work['task']}"
+    title = f"Time to a validation accuracy of up to {100 * max(work['targets']):g} %: {work['task']}"
     Result(
         title=title, command=command, columns=[column.format(ours=ours) for column in COLUMNS],
         rows=[_row(target, side, found[target, side], found.get((target, ours))) for target, side in found],
