@@ -111,6 +111,7 @@ def _figures(ran: Ran, count: int, epochs: int) -> dict[str, Any]:
         "search_alone": last.get("searched", last["seconds_in"] - began),
         "whole": ran.seconds,
         "epoch_seconds": [[entry["configuration"], entry["epoch"], entry.get("seconds")] for entry in noted],
+        "ends": [entry["seconds_in"] for entry in noted if entry["epoch"] == epochs],
         "accuracies": [accuracies[number] for number in range(count)],
     }
 

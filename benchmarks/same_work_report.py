@@ -16,7 +16,7 @@ GOALS = {
     ("cnn", 32): "90 % of what as many one-thread graph loops as there are cores would do",
     ("cnn", 128): "90 % of what as many one-thread graph loops as there are cores would do",
 }
-ASKED_FOR = {"mlp": (10, 5), "cnn": (4, 2)}  # configurations and epochs
+ASKED_FOR = {"mlp": (10, 5), "cnn": (10, 2)}  # configurations and epochs
 COLUMNS = (
     "side", "runs", "to the last trial, median s", "min s", "× hpsearch, medians", "× hpsearch, minima",
     "search alone, median s", "× hpsearch, search alone", "whole command, median s",
@@ -116,6 +116,7 @@ def _share(sides: Mapping[str, list[Run]], epochs: int) -> list[str]:
     searched = median([run["search_alone"] for run in sides[OURS]])
     busy = median([_summed(run) for run in sides[OURS]])
     hands = sides[OURS][0]["machine"]["cores"]
+    idle = median([_idle_at_end(run, hands) for run in sides[OURS]])
     ideal, untraced = everything / hands, steady / hands
     alone = f"One thread of the graph loop, alone on the machine, takes {everything:.1f} s for these epochs"
     return [
@@ -125,7 +126,15 @@ def _share(sides: Mapping[str, list[Run]], epochs: int) -> list[str]:
         f"Of the rate without tracing it reached {_percent(untraced, searched)}.",
         f"Workers were in an epoch {_percent(busy / hands, searched)} of the search.",
         f"Their epochs took {busy / everything:.2f} times as long as those of the thread alone.",
+        f"At its end workers had no configuration left, for {idle:.1f} s taken together.",
+        f"Without these seconds it reached {_percent(everything, hands * searched - idle)} of the rate with tracing.",
     ]
+
+
+def _idle_at_end(run: Run, hands: int) -> float:
+    """Seconds, summed over the workers, from the last epoch of each to the last epoch of all."""
+    *others, last = sorted(run["ends"])[-hands:]
+    return sum(last - end for end in others)
 
 
 def _percent(part: float, whole: float) -> str:

@@ -127,6 +127,7 @@ def same_work_run(side, seconds, accuracies=(0.9, 0.8)):
     return {
         "side": side, "work": work, "round": 0, "machine": MACHINE, "load": 0.1, "to_last_trial": seconds,
         "search_alone": seconds - 1, "whole": seconds + 1, "epoch_seconds": epochs, "accuracies": list(accuracies),
+        "ends": [seconds - 5, seconds - 2, seconds],
     }  # fmt: skip
 
 
@@ -154,6 +155,8 @@ def test_the_share_of_the_one_thread_rate_is_told_for_all_cores(tmp_path):
 
     words = " ".join(json.loads((tmp_path / "same-work-mlp-32.json").read_text())["words"])
     assert "The search took 10.0 s: 90 % of that rate" in words
+    assert "no configuration left, for 2.0 s taken together" in words
+    assert "Without these seconds it reached 100 % of the rate" in words
 
 
 def test_each_target_and_side_has_its_row(tmp_path):
