@@ -134,7 +134,7 @@ def _share(sides: Mapping[str, list[Run]], epochs: int) -> list[str]:
 def _idle_at_end(run: Run, hands: int) -> float:
     """Seconds, summed over the workers, from the last epoch of each to the last epoch of all."""
     *others, last = sorted(run["ends"])[-hands:]
-    return sum(last - end for end in others)
+    return float(sum(last - end for end in others))
 
 
 def _percent(part: float, whole: float) -> str:
