@@ -62,9 +62,15 @@ class Finale:
         return chosen.trials
 
     def _final_fits(self, finalists: Sequence[int]) -> Iterator[tuple[Fit, int | None]]:
+        """Those of the slowest trial first: of what is made last, little is left when a hand finds nothing to do."""
         seeds, folds = range(self.study.experiment.final.seeds), range(self.study.experiment.data.folds or 1)
-        for trial, repeat, fold in product(finalists, seeds, folds):
+        slowest_first = sorted(finalists, key=self._seconds_of_a_fit, reverse=True)
+        for trial, repeat, fold in product(slowest_first, seeds, folds):
             yield Fit(trial, self._seed("final", trial, repeat, fold), "final", fold, repeat), None
+
+    def _seconds_of_a_fit(self, trial: int) -> float:
+        result = self.study.state.courses[trial].result
+        return result.seconds / max(1, len(result.scores)) if result else 0.0
 
     def _seed(self, *words: object) -> int:
         return derive(self.study.experiment.seed, *words)

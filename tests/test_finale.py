@@ -16,7 +16,7 @@ from hpsearch.finale import Finale
 from hpsearch.leaving import Leave
 from hpsearch.predictions import Predictions
 from hpsearch.protocols import Prepared
-from hpsearch.records import Asked, Verdict
+from hpsearch.records import Asked, AttemptBegan, Verdict
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trackers.verdict_words import sentences
@@ -67,13 +67,13 @@ def hold(tmp_path):
         np.save(tmp_path / part / "images.npy", np.zeros((len(LABELS), 2, 2), np.uint8))
     data = Prepared(tmp_path, "made-up", "d" * 64, CLASSES, (2, 2), ROWS, ROWS, "official")
 
-    def hold(scores=(0.96, 0.95, 0.7, 0.6), luck=0.002, **sections):
+    def hold(scores=(0.96, 0.95, 0.7, 0.6), luck=0.002, seconds=(1.0, 1.0, 1.0, 1.0), **sections):
         wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4}, **sections}
         experiment = Experiment.model_validate(wanted)
         study = Study(experiment, paths.Study(paths.make(tmp_path / "a")))
         for number, score in enumerate(scores):
             study.record(Asked(Trial(number)))
-            study.record(TrialResult(Trial(number), Status.COMPLETED, score, 2))
+            study.record(TrialResult(Trial(number), Status.COMPLETED, score, 2, seconds[number]))
         executor = Lucky(study.paths.fits, luck)
         splits = Splits(experiment, data.folder / "train" / "labels.npy", study.paths.splits)
         finale = Finale(study, Crew(study, executor, splits), executor, data, tmp_path, Leave())
@@ -95,6 +95,14 @@ def test_the_verdict_says_how_sure_it_is(hold):
     assert verdict.ties == tuple(one.trial for one in verdict.finalists[1:] if one.trial != 2)
     assert verdict.comparisons[-1].p < 1e-6
     assert verdict.comparisons[-1].interval[0] > 0.2
+
+
+def test_the_slowest_finalist_is_trained_first_so_that_no_long_fit_is_left_at_the_end(hold):
+    study, _, _, _ = hold(seconds=(2.0, 1.0, 30.0, 99.0), final={"finalists": 3, "seeds": 2})
+
+    begun = [news.body.attempt.fit for news in study.ledger.recall((AttemptBegan,))]
+
+    assert [(fit.trial, fit.repeat) for fit in begun] == [(2, 0), (2, 1), (0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_every_judged_model_keeps_what_it_read(hold):
