@@ -33,11 +33,16 @@ class Keeping:
         return behind
 
     def tidy(self, ended: TrialResult) -> None:
-        """After a trial: its checkpoints go (unless time may be added), and weights stay for the best few only."""
-        if ended.reason != OUT_OF_TIME:
+        """After a trial: its checkpoints go, and weights stay for the best few only, and where time may be added."""
+        if self._ended_for_good(ended.trial.number):
             self._delete(ended.trial.number, CHECKPOINT)
         for _, number in self._rank(ended):
-            self._delete(number, WEIGHTS)
+            if self._ended_for_good(number):  # else it goes on from its best epoch, also where it gets no better
+                self._delete(number, WEIGHTS)
+
+    def _ended_for_good(self, trial: int) -> bool:
+        result = self._study.state.courses[trial].result
+        return result is not None and result.reason != OUT_OF_TIME
 
     def _delete(self, trial: int, name: str) -> None:
         for fit in search_fits(self._study.experiment, trial):

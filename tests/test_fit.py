@@ -4,10 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from hpsearch import hits
+from hpsearch import hits, paths
+from hpsearch.experiment import Experiment
+from hpsearch.keeping import Keeping
 from hpsearch.objective import Objective
 from hpsearch.orders import Answer, Beat, Order, Question, Recipe, Stop
-from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure
+from hpsearch.records import Asked
+from hpsearch.state import OUT_OF_TIME
+from hpsearch.study import Study
+from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 from hpsearch.worker.fit import fit, model_file
 from hpsearch.worker.wire import Wire
 
@@ -28,6 +33,11 @@ def warming(hp):
     steps = 2 * hp.task.steps_per_epoch + 1
     schedule = keras.optimizers.schedules.CosineDecay(0.0, 40, warmup_target=0.05, warmup_steps=steps)
     model.compile(keras.optimizers.Adam(schedule), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+def still(hp):
+    model = build(hp)
+    model.compile(keras.optimizers.SGD(0.0), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 def infinite(hp):
@@ -249,6 +259,28 @@ def test_a_stopped_fit_goes_on_to_the_very_end_of_an_undisturbed_one(recipe, tmp
     assert ended.score == straight.score
     resumed = keras.models.load_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
     assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
+
+
+def test_a_raced_fit_that_time_cut_short_goes_on_though_others_are_better_and_it_no_longer_improves(recipe, tmp_path):
+    made = recipe("still", hits=True)
+    stopped, _ = go(made, Talk(stop_after=2))
+    end_by_time(tmp_path, stopped.score)
+
+    ended, _ = go(made, number=2)
+
+    assert (ended.failure, ended.best_epoch, ended.epochs) == (None, 1, 4)
+    assert hits.read(made.fits / ended.attempt.fit.name / hits.FILE).mean() == pytest.approx(ended.score)
+
+
+def end_by_time(folder, score):
+    """What the coordinator does with trial 0 when the time is over, in a study that keeps nobody's weights."""
+    wanted = {"name": "a", "model": {"build": "m:f"}, "train": {"keep": 0}}
+    study = Study(Experiment.model_validate(wanted), paths.Study(folder))
+    result = TrialResult(Trial(0), Status.PRUNED, score, reason=OUT_OF_TIME)
+    study.record(Asked(result.trial))
+    study.record(result)
+    Keeping(study).tidy(result)
+    study.close()
 
 
 def test_early_stopping_ends_a_fit_that_no_longer_improves(recipe):

@@ -561,3 +561,21 @@ def test_a_trial_that_got_more_time_has_one_place_among_the_best(begin):
     keeping.tidy(weighed(study, 0, 0.6))
 
     assert with_weights(study) == [0, 1]
+
+
+def test_a_trial_that_may_get_more_time_keeps_its_weights_until_it_ends_for_good(begin):
+    study, _ = begin(train={"keep": 1})
+    keeping = Keeping(study)
+    keeping.tidy(weighed(study, 0, 0.5, "time"))
+    keeping.tidy(weighed(study, 1, 0.6))  # puts trial 0 behind
+    keeping.tidy(weighed(study, 2, 0.4, "time"))  # comes in behind
+    keeping.tidy(weighed(study, 3, None, "time"))
+    assert with_weights(study) == [0, 1, 2, 3]
+    study.close()
+    again = Study(study.experiment, study.paths)
+
+    keeping = Keeping(again)
+    for number, score in ((0, 0.5), (2, 0.7), (3, None)):
+        keeping.tidy(weighed(again, number, score))
+
+    assert with_weights(again) == [2]
