@@ -37,7 +37,7 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
                         crew.stop(reason, trial=event.attempt.fit.trial, at_once=True)
                     case AttemptEnd(attempt) if result := desk.fit_ended(event, pruning.reason(attempt.fit.trial)):
                         crew.stop("the trial has ended", trial=result.trial.number, at_once=True)
-                        pruning.forget(result.trial.number)
+                        pruning.forget(result)
                         _heed_failures(study, result)
             _hurry(crew, desk, leave)
     finally:
@@ -95,8 +95,8 @@ class _Pruning:
             match news.body:
                 case Built() | Measure() as told:
                     self.hear(told)
-                case TrialResult(trial):
-                    self.forget(trial.number)
+                case TrialResult() as result:
+                    self.forget(result)
 
     def hear(self, told: Built | Measure) -> str:
         """Tell the pruner of a measure; give its reason from the first time on that its wish to stop a trial counts."""
@@ -128,11 +128,11 @@ class _Pruning:
         """Why the trial was to be stopped, if it was."""
         return self._reasons.get(trial, "")
 
-    def forget(self, trial: int) -> None:
-        """Let go of a trial that has ended."""
-        self._scores.pop(trial, None)
-        self._reasons.pop(trial, None)
-        self._warmups.pop(trial, None)
+    def forget(self, ended: TrialResult) -> None:
+        """Let go of a trial that has ended for good; one that only time cut short may go on."""
+        if ended.reason != OUT_OF_TIME:
+            for known in (self._scores, self._reasons, self._warmups):
+                known.pop(ended.trial.number, None)
 
 
 def candidates(study: Study) -> list[TrialResult]:

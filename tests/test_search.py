@@ -233,6 +233,25 @@ def test_a_pruner_hears_every_epoch_of_a_warmup(begin):
     assert heard == [1, 2, 3, 4]
 
 
+def test_after_more_time_a_pruner_hears_the_mean_with_the_folds_of_before(begin):
+    study, splits = begin(search={"trials": 1, "time": "60s"}, data={"folds": 2})
+
+    def spend(values, epoch):
+        if epoch == 2 and study.state.courses[0].ends:
+            study.clock.set(100.0)
+        return 0.9
+
+    go(study, splits, Instant(spend, epochs=4))
+    assert study.state.results[0].reason == "time"
+    study.close()
+    again, pruner, heard = begin(search={"trials": 1}, data={"folds": 2})[0], Lenient(), []
+    pruner.hear = lambda trial, epoch, score: heard.append((epoch, score))
+
+    go(again, splits, Instant(lambda values, epoch: 0.5, epochs=4), pruner=pruner)
+
+    assert heard[-2:] == [(3, pytest.approx(0.7)), (4, pytest.approx(0.7))]
+
+
 def test_the_epochs_that_pruning_spared_are_those_the_ledger_lacks(begin):
     study, splits = begin(search={"trials": 5, "pruner": "median"}, data={"folds": 2}, train={"epochs": 8})
     session(study)
