@@ -7,7 +7,6 @@ from hpsearch import race
 from hpsearch.crew import Crew
 from hpsearch.desk import Desk
 from hpsearch.errors import ExperimentRefused, HpsearchError, Interrupted, Mistake, SameFailureRepeated
-from hpsearch.fits import search_fits
 from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
 from hpsearch.state import OUT_OF_TIME
@@ -87,7 +86,7 @@ class _Pruning:
 
     def __init__(self, study: Study, pruner: Pruner) -> None:
         self._pruner, self._metric = pruner, study.experiment.objective.metric
-        self._alone = sum(1 for _ in search_fits(study.experiment, 0)) == 1
+        self._alone = not study.experiment.data.several
         self._scores: dict[int, dict[int, dict[Fit, float]]] = {}
         self._reasons: dict[int, str] = {}
         self._warmups: dict[int, int] = {}
@@ -136,9 +135,17 @@ class _Pruning:
 
 
 def candidates(study: Study) -> list[TrialResult]:
-    """The trials that may come into the finals, best first: the completed ones, and those only time cut short."""
-    objective = study.experiment.objective
+    """The trials whose scores can be compared, best first: the completed ones, and those only time cut short.
+
+    Where a trial has several fits, one that was cut short lacks some, and its score is the mean of others.
+    """
+    objective, data = study.experiment.objective, study.experiment.data
     whole = study.state.with_status(Status.COMPLETED)
-    cut = [result for result in study.state.with_status(Status.PRUNED) if result.reason == OUT_OF_TIME]
+    cut = [] if data.several else cut_short(study)
     scored = [result for result in (*whole, *cut) if result.score is not None]
     return sorted(scored, key=lambda result: (objective.key(result.score), result.trial.number))
+
+
+def cut_short(study: Study) -> list[TrialResult]:
+    """The trials that only time cut short."""
+    return [result for result in study.state.with_status(Status.PRUNED) if result.reason == OUT_OF_TIME]

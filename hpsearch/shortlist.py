@@ -1,34 +1,37 @@
-"""Chooses whom the finals train again: the best trials, and among them those that the race dropped.
+"""Chooses whom the finals train again: the best trials, and among them those that have some of their folds only.
 
 Who is dropped is clearly worse than the leader, but not than a trial that was finished before there was a leader to
-fall behind. So a dropped trial stands here by the folds that it has: as far behind the leader as it was on these.
+fall behind. So a dropped trial stands here by the folds that it has: as far behind the leader as it was on these. And
+so does a trial that time cut short, by the folds that had come to their end.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 
 from hpsearch.objective import Objective
 from hpsearch.race import dropped
-from hpsearch.search import candidates
+from hpsearch.search import candidates, cut_short
 from hpsearch.study import Study
 from hpsearch.trial import Status, TrialResult
 
 
 def finalists(study: Study) -> list[int]:
-    """The numbers of the trials that the finals take, best first; none where no trial completed."""
-    few = [result for result in study.state.with_status(Status.PRUNED) if dropped(result)]
+    """The numbers of the trials that the finals take, best first; none where none came to the end of a fit."""
+    few = [*filter(dropped, study.state.with_status(Status.PRUNED)), *cut_short(study)]
     return ranked(study.experiment.objective, candidates(study), few)[: study.experiment.final.finalists]
 
 
-def ranked(objective: Objective, whole: Sequence[TrialResult], few: Iterable[TrialResult]) -> list[int]:
+def ranked(objective: Objective, whole: Sequence[TrialResult], few: Sequence[TrialResult]) -> list[int]:
     """The trials' numbers, best first; `whole` has all folds, best first, `few` only some of them.
 
-    The scores of different folds are not compared, because some folds are harder for every trial.
+    The scores of different folds are not compared, because some folds are harder for every trial. Where no trial is
+    whole, the one with most folds stands for the leader.
     """
     scores = {result.trial.number: result.score for result in whole}
-    leader = next((result for result in whole if result.status is Status.COMPLETED and result.scores), None)
-    if leader and leader.score is not None:
-        scores |= {result.trial.number: leader.score - fmean(gaps) for result in few if (gaps := _gaps(leader, result))}
+    leaders = whole or sorted(few, key=lambda result: len(result.scores), reverse=True)
+    if leader := next((result for result in leaders if result.scores), None):
+        level = fmean(leader.scores.values())
+        scores |= {result.trial.number: level - fmean(gaps) for result in few if (gaps := _gaps(leader, result))}
     return sorted(scores, key=lambda number: (objective.key(scores[number]), number))
 
 

@@ -86,14 +86,22 @@ class OneLook:
         return ordered[(len(ordered) - 1) // 2]
 
     def _with_surety(self, verdict: Verdict, standings: Sequence[Standing]) -> Verdict:
-        objective, searched = self.study.experiment.objective, candidates(self.study)
         compared = conclusions.comparisons(standings)
-        return replace(
+        sure = replace(
             verdict,
             interval=conclusions.interval(standings),
             interval_of="configuration" if len(standings[0].rights) > 1 else "model",
             comparisons=compared,
             ties=conclusions.ties(standings, compared, self.study.experiment.data.folds),
+        )
+        return self._with_optimism(sure, standings)
+
+    def _with_optimism(self, verdict: Verdict, standings: Sequence[Standing]) -> Verdict:
+        objective, searched = self.study.experiment.objective, candidates(self.study)
+        if not searched:  # time let no trial have all its folds
+            return verdict
+        return replace(
+            verdict,
             optimism=conclusions.optimism(objective, searched[0], standings),
             bootstrap_optimism=conclusions.luck(objective, searched, standings, self.study.experiment.seed),
         )

@@ -18,6 +18,7 @@ from hpsearch.predictions import Predictions
 from hpsearch.protocols import Prepared
 from hpsearch.records import Asked, AttemptBegan, Verdict
 from hpsearch.splits import Splits
+from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trackers.verdict_words import sentences
 from hpsearch.trial import Status, Trial, TrialResult
@@ -67,13 +68,15 @@ def hold(tmp_path):
         np.save(tmp_path / part / "images.npy", np.zeros((len(LABELS), 2, 2), np.uint8))
     data = Prepared(tmp_path, "made-up", "d" * 64, CLASSES, (2, 2), ROWS, ROWS, "official")
 
-    def hold(scores=(0.96, 0.95, 0.7, 0.6), luck=0.002, seconds=(1.0, 1.0, 1.0, 1.0), **sections):
+    def hold(scores=(0.96, 0.95, 0.7, 0.6), luck=0.002, seconds=(1.0, 1.0, 1.0, 1.0), out_of_time=False, **sections):
         wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4}, **sections}
         experiment = Experiment.model_validate(wanted)
         study = Study(experiment, paths.Study(paths.make(tmp_path / "a")))
         for number, score in enumerate(scores):
             study.record(Asked(Trial(number)))
-            study.record(TrialResult(Trial(number), Status.COMPLETED, score, 2, seconds[number]))
+            result = TrialResult(Trial(number), Status.COMPLETED, score, 2, seconds[number])
+            cut = replace(result, status=Status.PRUNED, reason=OUT_OF_TIME, scores={"fold_1": score})
+            study.record(cut if out_of_time else result)
         executor = Lucky(study.paths.fits, luck)
         splits = Splits(experiment, data.folder / "train" / "labels.npy", study.paths.splits)
         finale = Finale(study, Crew(study, executor, splits), executor, data, tmp_path, Leave())
@@ -121,6 +124,13 @@ def test_the_optimism_is_the_best_score_less_its_configurations_mean(hold):
     finals = [end.score for fit, end in study.state.finals.items() if fit.trial == 0]
     assert verdict.optimism == pytest.approx(0.96 - np.mean(finals))
     assert verdict.bootstrap_optimism == pytest.approx(0, abs=0.004)
+
+
+def test_where_time_let_no_trial_have_all_its_folds_nothing_is_said_of_optimism(hold):
+    _, _, verdict, _ = hold(scores=(0.96, 0.95), data={"folds": 2}, out_of_time=True)
+
+    assert verdict.winner in {0, 1}
+    assert (verdict.optimism, verdict.bootstrap_optimism) == (None, None)
 
 
 def test_a_loss_that_is_too_low_is_optimism_too(hold):

@@ -1,4 +1,6 @@
-"""Whom the finals train again, where a race dropped trials after their first folds."""
+"""Whom the finals train again, where a race dropped trials after their first folds, or time cut them short."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +26,11 @@ def dropped(number, *folds):
     return result(number, *folds, reason=DROPPED.format(len(folds)))
 
 
+def cut(number, *folds, half):
+    """A trial that time ended in the midst of its next fold, which had come to the score `half`."""
+    return replace(result(number, *folds, half, reason="time"), scores=result(number, *folds).scores if folds else {})
+
+
 LEADER, EARLY, WORST = result(2, 0.99, 0.90, 0.93), result(0, 0.93, 0.84, 0.87), result(1, 0.80, 0.70, 0.75)
 
 
@@ -32,7 +39,9 @@ def study(tmp_path):
     wanted = {"name": "a", "model": {"build": "m:f"}, "data": {"folds": 3}, "final": {"finalists": 3}}
     study = Study(Experiment.model_validate(wanted), paths.Study(paths.make(tmp_path / "a")))
 
-    def tell(*results):
+    def tell(*results, folds=3):
+        data = study.experiment.data.model_copy(update={"folds": folds})
+        study.experiment = study.experiment.model_copy(update={"data": data})
         for one in results:
             study.record(Asked(one.trial))
             study.record(one)
@@ -67,5 +76,27 @@ def test_what_a_pruner_or_the_clock_stopped_is_not_taken_for_dropped(study):
     assert finalists(told) == [2, 0, 1]
 
 
-def test_without_a_completed_trial_there_is_nobody_to_compare_with(study):
-    assert finalists(study(dropped(3, 0.97))) == []
+def test_a_trial_that_time_cut_short_is_judged_by_its_finished_folds_beside_the_leader(study):
+    lucky = cut(3, 0.92, half=0.99)  # its mean is above that of trial 0, but its one fold was easy for all
+
+    told = study(EARLY, WORST, LEADER, lucky, cut(4, half=0.99))
+
+    assert finalists(told) == [2, 0, 3]
+    assert [one.trial.number for one in candidates(told)] == [2, 0, 1]
+
+
+def test_when_time_let_no_trial_complete_those_with_most_folds_lead(study):
+    told = study(cut(0, 0.90, half=0.99), cut(1, 0.91, 0.80, half=0.2), cut(2, 0.95, half=0.95), cut(3, half=0.99))
+
+    assert finalists(told) == [2, 1, 0]
+    assert candidates(told) == []
+
+
+def test_a_trial_of_one_fit_that_time_cut_short_is_judged_by_its_best_epoch(study):
+    told = study(*(replace(one, scores={}) for one in (EARLY, cut(1, half=0.95), LEADER)), folds=None)
+
+    assert finalists(told) == [1, 2, 0]
+
+
+def test_where_no_fold_came_to_its_end_there_is_nobody_to_choose(study):
+    assert finalists(study(cut(0, half=0.97))) == []
