@@ -24,7 +24,8 @@ class Standing:
     """A finalist that came through: its score for each seed, and which test images its judged models read rightly.
 
     `by_fold` has the score of each fold (by repeat and fold) in a study with folds. `rights` (bool, one a test image)
-    stand by fit, in the order of the seeds; `median` is the fit that stands for all.
+    stand by fit, in the order of the seeds; `median` is the fit that stands for all. `failed` counts the seeds that
+    have no score.
     """
 
     trial: int
@@ -32,6 +33,7 @@ class Standing:
     by_fold: Mapping[tuple[int, int], float] = field(default_factory=dict)
     rights: Mapping[Fit, "NDArray[np.bool_]"] = field(default_factory=dict)
     median: Fit | None = None
+    failed: int = 0
 
     @property
     def table(self) -> "NDArray[np.bool_]":
@@ -76,11 +78,13 @@ def ties(standings: Sequence[Standing], compared: Sequence[Comparison], folds: i
     """The finalists that the data do not tell apart from the winner.
 
     They are told apart by the test split over all seeds; by the validation scores of the same folds where only the
-    winner was judged; by the two median models where there is but one seed.
+    winner was judged; by the two median models where there is but one seed. Who failed under more seeds than the
+    winner is told apart by that.
     """
     from hpsearch import statistics
 
-    winner, *others = standings
+    winner = standings[0]
+    others = [other for other in standings[1:] if other.failed <= winner.failed]
     pairs = len(list(combinations(standings, 2)))
     if not folds:
         alike = {one.trial for one in compared if _holds_nought(one.interval, one.p, pairs)}

@@ -97,21 +97,25 @@ class Finale:
         self.crew.answer(question.attempt, parameter.default)
 
     def _ranking(self) -> list[Standing]:
-        """The finalists that came through, best mean validation score first, each with a score a seed."""
+        """The finalists that came through, each with a score a seed: who failed under fewest, then the best mean.
+
+        A configuration that diverges under some seeds is no better for those under which it did not.
+        """
         standings = [standing for trial in self.study.state.finalists if (standing := self._standing(trial)).scores]
         if not standings:
             name = self.study.experiment.name
             message = f"every finalist failed when it was trained again\n  see why with: hpsearch show {name}"
             raise NothingCompleted(message)
         objective = self.study.experiment.objective
-        return sorted(standings, key=lambda standing: objective.key(fmean(standing.scores)))
+        return sorted(standings, key=lambda standing: (standing.failed, objective.key(fmean(standing.scores))))
 
     def _standing(self, trial: int) -> Standing:
         folds = self.study.experiment.data.folds or 1
         ends = [(fit, end) for fit, end in self.study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")]
         scores = {(fit.repeat, fit.fold): end.score for fit, end in ends if end.score is not None}
         by_seed = [[score for (repeat, _), score in scores.items() if repeat == seed] for seed in self._seeds()]
-        return Standing(trial, tuple(fmean(whole) for whole in by_seed if len(whole) == folds), scores)
+        through = tuple(fmean(whole) for whole in by_seed if len(whole) == folds)
+        return Standing(trial, through, scores, failed=len(by_seed) - len(through))
 
     def _seeds(self) -> range:
         return range(self.study.experiment.final.seeds)

@@ -101,12 +101,14 @@ class Finalist:
     """A configuration trained again on fresh seeds: its validation scores and test accuracies, seed by seed.
 
     `median_fit` names the fit that stands for it where one model is wanted; "" when none of its models was judged.
+    `failed_seeds` counts those under which it failed, and which have no score; older versions did not tell (0).
     """
 
     trial: int
     scores: tuple[float, ...]
     test_accuracies: tuple[float, ...]
     median_fit: str = ""
+    failed_seeds: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Opens the test split, once, for the models of the finals, and draws up the verdict from what they read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,10 +52,17 @@ class OneLook:
         exported, refit = self._exported(standings[0], judgements)
         shown = judgements[exported]
         bare = Verdict(
-            exported.trial, exported.name, tuple(_finalist(one, judgements) for one in standings),
+            exported.trial, exported.name, (*(_finalist(one, judgements) for one in standings), *self._fallen(ranking)),
             self.data.test_rows, shown.accuracy, shown.report, shown.confusion, self.data.class_names,
         )  # fmt: skip
         return replace(self._with_surety(bare, standings), refit=refit)
+
+    def _fallen(self, ranking: Sequence[Standing]) -> Iterator[Finalist]:
+        """The finalists that failed under every seed."""
+        through, seeds = {standing.trial for standing in ranking}, self.study.experiment.final.seeds
+        for trial in self.study.state.finalists:
+            if trial not in through:
+                yield Finalist(trial, (), (), failed_seeds=seeds)
 
     def _judged(self, standing: Standing, judgements: Mapping[Fit, Judgement]) -> Standing:
         import numpy as np
@@ -109,4 +116,5 @@ class OneLook:
 
 def _finalist(standing: Standing, judgements: Mapping[Fit, Judgement]) -> Finalist:
     tested = tuple(judgements[fit].accuracy for fit in standing.rights)
-    return Finalist(standing.trial, standing.scores, tested, standing.median.name if standing.median else "")
+    median = standing.median.name if standing.median else ""
+    return Finalist(standing.trial, standing.scores, tested, median, standing.failed)

@@ -33,8 +33,8 @@ HARD = np.random.default_rng(0).permutation(ROWS) / ROWS
 class Lucky(Instant):
     """Fits whose score is their trial's quality with the luck of their seed, and models that keep the fit's name."""
 
-    def __init__(self, fits, luck=0.002):
-        super().__init__(lambda values, epoch: 0.0, space=(), epochs=2)
+    def __init__(self, fits, luck=0.002, fate=lambda attempt: ""):
+        super().__init__(lambda values, epoch: 0.0, space=(), epochs=2, fate=fate)
         self._fits, self._luck, self.asked = fits, luck, []
 
     def right(self, fit_name):
@@ -60,6 +60,17 @@ class Lucky(Instant):
         return Judgement(float(right.mean()), {}, ((1, 0), (0, 1)), predicted, np.full(ROWS, 0.9, np.float32))
 
 
+def diverging(fits):
+    """The fate of some fits: the loss of these is no number."""
+
+    def fate(attempt):
+        if attempt.fit.name in fits:
+            raise ValueError("loss is nan")
+        return ""
+
+    return fate
+
+
 @pytest.fixture
 def hold(tmp_path):
     """Hold the finals of a study whose search gave these scores."""
@@ -68,7 +79,14 @@ def hold(tmp_path):
         np.save(tmp_path / part / "images.npy", np.zeros((len(LABELS), 2, 2), np.uint8))
     data = Prepared(tmp_path, "made-up", "d" * 64, CLASSES, (2, 2), ROWS, ROWS, "official")
 
-    def hold(scores=(0.96, 0.95, 0.7, 0.6), luck=0.002, seconds=(1.0, 1.0, 1.0, 1.0), out_of_time=False, **sections):
+    def hold(
+        scores=(0.96, 0.95, 0.7, 0.6),
+        luck=0.002,
+        seconds=(1.0, 1.0, 1.0, 1.0),
+        out_of_time=False,
+        diverges=(),
+        **sections,
+    ):
         wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4}, **sections}
         experiment = Experiment.model_validate(wanted)
         study = Study(experiment, paths.Study(paths.make(tmp_path / "a")))
@@ -77,7 +95,7 @@ def hold(tmp_path):
             result = TrialResult(Trial(number), Status.COMPLETED, score, 2, seconds[number])
             cut = replace(result, status=Status.PRUNED, reason=OUT_OF_TIME, scores={"fold_1": score})
             study.record(cut if out_of_time else result)
-        executor = Lucky(study.paths.fits, luck)
+        executor = Lucky(study.paths.fits, luck, diverging(diverges))
         splits = Splits(experiment, data.folder / "train" / "labels.npy", study.paths.splits)
         finale = Finale(study, Crew(study, executor, splits), executor, data, tmp_path, Leave())
         verdict = finale.hold()
@@ -147,6 +165,52 @@ def test_one_seed_gives_the_interval_of_one_model(hold):
     assert verdict.comparisons[0].interval is None
     assert verdict.bootstrap_optimism is None
     assert verdict.interval[0] < verdict.model_accuracy < verdict.interval[1]
+
+
+TWO_SEEDS_OF_THE_BEST = ("final-0000-r1-f0", "final-0000-r2-f0")
+
+
+def test_a_finalist_that_failed_under_some_seeds_ranks_behind_those_that_did_not_and_it_is_told(hold):
+    _, _, verdict, _ = hold(diverges=TWO_SEEDS_OF_THE_BEST)
+
+    assert [(one.trial, len(one.scores), one.failed_seeds) for one in verdict.finalists] == [
+        (1, 3, 0),
+        (2, 3, 0),
+        (0, 1, 2),
+    ]
+    assert 0 not in verdict.ties
+    said = sentences(verdict, {}, 1)
+    assert "trial 0 failed under 2 of 3 seeds; who failed under fewer ranks first" in "\n".join(said)
+    assert "trial 0 fell behind" not in "\n".join(said)
+
+
+def test_a_winner_that_failed_under_some_seeds_as_all_did_says_so(hold):
+    every = [f"final-{trial:04d}-r{seed}-f0" for trial in range(3) for seed in (0, 2)]
+
+    _, _, verdict, _ = hold(diverges=every)
+
+    assert (verdict.winner, verdict.finalists[0].failed_seeds, verdict.interval_of) == (0, 2, "model")
+    assert "trial 0 failed under 2 of 3 seeds" in "\n".join(sentences(verdict, {}, 1))
+
+
+def test_a_finalist_that_failed_under_every_seed_is_named_too(hold):
+    _, _, verdict, _ = hold(diverges=[f"final-0000-r{seed}-f0" for seed in range(3)])
+
+    assert verdict.finalists[-1] == records.Finalist(0, (), (), failed_seeds=3)
+    assert "trial 0 failed under all 3 seeds" in "\n".join(sentences(verdict, {}, 1))
+
+
+def test_with_folds_a_seed_that_failed_in_one_fold_has_failed(hold):
+    _, _, verdict, _ = hold(data={"folds": 2}, diverges=("final-0000-r1-f1",))
+
+    assert [(one.trial, one.failed_seeds) for one in verdict.finalists] == [(1, 0), (2, 0), (0, 1)]
+
+
+def test_the_winners_trainings_on_all_rows_that_failed_are_told(hold):
+    _, executor, verdict, _ = hold(data={"folds": 2}, diverges=("whole-0000-r1-f0", "whole-0001-r1-f0"))
+
+    assert len(executor.asked) == 2
+    assert "1 of its 3 trainings on all rows failed" in "\n".join(sentences(verdict, {}, 1))
 
 
 def test_with_folds_the_winner_is_trained_on_all_rows_under_each_seed(hold):

@@ -10,10 +10,12 @@ from rich.console import Console
 from stories import RATE
 from test_mlflow import began, pruning, told, trial_story, whole_story
 
-from hpsearch.records import Answered, Asked, SessionBegan
+from hpsearch.records import Answered, Asked, Finalist, SessionBegan
+from hpsearch.report import tables
 from hpsearch.report.facts import Facts, gather
 from hpsearch.report.html import page, write_report
-from hpsearch.report.terminal import show
+from hpsearch.report.terminal import show, summary
+from hpsearch.trackers import mlflow_verdict
 from hpsearch.trial import Failure, How, Status, Trial, TrialResult
 
 
@@ -38,6 +40,28 @@ def test_facts_hold_every_trial_best_first_and_the_verdict():
     assert facts.best is facts.trials[0]
     assert facts.finished
     assert asdict(facts)["verdict"]["model_accuracy"] == 0.81
+
+
+def test_finalists_that_failed_under_some_seeds_or_all_are_told_in_summary_page_and_facts():
+    facts = gather(asked_story())
+    winner, other = facts.verdict.finalists
+    fell = (winner, replace(other, failed_seeds=2), Finalist(2, (), (), failed_seeds=3))
+    facts.verdict = replace(facts.verdict, finalists=fell)
+
+    lines, rows = summary(facts), list(tables.finalists(facts))
+
+    assert "  finalist 1: val_accuracy 0.7000 over 1 seed, expected accuracy 0.6900, failed under 2 of 3 seeds" in lines
+    assert "  finalist 2: failed under all 3 seeds" in lines
+    words = "trial 1 failed under 2 of 3 seeds, trial 2 failed under all 3 seeds; who failed under fewer ranks first"
+    assert words in lines
+    assert [row["beside"] for row in rows] == [
+        "the winner",
+        "failed under 2 of 3 seeds; a tie",
+        "failed under all 3 seeds",
+    ]
+    assert words in page(facts)
+    assert asdict(facts)["verdict"]["finalists"][1]["failed_seeds"] == 2
+    assert words in mlflow_verdict.note("tiny", facts.verdict, {}, {}, "0.8")
 
 
 def test_a_story_that_stops_anywhere_gives_a_page_and_a_summary():

@@ -1,4 +1,6 @@
 import io
+import re
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +13,7 @@ from hpsearch.trackers.board import Board
 from hpsearch.trackers.board_state import BoardState
 from hpsearch.trackers.pictures import draw_confusion, draw_curves, worst_pairs
 from hpsearch.trackers.plain_lines import PlainLines
-from hpsearch.trial import Attempt, Failure, Fit, Measure, Status, Trial, TrialResult
+from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Measure, Status, Trial, TrialResult
 
 
 def lines_of(story: list[Any], before: int = 0) -> list[str]:
@@ -101,6 +103,15 @@ def test_the_boards_last_picture_holds_the_finals_and_the_test_accuracy():
     assert "0.7900  0.8100" in text
 
 
+def test_the_board_shows_a_final_that_failed_in_its_place():
+    story = finals()
+    diverged = AttemptEnd(Attempt(Fit(1, 7, "final")), How.FINISHED, 0.1, failure=Failure("non-finite", "loss is nan"))
+
+    text = drawn(told([story[0], diverged, *story[1:]]), 100)
+
+    assert re.search(r"^ *1 +failed +0.6900 *$", text, re.MULTILINE)
+
+
 def test_a_board_gives_the_terminal_back():
     out = io.StringIO()
     board = Board(EXPERIMENT, 2, Console(file=out, width=80, height=24, force_terminal=True))
@@ -167,6 +178,15 @@ def test_a_verdict_names_ties_and_those_who_fell_behind_or_did_better():
     assert said[0].startswith("a tie with trial 1:")
     assert said[1] == "trial 2 fell behind, and not by chance"
     assert said[2].startswith("trial 3 did better on the test split")
+
+
+def test_plain_lines_tell_of_finalists_that_failed_under_some_seeds():
+    *story, verdict = finals()
+    fell = replace(verdict, finalists=(verdict.finalists[0], replace(verdict.finalists[1], failed_seeds=2)))
+
+    said = lines_of(told([*story, fell]))
+
+    assert "trial 1 failed under 2 of 3 seeds; who failed under fewer ranks first" in said
 
 
 def test_a_search_that_was_too_gloomy_is_told_of_as_well():

@@ -9,7 +9,7 @@ from hpsearch.records import Finalist, Verdict
 from hpsearch.report import timeline
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.importance import Weight
-from hpsearch.trackers import words
+from hpsearch.trackers import verdict_words, words
 
 MOST_TRIALS = 300
 MOST_WEIGHTS = 20
@@ -55,16 +55,12 @@ def finalists(facts: Facts) -> Iterator[dict[str, Any]]:
 
 
 def _beside(verdict: Verdict, finalist: Finalist) -> str:
-    if finalist.trial == verdict.winner:
-        return "the winner"
-    found = next((one for one in verdict.comparisons if one.trial == finalist.trial), None)
-    tie = "a tie" if finalist.trial in verdict.ties else ""
-    if found is None:
-        return tie
-    test = (
-        f"only the winner right {found.only_winner_right}, only this one {found.only_other_right} (p = {found.p:.2g})"
-    )
-    return f"{tie}; {test}" if tie else test
+    said = ["the winner" if finalist.trial == verdict.winner else "", verdict_words.failed(finalist)]
+    said.append("a tie" if finalist.trial in verdict.ties else "")
+    if found := next((one for one in verdict.comparisons if one.trial == finalist.trial), None):
+        counts = f"only the winner right {found.only_winner_right}, only this one {found.only_other_right}"
+        said.append(f"{counts} (p = {found.p:.2g})")
+    return "; ".join(filter(None, said))
 
 
 def _weight(weight: Weight) -> dict[str, Any]:

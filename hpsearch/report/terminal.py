@@ -1,8 +1,10 @@
 """Shows on the terminal what a study came to: a table of its best trials, and a few words."""
 
+from collections.abc import Iterator
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from hpsearch.records import Finalist
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.trackers import verdict_words, words
 from hpsearch.trial import Status
@@ -59,14 +61,19 @@ def _finals(facts: Facts) -> list[str]:
     lines = []
     for finalist in verdict.finalists:
         star = "★" if finalist.trial == verdict.winner else " "
-        tests = finalist.test_accuracies
-        tested = f", expected accuracy {words.score(fmean(tests))}" if tests else ""
-        lines.append(
-            f"{star} finalist {finalist.trial}: {metric} {words.score(fmean(finalist.scores))} "
-            f"over {words.count(len(finalist.scores), 'seed')}{tested}"
-        )
+        lines.append(f"{star} finalist {finalist.trial}: {', '.join(_finalist(finalist, metric))}")
     lines += verdict_words.sentences(verdict, facts.looks or {facts.name: facts.judged}, facts.openings)
     return lines
+
+
+def _finalist(finalist: Finalist, metric: str) -> Iterator[str]:
+    scores, tests = finalist.scores, finalist.test_accuracies
+    if scores:
+        yield f"{metric} {words.score(fmean(scores))} over {words.count(len(scores), 'seed')}"
+    if tests:
+        yield f"expected accuracy {words.score(fmean(tests))}"
+    if failed := verdict_words.failed(finalist):
+        yield failed
 
 
 def _table(facts: Facts, width: int) -> "Table":

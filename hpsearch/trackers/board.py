@@ -7,7 +7,7 @@ from hpsearch.experiment import Experiment
 from hpsearch.records import News
 from hpsearch.trackers import words
 from hpsearch.trackers.board_state import BoardState, Under
-from hpsearch.trial import Status, TrialResult
+from hpsearch.trial import AttemptEnd, Status, TrialResult
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -148,13 +148,17 @@ class Board:
         verdict = self._state.verdict
         tested = {one.trial: one.test_accuracies for one in verdict.finalists} if verdict else {}
         for trial in self._state.finalists:
-            scores = [
-                end.score for end in self._state.finals if end.attempt.fit.trial == trial and end.score is not None
-            ]
+            ends = [end for end in self._state.finals if end.attempt.fit.trial == trial]
+            scores = ["failed" if end.failure else words.score(end.score) for end in ends if _says_how_well(end)]
             star = "★ " if verdict and verdict.winner == trial else ""
             shown = "  ".join(words.score(score) for score in tested.get(trial, ()))
-            table.add_row(f"{star}{trial}", "  ".join(map(words.score, scores)), shown)
+            table.add_row(f"{star}{trial}", "  ".join(scores), shown)
         return table
+
+
+def _says_how_well(final: AttemptEnd) -> bool:
+    """A training on all rows has no score."""
+    return final.failure is not None or final.score is not None
 
 
 def _table(title: str) -> "Table":

@@ -14,6 +14,7 @@ from hpsearch.trackers.pictures import draw_confusion, draw_curves
 
 AVERAGES = {"macro avg": "macro", "weighted avg": "weighted"}
 COLUMNS = ("precision", "recall", "f1-score", "support")
+TOLD = (verdict_words.failures, verdict_words.tie, verdict_words.luck)
 
 
 def headline(verdict: Verdict) -> dict[str, float]:
@@ -89,7 +90,7 @@ def note(
             f"**{study}**: trial {verdict.winner} won.",
             f"Expected accuracy: **{words.score(verdict.expected_accuracy)}**{verdict_words.surety(verdict)}.",
             f"{verdict_words.exported(verdict).capitalize()}.",
-            *(f"\n{said}" for said in (verdict_words.tie(verdict), verdict_words.luck(verdict)) if said),
+            *(f"\n{said}" for tell in TOLD if (said := tell(verdict))),
             "",
             f"Trials: {ended}. Best score in the search: {best}.",
             *(["", f"Pruning: {pruning}."] if pruning else []),

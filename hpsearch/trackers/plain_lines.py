@@ -68,6 +68,8 @@ class PlainLines:
         seeds = words.count(len(winner.scores), "seed")
         self._say(f"finals: trial {verdict.winner} leads with {self._objective.metric} {mean} over {seeds}")
         self._say(verdict_words.winner(verdict))
+        if failures := verdict_words.failures(verdict):
+            self._say(failures)
         if verdict.ties:
             self._say(verdict_words.tie(verdict))
 

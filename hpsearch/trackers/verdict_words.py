@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from hpsearch.records import Verdict
+from hpsearch.records import Finalist, Verdict
 from hpsearch.trackers import words
 
 MOST_NAMED = 5  # studies in one sentence
@@ -15,7 +15,7 @@ def accuracy(verdict: Verdict) -> str:
 
 def surety(verdict: Verdict) -> str:
     """What stands behind the accuracy: over how many seeds it is, and how sure."""
-    winner = next((one for one in verdict.finalists if one.trial == verdict.winner), None)
+    winner = _winner(verdict)
     judged = len(winner.test_accuracies) if winner else 0
     over = f" over {judged} seeds" if judged > 1 else ""
     if verdict.interval is None:
@@ -23,6 +23,10 @@ def surety(verdict: Verdict) -> str:
     low, high = map(words.score, verdict.interval)
     alone = ", of this one model" if verdict.interval_of == "model" else ""
     return f"{over} (95 % interval {low} to {high}{alone})"
+
+
+def _winner(verdict: Verdict) -> Finalist | None:
+    return next((one for one in verdict.finalists if one.trial == verdict.winner), None)
 
 
 def winner(verdict: Verdict) -> str:
@@ -39,13 +43,37 @@ def exported(verdict: Verdict) -> str:
     return f"exported: its {seed} seed's model; {read}"
 
 
+def failures(verdict: Verdict) -> str:
+    """Under how many seeds finalists failed, which no other figure tells; "" where none did."""
+    fell = [f"trial {one.trial} {failed(one)}" for one in verdict.finalists if one.failed_seeds]
+    said = [f"{', '.join(fell)}; who failed under fewer ranks first"] if fell else []
+    winner = _winner(verdict)
+    if winner and winner.median_fit.startswith("whole"):
+        seeds = _seeds(winner)
+        lacking = seeds - len(winner.test_accuracies)
+        said += [f"of the winner, {lacking} of its {seeds} trainings on all rows failed"] if lacking > 0 else []
+    return "; ".join(said)
+
+
+def failed(finalist: Finalist) -> str:
+    """Such as "failed under 2 of 3 seeds"; "" if it did not."""
+    if not finalist.failed_seeds:
+        return ""
+    share = f"{finalist.failed_seeds} of" if finalist.scores else "all"
+    return f"failed under {share} {words.count(_seeds(finalist), 'seed')}"
+
+
+def _seeds(finalist: Finalist) -> int:
+    return len(finalist.scores) + finalist.failed_seeds
+
+
 def tie(verdict: Verdict) -> str:
     """What the data tell of the other finalists; "" where there are none, or an older version did not ask."""
     others = [one.trial for one in verdict.finalists if one.trial != verdict.winner]
     if verdict.interval is None or not others:
         return ""
     ahead = [one.trial for one in verdict.comparisons if one.interval and one.interval[1] < 0]
-    behind = [one for one in others if one not in (*verdict.ties, *ahead)]
+    behind = [one for one in others if one not in (*verdict.ties, *ahead, *_failed_more(verdict))]
     said = []
     if verdict.ties:
         said.append(f"a tie with {_trials(verdict.ties)}: nothing here says which is better, so take the one you like")
@@ -54,6 +82,13 @@ def tie(verdict: Verdict) -> str:
     if ahead:
         said.append(f"{_trials(ahead)} did better on the test split; but validation chooses, or the test would be none")
     return "; ".join(said)
+
+
+def _failed_more(verdict: Verdict) -> list[int]:
+    """The finalists that failed under more seeds than the winner, which told them apart."""
+    winner = _winner(verdict)
+    least = winner.failed_seeds if winner else 0
+    return [one.trial for one in verdict.finalists if one.failed_seeds > least]
 
 
 def luck(verdict: Verdict) -> str:
@@ -91,7 +126,8 @@ def _shares(known: Mapping[str, int]) -> str:
 
 def sentences(verdict: Verdict, judged: Mapping[str, int | None], openings: int) -> list[str]:
     """All of it, a line each."""
-    said = (winner(verdict), exported(verdict), tie(verdict), luck(verdict), looks(judged, openings))
+    found = (winner, exported, failures, tie, luck)
+    said = [*(tell(verdict) for tell in found), looks(judged, openings)]
     return [line for line in said if line]
 
 
