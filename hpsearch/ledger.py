@@ -1,10 +1,11 @@
 """The truth about a study: an append-only log of records in one SQLite file, with one writer.
 
 A record is durable (WAL, synchronous=FULL) when its transaction is: at once for what must never be
-lost, within 50 ms or 500 rows for the rest. Every row carries a checksum of its canonical JSON,
-because SQLite's own check does not see a flipped digit. A file is opened for writing only after it
-was read, so that a damaged one stays as it is. Everything else (the state of the search, the tuner's
-memory, MLflow) is a fold of this log and can be made again from it.
+lost; for the rest after 500 rows, or when its writer looks at the clock and 50 ms have passed. Every
+row carries a checksum of its canonical JSON, because SQLite's own check does not see a flipped
+digit. A file is opened for writing only after it was read, so that a damaged one stays as it is.
+Everything else (the state of the search, the tuner's memory, MLflow) is a fold of this log and can
+be made again from it.
 """
 
 import json
