@@ -14,7 +14,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import get_args
@@ -31,6 +31,7 @@ GROUP_ROWS = 500
 GROUP_SECONDS = 0.05
 Row = tuple[int, int, float, str, bytes, int]
 KINDS = {kind.__name__: kind for kind in get_args(Body)}
+_MISSING = "SELECT (SELECT coalesce(max(number), 0) FROM log) - (SELECT count(*) FROM log)"  # as of one moment
 _PARAMETER = TypeAdapter(Parameter)
 _ANSWERED = re.compile(rb'\{"trial":(\d+),"parameter":(\{.*\}),"value":(.*)\}', re.DOTALL)  # as `write` writes it
 
@@ -168,6 +169,19 @@ class Ledger:
         """How many records come after a number."""
         return max(0, self._count() - after)
 
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Within: a reader sees the log as of one moment, whatever is written meanwhile.
+
+        Not to be held for long: until it ends, SQLite's write-ahead log cannot begin anew, and grows.
+        """
+        with ledger_file.in_words(self._path):
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.rollback()
+
     def read(self, after: int = 0) -> Generator[News]:
         """All records after a number, in order; raise StateDamaged at the first that is not what was written."""
         for number, time_ms, searched, kind, text, _ in self.rows(after):
@@ -176,7 +190,7 @@ class Ledger:
     def select(self, where: str, *values: str) -> Generator[News]:
         """The records for which an SQL condition holds, in order; each is checked, and no number may be missing."""
         with ledger_file.in_words(self._path):
-            if missing := self._count() - self._db.execute("SELECT count(*) FROM log").fetchone()[0]:
+            if missing := self._db.execute(_MISSING).fetchone()[0]:
                 raise ledger_file.damaged(self._path, f"{missing} records are missing")
             query = f"SELECT * FROM log WHERE {where} ORDER BY number"  # noqa: S608  # conditions are our own
             for number, time_ms, searched, kind, text, checked in self._db.execute(query, values):

@@ -35,7 +35,8 @@ def outcomes(project: paths.Project, name: str) -> list[News]:
     ledger = Ledger(study.existing(project, name).ledger, writer=False)
     try:
         ledger.check()
-        found = {news.number: news for news in _read(ledger)}
+        with ledger.at_one_moment():  # else a trial could be asked for between two looks, and only half of it be seen
+            found = {news.number: news for news in _read(ledger)}
         return [found[number] for number in sorted(found)]
     finally:
         ledger.close()

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from hpsearch.outcomes import outcomes
 from hpsearch.records import Answered, Asked, SessionEnded
 from hpsearch.report.facts import gather
 from hpsearch.space import Parameter
+from hpsearch.state import State
 from hpsearch.study import read
 from hpsearch.trial import Attempt, Fit, How, Measure, Status, Trial
 
@@ -86,6 +88,32 @@ def test_what_is_read_to_show_a_study_does_not_grow_with_its_epochs(tmp_path):
 def story(number, epochs):
     status = Status.PRUNED if number % 2 else Status.COMPLETED
     return [Asked(Trial(number)), *trial_story(number, [0.5 + 0.001 * epoch for epoch in range(epochs)], status)]
+
+
+@pytest.mark.promise("51")
+def test_a_study_that_is_written_to_meanwhile_is_read_as_of_one_moment(tmp_path):
+    project = project_of(tmp_path, began(PRUNED))
+    coordinator = threading.Thread(target=ask_for_trials, args=(project.study("tiny").ledger, 300))
+    coordinator.start()
+
+    while coordinator.is_alive():
+        seen(project)  # a State knows of no value of a trial that was not asked for
+
+    assert len(seen(project).courses) == 300
+
+
+def seen(project):
+    state = State()
+    for news in outcomes(project, "tiny"):
+        state.take(news)
+    return state
+
+
+def ask_for_trials(ledger, count):
+    with closing(Ledger(ledger)) as writer:
+        for number in range(count):
+            writer.write(Asked(Trial(number)), durable=True)
+            writer.write(Answered(number, LATE, 7), durable=True)
 
 
 @pytest.mark.promise("37", "P12")
