@@ -8,13 +8,18 @@ from collections.abc import Iterable, Iterator
 
 from hpsearch import paths, study
 from hpsearch.ledger import Ledger
-from hpsearch.records import Asked, News
+from hpsearch.records import Asked, FinalistsChosen, News
 from hpsearch.trial import Status, TrialResult
 
 _OUTCOMES = "kind NOT IN ('Answered', 'AttemptBegan', 'Built', 'Measure', 'AttemptEnd')"
 # What a session that was killed, or still runs, told last: until then it lasted.
 _LAST = """number = (SELECT max(number) FROM log)
     OR number IN (SELECT number - 1 FROM log WHERE kind = 'SessionBegan')"""
+# With what a reopened study began to search again: each choice of finalists lasts until then.
+_REOPENED = """number IN (SELECT (
+        SELECT number FROM log AS later WHERE later.number > chosen.number AND later.kind = 'AttemptBegan'
+        AND json_extract(CAST(later.body AS TEXT), '$.attempt.fit.kind') = 'search' ORDER BY later.number LIMIT 1)
+    FROM log AS chosen WHERE chosen.kind = 'FinalistsChosen')"""
 _FIXED = "kind = 'Answered' AND instr(body, CAST('\"kind\":\"fixed\"' AS BLOB))"
 _VALUES = "kind = 'Answered' AND json_extract(CAST(body AS TEXT), '$.trial') IN (SELECT value FROM json_each(?))"
 _MEASURES = """kind = 'Measure'
@@ -54,6 +59,8 @@ def _read(ledger: Ledger) -> Iterator[News]:
         yield from ledger.select(_MEASURES, _list(going))
     yield from values.values()
     yield from ledger.select(_LAST)
+    if any(isinstance(news.body, FinalistsChosen) for news in told):
+        yield from ledger.select(_REOPENED)
     if stopped:
         yield from ledger.select(_ENDS, _list(stopped))
         yield from ledger.select(_LAST_MEASURES, _list(stopped))

@@ -17,7 +17,7 @@ from hpsearch.errors import StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.outcomes import outcomes
-from hpsearch.records import Answered, Asked, SessionEnded
+from hpsearch.records import Answered, Asked, FinalistsChosen, SessionEnded
 from hpsearch.report.facts import gather
 from hpsearch.space import Parameter
 from hpsearch.state import State
@@ -43,6 +43,17 @@ def a_story():
     ]  # fmt: skip
 
 
+def a_reopened_story():
+    """Finals, more search, other finals, and more search again, as far as its third trial."""
+    again = [replace(one, trials=(3,)) if isinstance(one, FinalistsChosen) else one for one in finals()]
+    session = [*began(PRUNED)]
+    return [
+        *began(PRUNED), *story(0, 2), *story(2, 2), *finals(), SessionEnded(finished=True, reason="enough"),
+        *session, *story(3, 2), *again, SessionEnded(finished=True, reason="enough"),
+        *session, *story(4, 2), *story(5, 2),
+    ]  # fmt: skip
+
+
 def project_of(folder, bodies):
     project = paths.Project(folder)
     paths.make(project.study("tiny").folder)
@@ -65,7 +76,8 @@ def facts(records):
 
 
 @pytest.mark.promise("51")
-def test_wherever_a_story_stops_its_outcomes_are_those_of_all_its_records(tmp_path):
+@pytest.mark.parametrize("a_story", [a_story, a_reopened_story])
+def test_wherever_a_story_stops_its_outcomes_are_those_of_all_its_records(tmp_path, a_story):
     bodies = a_story()
     for end in range(len(told(bodies)) + 1):
         project = project_of(tmp_path / str(end), bodies[:end])
@@ -73,6 +85,15 @@ def test_wherever_a_story_stops_its_outcomes_are_those_of_all_its_records(tmp_pa
         found = facts(outcomes(project, "tiny"))
 
         assert found == facts(read(project, "tiny")), end
+
+
+def test_a_reopened_study_has_no_verdict_and_no_finalists_while_it_searches(tmp_path):
+    project = project_of(tmp_path, a_reopened_story())
+
+    for told_of in (outcomes, read):
+        found = gather(told_of(project, "tiny"))
+
+        assert (found.verdict, found.finalists, found.openings) == (None, (), 2)
 
 
 @pytest.mark.promise("51", "P21")

@@ -6,7 +6,7 @@ from typing import Any
 
 from hpsearch.objective import Objective
 from hpsearch.provenance import redacted
-from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SessionEnded, SpaceFound, Verdict
+from hpsearch.records import Answered, News, SessionBegan, SessionEnded, SpaceFound, Verdict
 from hpsearch.report.asking import Asking
 from hpsearch.report.labour import Labour, Work
 from hpsearch.space import Parameter, Values
@@ -121,11 +121,10 @@ def gather(story: Iterable[News]) -> Facts:
                 facts.fixed |= {one.name: one.default for one in parameters if one.kind == "fixed"}
             case Answered(_, parameter, value) if parameter.kind == "fixed":
                 facts.fixed[parameter.name] = value
-            case FinalistsChosen(trials):
-                facts.finalists = trials
             case SessionEnded(finished, reason):
                 facts.finished, facts.reason = finished, reason
-    facts.verdict, facts.searched, facts.openings = state.verdict, state.searched, state.openings
+    facts.finalists, facts.verdict, facts.openings = state.finalists, state.verdict, state.openings
+    facts.searched = state.searched
     facts.pruning, facts.judged = sparing.spared(), len(state.judged)
     facts.parameters = asking.parameters()
     facts.session_times, facts.work = labour.sessions, labour.close()
