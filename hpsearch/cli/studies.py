@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpsearch import paths
+from hpsearch.trial import Status
 
 if TYPE_CHECKING:
-    from hpsearch.state import State
+    from hpsearch.report.facts import Facts
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -18,23 +19,14 @@ def _project() -> paths.Project:
     return paths.Project.around(Path.cwd())
 
 
-def _state(name: str) -> "State":
-    from hpsearch.outcomes import outcomes
-    from hpsearch.state import State
-
-    state = State()
-    for news in outcomes(_project(), name):
-        state.take(news)
-    return state
-
-
 @click.command("list", epilog="\b\nExample:\n  hpsearch list --json")
 @AS_JSON
 def list_studies(*, as_json: bool) -> None:
     """List the project's studies: how far each is, and what it came to."""
     from hpsearch.cli.output import print_json, say, table
 
-    lines = [_line_or_damaged(name) for name in _project().studies()]
+    project = _project()
+    lines = [_line_or_damaged(project, name) for name in project.studies()]
     if as_json:
         print_json(lines)
     elif lines:
@@ -43,31 +35,26 @@ def list_studies(*, as_json: bool) -> None:
         say("no studies yet; begin one with: hpsearch run experiments/quickstart.toml")
 
 
-def _line_or_damaged(name: str) -> dict[str, Any]:
+def _line_or_damaged(project: paths.Project, name: str) -> dict[str, Any]:
     from hpsearch.errors import StateDamaged
-    from hpsearch.state import State
+    from hpsearch.outcomes import outcomes
+    from hpsearch.report.facts import Facts, gather
 
     try:
-        return _line(name, _state(name))
+        return _line(name, gather(outcomes(project, name)))
     except StateDamaged:
-        return {**_line(name, State()), "state": "damaged"}
+        return {**_line(name, Facts()), "state": "damaged"}
 
 
-def _line(name: str, state: "State") -> dict[str, Any]:
-    from hpsearch.objective import Objective
-
-    experiment = state.session.experiment if state.session else {}
-    objective = Objective.parse(experiment["search"]["objective"]) if experiment else None
-    scores = [result.score for result in state.results if result.score is not None]
-    best = min(scores, key=objective.key) if objective and scores else None
+def _line(name: str, facts: "Facts") -> dict[str, Any]:
     return {
         "study": name,
-        "state": _standing(state),
-        "trials": len(state.results),
-        "objective": str(objective or ""),
-        "best": best,
-        "expected_accuracy": state.verdict.expected_accuracy if state.verdict else None,
-        "searched_seconds": round(state.searched),
+        "state": _standing(facts),
+        "trials": sum(trial.status != Status.RUNNING for trial in facts.trials),
+        "objective": facts.objective if facts.experiment else "",
+        "best": facts.best.score if facts.best else None,
+        "expected_accuracy": facts.verdict.expected_accuracy if facts.verdict else None,
+        "searched_seconds": round(facts.searched),
     }
 
 
@@ -75,10 +62,10 @@ def _cells(line: dict[str, Any]) -> list[object]:
     return [f"{cell:.4f}" if isinstance(cell, float) else "" if cell is None else cell for cell in line.values()]
 
 
-def _standing(state: "State") -> str:
-    if state.verdict:
+def _standing(facts: "Facts") -> str:
+    if facts.verdict:
         return "finished"
-    return "interrupted" if state.ended else "running or killed"
+    return "interrupted" if facts.reason else "running or killed"
 
 
 @click.command(epilog="\b\nExample:\n  hpsearch best quickstart --json")
@@ -89,10 +76,14 @@ def best(*, study: str, as_json: bool) -> None:
     from hpsearch import looks
     from hpsearch.cli.output import print_json, say
     from hpsearch.errors import NothingCompleted
+    from hpsearch.outcomes import outcomes
+    from hpsearch.state import State
     from hpsearch.trackers.verdict_words import sentences
     from hpsearch.winner import MODEL, table
 
-    state = _state(study)
+    state = State()
+    for news in outcomes(_project(), study):
+        state.take(news)
     if state.verdict is None:
         message = f"the study {study!r} has no winner yet: run its experiment file again to finish it"
         raise NothingCompleted(message)

@@ -1,0 +1,71 @@
+"""`hpsearch list` has a line for every study of a project, whatever came of it and of its files."""
+
+import json
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+from stories import EXPERIMENT, began, finals, trial_story
+
+from hpsearch import paths
+from hpsearch.cli.studies import best, list_studies
+from hpsearch.errors import NothingCompleted
+from hpsearch.ledger import Ledger
+from hpsearch.outcomes import outcomes
+from hpsearch.records import Asked, SessionEnded
+from hpsearch.report.facts import gather
+from hpsearch.trial import Status, Trial
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    paths.make(tmp_path / "experiments")
+    monkeypatch.chdir(tmp_path)
+    return paths.Project(tmp_path)
+
+
+def begin(project, name, *trials, after=()):
+    """A study of this name with trials that came to these scores; the last is dropped after an epoch."""
+    paths.make(project.study(name).folder)
+    scores = [*((score, Status.COMPLETED) for score in trials[:-1]), *((score, Status.PRUNED) for score in trials[-1:])]
+    with closing(Ledger(project.study(name).ledger)) as ledger:
+        for body in began(EXPERIMENT):
+            ledger.write(body)
+        for number, (score, status) in enumerate(scores):
+            for body in (Asked(Trial(number)), *trial_story(number, [score], status)):
+                ledger.write(body)
+        for body in after:
+            ledger.write(body)
+
+
+def listed():
+    return {line["study"]: line for line in json.loads(CliRunner().invoke(list_studies, ["--json"]).output)}
+
+
+def test_the_best_of_a_study_is_the_completed_trial_that_is_shown_to_lead(project):
+    begin(project, "tiny", 0.6, 0.7, 0.9)
+
+    line = listed()["tiny"]
+
+    assert (line["best"], line["trials"], line["state"]) == (0.7, 3, "running or killed")
+    assert line["best"] == gather(outcomes(project, "tiny")).best.score
+
+
+def test_the_best_of_a_finished_study_is_its_winner(project):
+    begin(project, "tiny", 0.6, 0.7, 0.9, after=[*finals(), SessionEnded(finished=True, reason="enough")])
+
+    line = listed()["tiny"]
+
+    assert (line["best"], line["state"]) == (0.6, "finished")
+    assert line["expected_accuracy"] == pytest.approx(0.8)
+
+
+def test_a_study_that_searches_again_after_its_finals_is_not_finished_and_has_no_winner(project):
+    end = SessionEnded(finished=True, reason="enough")
+    again = [*began(EXPERIMENT), Asked(Trial(3)), *trial_story(3, [0.8])]
+    begin(project, "tiny", 0.6, 0.7, 0.9, after=[*finals(), end, *again])
+
+    line = listed()["tiny"]
+
+    assert (line["best"], line["state"], line["expected_accuracy"]) == (0.8, "running or killed", None)
+    assert isinstance(CliRunner().invoke(best, ["tiny"]).exception, NothingCompleted)
