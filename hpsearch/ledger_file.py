@@ -17,7 +17,11 @@ BUSY_SECONDS, PATIENCE_SECONDS = 2.0, 60.0  # until a word is said about another
 
 
 def to_read(path: Path) -> sqlite3.Connection:
-    """Open for reading; SQLite writes only where a killed process left a journal to be rolled back."""
+    """Open for reading; SQLite writes only where a killed process left a journal to be rolled back.
+
+    Raises StateDamaged when there is no file.
+    """
+    _refuse_missing(path)
     journal = path.with_name(f"{path.name}-journal")
     mode = "rw" if journal.exists() else "ro"
     uri = f"{path.absolute().as_uri()}?mode={mode}"
@@ -69,12 +73,16 @@ def _name(error: sqlite3.Error) -> str:
 
 def refuse_unsound(path: Path) -> None:
     """Raise StateDamaged, changing nothing, when SQLite would not find in the file all that was written to it."""
-    if not path.exists():
-        raise damaged(path, "it is missing, though the study was begun")
+    _refuse_missing(path)
     if not path.stat().st_size:
         raise damaged(path, "it is empty")
     if wal.hides_transactions(path.with_name(f"{path.name}-wal")):
         raise damaged(path, "its write-ahead log is not what was written")
+
+
+def _refuse_missing(path: Path) -> None:
+    if not path.exists():
+        raise damaged(path, "it is missing, though the study was begun")
 
 
 def refuse_other(path: Path, version: int) -> None:

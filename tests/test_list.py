@@ -8,8 +8,9 @@ from click.testing import CliRunner
 from stories import EXPERIMENT, began, finals, trial_story
 
 from hpsearch import paths
+from hpsearch.cli.show import show
 from hpsearch.cli.studies import best, list_studies
-from hpsearch.errors import NothingCompleted
+from hpsearch.errors import NothingCompleted, StateDamaged
 from hpsearch.ledger import Ledger
 from hpsearch.outcomes import outcomes
 from hpsearch.records import Asked, SessionEnded
@@ -69,3 +70,30 @@ def test_a_study_that_searches_again_after_its_finals_is_not_finished_and_has_no
 
     assert (line["best"], line["state"], line["expected_accuracy"]) == (0.8, "running or killed", None)
     assert isinstance(CliRunner().invoke(best, ["tiny"]).exception, NothingCompleted)
+
+
+@pytest.mark.promise("37")
+def test_a_study_whose_ledger_is_gone_is_listed_as_damaged_and_shown_with_its_mend(project):
+    for name in ("gone", "tiny"):
+        begin(project, name, 0.6, 0.7)
+    project.study("gone").ledger.rename(project.study("gone").backup)
+
+    lines, shown = listed(), CliRunner().invoke(show, ["gone"]).exception
+
+    assert {name: (line["state"], line["best"]) for name, line in lines.items()} == {
+        "gone": ("damaged", None), "tiny": ("running or killed", 0.6),
+    }  # fmt: skip
+    assert isinstance(shown, StateDamaged)
+    assert "it is missing, though the study was begun" in str(shown)
+    assert "hpsearch repair gone" in str(shown)
+
+
+@pytest.mark.promise("37")
+def test_a_study_that_cannot_be_opened_does_not_keep_the_others_from_being_listed(project):
+    begin(project, "tiny", 0.6, 0.7)
+    paths.make(project.study("odd").ledger)  # a folder where a file should be
+
+    assert {name: line["state"] for name, line in listed().items()} == {
+        "odd": "unreadable",
+        "tiny": "running or killed",
+    }

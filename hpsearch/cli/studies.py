@@ -26,7 +26,7 @@ def list_studies(*, as_json: bool) -> None:
     from hpsearch.cli.output import print_json, say, table
 
     project = _project()
-    lines = [_line_or_damaged(project, name) for name in project.studies()]
+    lines = [_line_or_trouble(project, name) for name in project.studies()]
     if as_json:
         print_json(lines)
     elif lines:
@@ -35,15 +35,16 @@ def list_studies(*, as_json: bool) -> None:
         say("no studies yet; begin one with: hpsearch run experiments/quickstart.toml")
 
 
-def _line_or_damaged(project: paths.Project, name: str) -> dict[str, Any]:
-    from hpsearch.errors import StateDamaged
+def _line_or_trouble(project: paths.Project, name: str) -> dict[str, Any]:
+    from hpsearch.errors import HpsearchError, StateDamaged
     from hpsearch.outcomes import outcomes
     from hpsearch.report.facts import Facts, gather
 
     try:
         return _line(name, gather(outcomes(project, name)))
-    except StateDamaged:
-        return {**_line(name, Facts()), "state": "damaged"}
+    except HpsearchError as error:  # which `show` tells, and the other studies are to be listed all the same
+        state = "damaged" if isinstance(error, StateDamaged) else "unreadable"
+        return {**_line(name, Facts()), "state": state}
 
 
 def _line(name: str, facts: "Facts") -> dict[str, Any]:
