@@ -1,13 +1,18 @@
 """What each pruner does beyond the contract of its socket."""
 
+import math
+from collections import defaultdict
+from statistics import median
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpsearch import plugins
 from hpsearch.errors import ExperimentRefused
 from hpsearch.objective import Objective
-from hpsearch.protocols import Brief
+from hpsearch.protocols import Brief, Pruning
 from hpsearch.pruners.asha import ASHA
 from hpsearch.pruners.median import Median
 
@@ -105,3 +110,65 @@ def test_a_fold_heard_later_replaces_the_mean_of_an_epoch() -> None:
 def test_an_option_that_cannot_be_is_refused_in_words(pruner: str, options: dict[str, Any]) -> None:
     with pytest.raises(ExperimentRefused, match="whole number"):
         plugins.make("pruners", pruner, options)
+
+
+class PlainASHA(ASHA):
+    """The rule as it is told, with a look at all trials that came to the rung."""
+
+    def begin(self, brief: Brief) -> None:
+        super().begin(brief)
+        self._came: defaultdict[int, dict[int, float | None]] = defaultdict(dict)
+
+    def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
+        self._curves.hear(trial, epoch, score)
+        if epoch not in self._rungs:
+            return None
+        came = self._came[epoch]
+        came[trial] = self._curves.best(trial, epoch)
+        if len(came) < self._factor:
+            return None
+        place = 1 + sum(self._objective.key(other) < self._objective.key(came[trial]) for other in came.values())
+        if place <= (kept := len(came) // self._factor) and came[trial] is not None:
+            return None
+        return Pruning(f"place {place} of {len(came)} at epoch {epoch}, the best {kept} go on")
+
+
+class PlainMedian(Median):
+    """The rule as it is told, with a look at all trials that came to the epoch."""
+
+    def begin(self, brief: Brief) -> None:
+        super().begin(brief)
+        self._came: defaultdict[int, dict[int, float]] = defaultdict(dict)
+
+    def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
+        self._curves.hear(trial, epoch, score)
+        came = self._came[epoch]
+        if (mean := self._curves.mean(trial, epoch)) is not None:
+            came[trial] = mean
+        others = [other for number, other in came.items() if number != trial]
+        if epoch <= self._warmup or len(others) < self._startup:
+            return None
+        middle, best = median(others), self._curves.best(trial, epoch)
+        if best is not None and not self._objective.better(middle, best):
+            return None
+        shown = "no number" if best is None else f"{best:.4g}"
+        return Pruning(f"best {self._objective.metric} {shown}, median {middle:.4g} at epoch {epoch}")
+
+
+HEARD = st.tuples(
+    st.integers(0, 7),
+    st.integers(1, 8),
+    st.one_of(st.integers(0, 3).map(float), st.floats(-1e9, 1e9), st.just(math.inf)),
+)
+
+
+@given(st.lists(HEARD, max_size=120), st.sampled_from(["max val_accuracy", "min val_loss"]))
+def test_a_trials_place_is_found_in_order_as_with_a_look_at_all_others(
+    heard: list[tuple[int, int, float]], objective: str
+) -> None:
+    """Epochs come in any order, and again and again, as those of folds and of resumed fits do."""
+    for quick, plain in ((ASHA(2, 3), PlainASHA(2, 3)), (Median(2, 2), PlainMedian(2, 2))):
+        begun(quick, 8, objective)
+        begun(plain, 8, objective)
+
+        assert [quick.hear(*one) for one in heard] == [plain.hear(*one) for one in heard]

@@ -8,11 +8,12 @@ from epoch 3 on lost more than the same epochs spent on fewer trials without a p
 """
 
 from collections import defaultdict
-from math import ceil
+from math import ceil, isfinite
 
 from hpsearch.protocols import Brief, Pruning
 from hpsearch.pruners.curves import Curves
 from hpsearch.pruners.options import whole
+from hpsearch.pruners.ranks import Ranks
 
 LEAST = 3  # epochs before a first rung; earlier curves cross too often to judge by
 
@@ -35,20 +36,18 @@ class ASHA:
         while epoch < brief.epochs:
             self._rungs.add(epoch)
             epoch *= self._factor
-        self._reached: defaultdict[int, dict[int, float | None]] = defaultdict(dict)
+        self._reached: defaultdict[int, Ranks] = defaultdict(Ranks)
 
     def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
         """At a rung, compare the trial's best score with those of the trials that came there before."""
         self._curves.hear(trial, epoch, score)
         if epoch not in self._rungs:
             return None
-        reached = self._reached[epoch]
-        reached[trial] = self._curves.best(trial, epoch)
+        reached, mine = self._reached[epoch], self._objective.key(self._curves.best(trial, epoch))
+        reached.put(trial, mine)
         if len(reached) < self._factor:  # too few to name a best share: everyone goes on
             return None
-        mine = self._objective.key(reached[trial])
-        place = 1 + sum(self._objective.key(score) < mine for score in reached.values())
-        kept = len(reached) // self._factor
-        if place <= kept and reached[trial] is not None:
+        place, kept = 1 + reached.below(mine), len(reached) // self._factor
+        if place <= kept and isfinite(mine):  # it is infinite where no score was a number
             return None
         return Pruning(f"place {place} of {len(reached)} at epoch {epoch}, the best {kept} go on")

@@ -8,11 +8,11 @@ slowly (docs/pruning.md).
 """
 
 from collections import defaultdict
-from statistics import median
 
 from hpsearch.protocols import Brief, Pruning
 from hpsearch.pruners.curves import Curves
 from hpsearch.pruners.options import whole
+from hpsearch.pruners.ranks import Ranks
 
 
 class Median:
@@ -25,17 +25,19 @@ class Median:
     def begin(self, brief: Brief) -> None:
         """Learn which way is up."""
         self._objective, self._curves = brief.objective, Curves(brief.objective)
-        self._means: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        self._means: defaultdict[int, Ranks] = defaultdict(Ranks)
 
     def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
         """Compare the trial's best score with the median of the others' means; no finite score is the worst."""
         self._curves.hear(trial, epoch, score)
-        if (mean := self._curves.mean(trial, epoch)) is not None:
-            self._means[epoch][trial] = mean
-        others = [other for number, other in self._means[epoch].items() if number != trial]
-        if epoch <= self._warmup or len(others) < self._startup:
+        means, mean = self._means[epoch], self._curves.mean(trial, epoch)
+        means.drop(trial)
+        middle = means.median() if len(means) >= self._startup else None  # of the others
+        if mean is not None:
+            means.put(trial, mean)
+        if epoch <= self._warmup or middle is None:
             return None
-        middle, best = median(others), self._curves.best(trial, epoch)
+        best = self._curves.best(trial, epoch)
         if best is not None and not self._objective.better(middle, best):
             return None
         shown = "no number" if best is None else f"{best:.4g}"
