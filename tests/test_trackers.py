@@ -112,6 +112,22 @@ def test_the_board_shows_a_final_that_failed_in_its_place():
     assert re.search(r"^ *1 +failed +0.6900 *$", text, re.MULTILINE)
 
 
+def test_the_board_of_a_study_that_was_reopened_shows_a_search_and_no_old_winner():
+    done = [*trial_story(0, [0.5, 0.8]), *trial_story(1, [0.6]), *finals()]
+    again = [*done, AttemptBegan(Attempt(Fit(2, 2)))]
+    state = BoardState(EXPERIMENT, 1)
+    for news in told(again):
+        state.take(news)
+
+    text, later = drawn(told(again), 100), drawn(told([*again, *trial_story(2, [0.7])[1:], *finals()]), 100)
+
+    assert (state.stage, state.verdict, state.finalists) == ("search", None, ())
+    assert state.left() is not None
+    assert "searching" in text
+    assert "finals" not in text
+    assert "0.7900  0.8100" in later
+
+
 def test_a_board_gives_the_terminal_back():
     out = io.StringIO()
     board = Board(EXPERIMENT, 2, Console(file=out, width=80, height=24, force_terminal=True))

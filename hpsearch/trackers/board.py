@@ -68,7 +68,7 @@ class Board:
                 parts.append(self._running())
             if leaders := self._state.leaders(LEADERS):
                 parts.append(self._leaders(leaders))
-            if self._state.finals:
+            if self._state.finalists and self._state.finals:
                 parts.append(self._finals())
             return Group(*parts)
 

@@ -101,6 +101,7 @@ class BoardState:
     def _take_attempt(self, body: AttemptBegan | Built | Measure | AttemptEnd) -> None:
         match body:
             case AttemptBegan(attempt):
+                self._reopen(attempt.fit)
                 self.running[attempt.fit] = Under(attempt)
             case Built(attempt) if under := self.running.get(attempt.fit):
                 under.built = True
@@ -110,6 +111,11 @@ class BoardState:
                 self.running.pop(attempt.fit, None)
                 if attempt.fit.kind != "search" and body.how is How.FINISHED:
                     self.finals.append(body)
+
+    def _reopen(self, fit: Fit) -> None:
+        """More search after the finals began, as in `State`: they are to be held again."""
+        if self.finalists and fit.kind == "search":
+            self.finalists, self.verdict, self.stage = (), None, "search"
 
     def _take_final(self, body: FinalistsChosen | TestOpened | Verdict) -> None:
         match body:
