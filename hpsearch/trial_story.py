@@ -56,18 +56,19 @@ class TrialStory:
 
 def tell(records: Iterable[News], number: int) -> TrialStory:
     """The story of a trial, from all of a study's records; raise ExperimentRefused when there is no such trial."""
-    state, bodies = State(), []
-    for news in records:
+    state, story = State(), None
+    for news in records:  # which may be very many: none is kept that is not of the trial
         state.take(news)
-        bodies.append(news.body)
-    if number not in state.courses or state.session is None:
+        if isinstance(news.body, SessionBegan):
+            story = story or TrialStory(number, news.body)
+            story.session = news.body
+        elif story:
+            story.take(news.body)
+    if story is None or number not in state.courses:
         many = len(state.courses)
         known = f"they are numbered from 0 to {many - 1}" if many else "it has none yet"
         message = f"there is no trial {number} in this study\n  {known}"
         raise ExperimentRefused(message)
-    story = TrialStory(number, state.session)
-    for body in bodies:
-        story.take(body)
     if story.result is None and story.attempts:
         running = any(fit.trial == number for fit in state.running)
         story.status = (Status.RUNNING if running and state.ended is None else Status.INTERRUPTED).value
