@@ -205,6 +205,18 @@ def test_plain_lines_tell_of_finalists_that_failed_under_some_seeds():
     assert "trial 1 failed under 2 of 3 seeds; who failed under fewer ranks first" in said
 
 
+def test_a_finalist_of_one_seed_that_did_better_is_not_said_to_have_fallen_behind():
+    finalists = tuple(Finalist(number, (0.9,), (0.9,)) for number in range(4))
+    compared = (Comparison(1, 4, 5, 1.0), Comparison(2, 50, 4, 0.0), Comparison(3, 4, 50, 0.0))
+    verdict = Verdict(0, "final-0000-r0-f0", finalists, 100, 0.9, {}, (), (), (0.8, 0.95), "model", compared, (1,))
+
+    said = verdict_words.tie(verdict).split("; ")
+
+    assert said[0].startswith("a tie with trial 1:")
+    assert said[1] == "trial 2 fell behind, and not by chance"
+    assert said[2].startswith("trial 3 did better on the test split")
+
+
 def test_a_search_that_was_too_gloomy_is_told_of_as_well():
     verdict = Verdict(0, "f", (), 9, 0.9, {}, (), (), optimism=-0.002, bootstrap_optimism=None)
 

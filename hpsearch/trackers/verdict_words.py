@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from hpsearch.records import Finalist, Verdict
+from hpsearch.records import Comparison, Finalist, Verdict
 from hpsearch.trackers import words
 
 MOST_NAMED = 5  # studies in one sentence
@@ -72,8 +72,9 @@ def tie(verdict: Verdict) -> str:
     others = [one.trial for one in verdict.finalists if one.trial != verdict.winner]
     if verdict.interval is None or not others:
         return ""
-    ahead = [one.trial for one in verdict.comparisons if one.interval and one.interval[1] < 0]
-    behind = [one for one in others if one not in (*verdict.ties, *ahead, *_failed_more(verdict))]
+    failed = _failed_more(verdict)
+    ahead = [one.trial for one in verdict.comparisons if _ahead(one, (*verdict.ties, *failed))]
+    behind = [one for one in others if one not in (*verdict.ties, *ahead, *failed)]
     said = []
     if verdict.ties:
         said.append(f"a tie with {_trials(verdict.ties)}: nothing here says which is better, so take the one you like")
@@ -89,6 +90,13 @@ def _failed_more(verdict: Verdict) -> list[int]:
     winner = _winner(verdict)
     least = winner.failed_seeds if winner else 0
     return [one.trial for one in verdict.finalists if one.failed_seeds > least]
+
+
+def _ahead(other: Comparison, uncertain: Sequence[int]) -> bool:
+    """Whether another finalist than the winner clearly did better on the test split; of one seed the counts tell."""
+    if other.interval:
+        return other.interval[1] < 0
+    return other.trial not in uncertain and other.only_other_right > other.only_winner_right
 
 
 def luck(verdict: Verdict) -> str:
