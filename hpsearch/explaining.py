@@ -69,7 +69,8 @@ def in_words(finding: Finding) -> str:
             side, bound = ("lower", parameter.low) if end == "low" else ("upper", parameter.high)
             return f"{name}: {hits} of the best {best} trials that have it lie at its {side} bound, {_number(bound)}"
         case NeverHelped(_, choice, tried, best):
-            return f"{name} = {words.value(choice)}: {words.count(tried, 'trial')} had it, and none of the best {best}"
+            had = words.count(tried, "trial")
+            return f"{name} = {words.value(choice)}: {had} had it, and none of the best {best} that have {name}"
         case Gathered(_, low, high, best):
             return f"{name}: all of the best {best} trials that have it lie between {_number(low)} and {_number(high)}"
 

@@ -36,14 +36,14 @@ def next_experiment(
 
 
 def _choices(findings: Iterable[Finding]) -> dict[str, Value | list[Value]]:
-    """What is left of the choices of each parameter; one that is left alone is fixed."""
+    """What is left of the choices of each parameter; one that is left alone is fixed, and where none is, all stay."""
     left: dict[str, list[Value]] = {}
     for finding in findings:
         if isinstance(finding, NeverHelped):
             name = finding.parameter.name
             known = left.get(name, list(finding.parameter.choices or (False, True)))
             left[name] = [choice for choice in known if choice != finding.choice]
-    return {name: choices if len(choices) > 1 else choices[0] for name, choices in left.items()}
+    return {name: choices if len(choices) > 1 else choices[0] for name, choices in left.items() if choices}
 
 
 def _range(finding: BoundHit | Gathered) -> dict[str, Any]:

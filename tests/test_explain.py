@@ -30,6 +30,7 @@ RATE = Parameter("rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log")
 DROPOUT = Parameter("dropout", "float", 0.0, low=0.0, high=0.5, step=0.1)
 KIND = Parameter("kind", "choice", "a", choices=("a", "b", "c"))
 NOISE = Parameter("noise", "float", 0.5, low=0.0, high=1.0)
+WING = Parameter("wing", "choice", "x", choices=("x", "y", "z"))
 RARE = Parameter("rare", "float", 0.5, low=0.0, high=1.0)
 SPACE = (UNITS, RATE, DROPOUT, KIND, NOISE)
 
@@ -70,6 +71,30 @@ def test_a_choice_is_found_that_many_had_and_none_of_the_best():
     found = find(searched(90, lambda values: {"a": 2, "b": 1, "c": 0}[values["kind"]] + values["noise"] / 2))
 
     assert {one.choice for one in found if isinstance(one, NeverHelped)} == {"b", "c"}
+
+
+def branching(count, score):
+    """Random trials, of which those of kind b have a wing too."""
+    draw, rows = random.Random(0), []
+    for _ in range(count):
+        kind = draw.choice("ab")
+        values = {"kind": kind, "noise": draw.random()} | ({"wing": draw.choice("xyz")} if kind == "b" else {})
+        rows.append((values, score(values)))
+    return facts_of(rows, (Parameter("kind", "choice", "a", choices=("a", "b")), WING, NOISE))
+
+
+def test_a_branch_that_none_of_the_best_took_says_nothing_of_the_choices_within_it():
+    found = find(branching(90, lambda values: (values["kind"] == "a") + values["noise"] / 9))
+
+    assert [(one.parameter.name, one.choice) for one in found if isinstance(one, NeverHelped)] == [("kind", "b")]
+
+
+def test_a_choice_within_a_branch_is_held_against_the_trials_that_took_it():
+    found = find(branching(200, lambda values: (values.get("wing") in {"x", "y"}) + values["noise"] / 9))
+
+    (wing,) = [one for one in found if isinstance(one, NeverHelped) and one.parameter == WING]
+    assert (wing.choice, wing.best) == ("z", 40)
+    assert 20 < wing.tried < 50
 
 
 def test_the_part_of_a_range_is_found_in_which_the_best_trials_lie():
@@ -128,6 +153,10 @@ def test_a_share_is_not_widened_up_to_one_nor_below_nought():
 def test_choices_are_left_out_and_the_last_is_fixed():
     assert space_of(NeverHelped(KIND, "c", 20, 5))["kind"] == ["a", "b"]
     assert space_of(NeverHelped(KIND, "c", 20, 5), NeverHelped(KIND, "a", 20, 5))["kind"] == "b"
+
+
+def test_of_choices_that_were_all_of_no_help_none_is_left_out():
+    assert space_of(*(NeverHelped(KIND, choice, 20, 5) for choice in KIND.choices)) == {}
 
 
 def test_what_matters_little_is_fixed_to_the_best_trials_value():

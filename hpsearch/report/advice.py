@@ -49,7 +49,8 @@ def _of_parameters(facts: Facts) -> Iterator[str]:
                 )
             case NeverHelped(_, choice, tried, best):
                 value = words.value(choice)
-                yield f"Leave out {name} = {value}: {tried} trials had it, and none of the best {best}."
+                had = words.count(tried, "trial")
+                yield f"Leave out {name} = {value}: {had} had it, and none of the best {best} that have {name}."
 
 
 def _epochs(facts: Facts, best: Sequence[TrialFacts]) -> Iterator[str]:

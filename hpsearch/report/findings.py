@@ -31,7 +31,7 @@ class BoundHit:
 
 @dataclass(frozen=True)
 class NeverHelped:
-    """A choice that `tried` trials had, and none of the best."""
+    """A choice that `tried` trials had, and none of the `best` ones that have the parameter."""
 
     parameter: Parameter
     choice: Value
@@ -142,15 +142,18 @@ def _at_least(hits: int, of: int, chance: float) -> float:
 def _never_helped(
     parameter: Parameter, done: Sequence[TrialFacts], best: Sequence[TrialFacts]
 ) -> Iterator[NeverHelped]:
-    for choice in (parameter.choices or (False, True)) if parameter.kind in {"choice", "boolean"} else ():
-        tried = sum(_has(trial, parameter.name, choice) for trial in done)
-        helped = any(_has(trial, parameter.name, choice) for trial in best)
-        if tried and not helped and math.comb(len(done) - tried, len(best)) / math.comb(len(done), len(best)) < CHANCE:
-            yield NeverHelped(parameter, choice, tried, len(best))
-
-
-def _has(trial: TrialFacts, name: str, choice: Value) -> bool:
-    return name in trial.values and same(trial.values[name], choice)
+    if parameter.kind not in {"choice", "boolean"}:
+        return
+    given, helpful = (
+        [one.values[parameter.name] for one in some if parameter.name in one.values] for some in (done, best)
+    )
+    many = len(helpful)
+    for choice in parameter.choices or (False, True):
+        tried = sum(same(value, choice) for value in given)
+        if many < FEWEST_BEST or not tried or any(same(value, choice) for value in helpful):
+            continue
+        if math.comb(len(given) - tried, many) / math.comb(len(given), many) < CHANCE:
+            yield NeverHelped(parameter, choice, tried, many)
 
 
 def _gathered(parameter: Parameter, best: Sequence[TrialFacts]) -> Iterator[Gathered]:
