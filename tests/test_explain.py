@@ -213,10 +213,72 @@ def test_every_range_that_follows_is_one_that_the_parameter_takes(data):
     wish = Experiment.model_validate({"name": "a", "model": {"build": "m:f"}, "space": said}).space
     narrowed = narrow(parameter, wish)
     assert narrowed.low <= narrowed.high
-    if isinstance(finding, BoundHit) and finding.end == "high":
-        assert narrowed.high >= parameter.high * (1 - 1e-2)
+    if isinstance(finding, BoundHit):
+        assert narrowed.low <= parameter.low < parameter.high <= narrowed.high
     if isinstance(finding, Gathered):
         assert narrowed.contains(narrowed.default)
+
+
+@given(st.data())
+def test_a_range_moves_at_one_end_by_half_of_its_width_however_narrow_it_is(data):
+    centre, width = data.draw(st.floats(1e-3, 1e5)), data.draw(st.floats(1e-6, 0.5))
+    low, high, end = centre, centre * (1 + width), data.draw(st.sampled_from(["low", "high"]))
+    parameter = Parameter("x", "float", low, low=low, high=high, sampling=data.draw(st.sampled_from(["linear", "log"])))
+
+    said = space_of(BoundHit(parameter, end, 5, 5))["x"]
+
+    still, moved = ("max", "min") if end == "low" else ("min", "max")
+    assert said[still] == {"min": low, "max": high}[still]
+    half = {"min": low - said["min"], "max": said["max"] - high}[moved] / (high - low)
+    if parameter.sampling == "linear" and end == "high" and high < 1:
+        assert high < said["max"] < 1
+    else:
+        assert 0.4 * (1 - width) <= half <= 0.52 * (1 + width)
+
+
+@given(st.floats(1e-6, 0.9), st.floats(0.9, 1, exclude_max=True), st.sampled_from(["linear", "reverse_log"]))
+def test_a_share_stays_below_one_and_its_other_bound_where_it_was(low, high, sampling):
+    parameter = Parameter("x", "float", low, low=low, high=high, sampling=sampling)
+
+    up, down = (space_of(BoundHit(parameter, end, 5, 5))["x"] for end in ("high", "low"))
+
+    assert high <= up["max"] < 1
+    assert (up["min"], down["max"]) == (parameter.low, high)
+
+
+@given(st.floats(1e-3, 1e5), st.floats(1e-6, 0.5), st.floats(0, 1), st.floats(0, 1))
+def test_a_narrowed_range_holds_what_the_best_covered_and_stays_within_the_old_one(low, width, one, other):
+    high = low * (1 + width)
+    inner = sorted(low + share * (high - low) for share in (one, other))
+    covered = [min(max(number, low), high) for number in inner]
+    parameter = Parameter("x", "float", low, low=low, high=high)
+
+    said = space_of(Gathered(parameter, *covered, 5))["x"]
+
+    assert low <= said["min"] <= covered[0] <= covered[1] <= said["max"] <= high
+    assert said["max"] - said["min"] <= max(2 * (covered[1] - covered[0]), 0.2 * (high - low)) * 1.05
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "end", "said"),
+    [
+        (0.5, 0.9995, "high", {"min": 0.5, "max": 0.9998}),
+        (0.9, 0.9999, "low", {"min": 0.85, "max": 0.9999}),
+        (10000.0, 12345.0, "low", {"min": 8830.0, "max": 12345.0}),
+        (0.9991, 0.9994, "high", {"min": 0.9991, "max": 0.99955}),
+    ],
+)
+def test_a_bound_has_as_many_digits_as_its_range_needs(low, high, end, said):
+    parameter = Parameter("x", "float", low, low=low, high=high)
+
+    assert space_of(BoundHit(parameter, end, 5, 5))["x"] == said
+
+
+def test_a_bound_off_the_grid_stays_where_the_other_end_moves():
+    parameter = Parameter("x", "float", 0.1, low=0.1, high=0.95, step=0.1)
+
+    assert space_of(BoundHit(parameter, "high", 5, 5))["x"]["max"] == 0.95
+    assert space_of(BoundHit(parameter, "low", 5, 5))["x"]["max"] == 0.95
 
 
 @pytest.fixture
