@@ -14,17 +14,17 @@ FEW, EXACT = 3, 12  # digits of a bound; with more than twelve a step shows how 
 
 
 def next_experiment(
-    experiment: Experiment, findings: Sequence[Finding], idle: Values, name: str, *, guided: bool = False
+    experiment: Experiment, findings: Sequence[Finding], idle: Values, name: str, start_from: str | None = None
 ) -> dict[str, Any]:
     """The experiment as plain data, without defaults, under a new name, with [space] as the findings want it.
 
-    `idle` are parameters of little matter, with the values they are fixed to; with `guided` it starts from the study's
-    best trials.
+    `idle` are parameters of little matter, with the values they are fixed to; `start_from` is the study from whose best
+    trials it starts, if any.
     """
     said = experiment.model_dump(mode="json", exclude_defaults=True)
     said["name"] = name
-    if guided:
-        said["search"] = {**said.get("search", {}), "start_from": experiment.name}
+    if start_from:
+        said["search"] = {**said.get("search", {}), "start_from": start_from}
     space = {**said.pop("space", {}), **idle, **_choices(findings)}
     for finding in findings:
         if isinstance(finding, BoundHit | Gathered) and finding.parameter.name not in idle:

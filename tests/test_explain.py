@@ -23,6 +23,7 @@ from hpsearch.records import Answered, Asked, SpaceFound
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.findings import BoundHit, Gathered, NeverHelped, find
 from hpsearch.space import Parameter
+from hpsearch.study import set_aside
 from hpsearch.trial import Status, Trial, TrialResult
 
 UNITS = Parameter("units", "int", 64, low=32, high=512, step=32)
@@ -286,9 +287,8 @@ def project(tmp_path, monkeypatch):
     """A project whose study has ninety trials: more units are better, kind c never helps, noise does not matter."""
     (tmp_path / "spaces").mkdir()
     (tmp_path / "spaces" / "small.py").write_text("def build(hp): ...\n")
-    experiment = EXPERIMENT.model_copy(
-        update={"model": EXPERIMENT.model.model_copy(update={"build": "spaces.small:build"})}
-    )
+    said = {"model": {"build": "spaces.small:build"}, "search": {"trials": 3, "tuner": "optuna.tpe"}}
+    experiment = Experiment.model_validate(EXPERIMENT.model_dump() | said)
     draw, bodies = random.Random(1), [*began(experiment)[:1], SpaceFound((UNITS, KIND, NOISE))]
     for number in range(90):
         values = {"units": draw.randrange(32, 513, 32), "kind": draw.choice("abc"), "noise": draw.random()}
@@ -329,6 +329,18 @@ def test_the_next_experiment_is_one_that_check_passes(project, capsys):
     assert said["space"]["units"] == {"min": 256, "max": 512, "step": 32}
     assert said["space"]["kind"] == ["a", "b"]
     assert load(project / "experiments" / "next.toml", paths.Project(project)).search.trials == 3
+
+
+def test_a_study_that_was_set_aside_is_explained_and_followed_by_its_own_trials(project, capsys):
+    set_aside(paths.Project(project).study("tiny"))
+    keep(project, [*began(), *trial(0, 0.5, kind="a")])
+
+    assert main(["explain", "tiny.before-1", "--write", "next.toml"]) == 0
+
+    said = tomllib.loads((project / "next.toml").read_text())
+    assert (said["name"], said["search"]["start_from"]) == ("tiny.before-1-next", "tiny.before-1")
+    assert said["model"]["build"] == "spaces.small:build"
+    assert "in tiny.before-1's 90 completed trials" in capsys.readouterr().out
 
 
 def test_a_file_that_is_there_is_not_written_over(project, capsys):

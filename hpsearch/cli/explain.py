@@ -33,13 +33,15 @@ beyond its own ranges, only its author knows."""
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(*, study: str, write: Path | None, as_json: bool) -> None:
     """Explain STUDY: which parameters mattered, and where to search next."""
+    from dataclasses import replace
+
     from hpsearch.cli.output import print_json, say
     from hpsearch.explaining import explain as find_out
     from hpsearch.report.facts import gather
     from hpsearch.study import read
 
     project = paths.Project.around(Path.cwd())
-    explanation = find_out(gather(read(project, study)))
+    explanation = replace(find_out(gather(read(project, study))), study=study)  # one set aside still has its old name
     if write:
         _write(project, explanation, write)
     if as_json:
@@ -121,8 +123,8 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
         raise ExperimentRefused(message)
     experiment = Experiment.model_validate(_last_session(project, explanation.study).experiment)
     guided = hasattr(plugins.part("tuners", experiment.search.tuner), "note")
-    name = _free_name(project, explanation.study)
-    said = next_experiment(experiment, explanation.findings, explanation.idle, name, guided=guided)
+    name, start = _free_name(project, explanation.study), explanation.study if guided else None
+    said = next_experiment(experiment, explanation.findings, explanation.idle, name, start)
     head = f"# What follows from the study {explanation.study}: hpsearch explain {explanation.study} --write\n"
     paths.write_text(file.absolute(), f"{head}# Run it:  hpsearch run {file}\n\n{toml(said)}\n")
     load(file, project)
