@@ -140,10 +140,18 @@ class Project:
 def cache() -> Path:
     """Where data sets are kept: HPSEARCH_DATA, or the platform's cache folder."""
     if chosen := os.environ.get("HPSEARCH_DATA"):
-        return Path(chosen).expanduser().resolve()
+        return expanded(chosen).resolve()
     from platformdirs import user_cache_path
 
     return user_cache_path("hpsearch")
+
+
+def expanded(path: Path | str) -> Path:
+    """A path whose "~" is the home folder; where there is no such user or home, "~" begins a name as any other sign."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def make(folder: Path) -> Path:

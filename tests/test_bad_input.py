@@ -99,6 +99,11 @@ SLIPS: list[tuple[Words, int, str]] = [
     ((*GET, "folder", "--folder", "nosuch"), 9, "nosuch: there is no such folder"),
     ((*GET, "folder", "--folder", "images"), 9, "images: holds no folders|a folder for each class"),
     ((*GET, "folder", "--folder", "."), 9, "experiments/small.toml: no picture (known: .bmp .jpeg"),
+    ((*GET, "folder", "--folder", "~nosuchuser/pictures"), 9, "~nosuchuser/pictures: there is no such folder"),
+    ((*GET, "csv", "--file", "~nosuchuser/a.csv"), 9, "~nosuchuser/a.csv: there is no such file"),
+    ((*GET, "npz", "--file", "~nosuchuser/a.npz"), 9, "~nosuchuser/a.npz: there is no such file"),
+    ((*GET, "idx", "--folder", "~nosuchuser/images"), 9, "~nosuchuser/images: there is no such folder"),
+    ((*GET, "mnist", "--mirror", "~nosuchuser"), 9, "~nosuchuser/train-images-idx3-ubyte.gz"),
     # studies
     (("show", "smal"), 2, "there is no study 'smal'|none yet"),
     (("best", "smal"), 2, "there is no study 'smal'"),

@@ -9,7 +9,7 @@ from hpsearch.experiment import Experiment
 from hpsearch.loading import load, resolve_tracking
 from hpsearch.loading.metric_names import nearest
 from hpsearch.loading.toml_places import lines
-from hpsearch.paths import Project
+from hpsearch.paths import Project, cache
 
 GOOD = """\
 name = "small"
@@ -332,3 +332,18 @@ def test_every_table_key_and_item_has_its_line() -> None:
     assert found["b c", "d"] == 3
     assert found["b c", "d", "e", "f", "g"] == 4
     assert found["b c", "d", "e", "f", "g", 1] == 6
+
+
+def test_a_sign_for_home_that_is_nobodys_belongs_to_the_name(project: Project) -> None:
+    experiment = loaded(project, changed('"mnist-5k"', '"folder"\nfolder = "~scans/2026"'))
+
+    assert experiment.data.folder == str(project.root / "~scans" / "2026")
+
+
+def test_a_cache_whose_name_begins_with_the_sign_for_home_is_where_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HPSEARCH_DATA", "~nosuchuser/data")
+
+    assert cache() == tmp_path / "~nosuchuser" / "data"

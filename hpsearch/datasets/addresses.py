@@ -2,10 +2,10 @@
 
 import ipaddress
 import socket
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from hpsearch.errors import DataRefused
+from hpsearch.paths import expanded
 
 MIRROR_SCHEMES = ("https", "http", "file")
 
@@ -20,7 +20,7 @@ def as_address(mirror: str) -> str:
     Raises DataRefused if it cannot be read as an address.
     """
     if "://" not in mirror:
-        return Path(mirror).expanduser().resolve().as_uri()
+        return expanded(mirror).resolve().as_uri()
     try:
         scheme, _ = urlsplit(mirror).scheme, urlsplit(mirror).port
     except ValueError:

@@ -13,6 +13,7 @@ from hpsearch.datasets.picture_files import Classes, find_classes, find_sides
 from hpsearch.datasets.pictures import NotRead, grey
 from hpsearch.datasets.scratch import Scratch
 from hpsearch.errors import DataRefused
+from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Folder:
 
         Raises ValueError.
         """
-        self._folder, self._train_name = Path(folder).expanduser(), train
+        self._folder, self._train_name = expanded(folder), train
         self._test, self._size = as_test(test), as_size(size)
         self._allow_empty_class = allow_empty_class
 

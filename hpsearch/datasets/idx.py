@@ -9,6 +9,7 @@ from hpsearch.datasets.idx_files import Pair, find_test, find_train
 from hpsearch.datasets.idx_pair import as_positions, read_labels, read_pair, refuse_unequal
 from hpsearch.datasets.mapping import class_names, find_mapping
 from hpsearch.datasets.own import as_test, assemble, marks, share_of
+from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
 
 
@@ -33,7 +34,7 @@ class Idx:
         if folder is None:
             message = 'source "idx" needs data.folder, the folder that holds the files'
             raise ValueError(message)
-        self._folder, self._train_name = Path(folder).expanduser(), train
+        self._folder, self._train_name = expanded(folder), train
         self._test = as_test(test)
         self._transposed, self._allow_empty_class = transposed, allow_empty_class
 

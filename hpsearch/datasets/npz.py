@@ -12,6 +12,7 @@ from hpsearch.datasets.npz_pairs import Pair, find_test, find_train, two_names
 from hpsearch.datasets.npz_values import class_numbers, height_width, pixels
 from hpsearch.datasets.own import as_size, as_test, assemble, marks, share_of
 from hpsearch.datasets.scratch import Scratch
+from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
 
 
@@ -34,7 +35,7 @@ class Npz:
 
         Raises ValueError.
         """
-        self._file, self._size = Path(file).expanduser(), as_size(size)
+        self._file, self._size = expanded(file), as_size(size)
         self._train = two_names("train", train) if train else None
         self._test = two_names("test", test) if isinstance(test, str) else as_test(test)
         self._transposed, self._allow_empty_class = transposed, allow_empty_class

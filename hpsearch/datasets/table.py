@@ -13,6 +13,7 @@ from hpsearch.datasets.scratch import Scratch
 from hpsearch.datasets.table_lines import Block
 from hpsearch.datasets.table_values import Columns, columns, numbers
 from hpsearch.errors import DataRefused
+from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Csv:
 
         `size` is for images that are no squares.
         """
-        self._file, self._test, self._size = Path(file).expanduser(), as_test(test), as_size(size)
+        self._file, self._test, self._size = expanded(file), as_test(test), as_size(size)
         self._transposed, self._allow_empty_class = transposed, allow_empty_class
 
     def outline(self) -> Outline | None:
@@ -49,7 +50,7 @@ class Csv:
 
     def prepare(self, progress: Progress) -> Prepared:
         """Read, check and store the rows unless that was done since the files last changed; raise DataRefused."""
-        test = self._file.parent / Path(self._test).expanduser() if isinstance(self._test, str) else None
+        test = self._file.parent / expanded(self._test) if isinstance(self._test, str) else None
         for file in filter(None, (self._file, test)):
             table_lines.refuse_missing(file)
         mapping = find_mapping(self._file.parent, self._file.name)

@@ -17,7 +17,7 @@ from hpsearch.loading.crosschecks import crosschecks, rows_check
 from hpsearch.loading.part_checks import part_findings, train_rows
 from hpsearch.loading.plain_words import findings
 from hpsearch.loading.toml_places import Finding, Place, Places, dotted
-from hpsearch.paths import Project
+from hpsearch.paths import Project, expanded
 
 Settings = dict[Place, Any]
 Bases = dict[tuple[str, str], Path]
@@ -63,7 +63,7 @@ def resolve_tracking(address: str, base: Path) -> str:
 
 def resolve_path(path: str, base: Path) -> str:
     """Make the path of a folder or file absolute; "~" is the home folder."""
-    return str((base / Path(path).expanduser()).absolute())
+    return str((base / expanded(path)).absolute())
 
 
 def resolve_mirror(mirror: str, base: Path) -> str:
