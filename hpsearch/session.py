@@ -21,7 +21,7 @@ from hpsearch.parts import make_dataset, make_executor, make_minds
 from hpsearch.protocols import Executor, Prepared, Progress, Tracker
 from hpsearch.records import SessionEnded, Verdict
 from hpsearch.search import search
-from hpsearch.study import Study, held
+from hpsearch.study import OTHER_NAME, Study, held
 from hpsearch.winner import lay_out
 from hpsearch.worker import ending
 
@@ -68,7 +68,7 @@ class Session:
             data = make_dataset(self._experiment).prepare(self._around.progress)
             if large := memory.heed(data):
                 self._around.say(large)
-            stack.enter_context(held(self._folder))
+            stack.enter_context(held(self._folder, OTHER_NAME))
             study = Study(self._experiment, self._folder, self._around.say)
             stack.callback(study.close)
             stack.callback(self._forget_if_empty, study)

@@ -18,6 +18,8 @@ from hpsearch.records import Body, News
 from hpsearch.state import OUT_OF_TIME, State
 from hpsearch.trial import Built, Measure, TrialResult
 
+OTHER_NAME = "; or give this run another --name"  # for those who would begin a session
+
 
 class Stopwatch:
     """Counts seconds of searching, by the monotonic clock, on top of those of earlier sessions."""
@@ -110,15 +112,18 @@ def _no_garbage() -> Iterator[None]:
 
 
 @contextmanager
-def held(folder: paths.Study) -> Iterator[None]:
-    """Hold the study for this process alone; raise RunningElsewhere, naming the holder, when another has it."""
+def held(folder: paths.Study, or_else: str = "") -> Iterator[None]:
+    """Hold the study for this process alone; raise RunningElsewhere, naming the holder, when another has it.
+
+    `or_else` is what a person may do then, beside waiting for that process or stopping it.
+    """
     paths.make(folder.folder)
     lock = filelock.FileLock(folder.lock, timeout=0, mode=0o600)
     try:
         lock.acquire()
     except filelock.Timeout as error:
         name, holder = folder.folder.name, holding.read(folder.holder) or "another process"
-        mend = f"wait for it, stop it with: hpsearch stop {name}; or give this run another --name"
+        mend = f"wait for it, or stop it with: hpsearch stop {name}{or_else}"
         message = f"the study {name!r} is running in {holder}\n  {mend}"
         raise RunningElsewhere(message) from error
     try:

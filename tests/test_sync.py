@@ -71,6 +71,8 @@ def test_a_study_that_runs_is_left_alone(study, tmp_path):
         refused = sync(tmp_path, "tiny", code=5)
 
     assert f"process {os.getpid()}" in refused.stderr
+    assert "hpsearch stop tiny" in refused.stderr
+    assert "--name" not in refused.stderr  # which sync does not have
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,11 @@ def _again() -> str:
 
 
 def _set_aside(project: paths.Project, name: str, place: "_Place") -> None:
-    from hpsearch.study import held, set_aside
+    from hpsearch.study import OTHER_NAME, held, set_aside
 
     folder = project.study(name)
     if folder.begun:
-        with held(folder):
+        with held(folder, OTHER_NAME):
             aside = set_aside(folder)
         place.say(f"the old study is kept in {aside}")
 
