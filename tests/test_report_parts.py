@@ -198,11 +198,22 @@ def test_training_longer_searching_on_or_stopping_is_advised_by_when_the_best_ca
 
 
 def test_what_matters_little_is_to_be_fixed_and_few_trials_ask_for_more():
-    trials, little = [scored(number, number / 100) for number in range(60)], [Weight("l1", 0.01, 0.0, 0.02)]
+    trials, little = (
+        [scored(number, number / 100, l1=number % 7) for number in range(60)],
+        [Weight("l1", 0.01, 0, 0.02)],
+    )
 
     assert "Fix what matters little" in told_of(trials, weights=little)
     assert "Fix what matters little" not in told_of(trials[:40], weights=little)
     assert "run 10 or more" in told_of(trials[:3])
+
+
+def test_what_opens_another_parameter_is_not_to_be_fixed_though_it_matters_little():
+    trials = [
+        scored(number, number / 100, **({"l1": 1, "deep": 2} if number % 2 else {"l1": 0})) for number in range(60)
+    ]
+
+    assert "Fix what matters little" not in told_of(trials, weights=[Weight("l1", 0.01, 0.0, 0.02)])
 
 
 @pytest.fixture

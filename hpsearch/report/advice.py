@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from hpsearch.objective import Objective
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, NeverHelped, best_of, completed, find
+from hpsearch.report.idle import idle
 from hpsearch.report.importance import Weight
 from hpsearch.trackers import words
 
-ENOUGH = 50  # completed trials, below which a small share may just be one that was not seen
-LITTLE = 0.05  # a share of the importance that is no reason to search
 QUIET = 0.4  # the last share of the trials without a better one, above which more of the same help little
 FAILED = 0.2
 
@@ -21,8 +20,7 @@ def advice(facts: Facts, weights: Sequence[Weight]) -> list[str]:
     if len(done) < FEWEST_TRIALS:
         return [*told, *(_too_few(len(done)) if facts.trials else [])]
     best = best_of(done)
-    idle = _idle(weights) if len(done) >= ENOUGH else ()
-    return [*told, *_of_parameters(facts), *_epochs(facts, best), *_trials(facts, done), *idle]
+    return [*told, *_of_parameters(facts), *_epochs(facts, best), *_trials(facts, done), *_idle(weights, done)]
 
 
 def _too_few(done: int) -> list[str]:
@@ -73,7 +71,6 @@ def _trials(facts: Facts, done: Sequence[TrialFacts]) -> Iterator[str]:
         yield f"More trials of this space promise little: none of the last {since} beat trial {leader.number}."
 
 
-def _idle(weights: Sequence[Weight]) -> Iterator[str]:
-    little = [words.clean(weight.name, 40) for weight in weights if weight.high < LITTLE]
-    if little:
+def _idle(weights: Sequence[Weight], done: Sequence[TrialFacts]) -> Iterator[str]:
+    if little := [words.clean(name, 40) for name in idle(weights, done)]:
         yield f"Fix what matters little, to search the rest more closely: {', '.join(little)}."

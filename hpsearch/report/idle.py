@@ -1,0 +1,33 @@
+"""Says which parameters matter so little that they may be fixed, to search the rest more closely."""
+
+from collections.abc import Sequence
+
+from hpsearch.report.facts import TrialFacts
+from hpsearch.report.importance import Weight
+from hpsearch.space import Values
+
+ENOUGH = 50  # completed trials; with fewer the weights are too unsure to give up a parameter for good
+LITTLE = 0.05  # a share of the importance that is no reason to search
+
+
+def idle(weights: Sequence[Weight], done: Sequence[TrialFacts]) -> Values:
+    """The parameters of little weight on which no other one hangs, each with the value that the best trial has.
+
+    `done` are the completed trials, best first; {} where they are too few.
+    """
+    if len(done) < ENOUGH:
+        return {}
+    names = [one.name for one in weights if one.high < LITTLE]
+    best = done[0].values
+    return {name: best[name] for name in names if name in best and not _opens(name, done)}
+
+
+def _opens(name: str, done: Sequence[TrialFacts]) -> bool:
+    """Whether a value of this parameter decides, as far as was seen, whether another one is asked for."""
+    others = {other for trial in done for other in trial.values if other != name}
+    for other in others:
+        seen = [(trial.values[name], other in trial.values) for trial in done if name in trial.values]
+        there, away = ({value for value, asked in seen if asked is wanted} for wanted in (True, False))
+        if there and away and not there & away:
+            return True
+    return False
