@@ -42,7 +42,7 @@ class Beginning:
         """
         labels = self.identity.data.folder / "train" / "labels.npy"
         splits = Splits(self.study.experiment, labels, self.study.paths.splits)
-        splits.prepare()  # now, while TensorFlow is still being imported elsewhere
+        splits.prepare(self.identity.data.class_names)  # now, while TensorFlow is still being imported elsewhere
         weights = class_weights(self.study.experiment.train.class_weight, self.identity.data.class_names, labels)
         steps = self._begin()
         self.executor.open(self._recipe(weights, steps))

@@ -104,11 +104,15 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Outline:
-    """What is known of a data set without reading it."""
+    """What is known of a data set without reading it.
+
+    `smallest` names the class of the fewest training rows, and says how many: None where that is not known.
+    """
 
     train_rows: int
     classes: int
     shape: tuple[int, ...]
+    smallest: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)

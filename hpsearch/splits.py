@@ -1,10 +1,12 @@
 """Which rows train and which validate: stratified, and the same for the same study, fold and repeat."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.errors import StateDamaged
+from hpsearch.dividing import Strata, hindrance
+from hpsearch.errors import DataRefused, StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.paths import make, write
 from hpsearch.seeds import derive
@@ -35,10 +37,23 @@ class Splits:
             self._sound.add(path)
         return path
 
-    def prepare(self) -> None:
-        """Write the split of the first fit, and read the labels, so that the data may be gone when later fits begin."""
+    def prepare(self, class_names: Sequence[str]) -> None:
+        """Write the split of the first fit, and read the labels, so that the data may be gone when later fits begin.
+
+        Raises DataRefused when the rows cannot be divided as [data] wants it.
+        """
+        self._refuse_indivisible(class_names)
         self.file(Fit(0, 0))
-        _ = self._known_labels
+
+    def _refuse_indivisible(self, class_names: Sequence[str]) -> None:
+        import numpy as np
+
+        present, counts = np.unique(self._known_labels, return_counts=True)
+        least = int(counts.argmin())
+        strata = Strata(len(self._known_labels), len(present), class_names[present[least]], int(counts[least]))
+        if mistake := hindrance(self._data, strata):
+            message = f"{mistake.what}\n  {mistake.mend}"
+            raise DataRefused(message)
 
     @cached_property
     def _known_labels(self) -> "Rows":

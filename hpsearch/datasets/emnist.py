@@ -44,7 +44,7 @@ class EMNISTBalanced:
 
     def outline(self) -> Outline:
         """Tell what the paper says."""
-        return Outline(train_rows=112_800, classes=47, shape=(28, 28))
+        return Outline(train_rows=112_800, classes=47, shape=(28, 28), smallest=("0", 2_400))
 
     def prepare(self, progress: Progress) -> Prepared:
         """Fetch, verify and unpack what is missing; raise DataRefused."""

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 from hpsearch.datasets import storing
 from hpsearch.datasets.content import About, Content, Part
 from hpsearch.datasets.faults import Faults, short
-from hpsearch.datasets.held_out import expected_rows
 from hpsearch.datasets.memory import refuse_beyond_memory
-from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, share_of
+from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, outlined, share_of
 from hpsearch.datasets.picture_files import Classes, find_classes, find_sides
 from hpsearch.datasets.pictures import NotRead, grey
 from hpsearch.datasets.scratch import Scratch
@@ -54,8 +53,8 @@ class Folder:
         """
         train, test = self._sides()
         labels = _labels(train, list(train))
-        rows = len(labels) - (0 if test else expected_rows(labels, share_of(self._test)))
-        return Outline(rows, len(train), self._size or self._first(train))
+        share = None if test else share_of(self._test)
+        return outlined(labels, dict(enumerate(train)), share, self._size or self._first(train))
 
     def prepare(self, progress: Progress) -> Prepared:
         """Read, check and store the pictures unless that was done since they last changed; raise DataRefused."""

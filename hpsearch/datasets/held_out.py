@@ -68,13 +68,6 @@ def wanted(rows: int, share: float) -> int:
     return min(max(round(rows * share), 1), rows - 1) if rows else 0
 
 
-def expected_rows(labels: "Labels", share: float) -> int:
-    """How many rows will be marked in all, unless images occur twice."""
-    import numpy as np
-
-    return sum(wanted(int(rows), share) for rows in np.unique(labels, return_counts=True)[1])
-
-
 def _homes(digests: list[bytes], labels: list[int]) -> dict[int, set[bytes]]:
     """The different images of each class; one that has several labels counts with the lowest."""
     lowest: dict[bytes, int] = {}

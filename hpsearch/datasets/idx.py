@@ -4,11 +4,10 @@ from pathlib import Path
 
 from hpsearch.datasets import idx_format, storing
 from hpsearch.datasets.content import About, Content, Part
-from hpsearch.datasets.held_out import expected_rows
 from hpsearch.datasets.idx_files import Pair, find_test, find_train
 from hpsearch.datasets.idx_pair import as_positions, read_labels, read_pair, refuse_unequal
 from hpsearch.datasets.mapping import class_names, find_mapping
-from hpsearch.datasets.own import as_test, assemble, marks, share_of
+from hpsearch.datasets.own import as_test, assemble, marks, outlined, share_of
 from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
 
@@ -45,16 +44,14 @@ class Idx:
         """
         train, test, mapping = self._files()
         refuse_unequal(train.images, train.labels)
-        rows, *shape = idx_format.read_shape(train.images, 3)
+        _, *shape = idx_format.read_shape(train.images, 3)
         if self._transposed:
             shape.reverse()
+        if test:
+            refuse_unequal(test.images, test.labels)
         labels = read_labels(train.labels)
         names = class_names(mapping, set(labels.tolist()))
-        if test is None:
-            rows -= expected_rows(labels, share_of(self._test))
-        else:
-            refuse_unequal(test.images, test.labels)
-        return Outline(rows, len(names), tuple(shape))
+        return outlined(labels, names, None if test else share_of(self._test), shape)
 
     def prepare(self, progress: Progress) -> Prepared:
         """Read, check and store the arrays unless that was done since the files last changed; raise DataRefused."""

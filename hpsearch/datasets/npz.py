@@ -4,13 +4,12 @@ from pathlib import Path
 
 from hpsearch.datasets import npz_archive, storing
 from hpsearch.datasets.content import About, Content, Part
-from hpsearch.datasets.held_out import expected_rows
 from hpsearch.datasets.idx_pair import as_positions
 from hpsearch.datasets.mapping import class_names, find_mapping
 from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.datasets.npz_pairs import Pair, find_test, find_train, two_names
 from hpsearch.datasets.npz_values import class_numbers, height_width, pixels
-from hpsearch.datasets.own import as_size, as_test, assemble, marks, share_of
+from hpsearch.datasets.own import as_size, as_test, assemble, marks, outlined, share_of
 from hpsearch.datasets.scratch import Scratch
 from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
@@ -48,8 +47,9 @@ class Npz:
         train, test, mapping = self._found()
         shape = height_width(train.images, self._size)
         labels = class_numbers(train.labels)
-        rows = len(labels) - (0 if test else expected_rows(labels, share_of(self._share)))
-        return Outline(rows, len(class_names(mapping, set(labels.tolist()))), shape[:: -1 if self._transposed else 1])
+        names = class_names(mapping, set(labels.tolist()))
+        share = None if test else share_of(self._share)
+        return outlined(labels, names, share, shape[:: -1 if self._transposed else 1])
 
     def prepare(self, progress: Progress) -> Prepared:
         """Read, check and store the arrays unless that was done since the file last changed; raise DataRefused."""

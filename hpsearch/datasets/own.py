@@ -1,15 +1,19 @@
 """What all sources of one's own files have in common: how they are told apart, divided, named and judged."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hpsearch.datasets.content import Content, Part
-from hpsearch.datasets.held_out import DEFAULT_SHARE, as_share, divide
+from hpsearch.datasets.held_out import DEFAULT_SHARE, as_share, divide, wanted
 from hpsearch.datasets.soundness import refuse_unsound
 from hpsearch.errors import DataRefused
+from hpsearch.protocols import Outline
+
+if TYPE_CHECKING:
+    from hpsearch.datasets.content import Labels
 
 HIGHEST_LABEL = 9_999
 
@@ -60,6 +64,16 @@ def marks_of_many(files: Iterable[Path]) -> str:
     for file in files:
         digest.update(f"{marks(file)}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
+
+
+def outlined(labels: "Labels", class_names: Mapping[int, str], share: float | None, shape: Sequence[int]) -> Outline:
+    """The outline of labelled rows (int64) of which `share` will be held out, None where there are test files."""
+    import numpy as np
+
+    counts = zip(*(found.tolist() for found in np.unique(labels, return_counts=True)), strict=True)
+    rows = [(class_names[label], many - (wanted(many, share) if share else 0)) for label, many in counts]
+    smallest = min(rows, key=lambda row: row[1], default=None)
+    return Outline(sum(many for _, many in rows), len(class_names), tuple(shape), smallest)
 
 
 def assemble(

@@ -14,7 +14,7 @@ from hpsearch.loading import toml_reading
 from hpsearch.loading.build_check import build_findings
 from hpsearch.loading.card_check import card_findings
 from hpsearch.loading.crosschecks import crosschecks, rows_check
-from hpsearch.loading.part_checks import part_findings, train_rows
+from hpsearch.loading.part_checks import outline_of, part_findings
 from hpsearch.loading.plain_words import findings
 from hpsearch.loading.toml_places import Finding, Place, Places, dotted
 from hpsearch.paths import Project, expanded
@@ -154,7 +154,7 @@ def _checked(said: Mapping[str, Any], root: Path, bases: Bases) -> tuple[Experim
         *build_findings(experiment.model.build, root),
     ]
     if not wrong and not more:
-        more = rows_check(experiment, train_rows(experiment.data))
+        more = rows_check(experiment, outline_of(experiment.data))
     return experiment, wrong + [finding for finding in more if not _hidden(finding.place, silent)]
 
 

@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from hpsearch.dividing import Strata, hindrance
 from hpsearch.experiment import RACED, Experiment, Range
 from hpsearch.loading.metric_names import metric_findings
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
+from hpsearch.protocols import Outline
 
 ENDS_BY_ITSELF = {"keras-tuner.grid"}
 ADDRESS = re.compile(r"^(?:databricks|uc|[a-z][a-z0-9+.-]*://.*|databricks(?:-uc)?:.*)$", re.DOTALL)
@@ -27,10 +29,21 @@ def crosschecks(experiment: Experiment) -> list[Finding]:
     ]
 
 
-def rows_check(experiment: Experiment, rows: int | None) -> list[Finding]:
-    """Batches larger than the part of `rows` training rows that trains; nothing if the rows are not known."""
-    if rows is None:
-        return []
+def rows_check(experiment: Experiment, outline: Outline | None) -> list[Finding]:
+    """What the training rows are too few for; nothing if they are not known."""
+    return [*_indivisible(experiment, outline), *_batches(experiment, outline.train_rows)] if outline else []
+
+
+def _indivisible(experiment: Experiment, outline: Outline) -> Iterator[Finding]:
+    """A class that cannot be on both sides, or a side too small for all classes."""
+    if outline.smallest is None or experiment.data.allow_empty_class:  # then fewer may be there than have a name
+        return
+    if mistake := hindrance(experiment.data, Strata(outline.train_rows, outline.classes, *outline.smallest)):
+        yield Finding(tuple(mistake.where.split(".")), mistake.what, mistake.mend)
+
+
+def _batches(experiment: Experiment, rows: int) -> list[Finding]:
+    """Batches larger than the part of the rows that trains."""
     data = experiment.data
     share = 1 - 1 / data.folds if data.folds else 1 - (data.holdout or 0)
     training = max(1, math.floor(rows * share))

@@ -11,6 +11,7 @@ from hpsearch.experiment import Data, Experiment
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
 from hpsearch.plugins import hint
+from hpsearch.protocols import Outline
 
 SOURCE_KEYS = ("file", "folder", "train", "test", "size", "transposed", "mirror", "allow_empty_class")
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
@@ -33,13 +34,13 @@ def source_options(data: Data) -> dict[str, Any]:
     return {key: value for key in SOURCE_KEYS if (value := getattr(data, key)) != Data.model_fields[key].default}
 
 
-def train_rows(data: Data) -> int | None:
-    """How many training rows the source has; None if it cannot tell without being read."""
+def outline_of(data: Data) -> Outline | None:
+    """What the source can tell without being read."""
     try:
-        outline = plugins.make("datasets", data.source, source_options(data)).outline()
+        outline: Outline | None = plugins.make("datasets", data.source, source_options(data)).outline()
     except (HpsearchError, ImportError, OSError):  # said elsewhere, or when the data set is prepared
         return None
-    return outline.train_rows if outline else None
+    return outline
 
 
 def _guidance(experiment: Experiment) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpsearch.datasets.content import per_class
 from hpsearch.datasets.prepared import FILES, PARTS, load, read_manifest, verify
 from hpsearch.errors import DataRefused
 from hpsearch.protocols import Dataset, Prepared
@@ -161,6 +162,11 @@ class DatasetContract:
             pytest.skip("nothing is known of this set before it is read")
         assert (outline.classes, outline.shape) == (len(prepared.class_names), prepared.shape)
         assert abs(outline.train_rows - prepared.train_rows) <= self.approximate * prepared.train_rows
+        if outline.smallest:
+            name, fewest = outline.smallest
+            counts = per_class(load(prepared.folder, "train")[1], outline.classes)
+            for rows in (min(filter(None, counts)), counts[prepared.class_names.index(name)]):
+                assert abs(fewest - rows) <= self.approximate * prepared.train_rows
 
     @pytest.mark.usefixtures("prepared")
     def test_the_outline_needs_no_prepared_data(

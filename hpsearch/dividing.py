@@ -1,0 +1,59 @@
+"""Says whether training rows can be divided into those that train and those that validate, as [data] wants it.
+
+The rules are scikit-learn's: with `data.validation` (train_test_split, stratified) each class has two rows at least,
+and either side as many rows as there are classes. With `data.folds` (StratifiedKFold) it refuses only if every class
+has fewer rows than folds, and warns of a single one; but then some folds would not validate it, which is no
+stratification.
+"""
+
+import math
+from dataclasses import dataclass
+
+from hpsearch.errors import Mistake
+from hpsearch.experiment import Data
+
+PAIR = 2  # rows that a class has at least: one trains, one validates
+
+
+@dataclass(frozen=True)
+class Strata:
+    """How many training rows there are, of how many classes, and how many the smallest of these has."""
+
+    total: int
+    classes: int
+    smallest: str
+    fewest: int
+
+
+def hindrance(data: Data, rows: Strata) -> Mistake | None:
+    """What stands in the way of dividing the rows, and what would do; None where nothing does."""
+    if data.folds:
+        return _of_folds(data.folds, rows)
+    return _of_validation(data.holdout or 0, rows)
+
+
+def _of_folds(folds: int, rows: Strata) -> Mistake | None:
+    if rows.fewest >= folds:
+        return None
+    what = f"data.folds = {folds} wants {folds} training rows of each class, and {rows.smallest!r} has {rows.fewest}"
+    fewer = f"set data.folds = {rows.fewest} or less, or " if rows.fewest >= PAIR else ""
+    return Mistake("data.folds", what, f"{fewer}give it {folds} rows that train, or leave the class out")
+
+
+def _of_validation(share: float, rows: Strata) -> Mistake | None:
+    if rows.fewest < PAIR:
+        what = f"the class {rows.smallest!r} has {rows.fewest} training row, which cannot both train and validate"
+        return Mistake("data.validation", what, f"give it {PAIR} rows that train, or leave the class out")
+    validating = math.ceil(share * rows.total)
+    training = rows.total - validating
+    if min(validating, training) >= rows.classes:
+        return None
+    side, least = f"{rows.total:,} training rows, fewer than the {rows.classes} classes", rows.classes / rows.total
+    smallest = f"the smallest, {rows.smallest!r}, has {rows.fewest}"
+    if validating < rows.classes:
+        what = f"data.validation = {share:g} validates on {validating} of {side}; {smallest}"
+        bound, needed = f"{math.ceil(100 * least) / 100:g} or more", math.floor((rows.classes - 1) / share) + 1
+    else:
+        what = f"data.validation = {share:g} trains on {training} of {side}; {smallest}"
+        bound, needed = f"{math.floor(100 * (1 - least)) / 100:g} or less", math.ceil(rows.classes / (1 - share))
+    return Mistake("data.validation", what, f"set data.validation = {bound}, or take {needed:,} training rows or more")
