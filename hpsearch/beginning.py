@@ -44,8 +44,12 @@ class Beginning:
         splits = Splits(self.study.experiment, labels, self.study.paths.splits)
         splits.prepare(self.identity.data.class_names)  # now, while TensorFlow is still being imported elsewhere
         weights = class_weights(self.study.experiment.train.class_weight, self.identity.data.class_names, labels)
+        # Whether TensorFlow can still be imported: in a new study the sample builds show it.
+        asked = aside(self.executor.call, bool) if self.study.state.session else None
         steps = self._begin()
         self.executor.open(self._recipe(weights, steps))
+        if asked:
+            asked.result()
         return splits
 
     def _begin(self) -> Steps:

@@ -129,8 +129,6 @@ def test_a_fresh_process_stands_apart_from_the_terminal(method: starting.Method)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 def test_a_forked_process_has_tensorflow_already() -> None:
-    process.check_preloaded()
-
     assert process.call(has_tensorflow)
 
 
@@ -253,23 +251,6 @@ def test_a_forgotten_process_does_not_keep_the_program_from_ending(method: start
 
     assert coordinator.wait(20) == 0
     assert all(_gone(pid) for pid in children)
-
-
-def test_missing_tensorflow_is_one_sentence_with_the_way_to_mend_it(tmp_path: Path) -> None:
-    (tmp_path / "tensorflow.py").write_text("raise ImportError('No module named tensorflow')")
-    program = "from hpsearch.worker import process\nif __name__ == '__main__': process.check_preloaded()"
-
-    said = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-    assert "TensorFlow cannot be imported here (ImportError: No module named tensorflow)" in said.stderr
-    assert "pip install" in said.stderr
 
 
 def _start(folder: Path, then: str, method: starting.Method) -> tuple["subprocess.Popen[str]", list[int]]:

@@ -323,6 +323,42 @@ def refused(project):
     return failed
 
 
+@pytest.mark.promise("47")
+def test_a_tensorflow_that_cannot_be_imported_is_one_sentence_with_the_way_to_mend_it(project, tmp_path):
+    begun = hpsearch(project, "run", "experiments/digits.toml", code=1, **without_tensorflow(tmp_path))
+
+    assert "TensorFlow cannot be imported here (ImportError: libfoo.so is missing)\n  pip install" in begun.stderr
+    assert "Traceback" not in begun.stderr
+
+
+@pytest.mark.promise("47")
+def test_a_study_that_goes_on_without_tensorflow_says_so_and_loses_no_trial(finished, tmp_path):
+    words = ["run", "experiments/digits.toml", *SMALL, "--set", "search.trials=3", "--reopen"]
+
+    broken = hpsearch(finished, *words, code=1, **without_tensorflow(tmp_path))
+    hpsearch(finished, *words)
+
+    assert "TensorFlow cannot be imported here (ImportError: libfoo.so is missing)\n  pip install" in broken.stderr
+    assert [trial["status"] for trial in trials(finished)] == ["completed"] * 3
+
+
+BROKEN = """
+import traceback
+
+try:
+    raise ImportError("libfoo.so is missing")
+except ImportError:
+    raise ImportError(traceback.format_exc() + "\\n\\nFailed to load the native TensorFlow runtime.")
+"""
+
+
+def without_tensorflow(folder):
+    """The environment of a program whose TensorFlow is there and broken, and says so as the real one does."""
+    (folder / "broken").mkdir()
+    (folder / "broken" / "tensorflow.py").write_text(BROKEN)
+    return {"PYTHONPATH": str(folder / "broken")}
+
+
 @pytest.mark.promise("26", "P20")
 def test_a_build_that_fails_is_told_before_any_trial(project):
     (project / "spaces" / "small.py").write_text("def build(hp):\n    return undefined_thing\n")

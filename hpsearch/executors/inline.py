@@ -42,12 +42,14 @@ class Inline:
         self._attempt: Attempt | None = None
 
     def start(self) -> None:
-        """Import TensorFlow here, without its log lines."""
-        from hpsearch.worker import starting
+        """Import TensorFlow here, without its log lines; raise HpsearchError when it cannot be."""
+        from hpsearch.errors import HpsearchError
+        from hpsearch.worker import place, starting
         from hpsearch.worker.quiet import import_all
 
         starting.warm_up()  # for tuners that live in a process of their own; it must begin before there are threads
-        import_all()
+        if why := import_all():
+            raise HpsearchError(place.MISSING.format(why=why))
 
     def call(self, function: Callable[..., Any], *arguments: Any, patience: float | None = None) -> Any:  # noqa: ARG002  # a breakpoint may take any time
         """Run the function here."""

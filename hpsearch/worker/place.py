@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
 from hpsearch.orders import Order, Recipe, Slot
 from hpsearch.trial import AttemptEnd, Failure, How
 from hpsearch.worker.quiet import import_all
@@ -21,6 +21,9 @@ NO_CARD = "-1"  # CUDA knows no card of that name, and so shows none
 MEND = (
     'the driver or the CUDA libraries may be missing: pip install "tensorflow[and-cuda]"; '
     "gpus = false trains on the processor"
+)
+MISSING = (
+    "TensorFlow cannot be imported here ({why})\n  pip install 'tensorflow>=2.21' 'keras>=3.15' 'keras-tuner>=1.4.8'"
 )
 
 
@@ -43,12 +46,13 @@ def run(slot: Slot, function: Callable[..., Any], *arguments: Any) -> Any:
 def take(slot: Slot) -> None:
     """Show this process no card but the slot's, import TensorFlow, and bound what it may use; before its first op.
 
-    Raises ExperimentRefused when TensorFlow does not see the card. A process that was forked has TensorFlow
-    already, but CUDA reads its environment only when it is first asked for a card.
+    Raises HpsearchError when TensorFlow cannot be imported, ExperimentRefused when it does not see the card. A process
+    that was forked has TensorFlow already, but CUDA reads its environment only when it is first asked for a card.
     """
     os.environ["CUDA_VISIBLE_DEVICES"] = slot.card or NO_CARD
     os.environ.setdefault(GROW, "true")
-    import_all()
+    if why := import_all():
+        raise HpsearchError(MISSING.format(why=why))
     import tensorflow as tf
 
     bound(slot, tf.config)

@@ -1,6 +1,6 @@
 """Imports TensorFlow in the process that all others are forked from; importing this module is its whole work.
 
-`failure` keeps what went wrong, because multiprocessing swallows an ImportError and dies of any other.
+What goes wrong is let pass here: the forked process that needs TensorFlow imports it again, and says it (place.py).
 """
 
 import gc
@@ -19,6 +19,6 @@ warnings.filterwarnings("ignore", "forkserver: waitpid")  # what it says of an a
 # What is imported here stays for ever: to look through it for garbage is lost time, and in each child would make
 # the child's own copy of memory that all share.
 gc.disable()
-failure = import_all()
+import_all()
 gc.freeze()
 gc.enable()

@@ -4,19 +4,16 @@ import contextlib
 import math
 import os
 import pickle
-import sys
 import time
 import traceback
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.errors import HpsearchError
 from hpsearch.orders import Slot
-from hpsearch.worker import place, starting
+from hpsearch.worker import place
 from hpsearch.worker.ending import ChildDied, how_it_died, kill
 from hpsearch.worker.starting import Method, fresh
 
@@ -24,9 +21,6 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 LOOK_SECONDS = 1.0
-MISSING = (
-    "TensorFlow cannot be imported here ({why})\n  pip install 'tensorflow>=2.21' 'keras>=3.15' 'keras-tuner>=1.4.8'"
-)
 
 
 def call(
@@ -38,8 +32,8 @@ def call(
 ) -> Any:
     """Run a module-level function in a fresh process; give back what it returns, raise what it raises.
 
-    With a slot, TensorFlow is there and uses no more than that. Raises ChildDied when the process ends without
-    either, or does not end in `patience` seconds.
+    With a slot, TensorFlow is there and uses no more than that; an HpsearchError says so when it cannot be imported.
+    Raises ChildDied when the process ends without either, or does not end in `patience` seconds.
     """
     process, connection = fresh(_answer, slot, function, arguments, method=method)
     with connection:
@@ -99,14 +93,3 @@ def outcome(returned: bool, result: Any, text: str) -> Any:
         return result
     result.add_note(text)
     raise result
-
-
-def check_preloaded() -> None:
-    """Ask a fresh process whether TensorFlow is there; raise HpsearchError with the pip line if it is not."""
-    if why := call(_what_is_missing):
-        raise HpsearchError(MISSING.format(why=why))
-
-
-def _what_is_missing() -> str:
-    failure: str = import_module(starting.PRELOAD).failure
-    return failure or ("" if "tensorflow" in sys.modules else "it was not loaded")

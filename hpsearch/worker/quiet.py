@@ -74,5 +74,8 @@ def import_all() -> str:
                 import_module(f"hpsearch.worker.{module}")
             import_module("absl.logging").set_verbosity("error")
         except Exception as error:  # noqa: BLE001 - whatever it is, the person is told of it
-            return f"{type(error).__name__}: {error}"
+            told: BaseException = error
+            if str(error).startswith("Traceback"):  # TensorFlow writes a whole one into the words of its own error
+                told = error.__context__ or error
+            return f"{type(told).__name__}: {told}"
     return ""
