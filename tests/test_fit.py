@@ -14,6 +14,10 @@ from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 from hpsearch.worker.fit import fit, model_file
+from hpsearch.worker.judging import predict
+from hpsearch.worker.model_reading import read_model
+from hpsearch.worker.rebuilding import Remains, rebuild
+from hpsearch.worker.task import Task
 from hpsearch.worker.wire import Wire
 
 BUILD = """
@@ -92,6 +96,25 @@ def vast(hp):
 def greedy(hp):
     hp.Choice("batch_size", [1, 2])
     return build(hp)
+
+def compiled(model):
+    model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+def without_input(hp):
+    return compiled(keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]))
+
+@keras.saving.register_keras_serializable("tiny")
+class Own(keras.Model):
+    def __init__(self, **given):
+        super().__init__(**given)
+        self.flat, self.dense = keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")
+
+    def call(self, images):
+        return self.dense(self.flat(images))
+
+def subclassed(hp):
+    return compiled(Own())
 """
 
 
@@ -281,6 +304,20 @@ def end_by_time(folder, score):
     study.record(result)
     Keeping(study).tidy(result)
     study.close()
+
+
+@pytest.mark.parametrize("build", ["without_input", "subclassed"])
+def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe, tmp_path, build):
+    made = recipe(build)
+    end, _ = go(made)
+    weights = made.fits / end.attempt.fit.name / "best.bin"
+    task = Task((4, 4), 3, made.class_names, 90, made.epochs, 32)
+
+    rebuild(tmp_path, Remains(made.build, {}, task, weights), tmp_path / "model.keras")
+
+    images, labels = (np.load(made.data / "train" / name)[90:] for name in ("images.npy", "labels.npy"))
+    read, _ = predict(read_model(tmp_path / "model.keras"), images)
+    assert (read == labels).mean() == pytest.approx(end.score)
 
 
 def test_early_stopping_ends_a_fit_that_no_longer_improves(recipe):

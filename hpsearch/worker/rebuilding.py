@@ -29,6 +29,7 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
 
     from hpsearch.worker import building, checkpoint
     from hpsearch.worker.hp import AskingHyperParameters
+    from hpsearch.worker.rows import image_shape, output_shape
 
     def ask(parameter: Parameter) -> Value:
         message = f"build_model asks for {parameter.name!r} now; it did not when the trial was trained"
@@ -37,5 +38,6 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
     keras.config.set_dtype_policy(remains.precision)
     hp = AskingHyperParameters(ask, remains.task, dict(remains.values))
     model = building.build(building.find_build(root, remains.build), hp)
+    output_shape(model, image_shape(remains.task.image_shape, model))  # without an Input layer it has no weights yet
     checkpoint.load_weights(remains.weights, model)
     write(target, model.save)

@@ -85,7 +85,7 @@ def fitted(rows: Rows, model: Any) -> Fitted:
     Raise ShapesDisagree when no reshaping helps.
     """
     shape = image_shape(rows.images.shape[1:], model)
-    return Fitted(rows, shape, _one_hot(rows, model, _outputs(model, shape)))
+    return Fitted(rows, shape, _one_hot(rows, model, output_shape(model, shape)))
 
 
 def image_shape(image: Sequence[int], model: Any) -> tuple[int, ...]:
@@ -125,8 +125,8 @@ def _probed(model: Any, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
     return shapes[0]
 
 
-def _outputs(model: Any, shape: tuple[int, ...]) -> Any:
-    """The shape the model ends in; a model that does not know it is called once, which also builds it."""
+def output_shape(model: Any, shape: tuple[int, ...]) -> Any:
+    """The shape the model ends in, given images in `shape`; one that does not know is called once, which builds it."""
     if not model.built or not hasattr(model, "output_shape"):
         outputs = model(np.zeros((1, *shape), np.float32))
         return (None, *outputs.shape[1:]) if hasattr(outputs, "shape") else outputs
