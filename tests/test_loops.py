@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hpsearch.worker.loop_graph import Source
+from hpsearch.worker.loop_graph import Source, read, words
 from hpsearch.worker.loops import GivenUp, LoopUnfit, NonFinite, Rows, ShapesDisagree, choose, make_loop
 from hpsearch.worker.rows import fitted
 
@@ -318,13 +318,25 @@ def test_a_layer_that_cannot_be_compiled_is_trained_without_xla(rows):
     assert np.isfinite(loop.epoch(1)["loss"])
 
 
-def test_mapped_images_are_used_where_they_lie(rows):
-    source = Source(fitted(rows, mlp()))
+@pytest.mark.parametrize("side", [28, 30, 25])  # so many pixels are a multiple of 8 bytes, of 4, of 1
+def test_mapped_images_are_used_where_they_lie(rows, tmp_path, side):
+    np.save(tmp_path / "images.npy", np.full((300, side, side), 9, np.uint8))
+    rows = Rows.open(tmp_path, tmp_path / "split.npz")
+    source = Source(fitted(rows, mlp(shape=(side, side))))
 
     rows.images[...] = 0  # mapped copy-on-write: this process sees it, the file does not
 
     images, _ = source.batch(tf.constant([0, 1], tf.int64))
     assert not images.numpy().any()
+
+
+@pytest.mark.parametrize("side", [28, 30, 25])
+def test_images_come_back_from_the_words_that_they_are_on_a_card(side):
+    images = np.random.default_rng(1).integers(0, 256, (5, side * side), dtype=np.uint8)
+
+    back = read(tf.gather(tf.constant(words(images)), [3, 0]), side * side)
+
+    np.testing.assert_array_equal(back, images[[3, 0]])
 
 
 def test_images_that_begin_at_an_odd_address_are_copied(rows):

@@ -59,7 +59,8 @@ class Source:
     def __init__(self, fitted: Fitted) -> None:
         """Take the arrays as they lie: where they are mapped from a file, all workers read the same memory."""
         rows = fitted.rows
-        self._images, self._labels = _tensor(_words(rows.images)), _tensor(rows.labels)
+        images = rows.images.reshape(len(rows.images), -1)
+        self._images, self._labels = _tensor(words(images) if _on_card() else images), _tensor(rows.labels)
         self._weights = () if rows.weights is None else (_tensor(rows.weights),)
         self._shape, self._one_hot = fitted.shape, fitted.one_hot
 
@@ -67,8 +68,7 @@ class Source:
         """These rows as float32 images in 0 … 1 and their labels; `numbers` is an int64 tensor."""
         import tensorflow as tf
 
-        taken = tf.bitcast(tf.gather(self._images, numbers), tf.uint8)
-        taken = tf.reshape(taken, (-1, WORD * self._images.shape[1]))[:, : prod(self._shape)]
+        taken = read(tf.gather(self._images, numbers), prod(self._shape))
         images = tf.reshape(taken, (-1, *self._shape))
         labels = tf.gather(self._labels, numbers)
         return tf.cast(images, tf.float32) / 255.0, tf.one_hot(labels, self._one_hot) if self._one_hot else labels
@@ -80,12 +80,26 @@ class Source:
         return (*self.batch(numbers), *(tf.gather(weights, numbers) for weights in self._weights))
 
 
-def _words(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Each image as a row of int64, its bytes as they lie; copied only where a row has to be filled up."""
-    rows = images.reshape(len(images), -1)
+def words(rows: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Each row of bytes as a row of int64, for a card; copied only where it has to be filled up."""
     if missing := -rows.shape[1] % WORD:
         rows = np.pad(rows, ((0, 0), (0, missing)))
     return rows.view(np.int64)
+
+
+def read(rows: Any, size: int) -> Any:
+    """So many bytes a row, as uint8, of a tensor of rows that are bytes or `words` of them."""
+    import tensorflow as tf
+
+    if rows.dtype == tf.uint8:
+        return rows
+    return tf.reshape(tf.bitcast(rows, tf.uint8), (-1, WORD * rows.shape[1]))[:, :size]
+
+
+def _on_card() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _tensor(array: NDArray[Any]) -> Any:
@@ -96,7 +110,7 @@ def _tensor(array: NDArray[Any]) -> Any:
     """
     import tensorflow as tf
 
-    if tf.config.list_logical_devices("GPU"):
+    if _on_card():
         with tf.device("/GPU:0"):
             return tf.constant(array)
     if not array.flags.writeable or array.ctypes.data % ALIGNED or not array.flags.c_contiguous:
