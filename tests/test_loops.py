@@ -241,12 +241,14 @@ def test_a_fit_epoch_whose_loss_is_no_number_ends_within_a_second_or_so(rows):
     assert int(model.optimizer.iterations) < 60
 
 
-def test_the_weights_after_a_fit_epoch_are_those_that_were_scored(rows):
-    plain = mlp(keras.optimizers.SGD(0.05))
-    averaged = mlp(keras.optimizers.SGD(0.05, use_ema=True))
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+@pytest.mark.parametrize("wrapped", [lambda inner: inner, keras.optimizers.LossScaleOptimizer], ids=["plain", "scaled"])
+def test_the_weights_after_an_epoch_are_those_that_were_scored(rows, wrapped, loop):
+    plain = mlp(wrapped(keras.optimizers.SGD(0.05)))
+    averaged = mlp(wrapped(keras.optimizers.SGD(0.05, use_ema=True)))
 
     for model in (plain, averaged):
-        make_loop(model, rows, batch_size=64, seed=1, loop="fit").epoch(1)
+        make_loop(model, rows, batch_size=64, seed=1, loop=loop).epoch(1)
 
     for one, other in zip(plain.get_weights(), averaged.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -55,7 +55,8 @@ class Ticking(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
         """Keep the weights where the optimizer will average them."""
-        if getattr(self.model.optimizer, "use_ema", False):
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # of one that scales losses
+        if getattr(optimizer, "use_ema", False):
             self.raw = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
 
     def _is_time(self) -> bool:
