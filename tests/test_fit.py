@@ -306,6 +306,24 @@ def end_by_time(folder, score):
     study.close()
 
 
+def test_score_and_weights_stay_one_epochs_after_a_kill_between_the_files_of_both(recipe):
+    made, values = recipe(), {"units": 8}
+    first, _ = go(made, Talk(stop_after=2), values=values)
+    checkpoint = made.fits / first.attempt.fit.name / "checkpoint.bin"
+    before = checkpoint.read_bytes()
+    second, _ = go(made, Talk(stop_after=3), number=2, values=values)
+    assert second.score > first.score
+    checkpoint.write_bytes(before)
+    images = np.load(made.data / "train" / "images.npy")
+    images[90:] = 0  # so that the third epoch comes out otherwise, as it may on a card
+    np.save(made.data / "train" / "images.npy", images)
+
+    end, _ = go(made, number=3, values=values)
+
+    assert (end.failure, end.score, end.best_epoch) == (None, second.score, 3)
+    assert end.metrics == second.metrics
+
+
 @pytest.mark.parametrize("build", ["without_input", "subclassed"])
 def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe, tmp_path, build):
     made = recipe(build)

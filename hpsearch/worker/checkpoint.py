@@ -48,9 +48,9 @@ def restore(saved: Saved, model: Any) -> None:
     _assign(_variables(model), saved)
 
 
-def save_weights(path: Path, model: Any) -> None:
-    """Write the weights alone (batch-norm statistics among them), whole or not at all."""
-    _write(path, _values(model.weights), {})
+def save_weights(path: Path, model: Any, state: Mapping[str, Any] | None = None) -> None:
+    """Write the weights alone (batch-norm statistics among them), with a state or none, whole or not at all."""
+    _write(path, _values(model.weights), state or {})
 
 
 def load_weights(path: Path, model: Any) -> None:

@@ -142,10 +142,22 @@ class _Run:
         self._loop = loops.make_loop(self._model, rows, batch_size=batch_size, seed=seed, loop=loop, xla=xla)
         warmup = warmup_epochs(self._model, len(rows.train), batch_size)
         self._wire.tell(self._built(warmup, built - began, time.monotonic() - built))
-        if saved := checkpoint.load(self._folder / "checkpoint.bin"):
-            checkpoint.restore(saved, self._model)
-            self._progress.__dict__.update(saved.state)
-            self._tell_measure()  # the coordinator may have been killed before it had written this down
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Take up what an earlier attempt has left."""
+        from hpsearch.worker import checkpoint
+
+        if not (saved := checkpoint.load(self._folder / "checkpoint.bin")):
+            return
+        checkpoint.restore(saved, self._model)
+        self._progress.__dict__.update(saved.state)
+        self._tell_measure()  # the coordinator may have been killed before it had written this down
+        best = checkpoint.load(self._folder / "best.bin")
+        if best and best.state.get("best_epoch", 0) > self._progress.epoch:
+            # It was killed between the two files. Trained again, on a card for example, the epoch may come out a little
+            # otherwise; the score has to be that of the weights that are kept.
+            self._progress.__dict__.update(best.state)
 
     def _built(self, warmup: int, building: float, tracing: float) -> Built:
         model, loop = self._model, self._loop.kind
@@ -223,8 +235,9 @@ class _Run:
 
         score = metrics.get(self._recipe.objective.metric) if self._validates else None
         if score is None or self._recipe.objective.better(score, self._progress.score):
-            self._progress.score, self._progress.best_epoch, self._progress.metrics = score, epoch, dict(metrics)
-            checkpoint.save_weights(self._folder / "best.bin", self._model)
+            best = {"score": score, "best_epoch": epoch, "metrics": dict(metrics)}
+            self._progress.__dict__.update(best)
+            checkpoint.save_weights(self._folder / "best.bin", self._model, best)
 
     def _keep_weights(self, epoch: int) -> None:
         """Before the checkpoint that ends the epoch: after a kill it is trained again, or its weights are there."""
