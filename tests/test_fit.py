@@ -324,6 +324,18 @@ def test_score_and_weights_stay_one_epochs_after_a_kill_between_the_files_of_bot
     assert end.metrics == second.metrics
 
 
+def test_a_raced_fit_whose_best_weights_were_deleted_keeps_its_score_and_no_hits(recipe):
+    made = recipe(hits=True)
+    stopped, _ = go(made, Talk(stop_after=3))
+    weights = made.fits / stopped.attempt.fit.name / "best.bin"
+    weights.unlink()
+
+    end, _ = go(made, number=2)
+
+    assert (end.how, end.failure, end.score) == (How.FINISHED, None, stopped.score)
+    assert not weights.with_name(hits.FILE).exists()
+
+
 @pytest.mark.parametrize("build", ["without_input", "subclassed"])
 def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe, tmp_path, build):
     made = recipe(build)

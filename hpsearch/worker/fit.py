@@ -272,7 +272,9 @@ class _Run:
         from hpsearch.worker import checkpoint
         from hpsearch.worker.hitting import hits_of
 
-        checkpoint.load_weights(self._folder / "best.bin", self._model)
+        if not (weights := self._folder / "best.bin").exists():  # the race can do without, and the score stands
+            return
+        checkpoint.load_weights(weights, self._model)
         if (found := hits_of(self._model, self._rows, self._progress.score or 0.0)) is not None:
             hits.keep(self._folder / hits.FILE, found)
             failpoints.reach("hits.kept")
