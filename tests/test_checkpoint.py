@@ -95,6 +95,17 @@ def test_a_resumed_fit_ends_bit_for_bit_where_an_undisturbed_one_does(rows, tmp_
         np.testing.assert_array_equal(was, now)
 
 
+def test_a_checkpoint_says_which_optimizers_it_leaves_out():
+    model = build("loss-scaled")
+    model.own = model.optimizer.inner_optimizer
+    assert checkpoint.left_out(model) == []
+
+    model.layers[-1].teachers = [keras.optimizers.SGD()]
+    model.second = keras.optimizers.Adam()
+
+    assert sorted(checkpoint.left_out(model)) == ["second", "teachers"]
+
+
 @pytest.mark.promise("4", "P12")
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))

@@ -115,6 +115,25 @@ class Own(keras.Model):
 
 def subclassed(hp):
     return compiled(Own())
+
+class Twofold(keras.Sequential):
+    def compile(self, *given, **more):
+        super().compile(*given, **more)
+        self.others = {"second": keras.optimizers.Adam(0.05)}
+
+    def train_step(self, data):
+        import tensorflow as tf
+        images, labels = data
+        with tf.GradientTape() as tape:
+            given = self(images, training=True)
+            loss = self.compute_loss(images, labels, given)
+        steps = list(zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables))
+        self.optimizer.apply_gradients(steps[:2])
+        self.others["second"].apply_gradients(steps[2:])
+        return self.compute_metrics(images, labels, given)
+
+def twofold(hp):
+    return compiled(Twofold(build(hp).layers))
 """
 
 
@@ -304,6 +323,24 @@ def end_by_time(folder, score):
     study.record(result)
     Keeping(study).tidy(result)
     study.close()
+
+
+def test_a_fit_whose_model_has_another_optimizer_is_begun_anew_to_the_very_same_end_and_says_why(recipe, tmp_path):
+    straight, one = go(recipe("twofold"))
+    (tmp_path / "fits").rename(tmp_path / "straight")
+
+    _, two = go(recipe("twofold"), Talk(stop_after=2))
+    ended, three = go(recipe("twofold"), number=2)
+
+    (built,) = [event for event in three.told if isinstance(event, Built)]
+    assert built.loop == (
+        "fit: because Twofold has its own train_step; "
+        "begun anew after a stop, because a checkpoint leaves out the optimizers in 'others'"
+    )
+    assert measured_by(two, three) == measured_by(three) == measured_by(one)
+    assert (ended.failure, ended.score) == (None, straight.score)
+    one_best, other_best = (tmp_path / name / Fit(0, 11).name / "best.bin" for name in ("straight", "fits"))
+    assert one_best.read_bytes() == other_best.read_bytes()
 
 
 def test_score_and_weights_stay_one_epochs_after_a_kill_between_the_files_of_both(recipe):

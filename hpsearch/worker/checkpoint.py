@@ -6,7 +6,7 @@ The file: a SHA-256 of what follows, the length of a JSON header (8 bytes, littl
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,33 @@ def load_weights(path: Path, model: Any) -> None:
         message = f"{path}: these weights are missing or damaged"
         raise ValueError(message)
     _assign(model.weights, saved)
+
+
+def left_out(model: Any) -> list[str]:
+    """The attributes in which a model or its layers hold optimizers beside the compiled one.
+
+    A checkpoint has nothing of these: they have no variables before their first step, which may be over any of the
+    model's, so that a fit could not go on with them as they were.
+    """
+    import keras
+
+    compiled = (model.optimizer, getattr(model.optimizer, "inner_optimizer", None))
+    return [
+        name
+        for layer in model._flatten_layers()  # noqa: SLF001  # which gives the model, too, and nested ones
+        for name, value in vars(layer).items()
+        if not name.startswith("_self_")  # TensorFlow's own list of the others
+        and any(isinstance(one, keras.optimizers.Optimizer) and one not in compiled for one in _each(value))
+    ]
+
+
+def _each(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            return value.values()
+        case list() | tuple():
+            return value
+    return (value,)
 
 
 def _variables(model: Any) -> list[Any]:

@@ -140,15 +140,16 @@ class _Run:
         seed = derive(self._fit.seed, "order")
         loop, xla = self._recipe.loop, self._recipe.steps.xla
         self._loop = loops.make_loop(self._model, rows, batch_size=batch_size, seed=seed, loop=loop, xla=xla)
+        self._left_out = checkpoint.left_out(self._model)
         warmup = warmup_epochs(self._model, len(rows.train), batch_size)
         self._wire.tell(self._built(warmup, built - began, time.monotonic() - built))
         self._go_on()
 
     def _go_on(self) -> None:
-        """Take up what an earlier attempt has left."""
+        """Take up what an earlier attempt has left, if it can be gone on with."""
         from hpsearch.worker import checkpoint
 
-        if not (saved := checkpoint.load(self._folder / "checkpoint.bin")):
+        if self._left_out or not (saved := checkpoint.load(self._folder / "checkpoint.bin")):
             return
         checkpoint.restore(saved, self._model)
         self._progress.__dict__.update(saved.state)
@@ -161,6 +162,9 @@ class _Run:
 
     def _built(self, warmup: int, building: float, tracing: float) -> Built:
         model, loop = self._model, self._loop.kind
+        if self._left_out:
+            names = ", ".join(map(repr, self._left_out))
+            loop += f"; begun anew after a stop, because a checkpoint leaves out the optimizers in {names}"
         return Built(
             self._order.attempt, model.count_params(), _summary(model), loop, warmup, building, tracing
         )  # fmt: skip
@@ -251,7 +255,8 @@ class _Run:
     def _keep(self) -> None:
         from hpsearch.worker import checkpoint
 
-        checkpoint.save(self._folder / "checkpoint.bin", self._model, dict(vars(self._progress)))
+        if not self._left_out:
+            checkpoint.save(self._folder / "checkpoint.bin", self._model, dict(vars(self._progress)))
 
     def _leave_if_told(self) -> None:
         if stop := self._wire.stopped():
