@@ -8,7 +8,7 @@ from pathlib import Path
 from hpsearch import paths
 from hpsearch.contenders import Contender
 from hpsearch.errors import StudyChanged
-from hpsearch.identity import DIGITS
+from hpsearch.identity import DIGITS, Identity
 from hpsearch.orders import Slot
 from hpsearch.parts import make_dataset
 from hpsearch.protocols import Prepared, Progress
@@ -34,10 +34,14 @@ def data_of(one: Contender, progress: Progress) -> Prepared:
 
 
 def model_file(project: paths.Project, one: Contender, data: Prepared, target: Path) -> Path:
-    """The model's file; where only weights are kept, a new one, `target`, is made of them: see `rebuild`."""
+    """The model's file; where only weights are kept, a new one, `target`, is made of them.
+
+    Then it raises StudyChanged when the code that builds the model is no longer the study's, and what `rebuild` raises.
+    """
     if one.weights_of is None:
         return one.file
     experiment = one.experiment
+    Identity(experiment, data, project.root).refuse_other_code(one.session, one.label)
     splits = Splits(experiment, data.folder / "train" / "labels.npy", one.folder.splits)
     values, sizes = dict(one.values), experiment.train.batch_sizes
     batch = int(values.pop(BATCH_SIZE)) if len(sizes) > 1 else sizes[0]

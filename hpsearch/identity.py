@@ -48,8 +48,30 @@ class Identity:
         if now["data"] != before.identity["data"]:
             found.append(f"the data: SHA-256 {before.identity['data'][:DIGITS]} -> {now['data'][:DIGITS]}")
         if now["code"] != before.identity["code"]:
-            found.append(f"the code of the search space, in {', '.join(before.modules)}")
+            found.append(_other_code(before))
         return found
+
+    def refuse_other_code(self, session: SessionBegan, model: str) -> None:
+        """Raise StudyChanged unless the code is still that of the session: what it kept of a model are weights alone.
+
+        In the graph of other code they may well fit, and give another model, of which nobody would know.
+        """
+        if self.digests(session.modules)["code"] != session.identity["code"]:
+            message = (
+                f"{model}: only weights are kept of this model, and what builds it changed since they were trained:\n"
+                f"  {_other_code(session)}\n  {bring_back(session)}"
+            )
+            raise StudyChanged(message)
+
+
+def _other_code(before: SessionBegan) -> str:
+    return f"the code of the search space, in {', '.join(before.modules)}"
+
+
+def bring_back(session: SessionBegan) -> str:
+    """How a person has the code again that a session ran with."""
+    commit = session.provenance.get("git_commit", "")
+    return f"the study's commit was {commit}" if commit else "bring back what was there"
 
 
 def refuse_if_opened(state: State, wanted: Experiment) -> None:

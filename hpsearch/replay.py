@@ -10,7 +10,7 @@ from pathlib import Path
 from hpsearch import paths, provenance
 from hpsearch.errors import ExperimentRefused, StudyChanged
 from hpsearch.experiment import Experiment
-from hpsearch.identity import Identity
+from hpsearch.identity import Identity, bring_back
 from hpsearch.orders import Order, Question, Recipe, Steps
 from hpsearch.parts import make_dataset, make_executor
 from hpsearch.protocols import Executor, Prepared, Progress
@@ -106,9 +106,8 @@ def _refuse_if_changed(identity: Identity, story: TrialStory) -> None:
     now, before = identity.digests(story.session.modules), story.session.identity
     changed = [what for what in ("data", "code") if now[what] != before[what]]
     if changed:
-        commit = story.session.provenance.get("git_commit", "")
-        mend = f"the study's commit was {commit}" if commit else "bring back what was there"
-        message = f"the study's {' and '.join(changed)} changed since it ran, so there is nothing to compare\n  {mend}"
+        what, mend = " and ".join(changed), bring_back(story.session)
+        message = f"the study's {what} changed since it ran, so there is nothing to compare\n  {mend}"
         raise StudyChanged(message)
 
 

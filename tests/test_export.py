@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,15 @@ from test_run import BUILD, EXPERIMENT, environment, hpsearch, settings
 
 from hpsearch import paths, plugins, records
 from hpsearch.__main__ import main
-from hpsearch.errors import ExperimentRefused
+from hpsearch.errors import ExperimentRefused, StateDamaged
 from hpsearch.exported import read_export
 from hpsearch.formats import Formats, chosen, missing
+from hpsearch.orders import Slot
 from hpsearch.predict.answerer import answering
 from hpsearch.study import read
+from hpsearch.worker import process
+from hpsearch.worker.rebuilding import Remains, rebuild
+from hpsearch.worker.task import Task
 
 SMALL = settings(
     "search.trials=2", "train.epochs=2", "train.keep=2", "final.finalists=1", "final.seeds=1", "tracking.mlflow=false"
@@ -81,6 +86,21 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def model_of(project: Path) -> Path:
     return next(project.glob("mlruns/studies/digits/fits/final-*/model.keras"))
+
+
+def the_winner(project: Path) -> int:
+    return int(json.loads(hpsearch(project, "best", "digits", "--json").stdout)["winner"])
+
+
+def weights_of_another_shape() -> bytes:
+    header = json.dumps({"state": {}, "arrays": [["float32", [3]]]}).encode()
+    body = len(header).to_bytes(8, "little") + header + bytes(12)
+    return hashlib.sha256(body).digest() + body
+
+
+def looks_at(project: Path) -> list[records.TestLooked]:
+    """What was noted of looks at the test split after the finals."""
+    return [news.body for news in read(paths.Project(project), "digits") if isinstance(news.body, records.TestLooked)]
 
 
 @pytest.mark.skipif(bool(MORE), reason=f"the extra export is not installed: {', '.join(MORE)}")
@@ -149,7 +169,7 @@ def test_nothing_exported_names_the_place_the_machine_or_the_person(exported: Pa
 def test_a_trial_that_was_never_judged_is_exported_from_its_weights_and_its_look_noted(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    winner = json.loads(hpsearch(project, "best", "digits", "--json").stdout)["winner"]
+    winner = the_winner(project)
 
     code = main(["export", f"digits:{1 - winner}", "--out", "out", "--json"])
 
@@ -157,9 +177,63 @@ def test_a_trial_that_was_never_judged_is_exported_from_its_weights_and_its_look
     printed = capfd.readouterr()
     assert json.loads(printed.out)["trial"] == 1 - winner
     assert printed.err.replace("a person's own print\n", "") == ""
-    looks = [news.body for news in read(paths.Project(project), "digits") if isinstance(news.body, records.TestLooked)]
-    assert [(look.why, list(look.models)) for look in looks] == [("export", [f"search-000{1 - winner}-r0-f0"])]
+    assert [(look.why, list(look.models)) for look in looks_at(project)] == [
+        ("export", [f"search-000{1 - winner}-r0-f0"])
+    ]
     assert set(read_export(project / "out").formats) == {"keras"}
+
+
+@pytest.mark.promise("43")
+@pytest.mark.parametrize("words", [["export", "--out", "out"], ["compare", "digits"], ["predict", "a.png"]])
+def test_weights_are_put_into_no_other_code_than_they_were_trained_in(
+    project: Path, words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = f"digits:{1 - the_winner(project)}"
+    (project / "a.png").touch()
+    (project / "spaces" / "small.py").write_text(BUILD.replace('"relu"', '"tanh"'))  # into which the weights would fit
+
+    code = main([words[0], other, *words[1:]])
+
+    assert code == 6
+    said = capfd.readouterr().err
+    assert f"{other}: only weights are kept of this model, and what builds it changed since they were trained" in said
+    assert "the code of the search space, in spaces/small.py\n  bring back what was there" in said
+    assert not (project / "out").exists()
+    assert looks_at(project) == []
+
+
+@pytest.mark.promise("39")
+@pytest.mark.parametrize("damage", [lambda content: content[:-1] + b"\xff", lambda _: weights_of_another_shape()])
+def test_weights_that_are_damaged_or_another_models_are_refused(
+    project: Path, damage: Callable[[bytes], bytes], capfd: pytest.CaptureFixture[str]
+) -> None:
+    winner = the_winner(project)
+    weights = project / f"mlruns/studies/digits/fits/search-000{1 - winner}-r0-f0/best.bin"
+    weights.write_bytes(damage(weights.read_bytes()))
+
+    code = main(["export", f"digits:{1 - winner}", "--out", "out"])
+
+    said = capfd.readouterr().err
+    assert code == 4
+    assert "best.bin: no model can be made of these weights\n  ValueError: " in said
+    assert "Traceback" not in said
+    assert looks_at(project) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("hp.Int('depth', 1, 2)", "build_model asks for 'depth' now; it did not when the trial was trained"),
+        ("{}['a key']", "KeyError: 'a key'"),
+        ("pass", "build returned nothing"),
+    ],
+)
+def test_a_model_that_cannot_be_built_again_is_refused_in_one_line(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "space.py").write_text(f"def build(hp):\n    {line}\n")
+    remains = Remains("space:build", {}, Task((4, 4), 2, ("0", "1"), 10, 1, 5), tmp_path / "best.bin")
+
+    with pytest.raises(StateDamaged, match=f"no model can be made of these weights\n  .*{re.escape(words)}"):
+        process.call(rebuild, tmp_path, remains, tmp_path / "model.keras", slot=Slot())
 
 
 @pytest.mark.promise("39", "P23", "H27")

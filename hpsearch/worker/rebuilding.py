@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch.errors import StateDamaged, first_line
 from hpsearch.paths import write
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.worker.task import Task
@@ -22,8 +23,8 @@ class Remains:
 def rebuild(root: Path, remains: Remains, target: Path) -> None:
     """Write the model as a `.keras` file.
 
-    Raises ValueError when the weights are damaged or another model's, or when build_model asks for what the trial was
-    not asked for, and whatever build_model raises.
+    Raises StateDamaged when the weights are missing, damaged or another model's, when build_model asks for what the
+    trial was not asked for, or when it fails; ExperimentRefused when there is no such build_model.
     """
     import keras
 
@@ -37,7 +38,13 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
 
     keras.config.set_dtype_policy(remains.precision)
     hp = AskingHyperParameters(ask, remains.task, dict(remains.values))
-    model = building.build(building.find_build(root, remains.build), hp)
-    output_shape(model, image_shape(remains.task.image_shape, model))  # without an Input layer it has no weights yet
-    checkpoint.load_weights(remains.weights, model)
+    function = building.find_build(root, remains.build)
+    try:
+        model = building.build(function, hp)
+        output_shape(model, image_shape(remains.task.image_shape, model))  # builds one that has no Input layer
+        checkpoint.load_weights(remains.weights, model)
+    except Exception as error:  # build_model is a person's, and may raise anything
+        why = first_line(f"{type(error).__name__}: {error}")
+        message = f"{remains.weights}: no model can be made of these weights\n  {why}"
+        raise StateDamaged(message) from error
     write(target, model.save)
