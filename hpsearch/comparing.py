@@ -126,7 +126,7 @@ def _kept_reading(one: Contender) -> "NDArray[np.int64] | None":
 def _compared(one: Contender, found: Measured, rights: "NDArray[np.bool_]") -> Compared:
     interval = accuracy_of_one(int(rights.sum()), len(rights))
     return Compared(
-        one.label, one.session.name, one.trial, float(rights.mean()), interval, found.parameters, found.bytes,
+        one.label, one.folder.folder.name, one.trial, float(rights.mean()), interval, found.parameters, found.bytes,
         found.single_ms, found.batch_ms, one.seconds, one.values,
     )  # fmt: skip
 

@@ -66,7 +66,7 @@ def note_looks(unread: Sequence[Contender], split: str, why: str) -> None:
 
     Those that it was shown to before are let pass. Raises RunningElsewhere when a study is held by another process.
     """
-    for name in dict.fromkeys(one.session.name for one in unread if not one.judged):
-        new = [one for one in unread if one.session.name == name and not one.judged]
-        with held(new[0].folder), closing(Study(new[0].experiment, new[0].folder)) as study:
+    for folder in dict.fromkeys(one.folder for one in unread if not one.judged):  # a name may be that of several
+        new = [one for one in unread if one.folder == folder and not one.judged]
+        with held(folder), closing(Study(new[0].experiment, folder)) as study:
             study.record(TestLooked({one.fit: one.sha256 for one in new}, why, split), durable=True)

@@ -12,7 +12,11 @@ from data_makers import write_pair
 from test_run import BUILD, EXPERIMENT, hpsearch
 
 from hpsearch import paths
+from hpsearch.contender_files import note_looks
+from hpsearch.contenders import find
 from hpsearch.ledger import Ledger
+from hpsearch.records import TestLooked as Looked
+from hpsearch.study import read
 from hpsearch.trial import Measure
 
 
@@ -110,6 +114,25 @@ def test_winners_and_kept_trials_are_compared_on_one_test_split(project):
     report = hpsearch(project, "report", "second", "--markdown").stdout
     assert "has judged 4 models (1 of second, 3 of digits)" in report
     assert (project / "models.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_study_that_was_set_aside_notes_its_own_looks_though_it_kept_its_name(project):
+    other, _ = kept(project)
+    studies = project / "mlruns" / "studies"
+    shutil.copytree(studies / "digits", studies / "digits.before-1")
+    with next(studies.glob(f"digits.before-1/fits/search-{other:04d}-*/best.bin")).open("ab") as weights:
+        weights.write(b"of another seed")
+    models = [find(paths.Project(project), f"{name}:{other}") for name in ("digits", "digits.before-1")]
+
+    note_looks(models, "a split", "compare")
+
+    for one in models:
+        looks = [
+            news.body.models
+            for news in read(paths.Project(project), one.folder.folder.name)
+            if isinstance(news.body, Looked)
+        ]
+        assert looks == [{one.fit: one.sha256}]
 
 
 def test_a_model_that_is_not_kept_is_refused_with_how_to_have_it(studies):
