@@ -127,7 +127,7 @@ def _compared(one: Contender, found: Measured, rights: "NDArray[np.bool_]") -> C
     interval = accuracy_of_one(int(rights.sum()), len(rights))
     return Compared(
         one.label, one.folder.folder.name, one.trial, float(rights.mean()), interval, found.parameters, found.bytes,
-        found.single_ms, found.batch_ms, one.seconds, one.values,
+        found.single_ms, found.batch_ms, one.end.seconds, one.values,
     )  # fmt: skip
 
 

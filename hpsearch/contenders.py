@@ -1,5 +1,6 @@
 """Finds the models that people name to compare: "study" is its winner, "study:12" its trial 12."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from hpsearch.experiment import Experiment
 from hpsearch.fits import search_fits
 from hpsearch.records import SessionBegan
 from hpsearch.space import Values
-from hpsearch.state import State
+from hpsearch.state import Course, State
 from hpsearch.study import existing, read
-from hpsearch.trial import Fit
+from hpsearch.trial import Attempt, AttemptEnd, Fit
 from hpsearch.winner import MODEL, digest, verify
 
 WEIGHTS = "best.bin"
@@ -22,7 +23,8 @@ class Contender:
     """One model to compare, by the name that a person gave it.
 
     `file` is its `.keras` file, or that of a search fit's best weights (`weights_of` is that fit then); `sha256` is of
-    that file, and `judged` says whether the test split was shown to it before. `seconds` were spent on training it.
+    that file, and `judged` says whether the test split was shown to it before. `end` is that of the very fit which
+    made it: of a trial with folds or repeats, the trial's own result is told of all its fits together.
     """
 
     label: str
@@ -33,7 +35,7 @@ class Contender:
     file: Path
     sha256: str
     judged: bool
-    seconds: float
+    end: AttemptEnd
     values: Values
     weights_of: Fit | None = None
 
@@ -50,19 +52,24 @@ def find(project: paths.Project, word: str) -> Contender:
     NothingCompleted where a study has no winner yet, StateDamaged where a model file is not what was tested.
     """
     name, colon, number = word.partition(":")
-    state = State()
+    state, ends = State(), dict[Fit, AttemptEnd]()
+    wanted = int(number) if number.isdecimal() else None
     for news in read(project, name):
         state.take(news)
+        match news.body:
+            case AttemptEnd(Attempt(Fit(trial) as fit)) if trial == wanted:
+                ends[fit] = news.body
     folder = existing(project, name)
     if not colon:
         return _finalist(word, folder, state, _winner(name, state))
-    if not number.isdecimal() or int(number) not in state.courses:
+    if wanted is None or wanted not in state.courses:
         message = (
             f"{word!r} names no trial: write STUDY or STUDY:NUMBER, such as {name}:0\n  see them: hpsearch show {name}"
         )
         raise ExperimentRefused(message)
-    fit = _final_fit(state, int(number))
-    return _finalist(word, folder, state, fit) if fit else _searched(word, folder, state, int(number))
+    if final := _final_fit(state, wanted):
+        return _finalist(word, folder, state, final)
+    return _searched(word, folder, state, state.courses[wanted], ends)
 
 
 def _winner(name: str, state: State) -> Fit:
@@ -94,24 +101,24 @@ def _finalist(word: str, folder: paths.Study, state: State, fit: Fit) -> Contend
     verify(file, tested)
     return Contender(
         word, folder, _session(state), fit.trial, fit.name, file, tested, judged=True,
-        seconds=state.finals[fit].seconds, values=state.courses[fit.trial].values,
+        end=state.finals[fit], values=state.courses[fit.trial].values,
     )  # fmt: skip
 
 
-def _searched(word: str, folder: paths.Study, state: State, trial: int) -> Contender:
-    session = _session(state)
+def _searched(
+    word: str, folder: paths.Study, state: State, course: Course, ends: Mapping[Fit, AttemptEnd]
+) -> Contender:
+    session, trial = _session(state), course.number
     experiment = Experiment.model_validate(session.experiment)
-    fits = search_fits(experiment, trial)
+    fits = [fit for fit in search_fits(experiment, trial) if fit in ends]
     fit = next((fit for fit in fits if (folder.fits / fit.name / WEIGHTS).exists()), None)
-    result = state.courses[trial].result
-    if fit is None or result is None:
-        raise ExperimentRefused(_not_kept(word, trial, experiment, ended=result is not None))
+    if fit is None or course.result is None:
+        raise ExperimentRefused(_not_kept(word, trial, experiment, ended=course.result is not None))
     file = folder.fits / fit.name / WEIGHTS
     sha256 = digest(file)
     return Contender(
         word, folder, session, trial, fit.name, file, sha256, judged=sha256 in state.judged,
-        seconds=result.seconds, values=state.courses[trial].values,
-        weights_of=fit,
+        end=ends[fit], values=course.values, weights_of=fit,
     )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from hpsearch.protocols import Prepared
 from hpsearch.records import Verdict
 from hpsearch.state import State
 from hpsearch.statistics import accuracy_of_one
-from hpsearch.trial import Fit
 from hpsearch.winner import figures
 from hpsearch.worker.fit import BATCH_SIZE
 from hpsearch.worker.judging import Judgement
@@ -118,11 +117,9 @@ def _confused(case: Case) -> list[dict[str, Any]]:
 
 
 def _training(case: Case) -> dict[str, Any]:
-    """The recipe; a search fit's seed is that of its trial, and how many epochs it went on is not kept."""
+    """The recipe of this very model, and how its training went."""
     contender, train = case.contender, case.contender.experiment.train
-    fit = next((fit for fit in case.state.finals if fit.name == contender.fit), contender.weights_of or Fit(0, 0))
-    end, result = case.state.finals.get(fit), case.state.courses[contender.trial].result
-    ended = end or result
+    end, fit = contender.end, contender.end.attempt.fit
     sizes = train.batch_sizes
     packages = (*provenance.SHAPING, "hpsearch", "numpy", "python")
     return {
@@ -130,16 +127,16 @@ def _training(case: Case) -> dict[str, Any]:
         "objective": str(contender.experiment.objective),
         "tuner": contender.experiment.search.tuner,
         "trials_searched": len(case.state.results),
-        "epochs": end.epochs if end else None,
+        "epochs": end.epochs,
         "most_epochs": train.epochs,
-        "best_epoch": ended.best_epoch if ended else None,
+        "best_epoch": end.best_epoch,
         "batch_size": contender.values.get(BATCH_SIZE, sizes[0]) if len(sizes) > 1 else sizes[0],
         "early_stopping": train.early_stopping,
         "class_weight": train.class_weight,
         "seed": fit.seed,
         "kind": fit.kind,
-        "validation_score": ended.score if ended else None,
-        "seconds": contender.seconds,
+        "validation_score": end.score,
+        "seconds": end.seconds,
         "git_commit": contender.session.provenance.get("git_commit", ""),
         "code_sha256": contender.session.identity.get("code", ""),
         "versions": {name: version for name, version in contender.session.provenance.items() if name in packages},
