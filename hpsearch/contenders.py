@@ -7,7 +7,6 @@ from pathlib import Path
 from hpsearch import paths
 from hpsearch.errors import ExperimentRefused, NothingCompleted
 from hpsearch.experiment import Experiment
-from hpsearch.fits import search_fits
 from hpsearch.records import SessionBegan
 from hpsearch.space import Values
 from hpsearch.state import Course, State
@@ -110,7 +109,7 @@ def _searched(
 ) -> Contender:
     session, trial = _session(state), course.number
     experiment = Experiment.model_validate(session.experiment)
-    fits = [fit for fit in search_fits(experiment, trial) if fit in ends]
+    fits = sorted((fit for fit in ends if fit.kind == "search"), key=lambda fit: (fit.repeat, fit.fold))
     fit = next((fit for fit in fits if (folder.fits / fit.name / WEIGHTS).exists()), None)
     if fit is None or course.result is None:
         raise ExperimentRefused(_not_kept(word, trial, experiment, ended=course.result is not None))

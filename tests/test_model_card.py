@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from stories import EXPERIMENT, ROW, began, fit_story
+from stories import EXPERIMENT, ROW, began, fit_story, trial_story
 
 from hpsearch import paths
 from hpsearch.contenders import find
@@ -16,8 +17,10 @@ from hpsearch.experiment import Experiment
 from hpsearch.fits import search_fits
 from hpsearch.ledger import Ledger
 from hpsearch.model_card.facts import Case, gather
+from hpsearch.model_card.page import page
 from hpsearch.protocols import Prepared
-from hpsearch.records import Asked
+from hpsearch.records import Asked, Finalist, FinalistsChosen, Verdict
+from hpsearch.records import TestOpened as Opened
 from hpsearch.state import State
 from hpsearch.study import read
 from hpsearch.trial import AttemptEnd, Fit, Status, Trial, TrialResult
@@ -65,9 +68,9 @@ def card(project: paths.Project, word: str) -> dict[str, Any]:
         state.take(news)
     data = Prepared(project.root, "two", "d" * 64, ("nought", "one"), (4, 4), 200, 100, "official")
     manifest = {
-        "version": 1, "study": "tiny", "trial": 0, "values": {}, "model": {}, "class_names": ["nought", "one"],
-        "input": {"shape": [4, 4], "ink": "bright on dark"}, "formats": {},
-        "data": {"name": "two", "test_from": "official"},
+        "version": 1, "study": "tiny", "trial": 0, "values": {}, "class_names": ["nought", "one"],
+        "model": {"sha256": "0" * 64}, "input": {"shape": [4, 4], "ink": "bright on dark"}, "formats": {},
+        "data": {"name": "two", "test_from": "official", "licence": "", "sha256": "d" * 64},
     }  # fmt: skip
     report = {"nought": ROW, "one": ROW, "macro avg": ROW}
     read_rows = Judgement(0.8, report, ((40, 10), (10, 40)), np.zeros(100, np.int64), np.ones(100, np.float32))
@@ -83,3 +86,73 @@ def test_of_a_trial_with_folds_the_model_of_one_fold_is_told_and_not_their_mean(
 
     assert (training["epochs"], training["best_epoch"], training["validation_score"]) == (3, 2, 0.7)
     assert (training["seconds"], training["seed"]) == (2.0, one.seed)
+
+
+def in_the_finals(project: paths.Project, seeds: int, *, refit: bool = False) -> None:
+    """Keep a study whose trial 0 won over trial 1; the winner's model may be one more, of all rows."""
+    searched = [body for number in (0, 1) for body in (Asked(Trial(number)), *trial_story(number, [0.9]))]
+    finals = [Fit(trial, 7, "final", repeat=seed) for trial in (0, 1) for seed in range(seeds)]
+    fits = [*finals, *([Fit(0, 9, "whole")] if refit else [])]
+    digests = {fit.name: sha256(b"weights").hexdigest() for fit in fits}
+    median = "r1-f0" if seeds > 1 else "r0-f0"
+    finalists = [
+        Finalist(trial, (0.9,) * seeds, (high, high - 0.02, high - 0.04)[:seeds], f"final-000{trial}-{median}")
+        for trial, high in ((0, 0.82), (1, 0.8))
+    ]
+    verdict = Verdict(
+        0, "whole-0000-r0-f0" if refit else f"final-0000-{median}", tuple(finalists), 100, 0.8, {}, (),
+        ("nought", "one"), (0.7, 0.9), "configuration" if seeds > 1 else "model", refit=refit,
+    )  # fmt: skip
+    stories = [body for fit in fits for body in fit_story(fit, [0.8, 0.9])]
+    bodies = [*began(), *searched, FinalistsChosen((0, 1)), *stories, Opened(digests), verdict]
+    keep(project, bodies, *(f"fits/{name}/model.keras" for name in digests), "fits/search-0001-r0-f0/best.bin")
+
+
+ONCE = "it was trained once, and what another seed gives is not known"
+
+
+@pytest.mark.parametrize(
+    ("refit", "word", "mean"), [(False, "tiny:1", 0.78), (True, "tiny:1", 0.78), (True, "tiny:0", 0.8)]
+)
+def test_of_a_finalist_that_was_not_chosen_the_mean_over_its_seeds_is_told(
+    project: paths.Project, refit: bool, word: str, mean: float
+) -> None:
+    in_the_finals(project, seeds=3, refit=refit)
+
+    found = card(project, word)
+
+    configuration = found["figures"]["configuration"]
+    assert configuration["expected_accuracy"] == pytest.approx(mean)
+    assert (configuration["seeds"], configuration["interval"]) == (3, None)
+    assert "It is not the model that its study chose." in found["limits"]
+    assert not any("seed gives" in line or "validation rows" in line for line in found["limits"])
+    text = page(found)
+    assert f"is expected to read {mean:.4f}, by the mean over 3 seeds." in text
+    assert "A Keras model that reads images, not the one that its study chose." in text
+
+
+def test_of_a_finalist_with_a_single_seed_no_other_is_known(project: paths.Project) -> None:
+    in_the_finals(project, seeds=1)
+
+    limits = card(project, "tiny:1")["limits"]
+
+    assert "Only one model of its configuration was judged: what another seed gives is not known." in limits
+    assert not any(ONCE in line for line in limits)
+
+
+def test_of_the_winner_the_interval_is_told_too(project: paths.Project) -> None:
+    in_the_finals(project, seeds=3)
+
+    found = card(project, "tiny")
+
+    assert found["figures"]["configuration"]["interval"] == (0.7, 0.9)
+    assert not any("study chose" in line for line in found["limits"])
+
+
+def test_of_a_trial_that_was_in_no_finals_nothing_is_known_of_another_seed(project: paths.Project) -> None:
+    keep(project, [*began(), Asked(Trial(0)), *trial_story(0, [0.9])], "fits/search-0000-r0-f0/best.bin")
+
+    found = card(project, "tiny:0")
+
+    assert found["figures"]["configuration"] is None
+    assert any(ONCE in line for line in found["limits"])

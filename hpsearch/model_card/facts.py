@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from hpsearch import provenance
@@ -87,16 +88,28 @@ def _figures(case: Case) -> dict[str, Any]:
         "rows": rows,
     }
     looks = {"judged_models": case.judged, "openings": case.state.openings}
-    return {"model": own, "configuration": _configuration(case.verdict), "looks": looks}
+    return {"model": own, "configuration": _configuration(case), "looks": looks}
 
 
-def _configuration(verdict: Verdict | None) -> dict[str, Any] | None:
-    if verdict is None:
+def _configuration(case: Case) -> dict[str, Any] | None:
+    """What the test split showed of the model's like; the interval is drawn for the model that was chosen alone."""
+    finalists = case.state.verdict.finalists if case.state.verdict else ()
+    judged = next((one.test_accuracies for one in finalists if one.trial == case.contender.trial), ())
+    if case.verdict:
+        told = figures(case.verdict)
+        refit = told["trained_on_validation_rows"]
+        seeds = max(1, len(judged))
+        return {**{key: told[key] for key in EXPECTED}, "seeds": seeds, "model_has_validation_rows": refit}
+    if not judged:
         return None
-    told = figures(verdict)
-    seeds = next((len(one.test_accuracies) for one in verdict.finalists if one.trial == verdict.winner), 1)
-    refit = told["trained_on_validation_rows"]
-    return {**{key: told[key] for key in EXPECTED}, "seeds": seeds, "model_has_validation_rows": refit}
+    several = len(judged) > 1
+    return {
+        "expected_accuracy": fmean(judged),
+        "interval": None,
+        "interval_of": "configuration" if several else "model",
+        "seeds": len(judged),
+        "model_has_validation_rows": False,
+    }
 
 
 def _classes(case: Case) -> list[dict[str, Any]]:

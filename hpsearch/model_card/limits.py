@@ -24,11 +24,14 @@ def _of_the_test(card: Card) -> Iterator[str]:
     )
     if card["data"]["test_from"] != "official":
         yield "The test split was drawn from the same images as the training data, so it may hold the same writers."
-    if card["figures"]["configuration"] is None:
+    told = card["figures"]["configuration"]
+    if told is None:
         yield "It is not the model that its study chose: it was trained once, and what another seed gives is not known."
-    elif card["figures"]["configuration"]["interval_of"] == "model":
+    elif not card["won"]:
+        yield "It is not the model that its study chose."
+    if told and told["interval_of"] == "model":
         yield "Only one model of its configuration was judged: what another seed gives is not known."
-    if card["figures"]["configuration"] and card["figures"]["configuration"]["model_has_validation_rows"]:
+    if told and told["model_has_validation_rows"]:
         yield "It was trained on the validation rows too, so its accuracy may be compared with no other of its study."
 
 

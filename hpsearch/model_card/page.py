@@ -26,7 +26,7 @@ print([class_names[place] for place in probabilities.argmax(axis=1)], probabilit
 
 def page(card: Card) -> str:
     """The page as text."""
-    chosen = "the winner of its study" if card["won"] else "not the winner of its study"
+    chosen = "the winner of its study" if card["won"] else "not the one that its study chose"
     parts = [
         [f"# {_safe(card['study'])}, trial {card['trial']}", "", f"A Keras model that reads images, {chosen}."],
         part("How good it is", [f"- {line}" for line in _accuracy(card)]),
