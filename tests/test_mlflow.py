@@ -33,10 +33,7 @@ from stories import (
 from hpsearch import paths
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
-from hpsearch.records import (
-    AttemptBegan,
-    SessionEnded,
-)
+from hpsearch.records import AttemptBegan, SessionEnded
 from hpsearch.trackers import mlflow_view
 from hpsearch.trackers.mlflow_model import log_model
 from hpsearch.trackers.mlflow_store import client, prepare_store, resolve
@@ -190,6 +187,23 @@ def test_folds_and_repeats_are_metrics_of_the_trials_one_run(project):
     metrics = runs_of(place)["search 0"].data.metrics
     assert metrics["repeat_1.fold_0.val_accuracy"] == 0.6
     assert "val_accuracy" not in metrics
+
+
+def test_after_more_search_and_another_winner_one_run_alone_is_the_winners(project):
+    place = place_in(project)
+    *first, ended = [news.body for news in whole_story()]
+    verdict = replace(first[-1], winner=1, model_fit="final-0001-r0-f0")
+    again = [*trial_story(3, [0.9]), *fit_story(Fit(1, 7, "final"), [0.9]), verdict, ended]
+
+    hear_all(place, told([*first, *again]))
+
+    won = {key: run.data.tags.get("hpsearch.winner") for key, run in runs_of(place).items()}
+    assert won == {
+        "study": "1", "search 0": "no", "search 1": "yes", "search 2": None, "search 3": None,
+        "final 0 0": None, "final 0 1": None, "final 1 0": None,
+    }  # fmt: skip
+    hear_all(place, told([*first, *again]))
+    assert {key: run.data.tags.get("hpsearch.winner") for key, run in runs_of(place).items()} == won
 
 
 def test_odd_names_long_values_and_infinite_metrics_are_taken(project):

@@ -43,6 +43,9 @@ class Finals:
             told["hpsearch.model"] = self._model(winner, file, verdict)
             told |= self._registered(winner, told["hpsearch.model"], verdict)
         self._runs.write(winner, time_ms, tags=told)
+        for _, run in self._runs:  # the finals may be held again, after more search
+            if run is not winner and run.tags.get("hpsearch.winner") == "yes":
+                self._runs.write(run, time_ms, tags={"hpsearch.winner": "no"})
         if winner.status == "RUNNING":  # it was made anew for this; otherwise its trial's end is its end
             self._runs.mark(winner, "FINISHED", time_ms)
         self._summarise(study, winner, verdict, time_ms)

@@ -15,7 +15,13 @@ STUDY = "study"
 PAGE = 1000
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
 SIZE = "n_parameters"  # how tags end that keep a model's size until its first scores are written
-REMEMBERED = ("hpsearch.state", "hpsearch.reason", "hpsearch.score", "hpsearch.fixed")  # tags that are read again
+REMEMBERED = (
+    "hpsearch.state",
+    "hpsearch.reason",
+    "hpsearch.score",
+    "hpsearch.fixed",
+    "hpsearch.winner",
+)  # tags that are read again
 
 
 @dataclass
