@@ -33,13 +33,14 @@ from stories import (
 from hpsearch import paths
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
-from hpsearch.records import AttemptBegan, SessionEnded
+from hpsearch.records import AttemptBegan, FinalistsChosen, SessionEnded
+from hpsearch.records import TestOpened as Opened
 from hpsearch.trackers import mlflow_view
 from hpsearch.trackers.mlflow_model import log_model
 from hpsearch.trackers.mlflow_store import client, prepare_store, resolve
 from hpsearch.trackers.mlflow_trouble import NotHeard, told_apart
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
-from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Measure, Status, Trial, TrialResult
+from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Measure, Status, Trial, TrialResult
 
 
 def pruning(pruner: str, **data: int) -> Experiment:
@@ -204,6 +205,65 @@ def test_after_more_search_and_another_winner_one_run_alone_is_the_winners(proje
     }  # fmt: skip
     hear_all(place, told([*first, *again]))
     assert {key: run.data.tags.get("hpsearch.winner") for key, run in runs_of(place).items()} == won
+
+
+@pytest.mark.promise("P6")
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_final_seed_of_several_folds_that_lost_one_ends_as_failed(project, anew):
+    place = place_in(project)
+    bad = Failure("NonFinite", "loss is nan in epoch 2")
+    stories = [final_fold(fold, How.FINISHED, bad if fold == 0 else None) for fold in range(3)]
+
+    hear_folds(place, [*stories, [Opened({})]], anew=anew)
+
+    run = runs_of(place)["final 0 0"]
+    assert (run.info.status, run.data.tags["hpsearch.state"]) == ("FAILED", "failed")
+    assert run.data.tags["hpsearch.reason"] == "NonFinite: loss is nan in epoch 2"
+
+
+@pytest.mark.promise("P6")
+def test_a_final_seed_whose_process_died_too_often_ends_as_failed(project):
+    place = place_in(project)
+    stories = [final_fold(0, How.LOST, None, number) for number in (1, 2, 3)]
+
+    hear_folds(place, [final_fold(1), *stories, [Opened({})]])
+
+    run = runs_of(place)["final 0 0"]
+    assert (run.info.status, run.data.tags["hpsearch.reason"]) == ("FAILED", "killed by SIGKILL")
+
+
+def test_a_final_seed_whose_fold_came_through_when_it_was_tried_again_ends_as_completed(project):
+    place = place_in(project)
+    bad = Failure("oom", "killed at 2 GB")
+    stories = [final_fold(0, How.FINISHED, bad), final_fold(1), began(FOLDED), final_fold(0, number=2)]
+
+    hear_folds(place, [*stories, [Opened({})]])
+
+    run = runs_of(place)["final 0 0"]
+    assert (run.info.status, run.data.tags["hpsearch.state"]) == ("FINISHED", "completed")
+    assert not any(text for name, text in run.data.tags.items() if name.endswith("failure"))
+
+
+FOLDED = Experiment.model_validate({**EXPERIMENT.model_dump(exclude_none=True), "data": {"folds": 3}})
+
+
+def final_fold(fold: int, how: How = How.FINISHED, failure: Failure | None = None, number: int = 1) -> list[Any]:
+    attempt = Attempt(Fit(0, 7 + fold, "final", fold), number)
+    reason = "killed by SIGKILL" if how is How.LOST else ""
+    return [AttemptBegan(attempt), AttemptEnd(attempt, how, 1.0, 0.5, 1, 1, reason=reason, failure=failure)]
+
+
+def hear_folds(place: Place, stories: list[list[Any]], *, anew: bool = False) -> None:
+    """Tell it of finals with three folds, by a tracker made anew for each record if so wished."""
+    bodies = [
+        *began(FOLDED),
+        *trial_story(0, [0.5]),
+        FinalistsChosen((0,)),
+        *(one for story in stories for one in story),
+    ]
+    story = told(bodies)
+    for part in [[news] for news in story] if anew else [story]:
+        hear_all(place, part, FOLDED)
 
 
 def test_odd_names_long_values_and_infinite_metrics_are_taken(project):

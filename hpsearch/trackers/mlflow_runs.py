@@ -15,6 +15,7 @@ STUDY = "study"
 PAGE = 1000
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
 SIZE = "n_parameters"  # how tags end that keep a model's size until its first scores are written
+FAILURE = "failure"  # how tags end that say why a trial, or a fold of a final fit, came to nothing
 REMEMBERED = (
     "hpsearch.state",
     "hpsearch.reason",
@@ -187,7 +188,7 @@ class Runs:
 
 
 def _remembered(tags: Mapping[str, str]) -> dict[str, str]:
-    return {name: text for name, text in tags.items() if name in REMEMBERED or name.endswith(SIZE)}
+    return {name: text for name, text in tags.items() if name in REMEMBERED or name.endswith((SIZE, FAILURE))}
 
 
 def name_of(key: str) -> str:

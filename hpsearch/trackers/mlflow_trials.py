@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hpsearch.experiment import Experiment
 from hpsearch.records import AttemptBegan
 from hpsearch.trackers import words
-from hpsearch.trackers.mlflow_runs import SIZE, STUDY, Run, Runs, name_of
+from hpsearch.trackers.mlflow_runs import FAILURE, SIZE, STUDY, Run, Runs, name_of
 from hpsearch.trackers.mlflow_view import view
 from hpsearch.trial import AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
 
@@ -62,6 +62,8 @@ class Trials:
             case AttemptBegan(attempt):
                 self._runs.mark(run, "RUNNING")
                 tags = {"hpsearch.state": "running", "hpsearch.reason": "", "hpsearch.attempt": attempt.number}
+                if run.tags.get(failure := f"hpsearch.{prefix}{FAILURE}"):
+                    tags[failure] = ""
                 self._runs.write(run, time_ms, tags=tags)
             case Built(_, parameters, summary):
                 self._runs.write(run, time_ms, tags={f"hpsearch.{prefix}{SIZE}": parameters})
@@ -84,12 +86,15 @@ class Trials:
         if size := run.tags.get(f"hpsearch.{prefix}{SIZE}"):  # not before: MLflow compares by the first metric written
             self._runs.write(run, time_ms, {f"{prefix}{SIZE}": float(size)})
         if end.how is not How.FINISHED:  # begun again, or closed by its trial's result or the session's end
-            self._runs.write(run, time_ms, tags={"hpsearch.reason": words.clean(end.reason or end.how, 1000)})
+            reason = words.clean(end.reason or end.how, 1000)
+            lost = fit.kind == "final" and end.how is How.LOST  # and was so for good, unless it is begun again
+            tags = {f"hpsearch.{prefix}{FAILURE}": reason} if lost else {}
+            self._runs.write(run, time_ms, tags={"hpsearch.reason": reason, **tags})
             return
         if prefix or fit.kind != "search":
             self._runs.write(run, time_ms, _best(prefix, end.score, end.metrics), step=end.best_epoch or 0)
         if end.failure:
-            self._failed(run, end, time_ms)
+            self._failed(run, end, time_ms, prefix)
         if fit.kind != "search" and (end.failure or not prefix):
             self._runs.write(run, time_ms, {"seconds": end.seconds})
             self.close(run, "failed" if end.failure else "completed", time_ms, _why(end))
@@ -104,17 +109,18 @@ class Trials:
         """Close the runs that nobody works on any more."""
         for key, run in self._runs:
             if run.status == "RUNNING" and key != STUDY:
-                self.close(run, "interrupted", time_ms, run.tags.get("hpsearch.reason") or ALONE)
+                self.close(run, "interrupted", time_ms, run.tags.get("hpsearch.reason") or _failure_in(run) or ALONE)
 
     def close_finals(self, time_ms: int) -> None:
-        """The finals are over: those made of several folds have no end of their own."""
+        """The finals are over: those made of several folds have no end of their own, nor has one that was lost."""
         for key, run in self._runs:
             if run.status == "RUNNING" and key.startswith("final "):
-                self.close(run, "completed", time_ms)
+                failure = _failure_in(run)
+                self.close(run, "failed" if failure else "completed", time_ms, failure)
 
-    def _failed(self, run: Run, ended: AttemptEnd | TrialResult, time_ms: int) -> None:
+    def _failed(self, run: Run, ended: AttemptEnd | TrialResult, time_ms: int, prefix: str = "") -> None:
         if ended.failure:
-            self._runs.write(run, time_ms, tags={"hpsearch.failure": words.failure(ended.failure)})
+            self._runs.write(run, time_ms, tags={f"hpsearch.{prefix}{FAILURE}": words.failure(ended.failure)})
             whole = f"{ended.failure.kind}: {ended.failure.message}\n\n{ended.failure.traceback}"
             self._runs.keep(run, "log_text", whole, "failure.txt")
 
@@ -150,6 +156,11 @@ class Trials:
             for one in tags
             if one.get("hpsearch.state") == "completed" and "hpsearch.score" in one
         ]
+
+
+def _failure_in(run: Run) -> str:
+    """Why the run, or the first of its folds that failed, came to nothing; "" where none did."""
+    return next((text for name, text in sorted(run.tags.items()) if name.endswith(FAILURE) and text), "")
 
 
 def _why(ended: AttemptEnd | TrialResult) -> str:
