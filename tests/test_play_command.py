@@ -35,7 +35,7 @@ def home(tmp_path_factory):
 @contextmanager
 def play(home, *words):
     """The command at work in a process of its own; gives the process and the address that it printed."""
-    command = [sys.executable, "-m", "hpsearch", "play", *words, "--port", "0", "--no-browser"]
+    command = [sys.executable, "-m", "hpsearch", "play", "--port", "0", "--no-browser", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(command, cwd=home.root, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
@@ -87,6 +87,23 @@ def test_sigterm_ends_it_while_a_page_listens_and_its_temporary_folder_goes(home
     assert answer["size"] == [240, 240]
     assert folders == {0o700}
     assert [file.name for file in tmp_path.iterdir() if not file.name.startswith("__autograph")] == ["seven.png"]
+
+
+def test_at_port_80_a_browser_is_answered_though_it_leaves_the_port_out(home, tmp_path):
+    try:
+        socket.create_server(("127.0.0.1", 80)).close()
+    except OSError:
+        pytest.skip("port 80 cannot be had here")
+    photo = photographed(tmp_path / "seven.png", [SEVEN], 240).read_bytes()
+    with play(home, "digits", "--port", "80"):
+        own = {"Origin": "http://127.0.0.1", "Content-Type": "application/octet-stream"}
+        line = http.client.HTTPConnection("127.0.0.1", 80, timeout=60)  # it leaves the port out of Host, too
+        line.request("POST", "/photo", photo, own)
+        status = line.getresponse().status
+        foreign = http.client.HTTPConnection("127.0.0.1", 80, timeout=60)
+        foreign.request("GET", "/", headers={"Host": "example.org"})
+
+        assert (status, foreign.getresponse().status) == (200, 403)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hpsearch.cli.serving import HOST, can_show, free_port, terminated_as_interr
 from hpsearch.errors import ExperimentRefused, Mistake
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # not listened on unless a person says so
+HTTP = 80  # the port that browsers leave out of the Host and Origin that they send
 EPILOG = """\b
 Examples:
   hpsearch play mnist-mlp
@@ -62,8 +63,7 @@ def play(
         words = [model, other] if other else [model]
         models = tuple(ending.enter_context(answering(project, word)) for word in words)
         kept = Corrections(corrections or _home(project, model))
-        hosts = frozenset(f"{name}:{port}" for name in _names(host))
-        app = application(Readers(models, look), kept, hosts, token)
+        app = application(Readers(models, look), kept, _hosts(host, port), token)
         listening = ending.enter_context(socket.create_server((host, port), reuse_port=False))
         address = f"http://{_shown(host)}:{port}/" + (f"?token={token}" if token else "")
         click.echo(f"the page to draw on:  {address}\ncorrections are kept in {kept.folder}\nCtrl-C ends it")
@@ -81,6 +81,12 @@ def _token(host: str, token: str | None) -> str:
         raise ExperimentRefused([Mistake(f"--host {host}", "everybody who can reach this machine could draw", mend)])
     loopback = host in {HOST, "localhost"}
     return token or ("" if loopback else secrets.token_urlsafe(16))
+
+
+def _hosts(host: str, port: int) -> frozenset[str]:
+    """What a browser may say that it asks: name and port, and at HTTP's own port the name alone."""
+    names = frozenset(_names(host))
+    return frozenset(f"{name}:{port}" for name in names) | (names if port == HTTP else frozenset())
 
 
 def _names(host: str) -> Iterable[str]:
