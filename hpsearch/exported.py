@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 
 from hpsearch.errors import NeedsNewer, StateDamaged
+from hpsearch.polarity import Polarity
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -26,6 +27,7 @@ Name = Annotated[str, Field(min_length=1, max_length=1000)]
 class _Input(BaseModel):
     shape: tuple[Side, Side]
     dtype: Literal["uint8"]
+    ink: Polarity = Polarity.BRIGHT_ON_DARK  # which earlier manifests said of every model, or did not say
 
 
 class _Framing(BaseModel):
@@ -49,13 +51,14 @@ class Exported:
     """An exported folder, each file of which has the digest that its manifest names.
 
     `shape` is (height, width) of the raw images that its models take, `framing` the recipe by which they were made
-    ("mnist" or "emnist"), `formats` the file or folder of each format by its name.
+    ("mnist" or "emnist"), `polarity` the ink that they have, `formats` the file or folder of each format by its name.
     """
 
     folder: Path
     class_names: tuple[str, ...]
     shape: tuple[int, int]
     framing: str
+    polarity: Polarity
     formats: Mapping[str, Path]
     manifest: Mapping[str, Any]
 
@@ -80,7 +83,8 @@ def read_export(folder: Path) -> Exported:
             raise _damaged(folder / path, "this is not the file that was written: its SHA-256 is another")
     for part in formats.values():
         _refuse_unnamed(folder, part, said.files)
-    return Exported(folder, tuple(said.class_names), said.input.shape, said.framing.kind, formats, manifest)
+    inputs, names = said.input, tuple(said.class_names)
+    return Exported(folder, names, inputs.shape, said.framing.kind, inputs.ink, formats, manifest)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -158,12 +158,15 @@ class _Work:
     def _described(self, names: Sequence[str]) -> dict[str, Any]:
         """The manifest, but for figures and digests."""
         contender, data = self.subject.contender, self.subject.data
+        seen = of_study(contender, _unheard)
+        if seen.likeness:
+            seen.likeness.save(self.folder / LIKENESS)
         return {
             "version": VERSION,
             **described(contender.session.name, contender.trial, contender.values, data),
             "model": {"file": contender.file.name, "sha256": contender.sha256},
-            "input": {"shape": list(data.shape), "dtype": "uint8", "range": [0, 255], "ink": "bright on dark"},
-            "framing": {"kind": _framing_and_likeness(contender, self.folder)},
+            "input": {"shape": list(data.shape), "dtype": "uint8", "range": [0, 255], "ink": seen.polarity.value},
+            "framing": {"kind": seen.framing.value},
             "formats": {name: {"path": exporter(name).artefact} for name in names},
         }
 
@@ -172,14 +175,6 @@ class _Work:
         files = (file for file in files_in(self.folder) if file != self.folder / MANIFEST)
         digests = {file.relative_to(self.folder).as_posix(): digest(file) for file in files}
         paths.write_text(self.folder / MANIFEST, _json({**manifest, "files": digests}))
-
-
-def _framing_and_likeness(contender: Contender, folder: Path) -> str:
-    """By which recipe the training images were framed; how an image may be unlike them goes into the folder."""
-    seen = of_study(contender, _unheard)
-    if seen.likeness:
-        seen.likeness.save(folder / LIKENESS)
-    return seen.framing.value
 
 
 def _unheard(what: str, done: int, total: int | None) -> None:  # as Progress has it

@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 from hpsearch import paths
+from hpsearch.datasets.prepared import load
 from hpsearch.errors import StateDamaged
+from hpsearch.polarity import polarity_of
 from hpsearch.protocols import Prepared
 from hpsearch.records import Verdict
 from hpsearch.space import Values
@@ -35,11 +37,11 @@ def lay_out(study: Study, verdict: Verdict, data: Prepared) -> Path:
 
 
 def _manifest(study: Study, verdict: Verdict, data: Prepared, tested: str) -> dict[str, object]:
-    values = study.state.courses[verdict.winner].values
+    values, ink = study.state.courses[verdict.winner].values, polarity_of(load(data.folder, "train")[0])
     return {
         **described(study.experiment.name, verdict.winner, values, data),
         "model": {"file": MODEL, "sha256": tested},
-        "input": {"shape": list(data.shape), "dtype": "float32", "range": [0.0, 1.0], "ink": "bright on dark"},
+        "input": {"shape": list(data.shape), "dtype": "float32", "range": [0.0, 1.0], "ink": ink.value},
         "test": figures(verdict),
     }
 

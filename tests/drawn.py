@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from hpsearch.errors import HpsearchError
+from hpsearch.polarity import Polarity
 from hpsearch.predict.framing import Framing
 
 # Points of a stroke on a square of 1 × 1, from the top left.
@@ -38,19 +39,20 @@ def along(points, box, steps=8):
 
 @dataclass
 class Neighbours:
-    """A model that asks the 20 most similar images of mnist-5k; it fails when told to."""
+    """A model that asks the 20 most similar images of mnist-5k, in its polarity; it fails when told to."""
 
     label: str = "neighbours"
     class_names: tuple = tuple("0123456789")
     shape: tuple = (28, 28)
     framing: Framing = Framing.MNIST
+    polarity: Polarity = Polarity.BRIGHT_ON_DARK
     broken: bool = False
 
     def probabilities(self, images):
         if self.broken:
             raise HpsearchError("the model's process died")
         rows, labels = known()
-        near = (unit(images) @ rows.T).argsort(1)[:, -20:]
+        near = (unit(self.polarity.turned(images)) @ rows.T).argsort(1)[:, -20:]
         return np.stack([np.bincount(labels[line], minlength=10) / 20 for line in near]).astype(np.float32)
 
     def unlike(self, images):

@@ -17,6 +17,7 @@ from hpsearch.play.corrections import Corrections, folder_name
 from hpsearch.play.page import Page, Shown
 from hpsearch.play.photos import Photos
 from hpsearch.play.reading import Readers
+from hpsearch.polarity import Polarity
 from hpsearch.predict.looking import look
 
 gradio = pytest.importorskip("gradio", reason="the extra play is not installed")
@@ -170,6 +171,25 @@ def test_a_model_that_died_is_told_on_the_page(tmp_path):
 
     assert shown == Shown()
     assert "the model&#39;s process died" in words
+
+
+def test_each_model_sees_a_drawing_with_ink_as_it_was_trained_on_and_it_is_kept_so(tmp_path):
+    dark, bright = Neighbours("dark", polarity=Polarity.DARK_ON_BRIGHT), Neighbours("bright")
+    readers = Readers((dark, bright), look)
+    page = Page(readers, Photos(readers), Corrections(tmp_path / "corrections"))
+    drawing = photographed(tmp_path / "three.png", [THREE], 240).read_bytes()
+
+    shown, answers, _ = page.read(json.dumps({"ink": base64.b64encode(drawing).decode()}))
+    page.keep(shown, 3)
+
+    seen = [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))) for data in re.findall('base64,([^"]+)', answers)
+    ]
+    (kept,) = (tmp_path / "corrections").glob("3/*.png")
+    assert [guess.likeliest[0][0] for guess in shown.reading.guesses[0]] == ["3", "3"]
+    assert np.array_equal(seen[0], 255 - seen[1])
+    assert np.array_equal(seen[0], np.asarray(Image.open(kept)))
+    assert seen[0][0].min() == 255
 
 
 @pytest.mark.parametrize(

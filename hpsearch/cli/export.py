@@ -19,9 +19,9 @@ Examples:
 
 STUDY is its winner, STUDY:12 its trial 12: the finals' model of a finalist, else the
 best epoch's weights, which are kept of the best `train.keep` trials. Every format takes
-raw images (uint8, 0 to 255, bright ink on dark) and gives probabilities. Each is loaded
-by its own runtime and run over the test split: one that does not give what Keras's own
-model gives fails the export, and nothing is written. docs/export.md says more."""
+raw images (uint8, 0 to 255, ink as in the training images) and gives probabilities. Each
+is loaded by its own runtime and run over the test split: one that does not give what
+Keras's own model gives fails the export, and nothing is written. docs/export.md says more."""
 
 
 @click.command(epilog=EPILOG)

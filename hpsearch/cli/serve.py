@@ -27,8 +27,8 @@ Examples:
 
 A STUDY's model is exported into the study's best/served folder first, and is there at
 once the next time; a FOLDER must have been exported with --format mlflow. It holds code:
-serve only what you exported yourself. Images go in raw (0 to 255, bright ink on dark)
-and probabilities come out, in the order of the classes:
+serve only what you exported yourself. Images go in raw (0 to 255, ink as in the training
+images), and probabilities come out, in the order of the classes:
   curl http://127.0.0.1:5001/invocations -H "Content-Type: application/json" \\
     -d '{"inputs": [[[0, 0, …], …]]}'"""
 
@@ -117,10 +117,10 @@ def _environment() -> "Mapping[str, str]":
 def _tell(exported: "Exported", address: str) -> None:
     from hpsearch.cli.output import say
 
-    height, width = exported.shape
-    request = f'import json; print(json.dumps({{"inputs": [[[0] * {width}] * {height}]}}))'
+    (height, width), ink = exported.shape, exported.polarity
+    request = f'import json; print(json.dumps({{"inputs": [[[{ink.background}] * {width}] * {height}]}}))'
     say(f"the model answers at {address}/invocations: probabilities of {', '.join(exported.class_names)}")
-    say(f"it takes images of {height} × {width} whole numbers from 0 to 255, bright ink on dark, such as an empty one:")
+    say(f"it takes images of {height} × {width} whole numbers from 0 to 255, {ink.words}, such as an empty one:")
     say(f"  python3 -c '{request}' |")
     say(f"    curl {address}/invocations -H 'Content-Type: application/json' -d @-")
     say("Ctrl-C ends it")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hpsearch.polarity import Polarity
 from hpsearch.trackers import words
 
 FEW_ROWS = 30  # of a class: its recall is unsure by more than ten points then
@@ -36,9 +37,9 @@ def _of_the_test(card: Card) -> Iterator[str]:
 
 
 def _of_the_images(card: Card) -> Iterator[str]:
-    height, width = card["input"]["shape"]
+    (height, width), ink = card["input"]["shape"], Polarity(card["input"]["ink"]).words
     yield (
-        f"It takes upright grey images of {height} × {width} pixels with bright ink on dark, framed as the training "
+        f"It takes upright grey images of {height} × {width} pixels with {ink}, framed as the training "
         "images were; turned, inverted, uncropped or coloured ones were not tried."
     )
     yield (

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpsearch.formats import exporter
+from hpsearch.polarity import Polarity
 from hpsearch.report.markdown import part, plain, table
 from hpsearch.trackers import words
 
@@ -65,9 +66,9 @@ def _accuracy(card: Card) -> Iterator[str]:
 
 
 def _interface(card: Card) -> Iterator[str]:
-    height, width = card["input"]["shape"]
+    (height, width), ink = card["input"]["shape"], Polarity(card["input"]["ink"]).words
     yield (
-        f"In: raw images, `uint8`, rows × {height} × {width}, 0 (background) to 255 (ink), upright. "
+        f"In: raw images, `uint8`, rows × {height} × {width}, 0 (black) to 255 (white), upright, with {ink}. "
         "They are scaled inside."
     )
     yield (

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hpsearch.polarity import Polarity
     from hpsearch.predict.framing import Framing
 
 FIRST = 5  # classes that are shown of each answer
@@ -25,6 +26,8 @@ class Model(Protocol):
     @property
     def framing(self) -> "Framing": ...  # noqa: D102
     @property
+    def polarity(self) -> "Polarity": ...  # noqa: D102
+    @property
     def label(self) -> str: ...  # noqa: D102
 
     def probabilities(self, images: "NDArray[np.uint8]") -> "NDArray[np.float32]":
@@ -38,7 +41,14 @@ class Look(Protocol):
     """Finds the characters in a picture, as `predict.looking.look` does."""
 
     def __call__(
-        self, name: str, source: bytes, framing: "Framing", shape: tuple[int, int] = (28, 28), *, one: bool = False
+        self,
+        name: str,
+        source: bytes,
+        framing: "Framing",
+        shape: tuple[int, int],
+        polarity: "Polarity",
+        *,
+        one: bool,
     ) -> Picture | Unread:
         """Give the characters with the images that a model sees, or say why there are none."""
 
@@ -72,7 +82,7 @@ class Readers:
         """Find the characters (or the `one`) and have each model guess them; raise HpsearchError when a model died."""
         pictures: list[Picture] = []
         for model in self.models:
-            seen = self.look(name, source, model.framing, model.shape, one=one)
+            seen = self.look(name, source, model.framing, model.shape, model.polarity, one=one)
             if isinstance(seen, Unread):
                 return seen
             pictures.append(seen)

@@ -46,7 +46,8 @@ class Answerer:
     def __init__(self, label: str, sources: Sequence[Source], seen: TrainingImages) -> None:
         """Load the model; raise StateDamaged when it cannot be, ChildDied when its process died of it."""
         self.label = label
-        self.class_names, self.shape, self.framing = seen.class_names, seen.shape, seen.framing
+        self.class_names, self.shape = seen.class_names, seen.shape
+        self.framing, self.polarity = seen.framing, seen.polarity
         self._likeness, self._lock = seen.likeness, threading.RLock()
         self.method = starting.method_here() if {source.kind for source in sources} & WITH_TENSORFLOW else "spawn"
         self._process: BaseProcess
@@ -189,7 +190,8 @@ def _of_folder(folder: Path) -> Answerer:
         there, known = ", ".join(exported.formats), ", ".join(KINDS)
         message = f"{folder}: none of its formats is opened here: {there}\n  export one that is: {known}"
         raise StateDamaged(message)
-    seen = TrainingImages(exported.class_names, exported.shape, Framing(exported.framing), _likeness_in(exported))
+    framing, polarity = Framing(exported.framing), exported.polarity
+    seen = TrainingImages(exported.class_names, exported.shape, framing, polarity, _likeness_in(exported))
     try:
         return Answerer(str(folder), sources, seen)
     except StateDamaged as error:

@@ -10,6 +10,8 @@ interpolation, its range stretched to 0 … 255.
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from hpsearch.polarity import Polarity
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -51,8 +53,8 @@ def frame(
     return np.round(WHITE * made / max(float(made.max()), 1e-6)).astype(np.uint8)
 
 
-def framing_of(images: "NDArray[np.uint8]") -> Framing:
-    """By whose recipe raw images (uint8, rows × height × width, ink = 255) look made, from box size and centring.
+def framing_of(images: "NDArray[np.uint8]", polarity: Polarity = Polarity.BRIGHT_ON_DARK) -> Framing:
+    """By whose recipe raw images (uint8, rows × height × width) look made, from box size and centring.
 
     MNIST's characters have a longest side of 20 of 28 pixels and their centre of mass in the middle, EMNIST's one of
     24 and their box in the middle. Measured over 2,000 rows at most; without ink it is MNIST's.
@@ -61,7 +63,8 @@ def framing_of(images: "NDArray[np.uint8]") -> Framing:
 
     looked_at = images[:: max(1, len(images) // MOST_LOOKED_AT)]
     scale = SIDE / min(images.shape[1:3])
-    found = [measured for image in looked_at if (measured := _measured(image.reshape(images.shape[1:3]), scale))]
+    bright = (polarity.turned(image.reshape(images.shape[1:3])) for image in looked_at)
+    found = [measured for image in bright if (measured := _measured(image, scale))]
     if not found:
         return Framing.MNIST
     side, mass_off, box_off = np.median(np.array(found), axis=0)

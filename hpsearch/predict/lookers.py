@@ -12,6 +12,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.errors import first_line
+from hpsearch.polarity import Polarity
 from hpsearch.predict.framing import Framing
 from hpsearch.predict.looking import look
 from hpsearch.predict.sights import Picture, Unread
@@ -33,10 +34,11 @@ PATIENCE = 60.0  # seconds that one picture may take
 
 @dataclass(frozen=True)
 class Manner:
-    """How pictures are looked at: for images made by this recipe and of this shape, each as `one` character or not."""
+    """How pictures are looked at: for images of this recipe, shape and ink, each as `one` character or not."""
 
     framing: Framing
     shape: tuple[int, int]
+    polarity: Polarity = Polarity.BRIGHT_ON_DARK
     one: bool = False
 
 
@@ -147,6 +149,6 @@ def _look(connection: "Connection[Any, Any]", manner: Manner) -> None:
 
 def _sight(source: Source, manner: Manner) -> Sight:
     try:
-        return look(source.name, source.file, manner.framing, manner.shape, one=manner.one)
+        return look(source.name, source.file, manner.framing, manner.shape, manner.polarity, one=manner.one)
     except Exception as error:  # noqa: BLE001  # one picture must not end the others
         return Unread(source.name, f"it cannot be looked at ({type(error).__name__}: {first_line(str(error))})")

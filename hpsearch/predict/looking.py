@@ -4,15 +4,22 @@ from pathlib import Path
 
 from hpsearch.datasets.pictures import NotRead
 from hpsearch.errors import PictureRefused
+from hpsearch.polarity import Polarity
 from hpsearch.predict.framing import Framing, frame
 from hpsearch.predict.pictures import open_sheet
 from hpsearch.predict.sights import Box, Character, Picture, Unread
 
 
 def look(
-    name: str, source: Path | bytes, framing: Framing, shape: tuple[int, int] = (28, 28), *, one: bool = False
+    name: str,
+    source: Path | bytes,
+    framing: Framing,
+    shape: tuple[int, int] = (28, 28),
+    polarity: Polarity = Polarity.BRIGHT_ON_DARK,
+    *,
+    one: bool = False,
 ) -> Picture | Unread:
-    """The characters of a picture, in reading order, each framed for a model; or why it cannot be read.
+    """The characters of a picture, in reading order, each framed and inked for a model; or why it cannot be read.
 
     With `one` the whole picture is one character, whatever gaps it has.
     """
@@ -28,7 +35,8 @@ def look(
     except NotRead as reason:
         return Unread(name, str(reason))
     scale = sheet.size[0] / sheet.grey.shape[1]
-    characters = tuple(Character(_scaled(mark.box, scale), frame(mark.ink, framing, shape)) for mark in marks)
+    images = (polarity.turned(frame(mark.ink, framing, shape)) for mark in marks)
+    characters = tuple(Character(_scaled(mark.box, scale), image) for mark, image in zip(marks, images, strict=True))
     return Picture(name, sheet.size, characters, ink.dark_on_light)
 
 

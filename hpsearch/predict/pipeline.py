@@ -26,7 +26,7 @@ def read_all(
 
     With `one` each picture is one character. Raises what the answerer does.
     """
-    manner = Manner(answerer.framing, answerer.shape, one)
+    manner = Manner(answerer.framing, answerer.shape, answerer.polarity, one)
     with closing(Lookers(processors(), manner, answerer.method)) as lookers, ThreadPoolExecutor(1, "answers") as aside:
         earlier: Future[list[Answer]] | None = None
         try:

@@ -14,7 +14,7 @@ Box = tuple[int, int, int, int]
 class Character:
     """One character: its box (left, top, right, bottom in pixels of the upright picture) and its raw image.
 
-    `image` is uint8, height × width, 0 = background … 255 = ink, upright, as the training images are.
+    `image` is uint8, height × width, upright, with bright ink on dark or dark on bright, as the training images are.
     """
 
     box: Box

@@ -8,6 +8,7 @@ from hpsearch.contender_files import data_of
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import load
 from hpsearch.errors import StateDamaged
+from hpsearch.polarity import Polarity, polarity_of
 from hpsearch.predict.framing import Framing, framing_of
 from hpsearch.predict.likeness import Likeness
 from hpsearch.protocols import Progress
@@ -17,11 +18,15 @@ LIKENESS, WORDS = "likeness.npz", "training_images.json"
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """Images (height × width) of so many classes, made by a recipe; what else looks like them says `likeness`."""
+    """Images (height × width) of so many classes, made by a recipe, with bright or dark ink.
+
+    What else looks like them says `likeness`.
+    """
 
     class_names: tuple[str, ...]
     shape: tuple[int, int]
     framing: Framing
+    polarity: Polarity
     likeness: Likeness | None
 
 
@@ -35,8 +40,9 @@ def of_study(one: Contender, progress: Progress) -> TrainingImages:
         return kept
     data = data_of(one, progress)
     images = load(data.folder, "train")[0]
-    height, width = data.shape
-    found = TrainingImages(data.class_names, (height, width), framing_of(images), Likeness.fit(images))
+    (height, width), polarity = data.shape, polarity_of(images)
+    framing = framing_of(images, polarity)
+    found = TrainingImages(data.class_names, (height, width), framing, polarity, Likeness.fit(images))
     _keep(one, found)
     return found
 
@@ -47,7 +53,7 @@ def _keep(one: Contender, found: TrainingImages) -> None:
         found.likeness.save(folder / LIKENESS)
     words = {
         "data": one.session.identity["data"], "class_names": found.class_names, "shape": found.shape,
-        "framing": found.framing,
+        "framing": found.framing, "ink": found.polarity,
     }  # fmt: skip
     paths.write_text(folder / WORDS, json.dumps(words, indent=2) + "\n")
 
@@ -60,6 +66,7 @@ def _kept(one: Contender) -> TrainingImages | None:
             return None
         names, (height, width) = tuple(map(str, words["class_names"])), map(int, words["shape"])
         likeness = Likeness.load(one.folder.best / LIKENESS)
-        return TrainingImages(names, (height, width), Framing(words["framing"]), likeness)
+        polarity = Polarity(words.get("ink", Polarity.BRIGHT_ON_DARK))  # which was not asked before
+        return TrainingImages(names, (height, width), Framing(words["framing"]), polarity, likeness)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, StateDamaged):
         return None
