@@ -36,6 +36,28 @@ def test_words_and_lines_are_parted_as_they_are_written(boxes, text):
     assert written(*boxes).text == text
 
 
+def named(*names, classes):
+    """A reading of so many characters in two words, each of which is surely of the class of this name."""
+    boxes = [at(25 * place + 60 * (place > 1)) for place in range(len(names))]
+    ranked = [((name, 0.9), *((other, 0.0) for other in classes if other != name)) for name in names]
+    guesses = tuple(Guess(box, order, 0.5) for box, order in zip(boxes, ranked, strict=True))
+    return Reading(Picture("a.png", (900, 300), (), dark_on_light=True), guesses)
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "text"),
+    [
+        (["10", "3", "46"], [str(number) for number in range(47)], "10 3 46"),
+        (["3", "3", "7"], [str(number) for number in range(47)], "3 3 7"),
+        (["alpha", "beta", "alpha"], ["alpha", "beta"], "alpha beta alpha"),
+        (["either/or", "I/O", "1/1"], ["either/or", "I/O", "1/1"], "either/or I/O 1/1"),
+        (["C/c", "a", "1"], shown_names(BALANCED), "Ca 1"),
+    ],
+)
+def test_names_longer_than_a_sign_are_written_whole_with_spaces_between(names, classes, text):
+    assert named(*names, classes=classes).text == text
+
+
 def test_only_close_calls_and_strange_images_are_doubted():
     sure = (("1", 0.9), ("7", 0.1))
     close = (("1", 0.5), ("7", 0.4))

@@ -53,14 +53,23 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """The most probable characters, with spaces and line ends where the picture has them."""
+        """The most probable characters, with spaces and line ends where the picture has them.
+
+        Where the model has a class whose name is more than a sign, there is a space between any two.
+        """
         if not self.guesses:
             return ""
         wide = _wide([guess.box for guess in self.guesses])
-        written = [self.guesses[0].name[:1]]
+        apart = " " if any(len(_sign(name)) > 1 for name, _ in self.guesses[0].ranked) else ""
+        written = [_sign(self.guesses[0].name)]
         for before, guess in pairwise(self.guesses):
-            written.append(_between(before.box, guess.box, wide) + guess.name[:1])
+            written.append((_between(before.box, guess.box, wide) or apart) + _sign(guess.name))
         return "".join(written)
+
+
+def _sign(name: str) -> str:
+    """The name as text has it: "C" for "C/c", which `shown_names` made."""
+    return name[0] if name[:1].isupper() and name == _both_forms(name[0]) else name
 
 
 def _wide(boxes: Sequence[Box]) -> float:
@@ -111,8 +120,12 @@ def shown_names(names: Sequence[str]) -> tuple[str, ...]:
     there = set(names)
     parted = any(name.islower() and name.upper() in there for name in names if len(name) == 1)
     return tuple(
-        f"{name}/{name.lower()}"
+        _both_forms(name)
         if parted and len(name) == 1 and name.isupper() and name.lower() not in there and name.lower() != name
         else name
         for name in names
     )
+
+
+def _both_forms(letter: str) -> str:
+    return f"{letter}/{letter.lower()}"
