@@ -1,10 +1,12 @@
 """A disk that is full, read-only, shared, locked or gone stops a study with its cause, and costs it nothing."""
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -14,11 +16,14 @@ import numpy as np
 import odd_trackers
 import psutil
 import pytest
+from data_makers import Heard, serving
 from instant import Instant
 from test_search import Dice, Lenient, go
 
 from hpsearch import ledger_file, paths
 from hpsearch.backup import Backup
+from hpsearch.datasets.archive import take_out
+from hpsearch.datasets.download import RemoteFile, fetch
 from hpsearch.errors import FolderUnusable
 from hpsearch.experiment import Experiment
 from hpsearch.follower import FINISH
@@ -107,6 +112,40 @@ def test_a_disk_that_gets_full_at_any_point_of_a_search_loses_no_result(mounted,
         shutil.rmtree(disk / "study")
     figures.note("P11", levels=len(LEVELS), full=full, lost=0)
     assert full > len(LEVELS) / 2
+
+
+@pytest.mark.promise("52")
+@pytest.mark.parametrize("where", ["a server", "a folder"])
+def test_a_download_that_fills_the_disk_says_so_and_goes_on_where_it_was(mounted, tmp_path, where):
+    body = np.random.default_rng(0).bytes(1_000_000)
+    digits = RemoteFile("digits.gz", (), f"sha256:{hashlib.sha256(body).hexdigest()}", len(body))
+    disk, stick = mounted("size=2m"), paths.make(tmp_path / "stick")
+    (stick / "digits.gz").write_bytes(body)
+    fill(disk, 400_000)
+    with serving({"digits.gz": body}) as site:
+        mirror = str(stick) if where == "a folder" else f"{site.url}/good/"
+
+        with pytest.raises(FolderUnusable) as refused:
+            fetch([digits], disk / "downloads", Heard(), mirror)
+
+        assert str(refused.value).startswith(f"{disk / 'downloads'}: cannot be written (No space left")
+        assert "set HPSEARCH_DATA to another folder" in str(refused.value)
+        (disk / "ballast").unlink()
+        assert fetch([digits], disk / "downloads", Heard(), mirror)[0].read_bytes() == body
+        assert [begun for _, begun in site.asked[1:]] != [None]
+
+
+@pytest.mark.promise("52")
+def test_an_archive_whose_members_fill_the_disk_is_not_taken_for_a_damaged_one(mounted, tmp_path):
+    disk, archive = mounted("size=1m"), tmp_path / "gzip.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("gzip/images", bytes(3_000_000))
+
+    with pytest.raises(FolderUnusable, match=r"cannot be written \(No space left") as refused:
+        take_out(archive, ["gzip/images"], disk, 4_000_000)
+
+    assert str(disk) in str(refused.value)
+    assert "set HPSEARCH_DATA to another folder" in str(refused.value)
 
 
 class Filled(Instant):

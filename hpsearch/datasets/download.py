@@ -28,7 +28,8 @@ def fetch(files: Sequence[RemoteFile], folder: Path, progress: Progress, mirror:
     """Have all files in the folder, each verified; those that lie there already are not fetched again.
 
     `mirror` (an https, http or file address, or a folder) is asked in place of the files' own addresses.
-    Raises DataRefused, which says what to put where by hand, when a file cannot be had.
+    Raises DataRefused, which says what to put where by hand, when a file cannot be had; FolderUnusable when the disk is
+    full.
     """
     from filelock import FileLock
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from hpsearch import paths
 from hpsearch.datasets.memory import refuse_beyond_memory
-from hpsearch.datasets.storing import make_in_cache
-from hpsearch.errors import FolderUnusable
+from hpsearch.datasets.storing import make_in_cache, unwritable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +53,7 @@ class Scratch:
         try:
             self._file.write(raw)
         except OSError as error:
-            raise _no_room(self._folder, error) from error
+            raise unwritable(self._folder, error) from error
 
     def mapped(self, shape: tuple[int, ...], dtype: "np.dtype[Any] | None" = None, order: Any = "C") -> Any:
         """All that was taken in, as an array of this shape; the mapping outlives the file."""
@@ -66,7 +65,7 @@ class Scratch:
         try:
             self._file.flush()
         except OSError as error:
-            raise _no_room(self._folder, error) from error
+            raise unwritable(self._folder, error) from error
         return np.asarray(np.memmap(self._file, kind, "r", shape=shape, order=order))
 
 
@@ -83,9 +82,3 @@ def chosen(images: "Images", rows: "NDArray[np.bool_]", source: str, small: int 
             scratch.append(images[part])
         taken: Images = scratch.mapped(shape)
         return taken
-
-
-def _no_room(folder: Any, error: OSError) -> FolderUnusable:
-    return FolderUnusable(
-        f"{folder}: cannot be written ({error.strerror})\n  make room, or set HPSEARCH_DATA to another folder"
-    )

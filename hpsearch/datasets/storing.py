@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -45,6 +46,24 @@ def make_in_cache(folder: Path) -> Path:
         raise FolderUnusable(message) from error
 
 
+@contextmanager
+def telling_when_full(folder: Path) -> Iterator[None]:
+    """Within: a disk that gets full is FolderUnusable, which says how to keep data sets elsewhere."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in paths.FULL:
+            raise unwritable(folder, error) from error
+        raise
+
+
+def unwritable(folder: Path, error: OSError) -> FolderUnusable:
+    """Say why nothing can be written into a folder of data sets, and what to do."""
+    return FolderUnusable(
+        f"{folder}: cannot be written ({error.strerror})\n  make room, or set HPSEARCH_DATA to another folder"
+    )
+
+
 def _store(folder: Path, content: Content) -> None:
     try:
         for left in folder.parent.glob(f".{folder.name}.tmp-*"):  # of a process that was killed; we hold the lock
@@ -58,8 +77,7 @@ def _store(folder: Path, content: Content) -> None:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        message = f"{folder}: cannot be written ({error.strerror})\n  make room, or set HPSEARCH_DATA to another folder"
-        raise FolderUnusable(message) from error
+        raise unwritable(folder, error) from error
 
 
 def _fill(temporary: Path, content: Content) -> None:

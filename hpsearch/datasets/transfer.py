@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import unquote, urljoin, urlsplit
 
 from hpsearch.datasets.addresses import NotFetched, refuse_unsafe
+from hpsearch.datasets.storing import telling_when_full
 from hpsearch.protocols import Progress
 
 if TYPE_CHECKING:
@@ -39,10 +40,18 @@ class _Source(Protocol):
 
 
 def bring(errand: Errand, progress: Progress) -> None:
-    """Fill the `.part` file, never beyond `most_bytes`; raise NotFetched, or BrokenOff when the rest may still come."""
-    if urlsplit(errand.url).scheme == "file":
-        _bring_file(errand, progress)
-        return
+    """Fill the `.part` file, never beyond `most_bytes`.
+
+    Raises NotFetched, BrokenOff when the rest may still come, and FolderUnusable when the disk is full.
+    """
+    with telling_when_full(errand.part.parent):  # which closing the file may find out, too
+        if urlsplit(errand.url).scheme == "file":
+            _bring_file(errand, progress)
+        else:
+            _bring_from_afar(errand, progress)
+
+
+def _bring_from_afar(errand: Errand, progress: Progress) -> None:
     import requests
 
     with requests.Session() as session:
@@ -83,7 +92,8 @@ def _bring_http(session: "Session", errand: Errand, progress: Progress) -> None:
         total = int(length) + (have if goes_on else 0) if length.isdigit() else None
         with errand.part.open("ab" if goes_on else "wb") as out:
             try:
-                _pour(response.raw, out, total, errand.most_bytes, progress)
+                with telling_when_full(errand.part.parent):  # else it would be taken for the line's error
+                    _pour(response.raw, out, total, errand.most_bytes, progress)
             except (HTTPError, OSError) as error:
                 message = f"broke off after {out.tell():,} bytes"
                 raise BrokenOff(message) from error
