@@ -1,5 +1,9 @@
 """What is told of images that are unlike the training data."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from data_makers import at_hand
@@ -96,6 +100,48 @@ def test_few_images_suffice_and_lie_inside(digits, rows):
 
     assert np.isfinite(scores).all()
     assert Likeness.fit(few).score(noise(1))[0] > 1
+
+
+@pytest.mark.parametrize(("times", "more"), [(3, 0), (4, 5), (23, 7)])
+def test_large_images_are_described_as_well_in_a_file_as_small(digits, tmp_path, times, more):
+    def enlarged(rows):
+        return np.pad(np.kron(rows, np.ones((times, times), np.uint8)), ((0, 0), (0, more), (0, 2 * more)))
+
+    known, others = enlarged(digits[0][::10]), enlarged(digits[1][::10])
+    Likeness.fit(known).save(tmp_path / "likeness.npz")
+
+    kept = Likeness.load(tmp_path / "likeness.npz")
+
+    assert (tmp_path / "likeness.npz").stat().st_size < 2_000_000
+    assert (kept.score(others) > 1).mean() < 0.1
+    assert kept.score(np.concatenate([255 - others[:20], others[:1] * 0])).min() > 1
+    assert kept.score(others[:0]).shape == (0,)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells there how much memory a process took")
+def test_however_many_large_images_there_are_little_memory_is_taken(tmp_path):
+    np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (8000, 128, 128)).flush()
+
+    ended = subprocess.run(
+        [sys.executable, "-c", MEASURED, tmp_path / "images.npy"], capture_output=True, text=True, check=True
+    )
+
+    assert int(ended.stdout) < 400_000_000
+
+
+MEASURED = """
+import re, sys
+from pathlib import Path
+import numpy as np
+from hpsearch.predict.likeness import Likeness
+import scipy.ndimage, sklearn.cluster, sklearn.decomposition
+def told(what):
+    return 1024 * int(re.search(rf"{what}:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
+images = np.load(sys.argv[1], mmap_mode="r")
+before = told("VmRSS")
+Likeness.fit(images)
+print(told("VmHWM") - before - images.nbytes)  # of the file's own pages the system frees what it needs
+"""
 
 
 def test_no_images_get_no_scores(likeness):

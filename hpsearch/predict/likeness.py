@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ROWS = 20_000  # training images that are looked at, at most
 BATCH_ROWS = 2_000
+SIDE = 64  # pixels, about; a larger side is averaged down to it, and strokes are seen as well
+MEMORY = 300_000_000  # bytes that a description may take while it is made, about
+A_PIXEL = 7  # bytes of it for each pixel of a row: itself, and three float32 copies of every other row
 COMPONENTS, PARTS = 40, 20
 FEW = 4  # rows; so few describe themselves
 ROWS_A_PART = 100  # at least; with fewer its own shape could not be told
@@ -35,10 +38,10 @@ LARGEST_FILE = 64_000_000  # bytes, unpacked
 class Likeness:
     """What training images look like; all arrays are float32, of k components and c parts.
 
-    `size` is an image's height and width, `mean` (pixels) and `axes` (pixels × k) turn an image into components; a
-    part has its `centres` (c × k), its `shapes` (c × k × k, which make it round), its `levels` (c, the log of its
-    height) and its `leftovers` (c, the mean square outside). `reach` is where training images have their middle and
-    their edge, `ink` the log of the least, the middle and the most ink.
+    `size` is the height and width to which images are averaged down, `mean` (pixels) and `axes` (pixels × k) turn such
+    an image into components; a part has its `centres` (c × k), its `shapes` (c × k × k, which make it round), its
+    `levels` (c, the log of its height) and its `leftovers` (c, the mean square outside). `reach` is where training
+    images have their middle and their edge, `ink` the log of the least, the middle and the most ink.
     """
 
     size: "NDArray[np.float32]"
@@ -53,11 +56,16 @@ class Likeness:
 
     @classmethod
     def fit(cls, images: "NDArray[np.uint8]") -> Self:
-        """Learn from training images (rows × height × width); the same images give the same likeness."""
+        """Learn from training images (rows × height × width); the same images give the same likeness.
+
+        Of 20,000 rows at most, and of fewer where these are large.
+        """
         import numpy as np
 
-        rows = np.linspace(0, len(images) - 1, min(ROWS, len(images))).astype(int)
-        seen = np.asarray(images[rows])
+        size = _smaller(images.shape[1:])
+        most = min(ROWS, max(FEW, MEMORY // (A_PIXEL * size[0] * size[1])))
+        rows = np.linspace(0, len(images) - 1, min(most, len(images))).astype(int)
+        seen = _averaged(images, rows, size)
         described, others = (seen[0::2], seen[1::2]) if len(seen) >= FEW else (np.concatenate([seen] * FEW), seen)
         unscaled = {"reach": np.array([0, 1], np.float32), "ink": np.array([-1, 0, 1], np.float32)}
         rough = cls(np.array(seen.shape[1:], np.float32), **_mixture(_blurred(described)), **unscaled)
@@ -74,8 +82,10 @@ class Likeness:
         import numpy as np
 
         middle, edge = self.reach
-        far = (self._distances(images) - middle) / (edge - middle)
-        inks = _log_ink(images)
+        height, width = self.size.astype(int)
+        small = _averaged(images, np.arange(len(images)), (height, width))
+        far = (self._distances(small) - middle) / (edge - middle)
+        inks = _log_ink(small)
         least, usual, most = self.ink
         amount = np.where(inks < usual, (inks - usual) / (least - usual), (inks - usual) / (most - usual))
         scores: NDArray[np.float32] = np.maximum(np.maximum(far, amount), 0).astype(np.float32)
@@ -138,6 +148,26 @@ def _refuse_larger(file: Path) -> None:
         if sum(entry.file_size for entry in archive.infolist()) > LARGEST_FILE:
             message = "it unpacks to more than a likeness does"
             raise zipfile.BadZipFile(message)
+
+
+def _smaller(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The height and width of images of this shape when whole pixels of them are averaged."""
+    height, width = (-(-side // max(1, round(side / SIDE))) for side in shape)
+    return height, width
+
+
+def _averaged(images: "NDArray[np.uint8]", rows: "NDArray[np.int64]", size: tuple[int, int]) -> "NDArray[np.uint8]":
+    """These rows, averaged down to a height and width one after another; as they are where it is theirs."""
+    import numpy as np
+    from PIL import Image
+
+    down, across = (-(-side // small) for side, small in zip(images.shape[1:], size, strict=True))
+    if down == across == 1:
+        return np.asarray(images[rows])
+    small = np.empty((len(rows), *size), np.uint8)
+    for place, row in enumerate(rows):
+        small[place] = np.asarray(Image.fromarray(images[row]).reduce((across, down)))
+    return small
 
 
 def _blurred(images: "NDArray[np.uint8]") -> "NDArray[np.float32]":
