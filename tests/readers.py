@@ -18,6 +18,7 @@ from hpsearch.fits import search_fits
 from hpsearch.orders import Slot
 from hpsearch.predict.likeness import Likeness
 from hpsearch.protocols import Prepared
+from hpsearch.provenance import code_digest
 from hpsearch.records import (
     Answered,
     Asked,
@@ -84,7 +85,7 @@ def make_study(root: Path) -> paths.Project:
     winner = paths.make(folder.fits / WINNER.name) / "model.keras"
     process.call(_train, root, winner, paths.make(folder.fits / OTHER.name) / "best.bin", slot=Slot())
     sha256 = hashlib.sha256(winner.read_bytes()).hexdigest()
-    keep(root, list(_bodies(sha256)), "digits")
+    keep(root, list(_bodies(sha256, code_digest([root / "space.py"], root))), "digits")
     return paths.Project(root)
 
 
@@ -103,9 +104,9 @@ def _train(root: Path, winner: Path, other: Path) -> None:
     checkpoint.save_weights(other, model)
 
 
-def _bodies(sha256: str) -> Any:
-    identity = {"data": prepared().digest, "code": ""}
-    yield SessionBegan("digits", EXPERIMENT.model_dump(mode="json"), identity, (), {})
+def _bodies(sha256: str, code: str) -> Any:
+    identity = {"data": prepared().digest, "code": code}
+    yield SessionBegan("digits", EXPERIMENT.model_dump(mode="json"), identity, ("space.py",), {})
     yield SpaceFound(())
     for number in (0, 1):
         fit = next(iter(search_fits(EXPERIMENT, number)))
