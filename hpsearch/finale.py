@@ -15,7 +15,7 @@ from hpsearch.narrowing import narrow
 from hpsearch.orders import Question
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Answered, FinalistsChosen, Verdict
-from hpsearch.search import PATIENCE_SECONDS
+from hpsearch.search import PATIENCE_SECONDS, cut_short
 from hpsearch.seeds import derive
 from hpsearch.shortlist import finalists
 from hpsearch.study import Study
@@ -55,7 +55,8 @@ class Finale:
         best = finalists(self.study)
         if not best:
             name = self.study.experiment.name
-            message = f"no trial completed, so there is nothing to choose from\n  see why with: hpsearch show {name}"
+            mend = "give it more search.time" if cut_short(self.study) else f"see why with: hpsearch show {name}"
+            message = f"no trial completed, so there is nothing to choose from\n  {mend}"
             raise NothingCompleted(message)
         chosen = FinalistsChosen(tuple(best))
         self.study.record(chosen, durable=True)

@@ -488,6 +488,17 @@ def test_finals_without_a_candidate_say_where_to_look(begin):
         finale.hold()
 
 
+def test_finals_where_time_let_no_fold_come_to_its_end_ask_for_more_time(begin):
+    study, splits = begin(search={"time": "60s"}, data={"folds": 2})
+    study.clock.set(59.0)
+    executor = Instant(lambda values, epoch: study.clock.set(100.0) or 0.9)
+    go(study, splits, executor)
+    finale = Finale(study, Crew(study, executor, splits), executor, None, None, Leave())
+
+    with pytest.raises(NothingCompleted, match=r"more search\.time"):
+        finale.hold()
+
+
 def transactions(study):
     """The statements that make something durable, as they are run from now on."""
     run = []
