@@ -81,7 +81,7 @@ class Run(fit._Run):
         for parameter in SPACE:
             if parameter.name not in values:
                 values[parameter.name] = self._wire.ask(parameter)
-        self._model = Model(values, self._fit.seed)
+        self._model, self._left_out = Model(values, self._fit.seed), ()
         self._loop = Loop(self._model, values, self._order.attempt)
         self._wire.tell(Built(self._order.attempt, 1, "a weight", "fake"))
         if saved := checkpoint.load(self._folder / "checkpoint.bin"):
@@ -117,5 +117,5 @@ def make(order: Any, recipe: Any, line: Any) -> Any:
 real_fit = fit.fit
 fit._Run, fit.fit = Run, make
 checkpoint.save, checkpoint.load_weights = _save, _load_weights
-checkpoint.save_weights = lambda path, model: _save(path, model, {})
+checkpoint.save_weights = lambda path, model, state=None: _save(path, model, state or {})
 place.take = lambda slot: None
