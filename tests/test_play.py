@@ -216,6 +216,16 @@ def test_whatever_is_sent_in_place_of_a_drawing_is_answered_with_words(tmp_path,
     assert cards == ""
 
 
+def test_a_drawing_of_more_pixels_than_the_paper_is_not_unpacked(tmp_path):
+    page, sizes = a_page(tmp_path, Neighbours()), ((392, 392), (2000, 2000))
+    drawings = [photographed(tmp_path / "seven.png", [SEVEN], *size).read_bytes() for size in sizes]
+
+    places = [page.read(json.dumps({"ink": base64.b64encode(drawing).decode()}))[0] for drawing in drawings]
+
+    assert places[0].reading is not None
+    assert places[1] == Shown()
+
+
 def test_there_is_nothing_to_keep_before_something_is_drawn_and_named(tmp_path):
     page = a_page(tmp_path, Neighbours())
     drawing = photographed(tmp_path / "three.png", [THREE], 240).read_bytes()

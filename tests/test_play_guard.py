@@ -2,12 +2,19 @@
 
 import http.client
 import json
+import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import hostile_uploads
+import numpy as np
+import psutil
 import pytest
+import written
 from drawn import SEVEN, photographed
+from PIL import Image
 from play_server import playing
 
 pytest.importorskip("gradio", reason="the extra play is not installed")
@@ -35,7 +42,7 @@ def alive(request, seven):
 
 def asked(port, method="GET", path="/", body=None, **headers):
     """What a request is answered with: status, headers, body."""
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     line.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     named = {"Host": f"127.0.0.1:{port}", **{name.replace("_", "-"): value for name, value in headers.items()}}
     if body is not None and "Content-Length" not in named and "Transfer-Encoding" not in named:
@@ -78,6 +85,23 @@ def test_an_odd_but_sound_picture_is_read(port, name):
 
     assert status == 200, said
     assert len(json.loads(said)["boxes"]) == 1
+
+
+@pytest.mark.promise("H46")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells there how much memory a process took")
+def test_twelve_large_photographs_at_once_are_read_one_after_another_in_little_memory(tmp_path):
+    grain = np.random.default_rng(0).integers(0, 4, (2500, 10_000), dtype=np.uint8)
+    photo = np.array(written.seven(size=(1000, 250), pen=20).resize((10_000, 2500)).convert("RGB"))
+    photo[::2, :, 0] -= grain[::2]
+    body = written.file_of(Image.fromarray(photo), "PNG", compress_level=1)
+    with playing(tmp_path) as port, ThreadPoolExecutor(12) as senders:
+        (page,) = (child for child in psutil.Process().children() if str(tmp_path) in child.cmdline())
+
+        answers = list(senders.map(lambda _: upload(port, body), range(12)))
+
+        most = re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{page.pid}/status").read_text())[1]
+    assert [status for status, _ in answers] == [200] * 12
+    assert 1024 * int(most) < 1_000_000_000
 
 
 @pytest.mark.promise("H46")

@@ -3,21 +3,24 @@
 Else another site, open in the same browser, could send it requests, or read it by a name that it makes point here.
 """
 
+import asyncio
 import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from hpsearch.play.bodies import NotTaken, replayed, whole
-from hpsearch.play.doors import Refusal, door
+from hpsearch.play.doors import MOST_EVENT, Refusal, door
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "hpsearch_play"
+LARGE_AT_ONCE = 4  # photographs whose bytes are in memory; those of the next ones stay with their senders
 FOREIGN = Refusal(403, "this page answers to itself only")
 SCRIPT = re.compile(rb"<script\b")
 # Gradio's components compile their templates (unsafe-eval) and set styles; scripts within the page carry the number.
@@ -42,6 +45,7 @@ class Guard:
     app: "ASGIApp"
     hosts: frozenset[str]
     token: str = ""
+    _large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer a request, or refuse it."""
@@ -64,12 +68,13 @@ class Guard:
             if isinstance(found, Refusal):
                 await send.text(found)
                 return
-            try:
-                body = await whole(receive, headers.get("content-length", ""), found.most)
-            except NotTaken as error:
-                await send.text(error.refusal)
-                return
-            await self.app(_plain(scope), replayed(body, receive), send)
+            async with self._large if found.most > MOST_EVENT else nullcontext():
+                try:
+                    body = await whole(receive, headers.get("content-length", ""), found.most)
+                except NotTaken as error:
+                    await send.text(error.refusal)
+                    return
+                await self.app(_plain(scope), replayed(body, receive), send)
 
     def _foreign(self, scope: "Scope", headers: Mapping[str, str]) -> Refusal | None:
         if sum(name == b"host" for name, _ in scope["headers"]) != 1 or headers["host"] not in self.hosts:

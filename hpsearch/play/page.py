@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import gradio
 
 FEW = 12  # classes that are buttons; more are a list to search in
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"  # and then its width and its height, of four bytes each
+MOST_DRAWN = 1_000_000  # pixels; the paper has 392 × 392, and a megabyte could hold a picture of 64 million
 NOTHING = "Draw a character, or drop a photo."
 
 
@@ -62,6 +64,8 @@ class Page:
             drawing = base64.b64decode(ink, validate=True)
         except (binascii.Error, ValueError):
             return None, NOTHING
+        if not _fits_the_paper(drawing):
+            return None, NOTHING
         read = self.readers.read("the drawing", drawing, one=True)
         return (read, "") if isinstance(read, Reading) else (None, read.why)
 
@@ -94,6 +98,12 @@ class Page:
         folder = self.corrections.folder
         shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
         return markup.kept(self.corrections.count(), str(shown), said)
+
+
+def _fits_the_paper(drawing: bytes) -> bool:
+    """Whether it is a PNG of no more pixels than a drawing may have: what has more is no drawing of this page."""
+    width, height = (int.from_bytes(drawing[start : start + 4]) for start in (16, 20))
+    return drawing.startswith(PNG) and width * height <= MOST_DRAWN
 
 
 def _told(value: str | None) -> dict[str, Any]:

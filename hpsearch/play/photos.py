@@ -9,18 +9,26 @@ from hpsearch.errors import HpsearchError, first_line
 from hpsearch.play.reading import Readers, Reading
 
 if TYPE_CHECKING:
+    from anyio import CapacityLimiter
     from starlette.requests import Request
     from starlette.responses import Response
 
 MOST = 30  # readings that are remembered; the page asks for one at once
-AT_ONCE = 2  # photographs that are unpacked at a time, each to at most 64 million pixels
+AT_ONCE = 1  # photographs that are unpacked at a time: one of 64 million pixels takes some 450 MB
+
+
+def _turns() -> "CapacityLimiter":
+    from anyio import CapacityLimiter
+
+    return CapacityLimiter(AT_ONCE)
 
 
 @dataclass(frozen=True)
 class Photos:
-    """The photographs that were read, each under a number that only its sender knows."""
+    """The photographs that were read, each under a number that only its sender knows; the others wait their turn."""
 
     readers: Readers
+    _turns: "CapacityLimiter" = field(default_factory=_turns)
     _read: OrderedDict[str, Reading] = field(default_factory=OrderedDict)
 
     def taken(self, number: str) -> Reading | None:
@@ -34,7 +42,9 @@ class Photos:
 
         body = await request.body()
         try:
-            reading = await to_thread.run_sync(lambda: self.readers.read("the photo", body, one=False))
+            reading = await to_thread.run_sync(
+                lambda: self.readers.read("the photo", body, one=False), limiter=self._turns
+            )
         except HpsearchError as error:
             return PlainTextResponse(first_line(str(error)), 503)
         if not isinstance(reading, Reading):
