@@ -25,7 +25,13 @@ from hpsearch.worker import ending, place, starting
 TWO = "GPU-aa11-x, NVIDIA RTX A2, 8000\nGPU-bb22-x, NVIDIA T4, Tesla, 16000"
 TENSORFLOW = """
 import os
+import sys
+from types import ModuleType
 
+from hpsearch.worker import quiet
+
+sys.modules |= {name: ModuleType(name) for name in ("keras", "keras_tuner")}  # which would want the real one,
+quiet.OURS = ()  # as would what builds on them
 visible, asked = os.environ.get("CUDA_VISIBLE_DEVICES"), []
 grows = os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH")
 
