@@ -32,7 +32,8 @@ import keras
 
 def build(hp):
     units = hp.Choice("units", [48])
-    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(units, "relu")])
+    paper_is_zero = keras.layers.Rescaling(-1, 1)  # a dense layer learns badly where most inputs are 1
+    model = keras.Sequential([paper_is_zero, keras.layers.Flatten(), keras.layers.Dense(units, "relu")])
     model.add(keras.layers.Dense(hp.task.classes, "softmax"))
     model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
@@ -97,7 +98,7 @@ def test_a_model_of_dark_ink_on_white_reads_pictures_as_others_do(
 
     out, _ = predict("paper", pages / ink, "--json", cwd=paper)
 
-    assert rightly(out) >= 15
+    assert rightly(out) >= 17
     assert sum("unlike the training data" in line for line in out.splitlines()) <= 3
 
 
@@ -114,7 +115,7 @@ def test_its_export_says_so_and_reads_the_same(paper: Path, pages: Path, tmp_pat
     assert json.loads((paper / "mlruns/studies/paper/best/manifest.json").read_text())["input"] == {
         "shape": [28, 28], "dtype": "float32", "range": [0.0, 1.0], "ink": "dark on bright",
     }  # fmt: skip
-    assert rightly(out) >= 15
+    assert rightly(out) >= 17
 
 
 def test_what_was_kept_before_polarity_was_asked_has_bright_ink_on_dark(home: Any) -> None:
