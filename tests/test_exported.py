@@ -129,7 +129,8 @@ def test_what_is_no_manifest_is_refused(folder: Path, text: str) -> None:
         ("class_names", ["0"]), ("class_names", "01"), ("class_names", [0, 1]), ("framing", {"kind": "photograph"}),
         ("framing", None), ("input", {"shape": [28], "dtype": "uint8"}), ("files", {"model.keras": "short"}),
         ("input", {"shape": [28, 100_000], "dtype": "uint8"}), ("input", {"shape": [28, 28], "dtype": "float32"}),
-        ("input", {"shape": [28, 2.5], "dtype": "uint8"}), ("formats", {}), ("formats", {"keras": "model.keras"}),
+        ("input", {"shape": [28, 2.5], "dtype": "uint8"}), ("input", {"shape": [28, 28], "dtype": "uint8", "ink": "red"}),
+        ("formats", {}), ("formats", {"keras": "model.keras"}),
         ("files", ["model.keras"]), ("files", {}),
     ],
 )  # fmt: skip

@@ -182,7 +182,7 @@ def card(names: Sequence[str]) -> dict[str, object]:
     checked = artefacts.Checked(0.9, 40, 1e-7, 1000, 0.1, 0.2)
     return {
         "study": names[0], "trial": 1, "values": dict.fromkeys(("a", "b"), names[1]), "won": True, "weights": 7,
-        "class_names": list(names), "input": {"shape": [4, 4]}, "model": {"sha256": "0" * 64},
+        "class_names": list(names), "input": {"shape": [4, 4], "ink": "bright on dark"}, "model": {"sha256": "0" * 64},
         "data": {
             "name": names[2], "licence": names[3], "sha256": "0", "test_from": "official", "train_rows": 9,
             "test_rows": 40, "classes": 6,
