@@ -81,13 +81,11 @@ class Run(fit._Run):
         for parameter in SPACE:
             if parameter.name not in values:
                 values[parameter.name] = self._wire.ask(parameter)
-        self._model, self._left_out = Model(values, self._fit.seed), ()
+        self._model = Model(values, self._fit.seed)
         self._loop = Loop(self._model, values, self._order.attempt)
         self._wire.tell(Built(self._order.attempt, 1, "a weight", "fake"))
-        if saved := checkpoint.load(self._folder / "checkpoint.bin"):
-            self._model.weight = saved.arrays[0].tobytes()
-            self._progress.__dict__.update(saved.state)
-            self._tell_measure()
+        self._left_out: list[str] = []
+        self._go_on()
 
     def _keep_hits(self) -> None:
         """The same images are easy for all, so that better models are right about more of them."""
@@ -101,11 +99,15 @@ def _save(path: Path, model: Model, state: Any) -> None:
     checkpoint._write(path, [np.frombuffer(model.weight, np.uint8)], state)
 
 
+def _restore(saved: checkpoint.Saved, model: Model) -> None:
+    model.weight = saved.arrays[0].tobytes()
+
+
 def _load_weights(path: Path, model: Model) -> None:
     saved = checkpoint.load(path)
     if saved is None:
         raise ValueError(path)
-    model.weight = saved.arrays[0].tobytes()
+    _restore(saved, model)
 
 
 def make(order: Any, recipe: Any, line: Any) -> Any:
@@ -116,6 +118,6 @@ def make(order: Any, recipe: Any, line: Any) -> Any:
 
 real_fit = fit.fit
 fit._Run, fit.fit = Run, make
-checkpoint.save, checkpoint.load_weights = _save, _load_weights
-checkpoint.save_weights = lambda path, model, state=None: _save(path, model, state or {})
+checkpoint.save, checkpoint.restore = _save, _restore
+checkpoint.save_weights, checkpoint.load_weights = _save, _load_weights
 place.take = lambda slot: None
