@@ -123,7 +123,7 @@ def _searched(
 
 def _not_kept(word: str, trial: int, experiment: Experiment, *, ended: bool) -> str:
     if not ended:
-        return f"{word}: trial {trial} has not ended yet\n  wait for it: hpsearch show {experiment.name}"
+        return f"{word}: trial {trial} has not ended yet\n  wait for it: hpsearch show {word.partition(':')[0]}"
     return (
         f"{word}: the model of trial {trial} is not kept: weights stay for the best {experiment.train.keep} only\n"
         f"  to have those of more, raise train.keep before they are trained: "

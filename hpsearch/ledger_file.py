@@ -19,12 +19,14 @@ BUSY_SECONDS, PATIENCE_SECONDS = 2.0, 60.0  # until a word is said about another
 def to_read(path: Path) -> sqlite3.Connection:
     """Open for reading; SQLite writes only where a killed process left a journal to be rolled back.
 
-    Raises StateDamaged when there is no file.
+    In a folder that may not be written to it could not keep watch for a writer; a ledger without a write-ahead log has
+    none, and is read as a file that nobody changes. Raises StateDamaged when there is no file.
     """
     _refuse_missing(path)
-    journal = path.with_name(f"{path.name}-journal")
-    mode = "rw" if journal.exists() else "ro"
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    journal, log = (path.with_name(f"{path.name}-{what}") for what in ("journal", "wal"))
+    still = not (os.access(path.parent, os.W_OK) or journal.exists() or log.exists())
+    mode = "mode=rw" if journal.exists() else "immutable=1" if still else "mode=ro"
+    uri = f"{path.absolute().as_uri()}?{mode}"
     return sqlite3.connect(uri, uri=True, timeout=PATIENCE_SECONDS, check_same_thread=False)
 
 

@@ -29,6 +29,7 @@ from hpsearch.experiment import Experiment
 from hpsearch.follower import FINISH
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
+from hpsearch.outcomes import outcomes
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held, set_aside
 from hpsearch.trial import AttemptEnd, Failure, How, TrialResult
@@ -112,6 +113,17 @@ def test_a_disk_that_gets_full_at_any_point_of_a_search_loses_no_result(mounted,
         shutil.rmtree(disk / "study")
     figures.note("P11", levels=len(LEVELS), full=full, lost=0)
     assert full > len(LEVELS) / 2
+
+
+@pytest.mark.promise("53")
+def test_a_study_on_a_disk_that_may_only_be_read_is_shown(mounted, labels):
+    disk = mounted("size=4m")
+    results = searched(paths.Project(disk).study("a").folder, labels, acknowledged=[])
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+
+    told = [news.body for news in outcomes(paths.Project(disk), "a")]
+
+    assert [body for body in told if isinstance(body, TrialResult)] == results
 
 
 @pytest.mark.promise("52")

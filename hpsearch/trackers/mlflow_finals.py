@@ -99,7 +99,8 @@ class Finals:
 
     def _spared(self) -> Spared | None:
         """What pruning spared: the one figure that MLflow's own runs do not add up to."""
-        if self._place.ledger is None or self._experiment.search.pruner == "none":
+        wanted = self._experiment
+        if self._place.ledger is None or (wanted.search.pruner == "none" and not wanted.races):
             return None
         with closing(Ledger(self._place.ledger, writer=False)) as ledger:
             return count(ledger.read())
