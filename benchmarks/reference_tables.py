@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from hpsearch.records import News, SessionBegan, Verdict
+from hpsearch.report.labour import Labour
 from hpsearch.space import Value
 from hpsearch.state import State
 from hpsearch.trackers import words
@@ -59,15 +60,15 @@ class Told:
 
 def told(story: Iterable[News]) -> Told:
     """Add up a study's records. Time between sessions does not count."""
-    found, before = Told(), 0
+    found, labour = Told(), Labour()
     for news in story:
         found.state.take(news)
+        labour.take(news)
         match news.body:
-            case SessionBegan():
-                found.sessions, before = found.sessions + 1, news.time_ms
             case Measure(attempt, _, metrics) if attempt.fit.kind != "search":
                 found.curves.setdefault(attempt.fit, []).append(metrics)
-        found.seconds, before = found.seconds + (news.time_ms - before) / 1000, news.time_ms
+    found.sessions = len(labour.sessions)
+    found.seconds = sum(ended - began for began, ended in labour.sessions) / 1000
     return found
 
 

@@ -12,9 +12,14 @@ from hpsearch.records import Asked, FinalistsChosen, News
 from hpsearch.trial import Status, TrialResult
 
 _OUTCOMES = "kind NOT IN ('Answered', 'AttemptBegan', 'Built', 'Measure', 'AttemptEnd')"
-# What a session that was killed, or still runs, told last: until then it lasted.
-_LAST = """number = (SELECT max(number) FROM log)
-    OR number IN (SELECT number - 1 FROM log WHERE kind = 'SessionBegan')"""
+# What a session that was killed, or still runs, told last: until then it lasted. That an attempt was lost with it is
+# told by the next one.
+_TOLD = "NOT (told.kind = 'AttemptEnd' AND json_extract(CAST(told.body AS TEXT), '$.how') = 'lost')"
+_LAST = f"""number = (SELECT max(number) FROM log)
+    OR number = (SELECT number FROM log AS told WHERE {_TOLD} ORDER BY number DESC LIMIT 1)
+    OR number IN (SELECT (
+        SELECT number FROM log AS told WHERE told.number < began.number AND {_TOLD} ORDER BY number DESC LIMIT 1)
+    FROM log AS began WHERE began.kind = 'SessionBegan')"""  # noqa: S608  # all of it is our own
 # With what a reopened study began to search again: each choice of finalists lasts until then.
 _REOPENED = """number IN (SELECT (
         SELECT number FROM log AS later WHERE later.number > chosen.number AND later.kind = 'AttemptBegan'

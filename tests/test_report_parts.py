@@ -14,6 +14,7 @@ from stories import RATE, SPACE, began, large_story, told, trial_story
 from hpsearch.datasets.idx import Idx
 from hpsearch.datasets.prepared import load
 from hpsearch.records import Answered, Asked, AttemptBegan, SessionBegan, SessionEnded, SpaceFound
+from hpsearch.records import TestLooked as Looked
 from hpsearch.report import figures, mistakes, timeline
 from hpsearch.report.advice import advice
 from hpsearch.report.facts import Facts, TrialFacts, gather
@@ -115,6 +116,21 @@ def test_the_night_between_two_sessions_is_left_out():
 
     assert [(row[1], row[2]) for row in laid["rows"]] == [(0, 10), (10, 20)]
     assert laid["sessions"] == [10]
+
+
+def test_a_night_after_a_kill_and_a_look_on_another_day_belong_to_no_session():
+    lost = [Attempt(Fit(number, 0)) for number in (0, 1)]
+    story = told([
+        *began(), *map(AttemptBegan, lost), *(AttemptEnd(one, How.LOST, 0.0) for one in lost), *began(),
+        SessionEnded(finished=True, reason="enough"), Looked({"model": "0" * 64}, "compare", "abc"),
+    ])  # fmt: skip
+    night = [replace(news, time_ms=news.time_ms + (news.number > 4) * 3_600_000) for news in story]
+    night[-1] = replace(night[-1], time_ms=night[-1].time_ms + 3_600_000)
+
+    facts = gather(night)
+
+    assert [ended - began for began, ended in facts.session_times] == [3000, 2000]
+    assert [one.ended - one.began for one in facts.work] == [1000, 0]
 
 
 def test_the_shares_of_time_add_up_to_all_of_it():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hpsearch.records import AttemptBegan, News, SessionBegan
+from hpsearch.records import AttemptBegan, News, SessionBegan, SessionEnded
 from hpsearch.trial import Attempt, AttemptEnd, Built, How, Measure
 
 
@@ -25,19 +25,25 @@ class Work:
 
 
 class Labour:
-    """From when to when each session and each attempt lasted; who was cut off ends with the session's last record."""
+    """From when to when each session and each attempt lasted; who was cut off ends with the session's last record.
+
+    Not of the session are the ends of lost attempts, which the next session writes after a kill before it begins, and
+    what is written after the session's end, as looks at the test split are.
+    """
 
     def __init__(self) -> None:
         """Begin before the first record."""
         self.sessions: list[tuple[int, int]] = []
         self.work: list[Work] = []
         self._under_way: dict[Attempt, Work] = {}
+        self._lasts = False
 
     def take(self, news: News) -> None:
         """Add the next record."""
         match news.body:
             case SessionBegan():
                 self.sessions.append((news.time_ms, news.time_ms))
+                self._lasts = True
             case AttemptBegan(attempt):
                 one = Work(attempt.fit.trial, attempt.fit.kind, news.time_ms, news.time_ms)
                 self._under_way[attempt] = one
@@ -48,8 +54,10 @@ class Labour:
                 self._under_way[attempt].training += seconds
             case AttemptEnd(attempt) as end if attempt in self._under_way:
                 self._end(self._under_way.pop(attempt), end, news.time_ms)
-        if self.sessions:
+        lost = isinstance(news.body, AttemptEnd) and news.body.how is How.LOST
+        if self._lasts and not lost:
             self.sessions[-1] = (self.sessions[-1][0], max(self.sessions[-1][1], news.time_ms))
+        self._lasts = self._lasts and not isinstance(news.body, SessionEnded)
 
     def _end(self, one: Work, end: AttemptEnd, time_ms: int) -> None:
         one.how, one.failed = end.how.value, end.failure is not None
