@@ -39,7 +39,8 @@ class Finale:
         """Train the finalists, choose the winner, open the test split; what was done in earlier sessions stands."""
         if self.study.state.verdict:
             return self.study.state.verdict
-        self._make(self._final_fits(self._finalists()))
+        if not self.study.state.opened:  # else a seed that failed could come through now, and change who won
+            self._make(self._final_fits(self._finalists()))
         ranking = self._ranking()
         models = self._models(ranking)
         look = OneLook(self.study, self.executor, self.data, self.root)

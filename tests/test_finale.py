@@ -246,6 +246,16 @@ def test_finals_that_were_killed_before_the_verdict_end_alike_and_open_the_test_
     assert len(list(study.paths.predictions.iterdir())) == 9
 
 
+def test_a_seed_that_failed_before_the_test_split_was_opened_changes_no_winner_afterwards(hold):
+    study, executor, verdict, finale = hold(diverges=TWO_SEEDS_OF_THE_BEST)
+    executor._fate = diverging(())  # it would come through now, and its mean is the best
+
+    again = finale.hold()
+
+    assert again == verdict
+    assert len(study.state.finals) == 7
+
+
 def test_each_model_that_saw_the_test_split_counts_once(hold):
     study, *_ = hold(final={"finalists": 2, "seeds": 2})
     known = next(iter(study.state.judged))

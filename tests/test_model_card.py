@@ -140,6 +140,31 @@ def test_of_a_finalist_with_a_single_seed_no_other_is_known(project: paths.Proje
     assert not any(ONCE in line for line in limits)
 
 
+@pytest.mark.parametrize(
+    ("scores", "judged", "failed", "told"),
+    [
+        ((0.9,), (0.8,), 2, "is expected to read 0.8000, but it failed under 2 of 3 seeds."),
+        ((), (), 3, "Its **configuration**, trained again, failed under all 3 seeds."),
+    ],
+)
+def test_of_a_finalist_that_failed_under_some_seeds_it_is_told(
+    project: paths.Project, scores: tuple[float, ...], judged: tuple[float, ...], failed: int, told: str
+) -> None:
+    fit = Fit(1, 7, "final")
+    models = {fit.name: sha256(b"weights").hexdigest()} if judged else {}
+    finalists = (Finalist(0, (0.9,) * 3, (0.8,) * 3), Finalist(1, scores, judged, fit.name, failed))
+    verdict = Verdict(0, "final-0000-r0-f0", finalists, 100, 0.8, {}, (), ("nought", "one"), (0.7, 0.9))
+    bodies = [*began(), *(Asked(Trial(number)) for number in (0, 1)), *trial_story(1, [0.9]), FinalistsChosen((0, 1))]
+    bodies += [*(fit_story(fit, [0.8]) if judged else []), Opened(models), verdict]
+    keep(project, bodies, *(f"fits/{name}/model.keras" for name in models), "fits/search-0001-r0-f0/best.bin")
+
+    found = card(project, "tiny:1")
+
+    assert told in page(found)
+    assert any(f"failed under {'all' if failed == 3 else '2 of'} 3 seeds" in line for line in found["limits"])
+    assert not any("seed gives is not known" in line for line in found["limits"])
+
+
 def test_of_the_winner_the_interval_is_told_too(project: paths.Project) -> None:
     in_the_finals(project, seeds=3)
 

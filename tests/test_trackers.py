@@ -112,6 +112,15 @@ def test_the_board_shows_a_final_that_failed_in_its_place():
     assert re.search(r"^ *1 +failed +0.6900 *$", text, re.MULTILINE)
 
 
+def test_the_board_forgets_the_failure_of_a_final_that_came_through_later():
+    story = finals()
+    diverged = AttemptEnd(story[1].attempt, How.FINISHED, 0.1, failure=Failure("non-finite", "loss is nan"))
+
+    text = drawn(told([story[0], diverged, *story[1:]]), 100)
+
+    assert "failed" not in text
+
+
 def test_the_board_of_a_study_that_was_reopened_shows_a_search_and_no_old_winner():
     done = [*trial_story(0, [0.5, 0.8]), *trial_story(1, [0.6]), *finals()]
     again = [*done, AttemptBegan(Attempt(Fit(2, 2)))]

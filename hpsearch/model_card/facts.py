@@ -1,6 +1,6 @@
 """Gathers what is known of an exported model as plain data: the model card for programs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -12,6 +12,7 @@ from hpsearch.protocols import Prepared
 from hpsearch.records import Verdict
 from hpsearch.state import State
 from hpsearch.statistics import accuracy_of_one
+from hpsearch.trackers import verdict_words
 from hpsearch.winner import figures
 from hpsearch.worker.fit import BATCH_SIZE
 from hpsearch.worker.judging import Judgement
@@ -88,13 +89,18 @@ def _figures(case: Case) -> dict[str, Any]:
         "rows": rows,
     }
     looks = {"judged_models": case.judged, "openings": case.state.openings}
-    return {"model": own, "configuration": _configuration(case), "looks": looks}
-
-
-def _configuration(case: Case) -> dict[str, Any] | None:
-    """What the test split showed of the model's like; the interval is drawn for the model that was chosen alone."""
     finalists = case.state.verdict.finalists if case.state.verdict else ()
-    judged = next((one.test_accuracies for one in finalists if one.trial == case.contender.trial), ())
+    finalist = next((one for one in finalists if one.trial == case.contender.trial), None)
+    return {
+        "model": own,
+        "configuration": _configuration(case, finalist.test_accuracies if finalist else ()),
+        "seeds_failed": verdict_words.failed(finalist) if finalist else "",
+        "looks": looks,
+    }
+
+
+def _configuration(case: Case, judged: Sequence[float]) -> dict[str, Any] | None:
+    """What the test split showed of the model's like; the interval is drawn for the model that was chosen alone."""
     if case.verdict:
         told = figures(case.verdict)
         refit = told["trained_on_validation_rows"]

@@ -25,12 +25,14 @@ def _of_the_test(card: Card) -> Iterator[str]:
     )
     if card["data"]["test_from"] != "official":
         yield "The test split was drawn from the same images as the training data, so it may hold the same writers."
-    told = card["figures"]["configuration"]
-    if told is None:
+    told, failed = card["figures"]["configuration"], card["figures"]["seeds_failed"]
+    if failed:
+        yield f"Trained again, its configuration {failed}, which no accuracy here tells."
+    if told is None and not failed:
         yield "It is not the model that its study chose: it was trained once, and what another seed gives is not known."
     elif not card["won"]:
         yield "It is not the model that its study chose."
-    if told and told["interval_of"] == "model":
+    if told and told["interval_of"] == "model" and not failed:
         yield "Only one model of its configuration was judged: what another seed gives is not known."
     if told and told["model_has_validation_rows"]:
         yield "It was trained on the validation rows too, so its accuracy may be compared with no other of its study."

@@ -49,19 +49,20 @@ def _safe(text: object) -> str:
 
 
 def _accuracy(card: Card) -> Iterator[str]:
-    own, told = card["figures"]["model"], card["figures"]["configuration"]
+    own, told, failed = (card["figures"][name] for name in ("model", "configuration", "seeds_failed"))
     yield (
         f"**This very model** reads {own['accuracy']:.4f} of the {own['rows']:,} images of the test split rightly "
         f"(95 % interval for new images of the same kind: {own['interval'][0]:.4f} to {own['interval'][1]:.4f})."
     )
     if told is None:
-        yield "What its **configuration** gives when it is trained again is not known."
+        unknown = "What its **configuration** gives when it is trained again is not known."
+        yield f"Its **configuration**, trained again, {failed}." if failed else unknown
         return
     between = "" if told["interval"] is None else " (95 % interval {:.4f} to {:.4f})".format(*told["interval"])
     over = f", by the mean over {words.count(told['seeds'], 'seed')}" if told["seeds"] > 1 else ""
     yield (
         f"**Its configuration**, trained again under another seed, is expected to read "
-        f"{told['expected_accuracy']:.4f}{between}{over}."
+        f"{told['expected_accuracy']:.4f}{between}{over}{f', but it {failed}' if failed else ''}."
     )
 
 

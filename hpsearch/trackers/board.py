@@ -148,7 +148,7 @@ class Board:
         verdict = self._state.verdict
         tested = {one.trial: one.test_accuracies for one in verdict.finalists} if verdict else {}
         for trial in self._state.finalists:
-            ends = [end for end in self._state.finals if end.attempt.fit.trial == trial]
+            ends = [end for fit, end in self._state.finals.items() if fit.trial == trial]
             scores = ["failed" if end.failure else words.score(end.score) for end in ends if _says_how_well(end)]
             star = "★ " if verdict and verdict.winner == trial else ""
             shown = "  ".join(words.score(score) for score in tested.get(trial, ()))

@@ -51,7 +51,7 @@ class BoardState:
     ranked: list[Place] = field(default_factory=list)
     counts: Counter[Status] = field(default_factory=Counter)
     done: int = 0
-    finals: list[AttemptEnd] = field(default_factory=list)
+    finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
     fixed: set[str] = field(default_factory=set)
     finalists: tuple[int, ...] = ()
     verdict: Verdict | None = None
@@ -110,7 +110,7 @@ class BoardState:
             case AttemptEnd(attempt):
                 self.running.pop(attempt.fit, None)
                 if attempt.fit.kind != "search" and body.how is How.FINISHED:
-                    self.finals.append(body)
+                    self.finals[attempt.fit] = body
 
     def _reopen(self, fit: Fit) -> None:
         """More search after the finals began, as in `State`: they are to be held again."""

@@ -62,8 +62,8 @@ class Trials:
             case AttemptBegan(attempt):
                 self._runs.mark(run, "RUNNING")
                 tags = {"hpsearch.state": "running", "hpsearch.reason": "", "hpsearch.attempt": attempt.number}
-                if run.tags.get(failure := f"hpsearch.{prefix}{FAILURE}"):
-                    tags[failure] = ""
+                failures = (f"hpsearch.{prefix}{FAILURE}", f"hpsearch.{FAILURE}")
+                tags |= {name: "" for name in failures if run.tags.get(name)}
                 self._runs.write(run, time_ms, tags=tags)
             case Built(_, parameters, summary):
                 self._runs.write(run, time_ms, tags={f"hpsearch.{prefix}{SIZE}": parameters})
