@@ -1,9 +1,8 @@
 """Says whether training rows can be divided into those that train and those that validate, as [data] wants it.
 
 The rules are scikit-learn's: with `data.validation` (train_test_split, stratified) each class has two rows at least,
-and either side as many rows as there are classes. With `data.folds` (StratifiedKFold) it refuses only if every class
-has fewer rows than folds, and warns of a single one; but then some folds would not validate it, which is no
-stratification.
+and either side as many rows as there are classes; with `data.folds` (StratifiedKFold) some class has a row for each
+fold. A rarer class is not refused: some folds then do not validate it.
 """
 
 import math
@@ -17,12 +16,16 @@ PAIR = 2  # rows that a class has at least: one trains, one validates
 
 @dataclass(frozen=True)
 class Strata:
-    """How many training rows there are, of how many classes, and how many the smallest of these has."""
+    """How many training rows there are, of how many classes, how many the smallest of these has, and the largest.
+
+    `most` is None where it is not known: then nothing is said of folds.
+    """
 
     total: int
     classes: int
     smallest: str
     fewest: int
+    most: int | None = None
 
 
 def hindrance(data: Data, rows: Strata) -> Mistake | None:
@@ -33,11 +36,11 @@ def hindrance(data: Data, rows: Strata) -> Mistake | None:
 
 
 def _of_folds(folds: int, rows: Strata) -> Mistake | None:
-    if rows.fewest >= folds:
+    if rows.most is None or rows.most >= folds:
         return None
-    what = f"data.folds = {folds} wants {folds} training rows of each class, and {rows.smallest!r} has {rows.fewest}"
-    fewer = f"set data.folds = {rows.fewest} or less, or " if rows.fewest >= PAIR else ""
-    return Mistake("data.folds", what, f"{fewer}give it {folds} rows that train, or leave the class out")
+    what = f"data.folds = {folds} wants as many training rows of a class, and the largest has {rows.most}"
+    fewer = f"set data.folds = {rows.most} or less, or " if rows.most >= PAIR else ""
+    return Mistake("data.folds", what, f"{fewer}take more rows")
 
 
 def _of_validation(share: float, rows: Strata) -> Mistake | None:

@@ -50,7 +50,8 @@ class Splits:
 
         present, counts = np.unique(self._known_labels, return_counts=True)
         least = int(counts.argmin())
-        strata = Strata(len(self._known_labels), len(present), class_names[present[least]], int(counts[least]))
+        fewest, most, smallest = int(counts[least]), int(counts.max()), class_names[present[least]]
+        strata = Strata(len(self._known_labels), len(present), smallest, fewest, most)
         if mistake := hindrance(self._data, strata):
             message = f"{mistake.what}\n  {mistake.mend}"
             raise DataRefused(message)

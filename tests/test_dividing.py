@@ -8,7 +8,7 @@ import pytest
 from data_makers import write_pair
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from hpsearch.__main__ import main
 from hpsearch.dividing import Strata, hindrance
@@ -21,7 +21,7 @@ COUNTS = st.lists(st.integers(1, 40), min_size=1, max_size=12)
 
 
 def strata(counts: list[int]) -> Strata:
-    return Strata(sum(counts), len(counts), "the smallest", min(counts))
+    return Strata(sum(counts), len(counts), "the smallest", min(counts), max(counts))
 
 
 @given(COUNTS, SHARES)
@@ -34,6 +34,19 @@ def test_what_is_let_pass_is_what_scikit_learn_can_divide(counts: list[int], sha
         divided = False
 
     assert (hindrance(Data(validation=share), strata(counts)) is None) == divided
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")  # which some folds then do not validate
+@given(COUNTS, st.integers(2, 12))
+def test_what_is_let_pass_is_what_scikit_learn_can_fold(counts: list[int], folds: int) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    try:
+        list(StratifiedKFold(folds).split(labels, labels))
+        divided = True
+    except ValueError:
+        divided = False
+
+    assert (hindrance(Data(folds=folds), strata(counts)) is None) == divided
 
 
 @given(COUNTS, SHARES)
@@ -50,13 +63,13 @@ def test_what_is_advised_would_do(counts: list[int], share: float) -> None:
     assert hindrance(Data(validation=share), Strata(many - 1, len(counts), "a", 2)) is not None
 
 
-def test_each_class_has_a_row_for_every_fold() -> None:
-    few, one = (hindrance(Data(folds=5), strata([9, count])) for count in (4, 1))
+def test_some_class_has_a_row_for_every_fold() -> None:
+    few, one = (hindrance(Data(folds=5), strata([count, 1])) for count in (4, 1))
 
-    assert few.what == "data.folds = 5 wants 5 training rows of each class, and 'the smallest' has 4"
-    assert few.mend == "set data.folds = 4 or less, or give it 5 rows that train, or leave the class out"
-    assert one.mend == "give it 5 rows that train, or leave the class out"
-    assert hindrance(Data(folds=5), strata([9, 5])) is None
+    assert few.what == "data.folds = 5 wants as many training rows of a class, and the largest has 4"
+    assert few.mend == "set data.folds = 4 or less, or take more rows"
+    assert one.mend == "take more rows"
+    assert hindrance(Data(folds=5), strata([9, 1])) is None
 
 
 @pytest.mark.promise("63")
@@ -66,7 +79,7 @@ def test_each_class_has_a_row_for_every_fold() -> None:
         ({}, [6] * 10, "validates on 9 of 60 training rows, fewer than the 10 classes; the smallest, 'a', has 6"),
         ({"validation": 0.95}, [6] * 10, "trains on 3 of 60 training rows, fewer than the 10 classes"),
         ({}, [30, 1, 30], "the class 'b' has 1 training row, which cannot both train and validate"),
-        ({"folds": 10}, [30, 9], "data.folds = 10 wants 10 training rows of each class, and 'b' has 9"),
+        ({"folds": 10}, [8, 9], "data.folds = 10 wants as many training rows of a class, and the largest has 9"),
     ],
 )
 def test_rows_that_cannot_be_divided_are_refused_before_anything_is_written(
@@ -101,12 +114,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("own", "seed=1", 2, "own.toml, line 2: data.validation = 0.15 validates on 9 of 60 training rows"),
         ("own", "seed=1", 2, "set data.validation = 0.17 or more, or take 61 training rows or more"),
-        (
-            "own",
-            "data.folds=7",
-            2,
-            "--set data.folds: data.folds = 7 wants 7 training rows of each class, and '0' has 6",
-        ),
         ("own", "data.folds=6", 0, ""),
         ("own", "data.validation=0.17", 0, ""),
         ("digits", "data.validation=0.001", 2, "data.validation = 0.001 validates on 4 of 4,000 training rows"),
