@@ -44,22 +44,22 @@ class Beginning:
         splits = Splits(self.study.experiment, labels, self.study.paths.splits)
         splits.prepare(self.identity.data.class_names)  # now, while TensorFlow is still being imported elsewhere
         weights = class_weights(self.study.experiment.train.class_weight, self.identity.data.class_names, labels)
-        # Whether TensorFlow can still be imported: in a new study the sample builds show it.
-        asked = aside(self.executor.call, bool) if self.study.state.session else None
         steps = self._begin()
         self.executor.open(self._recipe(weights, steps))
-        if asked:
-            asked.result()
         return splits
 
     def _begin(self) -> Steps:
         study, before = self.study, self.study.state.session
         facts = before.provenance if before else {}
+        # Whether TensorFlow can still be imported: in a new study the sample builds show it.
+        asked = aside(self.executor.call, bool) if before else None
         # What is measured once a machine costs its first study no time of its own.
         settling = aside(pace.settle, study.experiment.train, facts, _placed(self.executor), self.executor.where)
         planned = None if study.state.courses else plan(paths.Project(self.identity.root), study.experiment)
         known = Preflight(study.state.space, before.modules) if before else self._preflight()
         steps: Steps = settling.result()
+        if asked:
+            asked.result()
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
         public, digests = provenance.public(study.experiment), self.identity.digests(known.modules)

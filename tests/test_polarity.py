@@ -118,17 +118,18 @@ def test_its_export_says_so_and_reads_the_same(paper: Path, pages: Path, tmp_pat
     assert rightly(out) >= 17
 
 
-def test_what_was_kept_before_polarity_was_asked_has_bright_ink_on_dark(home: Any) -> None:
-    kept = home.study("digits").best / WORDS
-    with answering(home, "digits"):
+def test_what_was_kept_before_polarity_was_asked_is_measured_anew(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPSEARCH_DATA", str(paper / "cache"))
+    project = paths.Project(paper)
+    kept = project.study("paper").best / WORDS
+    with answering(project, "paper"):
         words = json.loads(kept.read_text(encoding="utf-8"))
-    try:
-        kept.write_text(json.dumps({key: value for key, value in words.items() if key != "ink"}), encoding="utf-8")
+    old = {key: value for key, value in words.items() if key != "ink"} | {"framing": "emnist"}
+    kept.write_text(json.dumps(old), encoding="utf-8")
 
-        with answering(home, "digits") as answerer:
-            assert answerer.polarity is Polarity.BRIGHT_ON_DARK
-    finally:
-        kept.write_text(json.dumps(words), encoding="utf-8")
+    with answering(project, "paper") as answerer:
+        assert answerer.polarity is Polarity.DARK_ON_BRIGHT
+    assert json.loads(kept.read_text(encoding="utf-8")) == words
 
 
 @pytest.mark.parametrize("framing", list(Framing))

@@ -66,7 +66,6 @@ def _kept(one: Contender) -> TrainingImages | None:
             return None
         names, (height, width) = tuple(map(str, words["class_names"])), map(int, words["shape"])
         likeness = Likeness.load(one.folder.best / LIKENESS)
-        polarity = Polarity(words.get("ink", Polarity.BRIGHT_ON_DARK))  # which was not asked before
-        return TrainingImages(names, (height, width), Framing(words["framing"]), polarity, likeness)
+        return TrainingImages(names, (height, width), Framing(words["framing"]), Polarity(words["ink"]), likeness)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, StateDamaged):
         return None
