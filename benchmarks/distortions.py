@@ -30,7 +30,7 @@ from reporting import RESULTS, Cell, Result, machine
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "predict.md"
-COMMAND = "python benchmarks/distortions.py --data FOLDER --model digits.keras --page"
+COMMAND = "python benchmarks/distortions.py --data FOLDER --model digits.keras --rows {} --page"
 COLUMNS = ("page", "by how much", "read right, %", "not read, %", "seen as several, %")
 STORED = "as it is stored"
 SEED = 20
@@ -111,10 +111,15 @@ def keras_answer(file: Path) -> Answer:
     return answer
 
 
-def known(file: Path) -> dict[tuple[Cell, Cell], Row]:
-    """What was measured before."""
-    rows = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.exists() else []
-    return {(row[0], row[1]): row for row in rows}
+def known(file: Path, words: list[str]) -> dict[tuple[Cell, Cell], Row]:
+    """What was measured before; raise SystemExit when that was another kind of table, by its words."""
+    if not file.exists():
+        return {}
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    if kept["words"] != words:
+        message = f"{file} is another table: {' '.join(kept['words'])}\n  --only adds to one of the same digits"
+        raise SystemExit(message)
+    return {(row[0], row[1]): row for row in kept["rows"]}
 
 
 def main() -> None:
@@ -123,7 +128,8 @@ def main() -> None:
     images = idx_format.read(given.data / "t10k-images-idx3-ubyte.gz", 3)[: given.rows]
     labels = idx_format.read(given.data / "t10k-labels-idx1-ubyte.gz", 1)[: given.rows]
     answer = keras_answer(given.model)
-    found = known(given.out) if given.only else {}
+    words = [f"{len(images):,} of MNIST's test digits on each kind of page; read with {given.framing}'s framing."]
+    found = known(given.out, words) if given.only else {}
     found[STORED, ""] = [STORED, "", round(100 * float((answer(images) == labels).mean()), 1), None, None]
     kinds = {name: DISTORTIONS[name] for name in given.only or DISTORTIONS}
     for row in carried(images, labels, answer, given.framing, kinds):
@@ -131,8 +137,8 @@ def main() -> None:
         print("".join(f"{cell!s:>24}" for cell in row), flush=True)
     order = [(STORED, ""), *((name, strength) for name, strengths in DISTORTIONS.items() for strength in strengths)]
     rows = [found[key] for key in order if key in found]
-    words = [f"{len(images):,} of MNIST's test digits on each kind of page; read with {given.framing}'s framing."]
-    Result("How far reading carries", COMMAND, COLUMNS, rows, machine=machine(), words=words).write(given.out)
+    command = COMMAND.format(len(images))
+    Result("How far reading carries", command, COLUMNS, rows, machine=machine(), words=words).write(given.out)
     if given.page:
         shown = [["–" if cell is None else cell for cell in row] for row in rows]
         put(PAGE, "distortions", "\n".join([*words, "", markdown(COLUMNS, shown)]))

@@ -106,11 +106,11 @@ class InstantStudy:
     def _timed(self, tuner: Any) -> Any:
         def timed(method: Callable[..., Any]) -> Callable[..., Any]:
             def call(*arguments: Any) -> Any:
-                began = time.perf_counter()
+                began = time.thread_time()
                 try:
                     return method(*arguments)
                 finally:
-                    self.tuner_seconds += time.perf_counter() - began
+                    self.tuner_seconds += time.thread_time() - began
 
             return call
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import reporting
+
 Run = dict[str, Any]
 
 
@@ -61,11 +63,17 @@ class Runs:
         return json.dumps([run[key] for key in self._key], sort_keys=True)
 
 
+def refuse_other_machine(runs: Sequence[Run]) -> None:
+    """Raise SystemExit, before hours are spent, where this machine's runs could not stand in one table with these."""
+    one_machine([*runs, {"machine": reporting.machine()}])
+
+
 def one_machine(runs: Sequence[Run]) -> dict[str, Any]:
     """The facts of the newest run's machine; raise SystemExit where other runs come from another processor."""
     kinds = {(run["machine"]["processor"], run["machine"]["cores"]) for run in runs}
     if len(kinds) > 1:
-        message = f"these runs come from different machines: {kinds}\n  keep them apart with --out"
+        told = " and ".join(f"{processor}, {cores} cores" for processor, cores in sorted(kinds))
+        message = f"these runs come from different machines: {told}\n  keep them apart: --out FOLDER (make: OUT=FOLDER)"
         raise SystemExit(message)
     facts: dict[str, Any] = runs[-1]["machine"]
     return facts

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import reporting
-from runs import Broken, Run, Runs
+from runs import Broken, Run, Runs, refuse_other_machine
 from same_work_report import report
 from sides.job import Entry
 from sides.running import PEERS, Ran, heed_sigterm, possible, run_hpsearch, run_peer
@@ -36,12 +36,16 @@ def main() -> None:
     heed_sigterm()
     options.sides = possible(options.sides)
     runs = Runs(options.out / "same-work.jsonl", KEY)
+    refuse_other_machine(_asked_for(runs, options))
     for space in options.space:
         for batch_size in options.batch:
             _compare(options, space, batch_size, runs)
-    made = [run for run in runs if run["work"]["space"] in options.space and run["work"]["batch_size"] in options.batch]
-    report(made, options.out, reporting.command("--sides", "--space", "--batch", "--out"))
+    report(_asked_for(runs, options), options.out, reporting.command("--sides", "--space", "--batch", "--out"))
     sys.exit(runs.broken)
+
+
+def _asked_for(runs: Runs, options: argparse.Namespace) -> list[Run]:
+    return [run for run in runs if run["work"]["space"] in options.space and run["work"]["batch_size"] in options.batch]
 
 
 def _options() -> argparse.Namespace:

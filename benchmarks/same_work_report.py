@@ -9,7 +9,7 @@ import reporting
 from reporting import Cell, Result
 from runs import Run, one_machine
 
-OURS, PLAIN, ALONE = "hpsearch", "keras", "one-thread"
+OURS, PLAIN, ALONE, LATE = "hpsearch", "keras", "one-thread", "ray"
 GOALS = {
     ("mlp", 32): "at least 4 times as fast as KerasTuner",
     ("mlp", 128): "at least 3 times as fast as KerasTuner",
@@ -24,7 +24,10 @@ COLUMNS = (
 )  # fmt: skip
 MEANS = (
     "To the last trial: from the start of the command, imports included, to the last validation of the last trial.",
-    "Search alone: without imports and reading; for hpsearch, its study's own clock.",
+    (
+        "Search alone: without imports and reading; for hpsearch, its study's own clock. Ray's workers import and read "
+        "when its search has begun, so that there is no such figure."
+    ),
     (
         "Whole command: for hpsearch it also holds the finals (one fit), the look at the test split, the model and the "
         "report, which no peer makes."
@@ -61,7 +64,7 @@ def _one(group: Sequence[Run], folder: Path, command: str) -> None:
         title=title, command=f"{command} --space {work['space']} --batch {work['batch_size']}", columns=COLUMNS,
         rows=[_row(side, sides) for side in sides if side != ALONE],
         predicted=GOALS.get((work["space"], work["batch_size"]), ""), machine=one_machine(group), plot=plot,
-        words=[about, *_share(sides, work["epochs"]), quiet, *MEANS],
+        words=[about, *_share(sides), quiet, *MEANS],
     ).write(folder / f"{name}.json")  # fmt: skip
 
 
@@ -84,9 +87,13 @@ def _row(side: str, sides: Mapping[str, list[Run]]) -> list[Cell]:
     return [
         side, len(theirs), median(seconds), min(seconds),
         _times(theirs, ours, "to_last_trial", median), _times(theirs, ours, "to_last_trial", min),
-        median([run["search_alone"] for run in theirs]), _times(theirs, ours, "search_alone", median),
+        *([None, None] if side == LATE else _alone(theirs, ours)),
         median([run["whole"] for run in theirs]), 100 * fmean(_accuracies(theirs)), _off(theirs, plain),
     ]  # fmt: skip
+
+
+def _alone(theirs: Sequence[Run], ours: Sequence[Run]) -> list[Cell]:
+    return [median([run["search_alone"] for run in theirs]), _times(theirs, ours, "search_alone", median)]
 
 
 def _times(theirs: Sequence[Run], ours: Sequence[Run], what: str, middle: Any) -> Cell:
@@ -107,27 +114,27 @@ def _off(theirs: Sequence[Run], plain: Sequence[Run]) -> Cell:
     return 100 * fmean(one - other for one, other in pairs)
 
 
-def _share(sides: Mapping[str, list[Run]], epochs: int) -> list[str]:
+def _share(sides: Mapping[str, list[Run]]) -> list[str]:
     """What hpsearch's search reaches of the rate of as many one-thread loops as there are cores."""
     if ALONE not in sides or OURS not in sides:
         return []
-    steady = median([_steady(run, epochs) for run in sides[ALONE]])
-    everything = median([_summed(run) for run in sides[ALONE]])
+    everything = median([run["search_alone"] for run in sides[ALONE]])
+    epochs = median([_summed(run) for run in sides[ALONE]])
     searched = median([run["search_alone"] for run in sides[OURS]])
     busy = median([_summed(run) for run in sides[OURS]])
     hands = sides[OURS][0]["machine"]["cores"]
     idle = median([_idle_at_end(run, hands) for run in sides[OURS]])
-    ideal, untraced = everything / hands, steady / hands
-    alone = f"One thread of the graph loop, alone on the machine, takes {everything:.1f} s for these epochs"
+    ideal = everything / hands
+    alone = f"One thread of the graph loop, alone on the machine, takes {everything:.1f} s for this work"
+    reached = f"The search took {searched:.1f} s: {_percent(ideal, searched)} of that rate"
     return [
-        f"{alone}, {steady:.1f} s without tracing (by each configuration's last epoch).",
-        f"{hands} times that rate would take {ideal:.1f} s, {untraced:.1f} s without tracing.",
-        f"The search took {searched:.1f} s: {_percent(ideal, searched)} of that rate with tracing on both sides.",
-        f"Of the rate without tracing it reached {_percent(untraced, searched)}.",
+        f"{alone}, {epochs:.1f} s of it for epochs and the rest for building and tracing.",
+        f"{hands} times that rate would take {ideal:.1f} s.",
+        f"{reached}, building and tracing on both sides.",
         f"Workers were in an epoch {_percent(busy / hands, searched)} of the search.",
-        f"Their epochs took {busy / everything:.2f} times as long as those of the thread alone.",
+        f"Their epochs took {busy / epochs:.2f} times as long as those of the thread alone.",
         f"At its end workers had no configuration left, for {idle:.1f} s taken together.",
-        f"Without these seconds it reached {_percent(everything, hands * searched - idle)} of the rate with tracing.",
+        f"Without these seconds it reached {_percent(everything, hands * searched - idle)} of that rate.",
     ]
 
 
@@ -139,10 +146,6 @@ def _idle_at_end(run: Run, hands: int) -> float:
 
 def _percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.0f} %"
-
-
-def _steady(run: Run, epochs: int) -> float:
-    return float(epochs * sum(seconds for _, epoch, seconds in run["epoch_seconds"] if epoch == epochs))
 
 
 def _summed(run: Run) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 import reporting
 from arrivals import SLACK
 from hpsearch.experiment import seconds
-from runs import Run, Runs
+from runs import Run, Runs, refuse_other_machine
 from sides.job import Entry
 from sides.running import Ran, heed_sigterm, possible, run_hpsearch, run_peer
 from sides.setting import Setting, add_data_options, data_table, lay_out
@@ -68,8 +68,10 @@ def main() -> None:
     options.sides = possible(options.sides)
     runs = Runs(options.out / "time-to-accuracy.jsonl", KEY)
     work = _work(options)
-    for seed in options.seeds:
-        for side in options.sides:
+    refuse_other_machine([run for run in runs if run["work"] == work])
+    for turn, seed in enumerate(options.seeds):
+        first = turn % len(options.sides)  # so that no side always comes after the same other one
+        for side in options.sides[first:] + options.sides[:first]:
             run = {"side": side, "work": work, "seed": seed}
             if made := runs.make(run, partial(_measure, side, options, work, seed)):
                 print(f"{options.task} seed {seed} {side:<28} {_brief(made)}", flush=True)

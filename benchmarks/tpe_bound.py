@@ -33,7 +33,7 @@ from hpsearch.space import Values
 from hpsearch.trial import Status, Trial, TrialResult
 from hpsearch.tuners.via_optuna import TPE
 from instant_trials import SPACE
-from runs import Run, Runs, one_machine
+from runs import Run, Runs, one_machine, refuse_other_machine
 
 KEY = ("objective", "seed", "trials", "look_back")
 NOISE = 0.02
@@ -141,6 +141,7 @@ def main() -> None:
         {"objective": name, "seed": seed, "trials": options.trials, "look_back": options.look_back}
         for seed, name in product(range(options.seeds), options.objectives)
     ]
+    refuse_other_machine(runs.among(asked))
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
         for made in as_completed([pool.submit(compare, **run) for run in asked if run not in runs]):
             runs.add(made.result() | {"machine": reporting.machine()})

@@ -12,7 +12,7 @@ import time_to_accuracy_report
 from arrivals import Arrivals, first_at, ratio
 from reporting import Result
 from results import cell, page
-from runs import Broken, Runs, one_machine
+from runs import Broken, Runs, one_machine, refuse_other_machine
 from sides.job import Diary
 from sides.running import NEEDS, follow, possible
 from sides.via_hpsearch import write_experiment
@@ -96,6 +96,11 @@ def test_runs_of_different_machines_are_not_put_into_one_table():
         one_machine([{"machine": MACHINE}, {"machine": MACHINE | {"processor": "fast"}}])
 
 
+def test_hours_are_not_spent_on_runs_that_fit_into_no_table():
+    with pytest.raises(SystemExit, match=r"slow, 2 cores\n.*--out"):
+        refuse_other_machine([{"machine": MACHINE}])
+
+
 def test_a_diary_gives_each_whole_entry_once(tmp_path):
     path = tmp_path / "diary.jsonl"
     writing, reading = Diary(str(path)), Diary(str(path))
@@ -133,22 +138,27 @@ def same_work_run(side, seconds, accuracies=(0.9, 0.8)):
 
 def test_the_table_of_the_same_work_has_ours_first_and_each_side_as_a_multiple_of_it(tmp_path):
     runs = Runs(tmp_path / "runs.jsonl", ("side", "work", "round"))
-    for run in (same_work_run("keras", 30.0), same_work_run("hpsearch", 10.0, (0.92, 0.82))):
+    for run in (
+        same_work_run("keras", 30.0),
+        same_work_run("ray", 20.0),
+        same_work_run("hpsearch", 10.0, (0.92, 0.82)),
+    ):
         runs.add(run)
 
     same_work_report.report(runs, tmp_path, "python benchmarks/same_work.py")
 
     said = json.loads((tmp_path / "same-work-mlp-32.json").read_text())
     rows = [dict(zip(said["columns"], row, strict=True)) for row in said["rows"]]
-    assert [row["side"] for row in rows] == ["hpsearch", "keras"]
-    assert [row["× hpsearch, medians"] for row in rows] == [1.0, 3.0]
+    assert [row["side"] for row in rows] == ["hpsearch", "keras", "ray"]
+    assert [row["× hpsearch, medians"] for row in rows] == [1.0, 3.0, 2.0]
+    assert [row["search alone, median s"] for row in rows] == [9.0, 29.0, None]
     assert rows[0]["off the plain loop's, points"] == pytest.approx(2.0)
     assert (tmp_path / said["plot"]).exists()
 
 
 def test_the_share_of_the_one_thread_rate_is_told_for_all_cores(tmp_path):
     runs = Runs(tmp_path / "runs.jsonl", ("side", "work", "round"))
-    for run in (same_work_run("hpsearch", 11.0), same_work_run("one-thread", 18.0)):
+    for run in (same_work_run("hpsearch", 11.0), same_work_run("one-thread", 19.0)):
         runs.add(run)
 
     same_work_report.report(runs, tmp_path, "")
@@ -156,7 +166,7 @@ def test_the_share_of_the_one_thread_rate_is_told_for_all_cores(tmp_path):
     words = " ".join(json.loads((tmp_path / "same-work-mlp-32.json").read_text())["words"])
     assert "The search took 10.0 s: 90 % of that rate" in words
     assert "no configuration left, for 2.0 s taken together" in words
-    assert "Without these seconds it reached 100 % of the rate" in words
+    assert "Without these seconds it reached 100 % of that rate" in words
 
 
 def test_each_target_and_side_has_its_row(tmp_path):

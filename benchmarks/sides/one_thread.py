@@ -15,7 +15,7 @@ from sides.job import Diary, Job
 
 
 def main(job: Job) -> None:
-    """Train each of the fixed configurations and note the seconds of each epoch, the first of which also traces."""
+    """Train each of the fixed configurations and note the seconds of each epoch; making the loop traces it."""
     training.use_threads(1)
     rows = Rows.open(Path(job.data), Path(job.split))
     diary = Diary(job.diary)
