@@ -206,9 +206,19 @@ def test_a_pixel_that_is_none_is_named_by_its_place(value: float, dtype: str, wo
     assert "1 fault" in str(refused.value)
 
 
-def test_fractions_that_are_no_255ths_are_not_rounded_in_silence(file: Path) -> None:
-    with pytest.raises(DataRefused, match=r"the first 5 faults\n  x_train\[0, 0, 0\]: 0\.5 is no 255th from 0 to 1"):
-        kept(file, np.full((40, 6, 5), 0.5))
+@pytest.mark.parametrize(("value", "dtype"), [(0.5, "float64"), (0.3, "float16")])
+def test_fractions_that_are_no_255ths_are_not_rounded_in_silence(value: float, dtype: str, file: Path) -> None:
+    with pytest.raises(DataRefused, match=r"the first 5 faults\n  x_train\[0, 0, 0\]: 0\.\d+ is no 255th from 0 to 1"):
+        kept(file, np.full((40, 6, 5), value, dtype))
+
+
+def test_arrays_that_train_are_not_taken_for_a_test_split(file: Path) -> None:
+    kept(file, IMAGES)
+
+    assert prepare(file, train="x_train, y_train", test=0.2).test_from == "content-hash"
+    assert prepare(file, train="x_test, y_test").test_from == "content-hash"
+    with pytest.raises(DataRefused, match="'x_test' would both train and test"):
+        prepare(file, train="x_test, y_test", test="x_test, y_test")
 
 
 @pytest.mark.promise("63", "P19")

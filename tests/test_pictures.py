@@ -106,6 +106,24 @@ def test_a_picture_that_changed_or_went_is_noticed(own: Path) -> None:
     assert prepare(own).digest != first.digest
 
 
+def test_a_link_that_was_moved_to_another_class_is_noticed(own: Path) -> None:
+    store = (own / "train").rename(own / "store")
+    for file in store.glob("*/*"):
+        link = own / "train" / file.relative_to(store)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(file)
+    first, last = prepare(own), max((own / "train" / "a").iterdir(), key=lambda link: natural(link.name))
+    last.rename(own / "train" / "b" / "0.png")  # so that all links come in the order in which they came before
+
+    assert prepare(own).digest != first.digest
+
+
+def test_pictures_that_train_are_not_taken_for_a_test_split(own: Path) -> None:
+    assert prepare(own, train="test").test_from == "content-hash"
+    with pytest.raises(DataRefused, match="'test' would both train and test"):
+        prepare(own, train="test", test="test")
+
+
 def test_pictures_of_several_sizes_are_scaled_when_asked(own: Path) -> None:
     Image.new("L", (99, 7)).save(own / "train" / "a" / "0.png")
 
@@ -149,6 +167,25 @@ def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
 def test_one_and_sixteen_bits_become_eight(tmp_path: Path) -> None:
     assert saved(Image.fromarray(np.array([[True, False]])), tmp_path / "a.png").tolist() == [[255, 0]]
     assert saved(Image.fromarray(np.array([[65535, 256]], np.uint16)), tmp_path / "b.png").tolist() == [[255, 1]]
+
+
+def test_sixteen_bits_that_would_all_be_black_in_eight_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotRead, match="16 bits a pixel, and none above 255"):
+        saved(Image.fromarray(np.array([[200, 0]], np.uint16)), tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("bits", "photometric", "raw"), [(12, 1, b"\xff\xf0\x10"), (16, 1, b"\xff\xff\x00\x01"), (16, 0, b"\0\0\xff\xfe")]
+)
+def test_deep_tiffs_keep_their_greys(tmp_path: Path, bits: int, photometric: int, raw: bytes) -> None:
+    """Two pixels, white and nearly black; 0 may be white (TIFF 6.0, PhotometricInterpretation)."""
+    tags = {256: 2, 257: 1, 258: bits, 259: 1, 262: photometric, 273: 0, 277: 1, 278: 1, 279: len(raw)}
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHIHxx", tag, 3, 1, value) for tag, value in tags.items())
+    file = tmp_path / "a.tif"
+    file.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + raw)
+
+    assert grey(file, None).tolist() == [[255, 1]]
 
 
 def test_a_photograph_is_turned_as_its_camera_noted(tmp_path: Path) -> None:

@@ -197,6 +197,8 @@ def test_the_first_five_faults_are_told_with_the_rows_until_there(file: Path) ->
 
 
 HEADERS = {
+    "," + ",".join(map(str, range(36))): "line 1, column 1: no name, an index perhaps",
+    ",".join(map(str, range(37))): "line 1: counts its columns, as data frames do",
     ",label," + ",".join(["p"] * 36): "line 1, column 1: no name, an index perhaps",
     ",".join(f"p{place}" for place in range(36)): "line 1: a header without a column of labels ('p0', 'p1', 'p2', …)",
     "label;pixel0;pixel1": "line 1: a single column, 'label;pixel0;pixel1'",
@@ -212,6 +214,25 @@ def test_a_header_that_cannot_be_read_is_said(header: str, file: Path) -> None:
         prepare(file)
 
     assert HEADERS[header] in str(refused.value)
+
+
+def test_a_header_may_count_the_pixels(file: Path) -> None:
+    file.write_text(f"label,{','.join(map(str, range(36)))}\n{TEXT}")
+
+    assert prepare(file, test=None).digest == prepared_without_header(file).digest
+
+
+def prepared_without_header(file: Path) -> Any:
+    file.write_text(TEXT)
+    return prepare(file, test=None)
+
+
+@pytest.mark.promise("63", "P19")
+def test_a_table_does_not_test_what_it_trains(file: Path) -> None:
+    file.write_text(TEXT)
+
+    with pytest.raises(DataRefused, match="would both train and test"):
+        prepare(file, test=file.name)
 
 
 @pytest.mark.promise("63", "P19")

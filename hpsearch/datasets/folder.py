@@ -60,7 +60,7 @@ class Folder:
         """Read, check and store the pictures unless that was done since they last changed; raise DataRefused."""
         train, test = self._sides()
         identity = {
-            "files": [marks_of_many(file for files in side.values() for file in files) for side in (train, test or {})],
+            "files": [[marks_of_many(files) for files in side.values()] for side in (train, test or {})],
             "classes": list(train),
             "size": self._size,
             "share": None if test else share_of(self._test),

@@ -72,7 +72,7 @@ class Npz:
         there = npz_archive.names(self._file)
         train = find_train(self._file, there, self._train)
         wanted = self._test if isinstance(self._test, tuple) else None
-        test = None if self._share else find_test(self._file, there, wanted)
+        test = None if self._share else find_test(self._file, there, wanted, train.images.name)
         return train, test, find_mapping(self._file.parent, self._file.stem)
 
     def _collect(self, train: Pair, test: Pair | None, mapping: Path | None, progress: Progress) -> Content:

@@ -61,9 +61,14 @@ def find_train(archive: Path, there: list[str], wanted: Names | None) -> Pair:
     raise DataRefused(message)
 
 
-def find_test(archive: Path, there: list[str], wanted: Names | None) -> Pair | None:
-    """The arrays that test, by their names or by the usual ones; None without them."""
+def find_test(archive: Path, there: list[str], wanted: Names | None, train: str) -> Pair | None:
+    """The arrays that test, by their names or by the usual ones; None without them, or where these train."""
     names = _chosen(archive, there, wanted, TEST)
+    if names and names[0] == train:
+        if wanted:
+            message = f"{archive}: {train!r} would both train and test\n  mend data.train or data.test"
+            raise DataRefused(message)
+        return None
     return Pair.of(archive, names) if names else None
 
 

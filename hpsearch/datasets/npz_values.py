@@ -87,7 +87,8 @@ def _whole(found: Member, block: "np.ndarray[Any, Any]", row: int, factor: int, 
     """The values times the factor, if that makes them whole numbers; `row` is the number of the block's first."""
     import numpy as np
 
-    slack = 2 * highest * float(np.finfo(block.dtype).eps) if factor > 1 and block.dtype.kind == "f" else 0
+    # A 255th lies half a last place off where it was rounded to the type, a whole one where it was multiplied in it.
+    slack = highest * float(np.finfo(block.dtype).eps) if factor > 1 and block.dtype.kind == "f" else 0
     scaled = block.astype(np.float64) * factor
     rounded: np.ndarray[Any, Any] = np.rint(scaled)
     with np.errstate(invalid="ignore"):  # infinity from infinity, which is found to be wrong

@@ -26,7 +26,10 @@ def find_sides(folder: Path, train: str | None, test: str | None) -> tuple[Path,
             there = ", ".join(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())[:20])
             message = f"{folder}: has no folder {name!r}\n  there are: {there or 'none'}; mend data.{key}"
             raise DataRefused(message)
-    if test is None and train and (folder / "test").is_dir():
+    if test and train and (folder / test).samefile(folder / train):
+        message = f"{folder}: {test!r} would both train and test\n  mend data.train or data.test"
+        raise DataRefused(message)
+    if test is None and train not in {None, "test"} and (folder / "test").is_dir():
         test = "test"
     return folder / (train or ""), folder / test if test else None
 

@@ -22,6 +22,7 @@ MOST_BYTES = 200_000_000
 ORIENTATION, ON_ITS_SIDE = 0x0112, {5, 6, 7, 8}  # EXIF's tag, and those of its values that exchange width and height
 DEEP = {"I", "F"}  # Pillow's names for 32 bits a pixel
 WHITE = 255
+BITS, PHOTOMETRIC, DEEPEST = 258, 262, 16  # two tags of TIFF; the bits a pixel of other deep pictures
 
 
 class NotRead(Exception):
@@ -104,20 +105,32 @@ def has_pages(picture: "Image") -> bool:
 
 def _upright(picture: "Image", enough: int) -> "Image":
     """The picture in 8 bits of grey, turned as its camera noted; a JPEG is unpacked to no more than `enough`."""
-    import numpy as np
     from PIL import Image, ImageOps
 
     if enough:
         picture.draft("L", (enough, enough))
     ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(picture, np.uint16) >> 8).astype(np.uint8))
+        return Image.fromarray(_shallow(picture))
     if not picture.has_transparency_data:
         return picture.convert("L")
     paper = Image.new("L", picture.size, WHITE)
     seen = picture if "A" in picture.getbands() else picture.convert("RGBA")
     paper.paste(picture.convert("L"), mask=seen.getchannel("A"))
     return paper
+
+
+def _shallow(picture: "Image") -> "NDArray[np.uint8]":
+    """A picture of up to 16 bits a pixel in 8: TIFF 6.0 may have 12, and may count from white."""
+    import numpy as np
+
+    tags = getattr(picture, "tag_v2", {})
+    bits, white_is_zero = tags.get(BITS, (DEEPEST,))[0], tags.get(PHOTOMETRIC) == 0
+    deep = np.asarray(picture, np.uint16)
+    if 0 < deep.max() < 1 << bits - 8:
+        _refuse(f"{bits} bits a pixel, and none above {(1 << bits - 8) - 1}: all black in 8; save it with 8")
+    shallow: NDArray[np.uint8] = (deep >> bits - 8).astype(np.uint8)
+    return WHITE - shallow if white_is_zero else shallow
 
 
 def _refuse(what: str) -> NoReturn:

@@ -53,6 +53,9 @@ class Csv:
         test = self._file.parent / expanded(self._test) if isinstance(self._test, str) else None
         for file in filter(None, (self._file, test)):
             table_lines.refuse_missing(file)
+        if test and test.samefile(self._file):
+            message = f"{test}: would both train and test\n  mend data.file or data.test"
+            raise DataRefused(message)
         mapping = find_mapping(self._file.parent, self._file.name)
         identity = {
             "files": [marks(path) for path in (self._file, test, mapping) if path],

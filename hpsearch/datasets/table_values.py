@@ -44,8 +44,12 @@ def columns(path: Path, first: bytes, size: tuple[int, int] | None) -> Columns:
     if len(fields) == 1:
         message = f"{path}, line 1: a single column, {_shown(fields[0])}\n  {SAVE}: the label, then the pixels"
         raise DataRefused(message)
-    header = not any(map(NUMBER.fullmatch, fields))
-    label = _label(path, fields) if header else 0
+    names = [field.strip(b" \"'").lower().decode(errors="replace") for field in fields]
+    if names == list(map(str, range(len(names)))):
+        message = f"{path}, line 1: counts its columns, as data frames do\n  name the column of labels {LABELS[0]!r}"
+        raise DataRefused(message)
+    header = not any(map(NUMBER.fullmatch, fields)) or not names[0] or any(name in LABELS for name in names)
+    label = _label(path, names) if header else 0
     return Columns(len(fields), label, as_square(len(fields) - 1, size, f"{path}, line 1"), header)
 
 
@@ -112,8 +116,7 @@ def _shown(field: bytes) -> str:
     return f"'{short(field[:200].decode(errors='replace'))}'" if field.strip() else "nothing"
 
 
-def _label(path: Path, fields: Sequence[bytes]) -> int:
-    names = [field.strip(b" \"'").lower().decode(errors="replace") for field in fields]
+def _label(path: Path, names: Sequence[str]) -> int:
     if "" in names:
         place = names.index("") + 1
         message = (
