@@ -93,6 +93,9 @@ def ties(standings: Sequence[Standing], compared: Sequence[Comparison], folds: i
     for other in others:
         shared = [place for place in winner.by_fold if place in other.by_fold]
         gaps = [winner.by_fold[place] - other.by_fold[place] for place in shared]
+        if len(gaps) < TWO:  # the others failed under one or the other, and nothing tells the two apart
+            tied.append(other.trial)
+            continue
         _, (low, high) = statistics.fold_difference(gaps, folds, pairs)
         tied += [other.trial] if low <= 0 <= high else []
     return tuple(tied)

@@ -213,6 +213,19 @@ def test_the_winners_trainings_on_all_rows_that_failed_are_told(hold):
     assert "1 of its 3 trainings on all rows failed" in "\n".join(sentences(verdict, {}, 1))
 
 
+@pytest.mark.parametrize("more", [[], ["final-0000-r0-f1"]], ids=["no fold in common", "one"])
+def test_finalists_that_failed_under_different_seeds_are_not_told_apart(hold, more):
+    fell = [f"final-0000-r1-f{fold}" for fold in (0, 1)] + [f"final-0001-r0-f{fold}" for fold in (0, 1)]
+    shared = fell[:3] if more else fell  # one fold of trial 1's failed seed came through
+
+    _, _, verdict, _ = hold(
+        data={"folds": 2}, final={"finalists": 2, "seeds": 2}, diverges=[*shared], scores=(0.96, 0.95)
+    )
+
+    assert [one.failed_seeds for one in verdict.finalists] == [1, 1]
+    assert len(verdict.ties) == 1
+
+
 def test_with_folds_the_winner_is_trained_on_all_rows_under_each_seed(hold):
     study, executor, verdict, _ = hold(data={"folds": 2})
 
