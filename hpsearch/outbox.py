@@ -49,8 +49,11 @@ class Outbox:
 
     def drain(self, patience: float) -> int:
         """Wait up to `patience` seconds until everything is heard; give the number of records still waiting."""
-        self._finish.set()
-        self._say(FINISH)
+        if (
+            not self._finish.is_set()
+        ):  # said again and again to a process that no longer listens, it would fill the line
+            self._finish.set()
+            self._say(FINISH)
         self._thread.join(patience)
         return self.waiting()
 

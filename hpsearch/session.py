@@ -122,7 +122,8 @@ class Session:
             patience = 0.0 if isinstance(error, AtOnce) else LEAVING_SECONDS
             with suppress(FolderUnusable, StateDamaged):  # for which the session may end just now
                 study.ledger.recover()
-                why = first_line(str(error)) or type(error).__name__
+                left = isinstance(error, KeyboardInterrupt)
+                why = INTERRUPTED if left else first_line(str(error)) or type(error).__name__
                 study.record(SessionEnded(finished=False, reason=why), durable=True)
             raise
         finally:

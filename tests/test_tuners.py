@@ -67,6 +67,13 @@ def test_a_float_grid_reads_like_decimals() -> None:
     assert axis(parameter).values == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
+def test_a_value_with_a_binary_tail_lies_on_its_grid() -> None:
+    dropout = axis(Parameter("dropout", "float", 0.2, low=0.0, high=0.4, step=0.1))
+
+    assert dropout.value(dropout.point(3 * 0.1)) == 0.3
+    assert dropout.point(0.25) is None
+
+
 def test_one_name_with_other_choices_gets_another_name_in_optuna() -> None:
     names, other = Names(), Parameter("optimizer", "choice", "lion", choices=("lion",))
 

@@ -1,7 +1,6 @@
 """Keeps the study's story in MLflow: a run for the study, a child run for each trial and each final fit."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +17,8 @@ from hpsearch.trackers.mlflow_store import Place, client, database, prepare_stor
 from hpsearch.trackers.mlflow_trials import Trials
 from hpsearch.trackers.mlflow_trouble import safe, told_apart
 from hpsearch.trial import AttemptEnd, Built, Measure, TrialResult
+
+LEFT = ("interrupted", "AtOnce", "KeyboardInterrupt", "SystemExit")  # how the reasons of sessions begin that were left
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class ViaMLflow:
     def _session_ended(self, ended: SessionEnded, time_ms: int) -> None:
         self._runs.sort_out()
         self._trials.interrupt(time_ms)
-        left = re.search("interrupt|exit", ended.reason, re.IGNORECASE)
+        left = ended.reason.startswith(LEFT)
         state = "completed" if ended.finished else "interrupted" if left else "failed"
         self._trials.close(self._trials.study(time_ms), state, time_ms, safe(words.clean(ended.reason, 1000)))
 

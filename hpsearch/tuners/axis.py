@@ -40,7 +40,7 @@ class Axis:
     def point(self, value: Value) -> Point | None:
         """Where a value lies; None if it does not lie on the axis."""
         if self.values:
-            return next((place for place, known in enumerate(self.values) if same(known, value)), None)
+            return next((place for place, known in enumerate(self.values) if self._alike(known, value)), None)
         if isinstance(value, bool | str):
             return None
         low, high = self._ends()
@@ -48,6 +48,12 @@ class Axis:
             return None
         # Mirroring the end of a float range may miss the other end by its last bit.
         return value if self.mirror is None else min(max(self.mirror - value, low), high)
+
+    def _alike(self, known: Value, value: Value) -> bool:
+        """Whether a value is that of the grid, though it may have a binary tail: 3 * 0.1 is 0.30000000000000004."""
+        if self.kind == "float" and isinstance(known, float) and isinstance(value, float):
+            return math.isclose(known, value, rel_tol=1e-9)
+        return same(known, value)
 
     def _ends(self) -> tuple[Point, Point]:
         if isinstance(self.distribution, CategoricalDistribution):
