@@ -127,6 +127,7 @@ def test_ctrl_c_twice_ends_everything_at_once(project):  # noqa: F811
     assert "to go on" in said or "goes on" in said
     assert "Traceback" not in said
     assert gone(left)
+    assert "stopped: interrupted" in hpsearch(project, "show", "digits").stdout
 
 
 @pytest.mark.promise("14", "26")

@@ -174,6 +174,22 @@ def test_an_interrupted_session_leaves_no_run_running_and_a_resumed_one_goes_on_
     assert [run.info.run_id for run in resumed.values()] == [run.info.run_id for run in killed.values()]
 
 
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        ("interrupted; what was done is kept, and the same command goes on", "KILLED"),
+        ("AtOnce", "KILLED"),  # as a session that was ended at once was written down before
+        ("3 trials failed (search.max_failures); the last: exit: exit code 3 without a result", "FAILED"),
+    ],
+)
+def test_a_session_is_interrupted_only_where_somebody_left_it(project, reason, status):
+    place = place_in(project)
+
+    hear_all(place, told([*began(), SessionEnded(finished=False, reason=reason)]))
+
+    assert runs_of(place)["study"].info.status == status
+
+
 def test_folds_and_repeats_are_metrics_of_the_trials_one_run(project):
     experiment = Experiment.model_validate(
         {**EXPERIMENT.model_dump(exclude_none=True), "data": {"folds": 2, "repeats": 2}}

@@ -114,6 +114,19 @@ def test_closing_does_not_wait_longer_than_asked_and_leaves_no_process(ledger, t
     assert not outbox._process.is_alive()
 
 
+def test_one_may_ask_again_and_again_whether_a_tracker_has_heard_everything(ledger, tmp_path, follow):
+    (tmp_path / "away").touch()
+    write(ledger, 1)
+    outbox = follow(listener := odd_trackers.Listener(tmp_path))
+
+    waiting = {outbox.drain(patience=0.001) for _ in range(600)}  # more words than the line to the process holds
+
+    assert waiting == {1}
+    (tmp_path / "away").unlink()
+    assert outbox.close(patience=60) == 0
+    assert listener.heard == [1]
+
+
 def test_a_tracker_that_can_write_much_at_once_is_given_much_at_once(ledger, tmp_path, follow):
     write(ledger, BATCH + 3)
 
