@@ -8,11 +8,10 @@ no program that keeps all of them busy gets back what they lose.
 """
 
 import argparse
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import reporting
 from hpsearch.orders import Slot
 from hpsearch.worker import place
+from pools import pool
 
 SECONDS = 3.0
 WORKS = ("product", "convolution", "pass")
@@ -36,9 +36,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=reporting.RESULTS / "both-cores.json")
     given = parser.parse_args()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(_ready, range(cores)))
-        rows = [_row(pool, work, cores) for work in WORKS]
+    with pool(cores) as hands:
+        list(hands.map(_ready, range(cores)))
+        rows = [_row(hands, work, cores) for work in WORKS]
     reporting.Result(
         title=f"What {cores} busy cores leave each other",
         command=reporting.command(),
@@ -52,9 +52,9 @@ def main() -> None:
     ).write(given.out)
 
 
-def _row(pool: ProcessPoolExecutor, work: str, cores: int) -> list[reporting.Cell]:
-    alone = pool.submit(_speed, work).result()
-    together = fmean(pool.map(_speed, [work] * cores))
+def _row(hands: Executor, work: str, cores: int) -> list[reporting.Cell]:
+    alone = hands.submit(_speed, work).result()
+    together = fmean(hands.map(_speed, [work] * cores))
     print(f"{work:<12} {alone:7.1f} alone, {together:7.1f} each of {cores}: {together / alone:.2f}")
     return [WORDS[work], alone, together, together / alone]
 

@@ -14,14 +14,13 @@ import argparse
 import statistics
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from coordinator_report import Block, Run, say, write
 from instant_trials import SPACE, Pace
+from pools import pool
 
 TUNERS = ("keras-tuner.random", "optuna.random", "optuna.tpe")
 DRAIN_SECONDS = 900.0
@@ -30,11 +29,14 @@ DRAIN_SECONDS = 900.0
 def main() -> None:
     """Run every part in a process of its own, so that none inherits another's memory."""
     options = _options()
-    runs = [_apart(long_study, tuner, options) for tuner in options.tuners]
-    heard = {} if options.no_events else _apart(events, options)
     asked = {
         "trials": options.trials, "epochs": options.epochs, "workers": options.workers, "values": len(SPACE),
     }  # fmt: skip
+    runs: list[Run] = []
+    for tuner in options.tuners:
+        runs.append(_apart(long_study, tuner, options))
+        write(runs, {}, asked, options.out)  # the next may take many minutes, and be broken off
+    heard = {} if options.no_events else _apart(events, options)
     write(runs, heard, asked, options.out)
     say(runs, heard)
 
@@ -56,8 +58,8 @@ def _options() -> argparse.Namespace:
 
 
 def _apart(part: Any, *arguments: Any) -> Any:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(part, *arguments).result()
+    with pool(1) as hands:
+        return hands.submit(part, *arguments).result()
 
 
 def long_study(tuner: str, options: argparse.Namespace) -> Run:

@@ -145,7 +145,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="a folder with MNIST's test files")
     parser.add_argument("--model", type=Path, required=True, help="a .keras file, or an exported folder")
     parser.add_argument("--framing", type=Framing, default=Framing.MNIST, help="what it was trained on (mnist)")

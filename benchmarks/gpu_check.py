@@ -28,7 +28,7 @@ SLOWER = "the processor is quicker here; try more slots a card (--per-gpu), larg
 
 def main() -> int:
     """Compare each of the shipped search spaces on 5,000 images."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--per-gpu", type=int, default=1, help="slots a card")
     per_gpu = parser.parse_args().per_gpu
     found = cards.usable()

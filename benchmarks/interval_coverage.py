@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 from hpsearch import conclusions, statistics
 from hpsearch.objective import Objective
 from hpsearch.trial import Status, Trial, TrialResult
+from pools import pool
 from simulated_finals import Setting, Simulated, simulate
 
 HERE = Path(__file__).parent
@@ -195,8 +195,8 @@ def main() -> None:
     found = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else []
     known = [{name: one.get(name) for name in (*asdict(settings()[0]), "studies")} for one in found]
     tasks = [(one, given.studies) for one in settings() if {**asdict(one), "studies": given.studies} not in known]
-    with ProcessPoolExecutor(given.processes) as pool:
-        for one in pool.map(_alone, tasks[: given.most]):
+    with pool(given.processes) as hands:
+        for one in hands.map(_alone, tasks[: given.most]):
             found.append(one)
             print(" ".join(f"{key}={value:.4g}" for key, value in one.items()), flush=True)
             given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

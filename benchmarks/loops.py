@@ -1,5 +1,6 @@
 """Times the graph loop against Keras's model.fit side by side, on one thread, and a checkpoint's save and load."""
 
+import argparse
 import os
 import tempfile
 import time
@@ -21,6 +22,7 @@ ROWS, EPOCHS = 12_000, 3
 
 def main() -> None:
     """Print milliseconds a step, warmed up, the best of a few epochs taken in turn."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     rows = _rows()

@@ -9,7 +9,6 @@ and with the deviation over seeds of all trials, each trained on a dozen more se
 import argparse
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass
 from functools import partial
 from itertools import product
@@ -19,6 +18,7 @@ import numpy as np
 
 from hpsearch.luck import PLAIN, SHARES, Scale, luck_of_the_best, pooled_deviation
 from pages import put, table
+from pools import pool
 from simulated_finals import Setting, Simulated, simulate
 
 HERE = Path(__file__).resolve().parent
@@ -78,8 +78,8 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    with ProcessPoolExecutor(options.workers) as pool:
-        rows = [line(one, list(pool.map(partial(tell, one), range(options.studies)))) for one in SETTINGS]
+    with pool(options.workers) as hands:
+        rows = [line(one, list(hands.map(partial(tell, one), range(options.studies)))) for one in SETTINGS]
     RESULTS.write_text(json.dumps({"studies": options.studies, "rows": rows}, indent=1) + "\n")
     put(PAGE, "luck", table(HEAD, rows))
 

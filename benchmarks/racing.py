@@ -14,7 +14,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from hpsearch.race import Race
 from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Status, Trial, TrialResult
 from pages import put, table
+from pools import pool
 
 Floats = NDArray[np.float64]
 Landscape = Callable[[np.random.Generator, int], Floats]
@@ -225,10 +225,10 @@ def main() -> None:
 
 def _simulated(studies: int, workers: int) -> list[dict[str, float | int | str]]:
     lines = []
-    with ProcessPoolExecutor(workers) as pool:
+    with pool(workers) as hands:
         for setting in settings():
             count = studies if setting.trials * setting.images <= LARGE else studies // 4
-            found = list(pool.map(partial(race, setting), range(count), chunksize=8))
+            found = list(hands.map(partial(race, setting), range(count), chunksize=8))
             lines.append(summed(setting, found))
             print(json.dumps(lines[-1]), file=sys.stderr, flush=True)
     return lines

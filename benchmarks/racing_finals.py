@@ -10,7 +10,6 @@ in the finals (three fresh seeds on every fold) is drawn once, and the truth is 
 import argparse
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from hpsearch.race import Race
 from hpsearch.shortlist import ranked
 from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Status, Trial, TrialResult
 from pages import put, table
+from pools import pool
 
 FINALISTS, SEEDS = 3, 3
 HERE = Path(__file__).resolve().parent
@@ -126,8 +126,10 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    with ProcessPoolExecutor(options.workers) as pool:
-        rows = [line(one, list(pool.map(partial(study, one), range(options.studies), chunksize=8))) for one in SETTINGS]
+    with pool(options.workers) as hands:
+        rows = [
+            line(one, list(hands.map(partial(study, one), range(options.studies), chunksize=8))) for one in SETTINGS
+        ]
     RESULTS.write_text(json.dumps({"studies": options.studies, "rows": rows}, indent=1) + "\n")
     put(PAGE, "finals", table(HEAD, rows))
 

@@ -23,7 +23,7 @@ SIDE = 84  # pixels of a picture
 
 def main() -> None:
     """Write the pictures, read them, and print a line for each number of them."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--pictures", type=int, nargs="+", default=[1000, 10_000])

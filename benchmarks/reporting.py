@@ -5,13 +5,16 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 from hpsearch import provenance
@@ -19,6 +22,7 @@ from hpsearch import provenance
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 PEERS = ("ray",)  # beside what provenance.versions() names already
+SIDE, TRIES = 1024, 15
 Cell = str | float | int | None
 
 
@@ -58,7 +62,7 @@ def command(*without: str) -> str:
 
 def _words(without: Sequence[str]) -> Iterator[str]:
     kept = True
-    for word in sys.argv[1:]:
+    for word in chain.from_iterable(word.split("=", 1) if word.startswith("--") else [word] for word in sys.argv[1:]):
         kept = word not in without if word.startswith("--") else kept
         if kept:
             yield _without_place(word)
@@ -80,7 +84,24 @@ def machine() -> dict[str, Any]:
         **provenance.versions(),
         **{package: found for package in PEERS if (found := _version(package))},
         "source": provenance.source_digest()[:12],
+        "gflops": round(speed()),
     }
+
+
+def speed() -> float:
+    """What all cores together do of NumPy's matrix products, in 10⁹ operations a second; it takes some tenths of one.
+
+    Two machines of one name may differ by half, and one that is busy with other things tells by it.
+    """
+    one = np.ones((SIDE, SIDE), np.float32)
+    taken = [_seconds(lambda: one @ one) for _ in range(TRIES)]
+    return 2 * SIDE**3 / min(taken) / 1e9
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def _version(package: str) -> str:

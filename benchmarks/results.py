@@ -14,6 +14,7 @@ notes.md, written by hand, stands above the tables as it is. Files of another fo
 of pruning has a page of its own, docs/pruning.md.
 """
 
+import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ What each benchmark does stands at the top of its program.
 
 def main() -> None:
     """Render everything that is there."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     (HERE / "RESULTS.md").write_text(page(HERE / "results", HERE / "notes.md"), encoding="utf-8")
 
 

@@ -3,12 +3,15 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import reporting
 
 Run = dict[str, Any]
+FASTER = 1.25  # by so much two measurements of one quiet machine do not differ
 
 
 class Broken(RuntimeError):
@@ -44,7 +47,8 @@ class Runs:
         if run in self:
             return None
         try:
-            self.add(run | measure())
+            began = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
+            self.add(run | {"began": began} | measure())
         except Broken as broken:  # the others are still worth measuring, and this one is tried again the next time
             print(f"{run}: {broken}", file=sys.stderr, flush=True)
             self.broken += 1
@@ -64,8 +68,19 @@ class Runs:
 
 
 def refuse_other_machine(runs: Sequence[Run]) -> None:
-    """Raise SystemExit, before hours are spent, where this machine's runs could not stand in one table with these."""
-    one_machine([*runs, {"machine": reporting.machine()}])
+    """Raise SystemExit, before hours are spent, where this machine's runs could not stand in one table with these.
+
+    One of another speed could not, whatever its name: it is another, or busy with other things.
+    """
+    here = reporting.machine()
+    one_machine([*runs, {"machine": here}])
+    speeds = [run["machine"]["gflops"] for run in runs if "gflops" in run["machine"]]
+    if speeds and not 1 / FASTER < here["gflops"] / median(speeds) < FASTER:
+        message = (
+            f"this machine does {here['gflops']} GFLOP/s of matrix products, where these runs were made it did "
+            f"{median(speeds):.0f}\n  wait until it is quiet, or keep machines apart: --out FOLDER (make: OUT=FOLDER)"
+        )
+        raise SystemExit(message)
 
 
 def one_machine(runs: Sequence[Run]) -> dict[str, Any]:

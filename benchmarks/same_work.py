@@ -18,7 +18,7 @@ import reporting
 from runs import Broken, Run, Runs, refuse_other_machine
 from same_work_report import report
 from sides.job import Entry
-from sides.running import PEERS, Ran, heed_sigterm, possible, run_hpsearch, run_peer
+from sides.running import PEERS, Ran, heed_signals, possible, run_hpsearch, run_peer
 from sides.setting import Setting, add_data_options, data_table, lay_out
 
 FIXED = Path(__file__).parent / "fixed"
@@ -33,7 +33,7 @@ FAR = 24 * 3600.0
 def main() -> None:
     """Make the runs that are missing, then write tables and pictures of all that are there."""
     options = _options()
-    heed_sigterm()
+    heed_signals()
     options.sides = possible(options.sides)
     runs = Runs(options.out / "same-work.jsonl", KEY)
     refuse_other_machine(_asked_for(runs, options))

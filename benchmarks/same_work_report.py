@@ -86,7 +86,8 @@ def _row(side: str, sides: Mapping[str, list[Run]]) -> list[Cell]:
     seconds = [run["to_last_trial"] for run in theirs]
     return [
         side, len(theirs), median(seconds), min(seconds),
-        _times(theirs, ours, "to_last_trial", median), _times(theirs, ours, "to_last_trial", min),
+        _times(theirs, ours, "to_last_trial", median),
+        _times(theirs, ours, "to_last_trial", min) if len(theirs) == len(ours) else None,  # more runs, lower minima
         *([None, None] if side == LATE else _alone(theirs, ours)),
         median([run["whole"] for run in theirs]), 100 * fmean(_accuracies(theirs)), _off(theirs, plain),
     ]  # fmt: skip

@@ -73,11 +73,11 @@ def _read(story: Sequence[News], began: float) -> Times:
     for (before, last), (after, first) in pairwise(told):
         between = after - first.seconds - before
         (keeping if last.attempt == first.attempt else gaps).append(between)
-    kept = median(keeping)  # what follows an epoch is told after its checkpoint is on disk
+    kept = median(keeping)  # an epoch is told after its checkpoint is on disk: a gap holds one, the next trial's first
     bodies = [body for _, body in built if body.attempt.fit.kind == "search"]
     return Times(
         told[0][0] - began,
-        median(gaps) + kept,
+        median(gaps),
         median(body.building for body in bodies),
         median(body.tracing for body in bodies),
         kept,

@@ -11,6 +11,7 @@ in pieces: --sides, --seeds.
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from arrivals import SLACK
 from hpsearch.experiment import seconds
 from runs import Run, Runs, refuse_other_machine
 from sides.job import Entry
-from sides.running import Ran, heed_sigterm, possible, run_hpsearch, run_peer
+from sides.running import Ran, heed_signals, possible, run_hpsearch, run_peer
 from sides.setting import Setting, add_data_options, data_table, lay_out
 from time_to_accuracy_report import report
 
@@ -36,7 +37,9 @@ SIDES = (
     "keras-tuner:bayesian",
     "optuna:tpe",
     "optuna-2:tpe",
+    "optuna-2:tpe-halfway",
     "ray:tpe",
+    "ray:tpe-halfway",
     "ray:random",
 )
 
@@ -64,25 +67,41 @@ def main() -> None:
     parser = _parser()
     options = parser.parse_args()
     _refuse_unknown(parser, options)
-    heed_sigterm()
+    heed_signals()
     options.sides = possible(options.sides)
     runs = Runs(options.out / "time-to-accuracy.jsonl", KEY)
     work = _work(options)
     refuse_other_machine([run for run in runs if run["work"] == work])
-    for turn, seed in enumerate(options.seeds):
-        first = turn % len(options.sides)  # so that no side always comes after the same other one
-        for side in options.sides[first:] + options.sides[:first]:
+    for seed in options.seeds:
+        for side in _in_turn(options.sides, seed):
             run = {"side": side, "work": work, "seed": seed}
-            if made := runs.make(run, partial(_measure, side, options, work, seed)):
-                print(f"{options.task} seed {seed} {side:<28} {_brief(made)}", flush=True)
+            if fresh := runs.make(run, partial(_measure, side, options, work, seed)):
+                print(f"{options.task} seed {seed} {side:<28} {_brief(fresh)}", flush=True)
     asked_for = _work(parser.parse_args(["--task", options.task])) | {"train": options.train}
     name = "-".join(["time-to-accuracy", options.task, *([] if work == asked_for else ["tried"])])
-    report([run for run in runs if run["work"] == work], options.ours, options.out / name, _command())
+    made = [run for run in runs if run["work"] == work]
+    report(made, options.ours, options.out / name, _command(made))
     sys.exit(runs.broken)
 
 
-def _command() -> str:
-    return reporting.command("--sides", "--seeds", "--ours", "--out")
+def _in_turn(sides: Sequence[str], seed: int) -> list[str]:
+    """The sides in this seed's order, in whatever pieces they are measured: none is the first under every seed."""
+    all_sides = list(dict.fromkeys([*SIDES, *sides]))
+    first = seed % len(all_sides)
+    return [side for side in all_sides[first:] + all_sides[:first] if side in sides]
+
+
+def _command(made: Sequence[Run]) -> str:
+    """The command that makes all of a table that was made in pieces."""
+    parts = [reporting.command("--sides", "--seeds", "--ours", "--out")]
+    for option, asked, full in (("--seeds", _told(made, "seed"), SEEDS), ("--sides", _told(made, "side"), SIDES)):
+        if set(asked) != set(map(str, full)):
+            parts += [option, *asked]
+    return " ".join(parts)
+
+
+def _told(made: Sequence[Run], key: str) -> list[str]:
+    return sorted({str(run[key]) for run in made})
 
 
 def _refuse_unknown(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

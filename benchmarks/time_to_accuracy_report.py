@@ -20,7 +20,10 @@ RULES = (
         "A run that does not get there counts as the limit, and the ratio is written with ≥. "
         "Where fewer than three of a peer's runs get there, or one of ours does not, the ratio is shown, not claimed."
     ),
-    "The ratio is that of the medians over the seeds; the interval is a percentile bootstrap over seeds, 10,000 draws.",
+    (
+        "The ratio is that of the medians over the seeds; [,] is a percentile bootstrap over five seeds, 10,000 draws. "
+        "(,) is the same over fewer, which is then simply from the lowest to the highest: no 95 %."
+    ),
 )
 
 

@@ -18,9 +18,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from itertools import accumulate, product
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from hpsearch.space import Values
 from hpsearch.trial import Status, Trial, TrialResult
 from hpsearch.tuners.via_optuna import TPE
 from instant_trials import SPACE
+from pools import pool
 from runs import Run, Runs, one_machine, refuse_other_machine
 
 KEY = ("objective", "seed", "trials", "look_back")
@@ -142,8 +142,8 @@ def main() -> None:
         for seed, name in product(range(options.seeds), options.objectives)
     ]
     refuse_other_machine(runs.among(asked))
-    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        for made in as_completed([pool.submit(compare, **run) for run in asked if run not in runs]):
+    with pool(options.processes) as hands:
+        for made in as_completed([hands.submit(compare, **run) for run in asked if run not in runs]):
             runs.add(made.result() | {"machine": reporting.machine()})
             print(f"{len(runs.among(asked))} of {len(asked)} pairs", file=sys.stderr, flush=True)
     report(runs.among(asked), options.out / "tpe-bound.json")

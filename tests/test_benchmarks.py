@@ -1,7 +1,10 @@
 """What the benchmarks say of their measurements; nothing is measured here."""
 
 import json
+import os
+import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -10,6 +13,7 @@ import reporting
 import same_work_report
 import time_to_accuracy_report
 from arrivals import Arrivals, first_at, ratio
+from pools import pool
 from reporting import Result
 from results import cell, page
 from runs import Broken, Runs, one_machine, refuse_other_machine
@@ -22,6 +26,14 @@ MACHINE = {"processor": "slow", "cores": 2, "date": "2026-11-25"}
 
 def ended(pid):
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+SLEEP_SECONDS = 60.0
+
+
+def note_and_sleep(path):
+    path.write_text(str(os.getpid()))
+    time.sleep(SLEEP_SECONDS)
 
 
 def arrivals(*times, limit=1800.0):
@@ -42,6 +54,19 @@ def test_the_ratio_is_that_of_the_medians_with_an_interval_around_it():
     assert found.value == 6.0
     assert 4.0 <= found.low < 6.0 < found.high <= 8.0
     assert str(found).startswith("6.0 × [")
+
+
+def test_an_interval_is_one_of_95_percent_only_over_five_seeds():
+    three, one = (arrivals(*times) for times in ((40.0, 60.0, 80.0), (40.0,)))
+
+    assert str(ratio(three, arrivals(10.0, 10.0, 10.0))) == "6.0 × (4.0, 8.0)"
+    assert str(ratio(one, arrivals(10.0))) == "4.0 × (not claimed)"
+
+
+def test_the_upper_end_is_a_lower_bound_too_where_a_run_did_not_arrive():
+    found = ratio(arrivals(100.0, 200.0, None), arrivals(10.0, 10.0, 10.0))
+
+    assert str(found) == "≥ 20.0 × (10.0, ≥ 180.0) (not claimed)"
 
 
 def test_seeds_that_only_one_side_has_run_are_left_out_of_the_ratio():
@@ -99,6 +124,65 @@ def test_runs_of_different_machines_are_not_put_into_one_table():
 def test_hours_are_not_spent_on_runs_that_fit_into_no_table():
     with pytest.raises(SystemExit, match=r"slow, 2 cores\n.*--out"):
         refuse_other_machine([{"machine": MACHINE}])
+
+
+@pytest.mark.parametrize("times", [0.5, 2.0])
+def test_runs_of_a_machine_of_another_speed_are_not_added_to(times):
+    here = reporting.machine()
+    known = [{"machine": here | {"gflops": times * here["gflops"]}}] * 3
+
+    with pytest.raises(SystemExit, match="wait until it is quiet"):
+        refuse_other_machine(known)
+
+
+def test_runs_whose_speed_nobody_noted_may_be_added_to():
+    refuse_other_machine([{"machine": {key: known for key, known in reporting.machine().items() if key != "gflops"}}])
+
+
+def break_off(folder):
+    with pool(1) as hands:
+        for number in range(3):
+            hands.submit(note_and_sleep, folder / str(number))
+        while not (folder / "0").exists() or not (folder / "0").read_text():
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+
+def test_a_pool_ends_at_once_on_an_error_and_drops_what_waits(tmp_path):
+    began = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off(tmp_path)
+
+    assert time.monotonic() - began < SLEEP_SECONDS
+    assert ended(int((tmp_path / "0").read_text()))
+    assert not (tmp_path / "2").exists()
+
+
+def test_a_side_dies_with_a_benchmark_that_is_killed(tmp_path):
+    diary = tmp_path / "diary.jsonl"
+    side = (
+        "import os, time; from sides.job import Diary; "
+        f"Diary({str(diary)!r}).note('began', pid=os.getpid()); time.sleep(99)"
+    )
+    code = (
+        "import sys; from pathlib import Path; from sides.job import Diary; from sides.running import follow; "
+        f"follow([sys.executable, '-c', {side!r}], Path({str(tmp_path)!r}), Diary('none'), bool, 99.0)"
+    )
+    benchmark = subprocess.Popen([sys.executable, "-c", code], cwd=reporting.ROOT / "benchmarks")
+    entries = []
+    while not entries:
+        assert benchmark.poll() is None
+        entries = Diary(str(diary)).news()
+        time.sleep(0.05)
+
+    benchmark.kill()
+    benchmark.wait()
+
+    patience = time.monotonic() + 10
+    while not ended(entries[0]["pid"]) and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert ended(entries[0]["pid"])
 
 
 def test_a_diary_gives_each_whole_entry_once(tmp_path):
@@ -190,8 +274,8 @@ def test_each_target_and_side_has_its_row(tmp_path):
         ["98 %", "ours", "3 of 3", "9 s"],
         ["98 %", "peer", "0 of 3", "≥ 60 s"],
     ]
-    assert rows[1][5] == "4.0 × [4.0, 4.0]"
-    assert rows[3][5] == "≥ 6.7 × [6.7, 6.7] (not claimed)"
+    assert rows[1][5] == "4.0 × (4.0, 4.0)"
+    assert rows[3][5] == "≥ 6.7 × (6.7, ≥ 6.7) (not claimed)"
 
 
 def test_results_are_rendered_below_the_notes_in_the_order_of_their_files(tmp_path):
@@ -240,7 +324,9 @@ def test_a_side_that_breaks_is_told_of_and_tried_again_the_next_time(tmp_path, c
     runs = Runs(tmp_path / "runs.jsonl", ("side",))
 
     assert runs.make({"side": "ray"}, breaking) is None
-    assert runs.make({"side": "keras"}, lambda: {"seconds": 1.0}) == {"side": "keras", "seconds": 1.0}
+    made = runs.make({"side": "keras"}, lambda: {"seconds": 1.0})
+
+    assert made == {"side": "keras", "began": made["began"], "seconds": 1.0}
 
     assert "it ended with code 1" in capsys.readouterr().err
     assert runs.broken == 1

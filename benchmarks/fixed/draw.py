@@ -1,5 +1,6 @@
 """Draws the fixed configurations from searchspace/, once, by a published seed: python benchmarks/fixed/draw.py."""
 
+import argparse
 import json
 import os
 from pathlib import Path
@@ -22,6 +23,7 @@ FIXED: dict[str, dict[str, "Value"]] = {
 
 def main() -> None:
     """Write mlp.json and cnn.json beside this file: seed, space and a list of values."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for space, fixed in FIXED.items():
         drawn = [draw(space, f"{SEED}/{space}/{number}", fixed) for number in range(COUNT)]
         text = json.dumps({"space": space, "seed": SEED, "values": drawn}, indent=1)

@@ -14,14 +14,16 @@ class Job:
     """One run of one side.
 
     `project` is a folder that holds the space, `build` its "module:function". `data` holds images.npy and
-    labels.npy, `split` (.npz) says which rows train and which validate. With `fixed` the space is that many numbered
-    configurations, each to be trained once and to its end; without, the side searches on until it is stopped,
-    by `algorithm` and, where the side can, in so many `processes`.
+    labels.npy, `split` (.npz) says which of them train, so many `rows`, and which validate. With `fixed` the space is
+    that many numbered configurations, each to be trained once and to its end; without, the side searches on until it
+    is stopped, by `algorithm` and, where the side can, in so many `processes`.
     """
 
     project: str
     build: str
     data: str
+    image_shape: tuple[int, ...]
+    rows: int
     split: str
     class_names: tuple[str, ...]
     epochs: int
@@ -33,6 +35,11 @@ class Job:
     algorithm: str = ""
     processes: int = 1
     fixed: int = 0
+
+    @property
+    def first_rung(self) -> int:
+        """The epoch from which a pruner may stop a trial, where the algorithm says one; 0 is as the pruner comes."""
+        return -(-self.epochs // 2) if self.algorithm.endswith("-halfway") else 0
 
     def with_(self, **changes: Any) -> Self:
         """The same job with these changes."""
@@ -46,7 +53,7 @@ class Job:
     def load(cls, path: str) -> Self:
         """Read it from JSON."""
         said = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(**said | {"class_names": tuple(said["class_names"])})
+        return cls(**said | {key: tuple(said[key]) for key in ("class_names", "image_shape")})
 
 
 class Diary:

@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psutil
 
+from hpsearch.worker.tether import die_with_parent
 from runs import Broken
 from sides.job import Diary, Entry, Job
 from sides.via_hpsearch import LedgerDiary
@@ -21,13 +22,14 @@ from sides.via_hpsearch import LedgerDiary
 HERE = Path(__file__).parents[1]
 GLANCE_SECONDS = 0.2
 GRACE_SECONDS = 20.0
-PEERS = {  # module and number of processes; Ray takes a worker for each core by itself
-    "keras-tuner": ("sides.via_keras_tuner", 1),
-    "keras": ("sides.via_keras", 1),
-    "optuna": ("sides.via_optuna", 1),
-    "optuna-2": ("sides.via_optuna", 2),
-    "ray": ("sides.via_ray", 1),
-    "one-thread": ("sides.one_thread", 1),
+PEERS: dict[str, tuple[str, dict[str, Any]]] = {  # module, and what its job says; Ray has a worker for each core
+    "keras-tuner": ("sides.via_keras_tuner", {}),
+    "keras": ("sides.via_keras", {}),
+    "keras-steps": ("sides.via_keras", {"algorithm": "steps"}),
+    "optuna": ("sides.via_optuna", {}),
+    "optuna-2": ("sides.via_optuna", {"processes": 2}),
+    "ray": ("sides.via_ray", {}),
+    "one-thread": ("sides.one_thread", {}),
 }
 
 
@@ -50,9 +52,10 @@ class Ran:
     ended: str
 
 
-def heed_sigterm() -> None:
-    """Let SIGTERM end this program as Ctrl-C does, so that a side under way ends with it."""
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+def heed_signals() -> None:
+    """Let SIGTERM and a closed terminal end this program as Ctrl-C does, so that a side under way ends with it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
 
 
 def possible(sides: Sequence[str]) -> list[str]:
@@ -65,9 +68,9 @@ def possible(sides: Sequence[str]) -> list[str]:
 
 def run_peer(name: str, job: Job, enough: Callable[[Entry], bool], limit: float) -> Ran:
     """Run a peer on a job; raise Broken, with the end of what it wrote, when its command fails."""
-    module, processes = PEERS[name]
+    module, changes = PEERS[name]
     path = Path(job.project) / "job.json"
-    job.with_(processes=processes).save(path)
+    job.with_(**changes).save(path)
     return follow([sys.executable, "-m", module, str(path)], Path(job.project), Diary(job.diary), enough, limit)
 
 
@@ -83,8 +86,9 @@ def follow(command: list[str], project: Path, diary: News, enough: Callable[[Ent
     began, entries, ended = time.time(), list[Entry](), ""
     with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(  # noqa: S603  our own command
-            command, cwd=project, env=_surroundings(project), stdout=out, stderr=out, start_new_session=True
-        )
+            command, cwd=project, env=_surroundings(project), stdout=out, stderr=out, start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  this program has no threads; a side left over would search on
+        )  # fmt: skip
         try:
             while not ended:
                 running = process.poll() is None  # asked before the diary is read, so that nothing is missed

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hpsearch.loading import load
 from hpsearch.parts import make_dataset
 from hpsearch.paths import Project
@@ -57,11 +59,16 @@ def lay_out(setting: Setting, project: Path) -> tuple[Path, Job]:
     prepared = make_dataset(experiment).prepare(lambda _what, _done, _total: None)
     split = Splits(experiment, prepared.folder / "train" / "labels.npy", project / "split").file(Fit(0, 0))
     return file, Job(
-        project=str(project), build=setting.build, data=str(prepared.folder / "train"), split=str(split),
-        class_names=prepared.class_names, epochs=setting.epochs, batch_size=setting.batch_size,
-        validation_batch=max(setting.batch_size, VALIDATION_BATCH), seed=setting.seed,
+        project=str(project), build=setting.build, data=str(prepared.folder / "train"), image_shape=prepared.shape,
+        split=str(split), rows=_training_rows(split), class_names=prepared.class_names, epochs=setting.epochs,
+        batch_size=setting.batch_size, validation_batch=max(setting.batch_size, VALIDATION_BATCH), seed=setting.seed,
         diary=str(project / "diary.jsonl"), cores=cores(), fixed=setting.count,
     )  # fmt: skip
+
+
+def _training_rows(split: Path) -> int:
+    with np.load(split) as chosen:
+        return len(chosen["train"])
 
 
 def cores() -> int:

@@ -53,8 +53,7 @@ def how_to_fit(job: Job) -> dict[str, Any]:
 
 def task(job: Job) -> Task:
     """What the space may know of the work."""
-    x = rows(job.data, job.split)["x"]
-    return Task(x.shape[1:], len(job.class_names), job.class_names, len(x), job.epochs, job.batch_size)
+    return Task(job.image_shape, len(job.class_names), job.class_names, job.rows, job.epochs, job.batch_size)
 
 
 def build(job: Job, hp: Any) -> Any:

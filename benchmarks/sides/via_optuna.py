@@ -9,6 +9,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from hpsearch.worker.tether import die_with_parent
 from sides.job import Diary, Job
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def main(path: str, process: int | None) -> None:
     else:
         _study(job, _journal(job))
         command = [sys.executable, "-m", "sides.via_optuna", path]
-        hands = [subprocess.Popen([*command, str(number)]) for number in range(job.processes)]  # noqa: S603  our own
+        hands = [
+            subprocess.Popen([*command, str(number)], preexec_fn=die_with_parent)  # noqa: S603, PLW1509  our own
+            for number in range(job.processes)
+        ]
         codes = [hand.wait() for hand in hands]
         sys.exit("a process of the study failed" if any(codes) else None)
 
@@ -38,11 +42,11 @@ def _journal(job: Job) -> Any:
 
 
 def _minds(job: Job, process: int) -> dict[str, Any]:
-    """The sampler for spaces with branches; the pruner as it comes."""
+    """The sampler for spaces with branches; the pruner as it comes, which judges from the first epoch, or later."""
     sampler = optuna.samplers.TPESampler(
         seed=job.seed + 1000 * process, multivariate=True, group=True, constant_liar=job.processes > 1
     )
-    halving = optuna.pruners.SuccessiveHalvingPruner()
+    halving = optuna.pruners.SuccessiveHalvingPruner(min_resource=job.first_rung or "auto")
     return {"sampler": sampler, "pruner": optuna.pruners.NopPruner() if job.fixed else halving}
 
 

@@ -43,8 +43,12 @@ def _fixed(job: Job) -> dict[str, Any]:
 
 
 def _searching(job: Job) -> dict[str, Any]:
-    how = {"scheduler": ASHAScheduler(max_t=job.epochs), "num_samples": -1, "max_concurrent_trials": job.cores}
-    if job.algorithm == "random":
+    how = {
+        "scheduler": ASHAScheduler(max_t=job.epochs, grace_period=job.first_rung or 1),
+        "num_samples": -1,
+        "max_concurrent_trials": job.cores,
+    }
+    if job.algorithm.startswith("random"):
         return how | {"space": {"seed": tune.randint(0, 2**31)}, "search_alg": _random(job)}
     return how | {"space": {}, "search_alg": _tpe(job)}
 
