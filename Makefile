@@ -8,10 +8,14 @@ EXPERIMENT ?= experiments/quickstart.toml
 TESTERS ?= 2
 TESTS := $(BIN)/pytest -n $(TESTERS) --dist worksteal
 
-.PHONY: run test long fuzz check format lock clean reference bench twins soak peers bench-peers
+.PHONY: run wheel test long fuzz check format lock clean reference bench twins soak peers bench-peers
 
 run: .venv/run.stamp
 	$(BIN)/hpsearch run $(EXPERIMENT)
+
+# For those who have no clone: dist/hpsearch-*.whl.
+wheel: .venv/pyvenv.cfg
+	$(BIN)/pip wheel --no-deps --wheel-dir dist .
 
 test: .venv/dev.stamp
 	$(TESTS)

@@ -161,8 +161,9 @@ def make(folder: Path) -> Path:
     except OSError as error:
         if error.errno in FULL:
             raise disk_full(folder) from error
-        mend = "make its parent writable for you or choose another place"
-        message = f"{folder}: cannot create this folder ({error.strerror})\n  {mend}"
+        in_the_way = error.errno in {errno.EEXIST, errno.ENOTDIR}
+        mend = "move the file in its way" if in_the_way else "make its parent writable for you"
+        message = f"{folder}: cannot create this folder ({error.strerror})\n  {mend} or choose another place"
         raise FolderUnusable(message) from error
     if not os.access(folder, os.W_OK):
         message = f"{folder}: this folder cannot be written to by user {os.getuid()}"

@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import signal
+import subprocess
 
 import pytest
 
@@ -23,6 +24,25 @@ def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     monkeypatch.setenv("HPSEARCH_DATA", str(folder))
     return folder
+
+
+@pytest.fixture
+def mounted(tmp_path):
+    """Mounts small disks under the test's folder."""
+    made = []
+
+    def mounted(options):
+        disk = tmp_path / f"disk-{len(made)}"
+        disk.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=False, capture_output=True)
+        if done.returncode:
+            pytest.skip("only a machine's administrator can mount a small disk")
+        made.append(disk)
+        return disk
+
+    yield mounted
+    for disk in made:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.fixture(scope="session")

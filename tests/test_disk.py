@@ -46,25 +46,6 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def mounted(tmp_path):
-    """Mounts small disks under the test's folder."""
-    made = []
-
-    def mounted(options):
-        disk = tmp_path / f"disk-{len(made)}"
-        disk.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=False, capture_output=True)
-        if done.returncode:
-            pytest.skip("only a machine's administrator can mount a small disk")
-        made.append(disk)
-        return disk
-
-    yield mounted
-    for disk in made:
-        subprocess.run(["umount", "-l", disk], check=True)
-
-
-@pytest.fixture
 def labels(tmp_path):
     np.save(tmp_path / "labels.npy", np.arange(200) % 4)
     return tmp_path / "labels.npy"

@@ -18,6 +18,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS: Mapping[str, Entry] = {
+    "init": Entry("hpsearch.cli.init:init", "Begin a project: experiments to run, models that they search."),
     "run": Entry("hpsearch.cli.run:run", "Search as an experiment file asks, or go on where it stopped."),
     "check": Entry("hpsearch.cli.check:check", "Say everything that is wrong with an experiment file."),
     "schema": Entry("hpsearch.cli.schema:schema", "Print the JSON Schema of experiment files, for editors."),
@@ -43,6 +44,7 @@ COMMANDS: Mapping[str, Entry] = {
 
 EPILOG = """\b
 Examples:
+  hpsearch init
   hpsearch check experiments/mnist_mlp.toml
   hpsearch run experiments/mnist_mlp.toml
   hpsearch run experiments/mnist_mlp.toml --set search.trials=50

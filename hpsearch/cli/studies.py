@@ -32,7 +32,8 @@ def list_studies(*, as_json: bool) -> None:
     elif lines:
         table([name.replace("_", " ") for name in lines[0]], [_cells(line) for line in lines])
     else:
-        say("no studies yet; begin one with: hpsearch run experiments/quickstart.toml")
+        begun = (project.root / "experiments").exists()
+        say(f"no studies yet; begin with: {'hpsearch run experiments/quickstart.toml' if begun else 'hpsearch init'}")
 
 
 def _line_or_trouble(project: paths.Project, name: str) -> dict[str, Any]:

@@ -69,7 +69,9 @@ def _near(file: Path) -> str:
     found = {path.name: path for folder in folders for path in sorted(folder.glob("*.toml"))}
     if near := difflib.get_close_matches(file.name, found, n=1):
         return f"did you mean {str(found[near[0]])!r}?"
-    return f"known: {', '.join(map(str, found.values()))}" if found else "run it from the project's folder?"
+    if found:
+        return f"known: {', '.join(map(str, found.values()))}"
+    return "run it from the project's folder, or begin a project in this one: hpsearch init"
 
 
 def _text(content: bytes, shown: str) -> str:
