@@ -38,7 +38,7 @@ def lay_out(folder: Path) -> LaidOut:
         paths.make(parent)
     for name in missing:
         _write(folder / name, wanted[name])
-    return LaidOut(folder, tuple(missing), tuple(sorted(alike)), tuple(sorted(there - alike)))
+    return LaidOut(folder.resolve(), tuple(missing), tuple(sorted(alike)), tuple(sorted(there - alike)))
 
 
 def templates() -> dict[str, bytes]:

@@ -16,8 +16,8 @@ Examples:
 
 What is there already is never changed, so a second time does no harm."""
 WHAT = {
-    "experiments/": "{} new: what to search, and how; each tells in its first lines what it is for",
-    "searchspace/": "{} new: the models that are searched, to change or to write others after",
+    "experiments/": "{} new: what to search, and how; see the first lines of each",
+    "searchspace/": "{} new: the models that are searched, to change or to add to",
     ".gitignore": "has git leave alone what runs write (mlruns/)",
 }
 
@@ -34,16 +34,15 @@ def init(*, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(done)
     else:
-        say("\n".join([*_made(done), *_left(done), *_next(folder)]))
+        say("\n".join([*_made(done), *_left(done), *_next(done.folder, folder)]))
 
 
 def _made(done: "LaidOut") -> list[str]:
-    where = done.folder.resolve()
     if not done.made:
-        return [f"nothing is missing in {where}"]
+        return [f"nothing is missing in {done.folder}"]
     counts = {place: sum(name.startswith(place) for name in done.made) for place in WHAT}
     lines = [f"  {place:<13} {WHAT[place].format(count)}" for place, count in counts.items() if count]
-    return [f"made in {where}:", *lines]
+    return [f"made in {done.folder}:", *lines]
 
 
 def _left(done: "LaidOut") -> list[str]:
@@ -55,8 +54,8 @@ def _left(done: "LaidOut") -> list[str]:
     return ["left alone, being there and other than hpsearch's own:", *lines] if lines else []
 
 
-def _next(folder: Path) -> list[str]:
+def _next(place: Path, named: Path) -> list[str]:
     from hpsearch.laying_out import FIRST
 
-    go = [] if folder.resolve() == Path.cwd().resolve() else [f"  cd {shlex.quote(str(folder))}"]
+    go = [] if place == Path.cwd() else [f"  cd {shlex.quote(str(named))}"]
     return ["", "a first search, in a minute or two and without a network:", *go, f"  hpsearch run {FIRST}"]
