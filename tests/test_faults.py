@@ -3,8 +3,10 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import figures
+import numpy as np
 import odd_jobs
 import psutil
 import pytest
@@ -168,6 +170,31 @@ def test_a_trial_that_takes_more_memory_than_it_may_fails_with_the_limit_named(l
     end = hear(executor)[-1]
     assert (end.how, end.failure.kind) == (How.FINISHED, "oom")
     assert "150 MB (train.trial_memory)" in end.failure.message
+
+
+@pytest.mark.promise("19")
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux tells there whose a page is")
+def test_images_that_a_process_alone_maps_are_not_its_own_memory_and_what_it_makes_of_them_is(tmp_path):
+    if keeps_files_in_memory(tmp_path):
+        pytest.skip("files are memory in this folder")
+    with (file := tmp_path / "images.npy").open("wb") as written:
+        np.save(written, np.ones(64 * MB, np.uint8))
+        os.fsync(written.fileno())
+    before = own_bytes(os.getpid())
+
+    images = np.load(file, mmap_mode="c")
+    images.sum()
+    mapped = own_bytes(os.getpid()) - before
+    made = images + 1
+    own = own_bytes(os.getpid()) - before
+
+    assert mapped < 16 * MB
+    assert own > made.nbytes - 16 * MB
+
+
+def keeps_files_in_memory(folder):
+    mounts = [one for one in psutil.disk_partitions(all=True) if folder.is_relative_to(one.mountpoint)]
+    return max(mounts, key=lambda one: len(one.mountpoint)).fstype in {"tmpfs", "ramfs"}
 
 
 @pytest.mark.promise("19")

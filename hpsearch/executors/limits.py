@@ -7,6 +7,7 @@ from hpsearch.experiment import Train, seconds, size
 from hpsearch.trial import Failure
 
 STARVED = 0.9  # of its memory limit: one that was killed there has run out of memory
+OWN = ("Private_Dirty:", "Private_Hugetlb:")
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,17 @@ class Limits:
 
 
 def own_bytes(pid: int) -> int:
-    """The bytes of memory that a process shares with nobody; 0 when it is gone.
+    """The bytes of memory that a process alone has, and that nobody could take from it; 0 when it is gone.
 
     Not its address space, of which TensorFlow reserves gigabytes, nor what it shares with the process it was
-    forked from. See smaps_rollup in proc(5); elsewhere psutil's USS.
+    forked from; nor `Private_Clean`, the pages of files that only this process maps just now: the images would count
+    as soon as it is the last one that reads them. See smaps_rollup in proc(5); elsewhere psutil's USS.
     """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:
         return _uss(pid)
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(OWN))
 
 
 def _uss(pid: int) -> int:
