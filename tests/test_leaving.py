@@ -163,18 +163,28 @@ def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(project):  # noqa: F8
     assert trials(project) is not None
 
 
-def test_stop_names_a_holder_that_it_cannot_reach(project, capsys, monkeypatch):  # noqa: F811
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"host": "elsewhere"}, "process {pid} on elsewhere"),
+        ({"started": 7.0}, "process {pid} on {host}, which cannot be seen from here"),
+    ],
+    ids=["on another machine", "in another container"],
+)
+def test_stop_names_a_holder_that_it_cannot_reach(project, capsys, monkeypatch, other, words):  # noqa: F811
     monkeypatch.chdir(project)
     folder = Study(make(project / "mlruns" / "studies" / "digits"))
     folder.ledger.touch()
 
     with held(folder):
         told = json.loads(folder.holder.read_text())
-        folder.holder.write_text(json.dumps({**told, "host": "elsewhere"}))
+        folder.holder.write_text(json.dumps({**told, **other}))
         code = main(["stop", "digits"])
 
+    said = capsys.readouterr()
     assert code == RunningElsewhere.exit_code
-    assert f"process {os.getpid()} on elsewhere" in capsys.readouterr().err
+    assert words.format(**told) in said.err
+    assert "has stopped" not in said.out
 
 
 @pytest.mark.promise("17", "41")

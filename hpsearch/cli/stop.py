@@ -12,6 +12,7 @@ import click
 from hpsearch import paths
 
 if TYPE_CHECKING:
+    from hpsearch.errors import RunningElsewhere
     from hpsearch.holding import Holder
 
 POLL_SECONDS, PROGRESS_SECONDS = 0.1, 5.0
@@ -38,25 +39,33 @@ def stop(*, study: str, now: bool) -> None:
     if not is_held(folder):
         say(f"{study} is not running")
         return
-    holder = _reachable(study, read(folder.holder))
+    holder = read(folder.holder)
+    if holder and holder.lives:
+        _end(holder, now=now)
+    elif is_held(folder):  # else it has ended since it was asked for
+        raise _out_of_reach(study, holder)
+    say(f"{study} has stopped")
+
+
+def _out_of_reach(study: str, holder: "Holder | None") -> "RunningElsewhere":
+    from hpsearch.errors import RunningElsewhere
+
+    if holder is None:
+        message = f"the study {study!r} is running, but not in a process that says who it is\n  stop it where it runs"
+    elif holder.here:
+        unseen = "which cannot be seen from here, as one in another container cannot"
+        message = f"the study {study!r} is running in {holder}, {unseen}\n  stop it there"
+    else:
+        message = f"the study {study!r} is running in {holder}\n  stop it there"
+    return RunningElsewhere(message)
+
+
+def _end(holder: "Holder", *, now: bool) -> None:
     _tell(holder)
     if now:
         time.sleep(SECOND_WORD_SECONDS)
         _tell(holder)
     _wait_for(holder, kill=now)
-    say(f"{study} has stopped")
-
-
-def _reachable(study: str, holder: "Holder | None") -> "Holder":
-    from hpsearch.errors import RunningElsewhere
-
-    if holder is None:
-        message = f"the study {study!r} is running, but not in a process that says who it is\n  stop it where it runs"
-        raise RunningElsewhere(message)
-    if not holder.here:
-        message = f"the study {study!r} is running in {holder}\n  stop it there"
-        raise RunningElsewhere(message)
-    return holder
 
 
 def _tell(holder: "Holder") -> None:
