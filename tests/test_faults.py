@@ -13,6 +13,7 @@ import pytest
 from test_local import hear, order
 from test_search import Dice, Lenient, begin  # noqa: F401 - a fixture
 
+from hpsearch import control_groups
 from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError
 from hpsearch.executors import deaths
@@ -225,8 +226,8 @@ def test_a_kill_that_linux_counts_as_out_of_memory_explains_one_death(tmp_path, 
     (counts := tmp_path / file).parent.mkdir(parents=True)
     (tmp_path / "cgroup").write_text(group)
     counts.write_text(text.format(3))
-    monkeypatch.setattr(deaths, "GROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(deaths, "CONTROLS", tmp_path)
+    monkeypatch.setattr(control_groups, "MEMBERSHIP", tmp_path / "cgroup")
+    monkeypatch.setattr(control_groups, "MOUNTED", tmp_path)
     memory = deaths.OutOfMemory()
 
     counts.write_text(text.format(4))

@@ -13,9 +13,10 @@ import odd_jobs
 import psutil
 import pytest
 
-from hpsearch.executors.capacity import cores, workers
+from hpsearch.executors.capacity import workers
 from hpsearch.executors.ear import LARGEST_BYTES, Ear, TooLong
 from hpsearch.executors.local import Local
+from hpsearch.machine import cores
 from hpsearch.orders import Order, Question
 from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Measure
 

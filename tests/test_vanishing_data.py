@@ -15,6 +15,7 @@ from test_faults import local  # noqa: F401 - a fixture
 from test_local import hear, order
 from test_run import environment, hpsearch, project, run, template, trials, wait_for_a_trial  # noqa: F401 - fixtures
 
+from hpsearch import machine
 from hpsearch.datasets import memory, scratch
 from hpsearch.datasets.table import Csv
 from hpsearch.errors import DataRefused
@@ -30,7 +31,7 @@ def of_bytes(size: float) -> Prepared:
 @pytest.mark.promise("64")
 @pytest.mark.parametrize(("share", "warned"), [(0.3, False), (0.7, True)])
 def test_images_that_take_more_than_half_of_the_memory_are_warned_of(share: float, warned: bool) -> None:
-    said = memory.heed(of_bytes(share * psutil.virtual_memory().available))
+    said = memory.heed(of_bytes(share * machine.memory()))
 
     assert bool(said) == warned
     assert ("warning: the images of own take" in said) == warned
@@ -39,7 +40,7 @@ def test_images_that_take_more_than_half_of_the_memory_are_warned_of(share: floa
 @pytest.mark.promise("64")
 def test_images_that_take_nearly_all_of_the_memory_are_refused() -> None:
     with pytest.raises(DataRefused, match=r"own: needs .* GB of memory, .* GB are free\n  free some"):
-        memory.heed(of_bytes(psutil.virtual_memory().available))
+        memory.heed(of_bytes(machine.memory()))
 
 
 @pytest.mark.promise("64")

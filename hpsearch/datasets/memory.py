@@ -1,5 +1,6 @@
 """Compares what images take with the memory that is free, before it is taken."""
 
+from hpsearch import machine
 from hpsearch.errors import DataRefused
 from hpsearch.protocols import Prepared
 
@@ -8,7 +9,7 @@ MOST, MUCH = 0.9, 0.5  # shares of the free memory: beyond the one refused, from
 
 def refuse_beyond_memory(source: str, needed: int) -> None:
     """Raise DataRefused when so many bytes of images would leave too little of the free memory."""
-    free = _free()
+    free = machine.memory()
     if needed > MOST * free:
         message = (
             f"{source}: needs {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
@@ -25,16 +26,10 @@ def heed(prepared: Prepared) -> str:
     height, width = prepared.shape
     needed = prepared.train_rows * height * width
     refuse_beyond_memory(prepared.name, needed)
-    free = _free()
+    free = machine.memory()
     if needed < MUCH * free:
         return ""
     return (
         f"warning: the images of {prepared.name} take {needed / 1e9:.1f} GB of the {free / 1e9:.1f} GB of memory"
         " that are free\n  fewer workers (workers.count) or fewer rows leave more for the trials"
     )
-
-
-def _free() -> int:
-    import psutil
-
-    return int(psutil.virtual_memory().available)

@@ -1,12 +1,10 @@
 """How many workers this machine can hold: by cards, or by the cores and the memory this process may use."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
-from hpsearch import cards
+from hpsearch import cards, machine
 from hpsearch.orders import Slot
 
 Count = int | Literal["auto"]
@@ -15,8 +13,6 @@ SPARE_BYTES = 500_000_000  # a process that has imported TensorFlow and shares n
 # What a process takes of a card beside the memory that TensorFlow deals out (CUDA's context, cuDNN, cuBLAS): as much
 # as TensorFlow itself leaves on cards of compute capability 8 (MinSystemMemory in common_runtime/gpu/gpu_device.cc).
 OUTSIDE_MIB = 1536
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def slots(count: Count, gpus: cards.Wanted, per_gpu: int, *, spares: bool) -> tuple[Slot, ...]:
@@ -30,7 +26,7 @@ def slots(count: Count, gpus: cards.Wanted, per_gpu: int, *, spares: bool) -> tu
         return (Slot(),) * workers(count, spares=spares)
     most = len(chosen) * per_gpu
     hands = most if count == "auto" else min(count, most)
-    threads = max(1, cores() // hands)
+    threads = max(1, machine.cores() // hands)
     shares = [Slot(card.visible, card.model, _share(card, per_gpu), threads) for card in chosen]
     return tuple(shares * per_gpu)[:hands]
 
@@ -57,27 +53,4 @@ def _many(number: int, slot: Slot) -> str:
 def workers(count: Count, *, spares: bool = False) -> int:
     """The number asked for, or as many as cores and memory (about 1 GB each, half as much a spare) allow, but one."""
     each = WORKER_BYTES + spares * SPARE_BYTES
-    return count if isinstance(count, int) else max(1, min(cores(), memory() // each))
-
-
-def cores() -> int:
-    """Cores by affinity and by the control group's quota."""
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota, _, period = _read(CPU_QUOTA).partition(" ")
-    return min(mine, max(1, int(quota) // int(period))) if quota.isdigit() and period.isdigit() else mine
-
-
-def memory() -> int:
-    """Bytes of memory to be had, by the machine and by the control group."""
-    import psutil
-
-    available = int(psutil.virtual_memory().available)
-    limit = _read(MEMORY_LIMIT)
-    return min(available, int(limit)) if limit.isdigit() else available
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
+    return count if isinstance(count, int) else max(1, min(machine.cores(), machine.memory() // each))

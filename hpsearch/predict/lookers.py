@@ -131,11 +131,6 @@ class Lookers:
                 self._hand_over(another, others_place, other)
 
 
-def processors() -> int:
-    """How many of them this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _look(connection: "Connection[Any, Any]", manner: Manner) -> None:
     os.dup2(2, 1)  # standard output belongs to the command's answers
     limit_memory(MEMORY)

@@ -5,9 +5,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from hpsearch import machine
 from hpsearch.errors import HpsearchError
 from hpsearch.predict.answerer import Answerer
-from hpsearch.predict.lookers import Lookers, Manner, Sight, processors
+from hpsearch.predict.lookers import Lookers, Manner, Sight
 from hpsearch.predict.reading import Reading, readings, shown_names
 from hpsearch.predict.sights import Picture, Unread
 from hpsearch.predict.sources import Source
@@ -27,7 +28,10 @@ def read_all(
     With `one` each picture is one character. Raises what the answerer does.
     """
     manner = Manner(answerer.framing, answerer.shape, answerer.polarity, one)
-    with closing(Lookers(processors(), manner, answerer.method)) as lookers, ThreadPoolExecutor(1, "answers") as aside:
+    with (
+        closing(Lookers(machine.cores(), manner, answerer.method)) as lookers,
+        ThreadPoolExecutor(1, "answers") as aside,
+    ):
         earlier: Future[list[Answer]] | None = None
         try:
             for sights in _batches(lookers.look_at(sources), batch):
