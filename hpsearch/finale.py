@@ -36,13 +36,17 @@ class Finale:
     leave: Leave
 
     def hold(self) -> Verdict:
-        """Train the finalists, choose the winner, open the test split; what was done in earlier sessions stands."""
+        """Train the finalists, choose the winner, open the test split; what was done in earlier sessions stands.
+
+        Raises Interrupted when told to leave while models are trained, AtOnce from then on.
+        """
         if self.study.state.verdict:
             return self.study.state.verdict
         if not self.study.state.opened:  # else a seed that failed could come through now, and change who won
             self._make(self._final_fits(self._finalists()))
         ranking = self._ranking()
         models = self._models(ranking)
+        self.leave.at_once_from_here()  # judging can be begun again: the models are listed first, and stay the same
         look = OneLook(self.study, self.executor, self.data, self.root)
         judgements = look.judge(models)
         epoch_curves.judge(self.study, self.executor, self.root, self.data, models)

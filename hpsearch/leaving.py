@@ -18,15 +18,23 @@ class AtOnce(KeyboardInterrupt):
 class Leave:
     """Whether someone asked the program to stop, and with which exit code it should.
 
-    `politely` says that trials are under way, which get the time to stop; before and after, nothing is waited for.
+    `politely` says that trials are under way, which get the time to stop; before and after, they are not waited for.
+    `twice` says that someone who asked did not want to wait.
     """
 
     exit_code: int = 0
     politely: bool = False
+    twice: bool = False
 
     def __call__(self) -> bool:
         """Say whether it is time to leave."""
         return self.exit_code != 0
+
+    def at_once_from_here(self) -> None:
+        """No trial is under way any more: have one signal end the program; raise AtOnce if one came before."""
+        self.politely = False
+        if self():
+            raise AtOnce
 
 
 @contextmanager
@@ -36,10 +44,11 @@ def told_to_leave() -> Iterator[Leave]:
 
     def heard(number: int, _frame: FrameType | None) -> None:
         hung_up = number == getattr(signal, "SIGHUP", None)  # by the terminal and by its shell: twice means no hurry
-        again, leave.exit_code = leave() and not hung_up, leave.exit_code or 128 + number
+        leave.twice = leave() and not hung_up
+        leave.exit_code = leave.exit_code or 128 + number
         if hung_up:
             _let_go_of_terminal()
-        if again or not leave.politely:
+        if leave.twice or not leave.politely:
             raise AtOnce
 
     known = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]

@@ -96,7 +96,7 @@ class Session:
         done = len(study.state.courses)
         self._around.say(f"{study.experiment.name} is already complete: {done} trials")
         lay_out(study, verdict, data)
-        if study.state.ended is None:
+        if study.state.ended is None or not study.state.ended.finished:
             study.record(SessionEnded(finished=True, reason="the verdict was given"), durable=True)
 
     def _forget_if_empty(self, study: Study) -> None:
@@ -119,7 +119,7 @@ class Session:
             reason, verdict = self._work(finale)
             study.record(SessionEnded(finished=True, reason=reason), durable=True)
         except BaseException as error:
-            patience = 0.0 if isinstance(error, AtOnce) else LEAVING_SECONDS
+            patience = LEAVING_SECONDS
             with suppress(FolderUnusable, StateDamaged):  # for which the session may end just now
                 study.ledger.recover()
                 left = isinstance(error, KeyboardInterrupt)
@@ -128,7 +128,7 @@ class Session:
             raise
         finally:
             watcher.close()
-            if patience:
+            if not finale.leave.twice:
                 with suppress(FolderUnusable):  # the same
                     drain(outbox, study.experiment.name, self._around.say, patience)
         return verdict

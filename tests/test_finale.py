@@ -1,6 +1,8 @@
 """The finals on a real ledger, with fits and judgements that take no time: who wins, how surely, and what is kept."""
 
+import os
 import random
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +15,7 @@ from hpsearch.crew import Crew
 from hpsearch.errors import StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
-from hpsearch.leaving import Leave
+from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.predictions import Predictions
 from hpsearch.protocols import Prepared
 from hpsearch.records import Asked, AttemptBegan, Verdict
@@ -257,6 +259,21 @@ def test_finals_that_were_killed_before_the_verdict_end_alike_and_open_the_test_
     assert again == verdict
     assert study.state.openings == 1
     assert len(list(study.paths.predictions.iterdir())) == 9
+
+
+def test_ctrl_c_while_models_are_judged_ends_the_finals_at_once_and_they_go_on_to_the_same_verdict(hold):
+    study, executor, verdict, finale = hold()
+    judge, executor.call = executor.call, lambda *_: os.kill(os.getpid(), signal.SIGINT)
+
+    with told_to_leave() as leave:
+        leave.politely, finale.leave = True, leave
+        with pytest.raises(AtOnce):
+            finale.hold()
+    finale.leave, executor.call = Leave(), judge
+    again = finale.hold()
+
+    assert again == verdict
+    assert study.state.openings == 1
 
 
 def test_a_seed_that_failed_before_the_test_split_was_opened_changes_no_winner_afterwards(hold):

@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
+import chaos
 import psutil
 import pytest
+from test_chaos import failing
 from test_faults import gone
 from test_run import BUILD, environment, hpsearch, project, template, trials, wait_for_a_trial  # noqa: F401 - fixtures
 
@@ -19,6 +22,7 @@ from hpsearch.errors import RunningElsewhere
 from hpsearch.holding import Holder, read
 from hpsearch.leaving import AtOnce, told_to_leave
 from hpsearch.paths import Study, make
+from hpsearch.records import AttemptBegan
 from hpsearch.study import held, is_held
 
 LONG = ["run", "experiments/digits.toml", "--set", "train.epochs=4000", "--set", "tracking.mlflow=false"]
@@ -66,6 +70,18 @@ def test_a_terminal_that_closes_and_a_shell_that_says_so_too_are_one_wish():
 def test_where_nothing_is_under_way_one_signal_is_enough():
     with pytest.raises(AtOnce), told_to_leave():
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.promise("14")
+def test_a_signal_that_came_while_trials_were_under_way_counts_when_none_is_any_more():
+    with told_to_leave() as leave:
+        leave.politely = True
+        os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(AtOnce):
+            leave.at_once_from_here()
+
+    assert not leave.twice
 
 
 def test_a_signal_that_nohup_has_ignored_stays_ignored():
@@ -199,3 +215,34 @@ def test_a_holder_is_known_by_more_than_its_number(tmp_path):
     assert holder.lives
     assert not Holder(holder.pid, holder.host, holder.boot, holder.started + 1).lives
     assert not Holder(holder.pid, holder.host, "another boot", holder.started).lives
+
+
+@pytest.mark.promise("14", "15")
+@pytest.mark.parametrize("place", ["TestOpened.written", "TestOpened.durable", "Verdict.written", "Verdict.durable"])
+def test_ctrl_c_while_the_test_split_is_looked_at_is_heeded_and_the_same_command_goes_on(tmp_path, place):
+    arena = failing(tmp_path, [f"{place}=sleep:300"])
+    arena.trials, arena.epochs = 3, 2
+    arena.lay_out()
+    run = arena.start()
+    wait_until((tmp_path / "counts" / place).exists)
+
+    run.send_signal(signal.SIGINT)
+    code = run.wait(30)
+    before = arena.story()
+
+    assert code == 130, arena.output.read_text()
+    assert arena.left_over() == []
+    assert arena.finish() == 0
+    told = [news.body for news in arena.story()]
+    assert told[: len(before)] == [news.body for news in before]
+    kinds = Counter(type(body).__name__ for body in told)
+    finals = [body for body in told if isinstance(body, AttemptBegan) and body.attempt.fit.kind == "final"]
+    assert (kinds["TestOpened"], kinds["Verdict"], len(finals)) == (1, 1, 2)
+    assert told[-1].finished
+
+
+def wait_until(reached, seconds=60):
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.02)
