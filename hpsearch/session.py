@@ -61,7 +61,8 @@ class Session:
         self._say_where(executor)
         with ExitStack() as stack:
             stack.callback(ending.end_all)  # whatever is still being measured is of no use any more
-            stack.callback(executor.close)
+            hands = stack.enter_context(ExitStack())
+            hands.callback(executor.close)
             executor.start()
             if scarce := paths.scarcity(paths.make(self._around.project.runs)):
                 self._around.say(scarce)
@@ -73,6 +74,7 @@ class Session:
             stack.callback(study.close)
             stack.callback(self._forget_if_empty, study)
             study.listen(stack.enter_context(closing(Backup(self._folder))).hear)
+            stack.callback(hands.close)  # whoever may hold the study next must find nobody at work on it
             identity = Identity(self._experiment, data, self._around.project.root)
             identity.refuse_if_changed(study.state)
             if not self._reopen:

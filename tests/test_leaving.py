@@ -27,6 +27,23 @@ from hpsearch.study import held, is_held
 
 LONG = ["run", "experiments/digits.toml", "--set", "train.epochs=4000", "--set", "tracking.mlflow=false"]
 LONG += ["--set", "train.compile=false", "--set", "workers.count=1"]
+CLOSING = """
+import sys
+from pathlib import Path
+from fake_workers import Fake
+from hpsearch import paths
+from hpsearch.__main__ import main
+from hpsearch.study import is_held
+
+class Watched(Fake):
+    def close(self):
+        print("closed while the study is held:", is_held(paths.Project.around(Path.cwd()).study("tiny")), flush=True)
+        super().close()
+
+import fake_workers
+fake_workers.Fake = Watched
+sys.exit(main(["run", "tiny.toml", "--plain"]))
+"""
 HANGS = BUILD.replace("    print(", "    import time; time.sleep(1000)\n    print(")
 
 
@@ -246,3 +263,14 @@ def wait_until(reached, seconds=60):
     while not reached():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_workers_end_before_the_study_can_be_held_by_another(tmp_path):
+    arena = chaos.Arena(tmp_path / "project", trials=1, epochs=1)
+
+    code = arena.start("-c", CLOSING).wait(60)
+
+    said = arena.output.read_text()
+    assert code == 0, said
+    assert "closed while the study is held: True" in said
+    assert said.count("closed while") == 1
