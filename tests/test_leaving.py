@@ -44,6 +44,22 @@ import fake_workers
 fake_workers.Fake = Watched
 sys.exit(main(["run", "tiny.toml", "--plain"]))
 """
+SLOW = """
+import signal, time
+from hpsearch.worker.tether import die_with_parent
+die_with_parent(signal.SIGTERM)
+time.sleep(300)
+"""
+WAITING = """
+from hpsearch.worker import starting
+starting.PRELOAD = "slow"
+starting.warm_up()
+print("waiting", flush=True)
+try:
+    starting.fresh(print)
+except KeyboardInterrupt:
+    print("heard", flush=True)
+"""
 HANGS = BUILD.replace("    print(", "    import time; time.sleep(1000)\n    print(")
 
 
@@ -274,3 +290,22 @@ def test_workers_end_before_the_study_can_be_held_by_another(tmp_path):
     assert code == 0, said
     assert "closed while the study is held: True" in said
     assert said.count("closed while") == 1
+
+
+@pytest.mark.promise("14")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked on Linux alone")
+def test_ctrl_c_is_heard_while_a_process_waits_for_tensorflow_to_be_imported(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    run = subprocess.Popen(
+        [sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+    )  # fmt: skip
+    assert run.stdout.readline() == "waiting\n"
+    time.sleep(0.5)
+    left = family(run)
+
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=30)
+
+    assert said == "heard\n"
+    assert gone(left)

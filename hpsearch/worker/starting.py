@@ -41,9 +41,9 @@ def _context(method: Method) -> ForkServerContext | SpawnContext:
     # At exit multiprocessing.util waits for every child that runs: a forgotten one must not keep the program from
     # ending. What was registered last is run first, so that module has to be imported by now.
     atexit.register(end_all)
+    if os.name == "posix":
+        resource_tracker.ensure_running()  # whose start lets Ctrl-C through, in the middle of `_born_deaf`
     if method == "spawn":
-        if os.name == "posix":
-            resource_tracker.ensure_running()  # whose start lets Ctrl-C through, in the middle of `_born_deaf`
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOAD])
@@ -57,8 +57,14 @@ def warm_up() -> None:
     """
     if method_here() == "forkserver":
         _context("forkserver")
-        from multiprocessing import forkserver
+        _have_forkserver()
 
+
+def _have_forkserver() -> None:
+    """See to it that what others are forked from runs; this waits for nothing that it imports."""
+    from multiprocessing import forkserver
+
+    with _born_deaf():
         forkserver.ensure_running()
 
 
@@ -92,10 +98,9 @@ def _begin(
     ours, theirs = context.Pipe()
     process = context.Process(target=_live, args=(method, theirs, output, target, arguments), daemon=False)
     try:
-        with births, _born_deaf():
+        with births:
             _start(process)
-            started.add(process)
-    except (OSError, EOFError):
+    except (OSError, EOFError, KeyboardInterrupt):
         ours.close()
         raise
     finally:
@@ -105,12 +110,16 @@ def _begin(
 
 def _start(process: BaseProcess) -> None:
     if not isinstance(process, SpawnProcess):
-        process.start()
+        _have_forkserver()
+        process.start()  # it waits until TensorFlow is imported there: Ctrl-C must come through
+        started.add(process)
         return
-    with marks.marking() as name:
-        process.start()
-    if process.pid:
-        marked[process] = marks.mark_of(process.pid, name)
+    with _born_deaf():
+        with marks.marking() as name:
+            process.start()
+        started.add(process)
+        if process.pid:
+            marked[process] = marks.mark_of(process.pid, name)
 
 
 @contextlib.contextmanager
