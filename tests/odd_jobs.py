@@ -60,6 +60,11 @@ def left(line, recipe):
     sys.exit(3)
 
 
+def left_by_minus_one(line, recipe):
+    line.recv()
+    sys.exit(-1)
+
+
 def raised(line, recipe):
     line.recv()
     raise KeyError("no such layer")

@@ -5,7 +5,6 @@ import sys
 
 from hpsearch import control_groups
 from hpsearch.trial import Failure
-from hpsearch.worker.ending import UNKNOWN_CODE
 
 # Sent by people, by service managers and by the kernel for want of memory: the trial itself may be sound.
 FROM_OUTSIDE = {"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGPIPE", "SIGALRM", "SIGUSR1", "SIGUSR2"}
@@ -16,9 +15,9 @@ KILLED = -signal.SIGKILL
 def fault(code: int | None, trace: str) -> Failure | None:
     """The failure that an exit code stands for; None where the attempt was lost through no fault of its own.
 
-    `code` is multiprocessing's: minus the signal's number, or None if the process lives; `trace` is faulthandler's.
+    `code` is multiprocessing's: minus the signal's number, or None where nobody knows; `trace` is faulthandler's.
     """
-    if code is None or code == UNKNOWN_CODE:
+    if code is None:
         return None
     if code >= 0:
         return Failure("exit", f"exit code {code} without a result")

@@ -140,7 +140,7 @@ class Hand:
 
     def _died(self) -> AttemptEnd:
         self.process.join(5)
-        code = self.process.exitcode
+        code = None if ending.nobody_knows(self.process) else self.process.exitcode
         self._end()
         starved = self.rules.memory.explains(code) or (code == deaths.KILLED and self.rules.limits.starved(self.held))
         if self.stop:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 import weakref
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
@@ -13,7 +14,9 @@ from hpsearch.worker import marks, orphans
 
 started: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
 marked: weakref.WeakKeyDictionary[BaseProcess, marks.Mark] = weakref.WeakKeyDictionary()  # those that were spawned
+forked_by: weakref.WeakKeyDictionary[BaseProcess, int] = weakref.WeakKeyDictionary()  # the others, and by whom
 UNKNOWN_CODE = 255  # what multiprocessing says when the process that could have told is gone itself
+DYING_SECONDS = 0.5  # by then a process whose pipes are closed is gone
 births = threading.Lock()  # held while a process is born, so that it is not taken for an orphan
 
 
@@ -31,12 +34,27 @@ def how_it_died(process: BaseProcess) -> str:
     code = process.exitcode
     if code is None:
         return "is still running"
-    if code == UNKNOWN_CODE and not isinstance(process, SpawnProcess):
+    if nobody_knows(process):
         return "was lost with the process it was forked from"
     if code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def nobody_knows(process: BaseProcess) -> bool:
+    """Whether it cannot be told how a process ended, because the one it was forked from, who would know, is gone.
+
+    The code that multiprocessing gives then may as well be a process's own: that of `sys.exit(-1)`, for example.
+    """
+    if process.exitcode != UNKNOWN_CODE or process not in forked_by:
+        return False
+    until = time.monotonic() + DYING_SECONDS
+    while there := orphans.is_there(forked_by[process]):
+        if time.monotonic() > until:
+            break
+        time.sleep(0.01)
+    return not there
 
 
 def kill(process: BaseProcess) -> None:
@@ -59,10 +77,16 @@ def _end(process: BaseProcess) -> None:
         marks.end_marked(mark)
 
 
-def _end_orphans() -> None:
+def forkserver_pid() -> int | None:
+    """The number of the process that others are forked from, if one was started."""
     from multiprocessing import forkserver
 
-    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001  # it tells nobody else
+    pid: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001  # it tells nobody else
+    return pid
+
+
+def _end_orphans() -> None:
+    server = forkserver_pid()
     if server is not None and births.acquire(blocking=False):  # else the next end of a process sees to it
         try:
             orphans.end_adopted(server, {process.pid for process in started if process.pid})

@@ -68,6 +68,13 @@ def _children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:
     return []
 
 
+def is_there(pid: int) -> bool:
+    """Whether there is a process of this number, and no zombie."""
+    with contextlib.suppress(psutil.Error):
+        return lives(psutil.Process(pid))
+    return False
+
+
 def lives(process: psutil.Process) -> bool:
     """Whether a process is there and no zombie."""
     with contextlib.suppress(psutil.Error):

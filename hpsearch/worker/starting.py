@@ -21,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.worker import marks, orphans, tether
-from hpsearch.worker.ending import ChildDied, births, end_all, marked, started
+from hpsearch.worker.ending import ChildDied, births, end_all, forked_by, forkserver_pid, marked, started
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -113,6 +113,7 @@ def _start(process: BaseProcess) -> None:
         _have_forkserver()
         process.start()  # it waits until TensorFlow is imported there: Ctrl-C must come through
         started.add(process)
+        forked_by[process] = forkserver_pid() or 0
         return
     with _born_deaf():
         with marks.marking() as name:
