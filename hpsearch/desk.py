@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from statistics import fmean, median_low
 
-from hpsearch import warm_start
+from hpsearch import grid
 from hpsearch.fits import part, search_fits
 from hpsearch.keeping import Keeping
 from hpsearch.narrowing import narrow
@@ -97,7 +97,7 @@ class Desk:
         if parameter.kind == "fixed":
             return parameter.default
         known = self._planned(course.number).get(parameter.name)
-        if known is None or not isinstance(self._tuner, Guided) or not warm_start.fits(parameter, known):
+        if known is None or not isinstance(self._tuner, Guided) or not grid.fits(parameter, known):
             return self._tuner.suggest(course.number, parameter)
         self._tuner.note(course.number, parameter, known)
         return known

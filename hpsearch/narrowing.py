@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from math import log
 
 from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.experiment import Range
+from hpsearch.grid import at, place
 from hpsearch.space import Parameter, Sampling, Value, same
 
 Number = int | float
@@ -106,18 +106,9 @@ def _step(parameter: Parameter, wish: Range, sampling: Sampling) -> Number | Non
 
 
 def _nearest(parameter: Parameter, low: Number, high: Number) -> Number:
-    """The value nearest to the default that the range and its step allow (the grids are KerasTuner's)."""
+    """The value nearest to the default that the range and its step allow."""
     value = min(max(_number(parameter, parameter.default), low), high)
-    step = parameter.step
-    if step is None:
-        return value
-    if parameter.sampling == "linear":
-        nearest = low + min(round((value - low) / step), int((high - low) / step + 1e-8)) * step
-    else:
-        away = value if parameter.sampling == "log" else high + low - value
-        up = low * step ** min(round(log(away / low, step)), int(log(high / low, step) + 1e-8))
-        nearest = up if parameter.sampling == "log" else high + low - up
-    return min(max(nearest, low), high)  # floating point may have stepped over the edge
+    return at(parameter, place(parameter, value)) if parameter.step else value
 
 
 def _refusal(parameter: Parameter, what: str, mend: str) -> ExperimentRefused:

@@ -1,6 +1,5 @@
 """Takes the first points of a search from the best trials of another study of the project."""
 
-import math
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -9,13 +8,12 @@ from hpsearch.experiment import Experiment
 from hpsearch.objective import Objective
 from hpsearch.paths import Project
 from hpsearch.records import News, Planned
-from hpsearch.space import Parameter, Value
+from hpsearch.space import Value
 from hpsearch.state import State
 from hpsearch.study import read
 from hpsearch.trial import Status
 
 MOST_POINTS = 5
-SLACK = 1e-6  # of a step, for what floating point did on the way
 
 
 def plan(project: Project, experiment: Experiment) -> Planned | None:
@@ -45,20 +43,6 @@ def best_points(story: Iterable[News], most: int) -> tuple[dict[str, Value], ...
     scored = [result for result in state.with_status(Status.COMPLETED) if result.score is not None]
     ordered = sorted(scored, key=lambda result: (key(result.score), result.trial.number))
     return tuple(dict(result.trial.values) for result in ordered[:most])
-
-
-def fits(parameter: Parameter, value: Value) -> bool:
-    """Whether a value of another study is one that this parameter could take: in its range, and on its grid."""
-    if not parameter.contains(value):
-        return False
-    if not parameter.step or isinstance(value, bool | str) or parameter.low is None or parameter.high is None:
-        return True
-    if parameter.sampling == "linear":
-        steps = (value - parameter.low) / parameter.step
-    else:
-        away = value if parameter.sampling == "log" else parameter.low + parameter.high - value
-        steps = math.log(away / parameter.low) / math.log(parameter.step)
-    return abs(steps - round(steps)) < SLACK
 
 
 def _refuse(what: str, mend: str) -> NoReturn:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.space import Condition, Parameter, Value
-from hpsearch.worker.hp import AskingHyperParameters, to_keras_tuner, to_parameter
+from hpsearch.worker.hp import AskingHyperParameters, Decimals, to_keras_tuner, to_parameter
 from hpsearch.worker.task import Task
 
 words = st.text("abcxyz", min_size=1, max_size=4)
@@ -76,9 +76,10 @@ def test_a_parameter_that_went_to_keras_tuner_comes_back_whole(program: list[Any
         back = to_keras_tuner(parameter)
 
         assert to_parameter(back) == parameter
-        assert type(back) is type(one)
+        assert isinstance(back, type(one))
         assert {**back.get_config(), "default": back.default} == {**one.get_config(), "default": one.default}
-        assert back.random_sample(3) == one.random_sample(3)
+        if not isinstance(back, Decimals):  # which has values that KerasTuner's own leaves out
+            assert back.random_sample(3) == one.random_sample(3)
 
 
 @pytest.mark.promise("35")

@@ -74,6 +74,12 @@ def test_a_range_may_widen_and_keeps_the_step(low: int, high: int, default: int)
     assert narrowed.default == default
 
 
+def test_a_default_on_a_grid_of_decimals_has_no_binary_tail() -> None:
+    dropout = Parameter("dropout", "float", 0.3, low=0.0, high=1.0)
+
+    assert narrow(dropout, {"dropout": Range(min=0, max=0.5, step=0.1)}).default == 0.3
+
+
 def test_a_logarithmic_step_is_a_factor() -> None:
     narrowed = narrow(RATE, {"rate": Range(min=0.001, max=0.5, step=10)})
 

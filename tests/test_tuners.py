@@ -182,6 +182,55 @@ def test_a_grid_tries_every_combination_once_and_waits_for_hands() -> None:
     )
 
 
+@pytest.mark.parametrize("make", [Grid, Random])
+@pytest.mark.parametrize(
+    ("low", "high", "step", "values"),
+    [
+        (0.0, 0.5, 0.1, [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+        (0.1, 0.7, 0.2, [0.1, 0.3, 0.5, 0.7]),
+        (-0.3, 0.1, 0.1, [-0.3, -0.2, -0.1, 0.0, 0.1]),
+    ],
+)
+def test_kerastuners_oracles_try_both_ends_of_decimals_and_write_them_as_a_person_does(
+    make: Any, low: float, high: float, step: float, values: list[float]
+) -> None:
+    made = bench(make(), Parameter("x", "float", values[-2], low=low, high=high, step=step))
+
+    tried = made.run(50)
+    made.tuner.close()
+
+    assert sorted(float(one["x"]) for one in tried) == values
+
+
+@pytest.mark.parametrize("make", [Grid, Random])
+def test_a_name_with_another_grid_under_another_condition_stays_on_each(make: Any) -> None:
+    kind = Parameter("kind", "choice", "a", choices=("a", "b"))
+    coarse = Parameter("units", "int", 10, low=10, high=100, step=30, conditions=(Condition("kind", ("a",)),))
+    fine = Parameter("units", "int", 16, low=16, high=64, step=16, conditions=(Condition("kind", ("b",)),))
+    made = bench(make(), kind, coarse, fine)
+
+    tried = made.run(50)
+    made.tuner.close()
+
+    assert {one["units"] for one in tried if one["kind"] == "a"} <= {10, 40, 70, 100}
+    assert {one["units"] for one in tried if one["kind"] == "b"} <= {16, 32, 48, 64}
+
+
+@pytest.mark.parametrize("make", [Grid, Random])
+def test_a_name_with_another_grid_on_another_branch_stays_on_each(make: Any) -> None:
+    kind = Parameter("kind", "choice", "a", choices=("a", "b"))
+    coarse = Parameter("units", "int", 10, low=10, high=100, step=30)
+    fine = Parameter("units", "int", 16, low=16, high=64, step=16)
+    given_brief = brief((kind, coarse, fine))
+    made = Bench(make(), given_brief, lambda values: [kind, coarse if values.get("kind") == "a" else fine])
+
+    tried = made.run(12)
+    made.tuner.close()
+
+    assert {one["units"] for one in tried if one["kind"] == "a"} <= {10, 40, 70, 100}
+    assert {one["units"] for one in tried if one["kind"] == "b"} <= {16, 32, 48, 64}
+
+
 def test_a_grid_skips_what_its_conditions_exclude() -> None:
     nesterov = CONDITIONAL[2]
     made = bench(Grid(), OPTIMIZER, nesterov)

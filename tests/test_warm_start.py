@@ -12,6 +12,7 @@ from test_search import go
 from hpsearch import paths
 from hpsearch.errors import ExperimentRefused, Interrupted
 from hpsearch.experiment import Experiment
+from hpsearch.grid import fits
 from hpsearch.loading import load
 from hpsearch.parts import make_minds
 from hpsearch.records import Asked, SessionBegan, SpaceFound
@@ -19,7 +20,7 @@ from hpsearch.space import Parameter
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import Status, Trial, TrialResult
-from hpsearch.warm_start import fits, plan
+from hpsearch.warm_start import plan
 
 UNITS = Parameter("units", "int", 8, low=8, high=64, step=8)
 RATE = Parameter("rate", "float", 0.1, low=0.01, high=1.0)

@@ -1,7 +1,7 @@
 """Lays a parameter out as one of Optuna's distributions, and finds the way back to its values.
 
 Optuna knows no geometric grid and no reverse logarithm: a grid becomes the places of its values, and a
-reverse logarithm is drawn as a logarithm and mirrored. Grids follow KerasTuner (`Numerical._get_n_values`).
+reverse logarithm is drawn as a logarithm and mirrored.
 """
 
 import math
@@ -11,6 +11,7 @@ from functools import lru_cache
 from optuna import Trial
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from hpsearch.grid import grid
 from hpsearch.space import Kind, Parameter, Value, same
 
 Point = int | float
@@ -82,26 +83,13 @@ def axis(parameter: Parameter) -> Axis:
         message = f"{parameter.name}: a number needs a lowest and a highest value"
         raise ValueError(message)
     if parameter.step and (parameter.kind == "float" or parameter.sampling != "linear"):
-        grid = _grid(parameter, parameter.low, parameter.high, parameter.step)
-        return Axis(parameter.kind, _places(len(grid), ordered=True), grid)
+        values = grid(parameter)
+        return Axis(parameter.kind, _places(len(values), ordered=True), values)
     return Axis(parameter.kind, _range(parameter, parameter.low, parameter.high), mirror=_mirror(parameter))
 
 
 def _places(count: int, *, ordered: bool) -> Distribution:
     return IntDistribution(0, count - 1) if ordered else CategoricalDistribution(range(count))
-
-
-def _grid(parameter: Parameter, low: Point, high: Point, step: Point) -> tuple[Value, ...]:
-    if parameter.sampling == "linear":
-        steps = [low + place * step for place in range(int((high - low) / step + 1e-8) + 1)]
-    else:
-        steps = [low * step**place for place in range(int(math.log(high / low, step) + 1e-8) + 1)]
-    if parameter.sampling == "reverse_log":
-        steps = [low + high - number for number in steps]
-    if parameter.kind == "int":
-        return tuple(dict.fromkeys(round(number) for number in steps))
-    # 12 digits: 0.1 + 2 × 0.1 is 0.3 to a person.
-    return tuple(min(max(float(f"{number:.12g}"), float(low)), float(high)) for number in steps)
 
 
 def _range(parameter: Parameter, low: Point, high: Point) -> Distribution:

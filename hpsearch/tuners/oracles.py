@@ -8,6 +8,7 @@ import keras_tuner as kt
 from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 
+from hpsearch.grid import fits
 from hpsearch.protocols import Brief, Turn
 from hpsearch.records import Answered, Asked
 from hpsearch.seeds import derive
@@ -111,10 +112,10 @@ class Mind:
             case TrialStatus.STOPPED:
                 return Turn.DONE
         values = asked.hyperparameters.values
-        return Trial(number, {name: self._plain(name, value) for name, value in values.items()})
+        return Trial(number, {name: self._plain(name, value, values) for name, value in values.items()})
 
-    def _plain(self, name: str, value: Any) -> Value:
-        inside = (inside_of(parameter, value) for parameter in self._known[name])
+    def _plain(self, name: str, value: Any, values: Values) -> Value:
+        inside = (inside_of(parameter, value) for parameter in self._known[name] if parameter.active(values))
         return next((plain for plain in inside if plain is not None), value)
 
     def _raw(self, name: str, value: Value) -> Any:
@@ -173,15 +174,16 @@ class Mind:
 
 
 def inside_of(parameter: Parameter, value: Any) -> Value | None:
-    """The value as the parameter itself writes it (KerasTuner gives 64.0 for 64, 1 for True); None if outside."""
+    """The value as the parameter itself writes it (KerasTuner gives 64.0 for 64, 1 for True); None if it has none."""
     if parameter.kind in {"choice", "boolean"}:
         return next((choice for choice in parameter.choices if choice == value), None)
     if parameter.kind == "fixed":
         return parameter.default
-    if parameter.low is None or parameter.high is None or isinstance(value, str):
+    if parameter.low is None or parameter.high is None or isinstance(value, bool | str):
         return None
     number = round(value) if parameter.kind == "int" else float(value)
-    slack = 1e-9 * max(abs(parameter.low), abs(parameter.high))  # a float grid's last value may end beyond the range
+    slack = 1e-9 * max(abs(parameter.low), abs(parameter.high))  # a float may be drawn beyond its range by its last bit
     if not parameter.low - slack <= number <= parameter.high + slack:
         return None
-    return min(max(number, type(number)(parameter.low)), type(number)(parameter.high))
+    inside = min(max(number, type(number)(parameter.low)), type(number)(parameter.high))
+    return inside if fits(parameter, inside) else None

@@ -7,6 +7,7 @@ from keras_tuner import HyperParameters
 from keras_tuner.engine import hyperparameters as kt
 from keras_tuner.src.engine.conditions import Parent
 
+from hpsearch.grid import grid
 from hpsearch.space import Condition, Parameter, Value, Values
 from hpsearch.worker.task import Task
 
@@ -41,6 +42,19 @@ class AskingHyperParameters(HyperParameters):  # type: ignore[misc]  # keras_tun
         return super()._register(hyperparameter, overwrite)
 
 
+class Decimals(kt.Float):  # type: ignore[misc]  # keras_tuner has no types
+    """A Float with a step that takes every value of its grid, the last one too, as a person writes it."""
+
+    @property
+    def values(self) -> tuple[int | float, ...]:
+        """Every value, in its order."""
+        return grid(to_parameter(self))
+
+    def prob_to_value(self, prob: float) -> int | float:
+        """The value at a share, from 0 to 1, of the grid."""
+        return self.values[min(int(prob * len(self.values)), len(self.values) - 1)]
+
+
 def to_parameter(hp: Any) -> Parameter:
     """Turn one of KerasTuner's hyperparameters into plain data; raise TypeError for a kind that is not its own."""
     conditions = tuple(Condition(condition.name, _plain(condition.values)) for condition in hp.conditions)
@@ -73,8 +87,8 @@ def to_keras_tuner(parameter: Parameter) -> Any:
         case "choice":
             choices = list(parameter.choices)
             return kt.Choice(values=choices, ordered=parameter.ordered, default=parameter.default, **about)
-    number = kt.Int if parameter.kind == "int" else kt.Float
-    return number(
+    kinds = {"int": kt.Int, "float": Decimals if parameter.step else kt.Float}
+    return kinds[parameter.kind](
         min_value=parameter.low,
         max_value=parameter.high,
         step=parameter.step,
