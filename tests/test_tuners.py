@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from hpsearch import plugins
@@ -41,7 +41,7 @@ def numbers(draw: st.DrawFn) -> Parameter:
     return Parameter("x", kind, low, low, high, draw(st.none() | steps), sampling)
 
 
-@given(numbers(), st.floats(0, 1))
+@drawn(numbers(), st.floats(0, 1))
 def test_every_point_of_an_axis_is_a_value_inside_and_leads_back(parameter: Parameter, share: float) -> None:
     laid = axis(parameter)
     low, high = laid.distribution.low, laid.distribution.high
@@ -221,14 +221,56 @@ def test_a_name_with_another_grid_on_another_branch_stays_on_each(make: Any) -> 
     kind = Parameter("kind", "choice", "a", choices=("a", "b"))
     coarse = Parameter("units", "int", 10, low=10, high=100, step=30)
     fine = Parameter("units", "int", 16, low=16, high=64, step=16)
-    given_brief = brief((kind, coarse, fine))
-    made = Bench(make(), given_brief, lambda values: [kind, coarse if values.get("kind") == "a" else fine])
+    made = Bench(
+        make(), brief((kind, coarse, fine)), lambda values: [kind, coarse if values.get("kind") == "a" else fine]
+    )
 
     tried = made.run(12)
     made.tuner.close()
 
     assert {one["units"] for one in tried if one["kind"] == "a"} <= {10, 40, 70, 100}
     assert {one["units"] for one in tried if one["kind"] == "b"} <= {16, 32, 48, 64}
+
+
+FIVE = Parameter("kind", "choice", "a", choices=("a", "b", "c", "d", "e"))
+
+
+def given(made: Bench, number: int, value: str) -> None:
+    """Have a trial that was asked for take this value."""
+    made.tuner.note(number, FIVE, value)
+    made.values[number]["kind"] = value
+
+
+def test_points_that_were_given_count_as_tried_and_those_in_their_place_do_not() -> None:
+    made = bench(Random(), FIVE)
+    made.begin()
+    planned = made.history[0].trial.values["kind"]
+
+    given(made, 0, next(choice for choice in FIVE.choices if choice != planned))
+    made.tell(0)
+    tried = made.run(20)
+    made.tuner.close()
+
+    assert sorted(one["kind"] for one in tried) == ["a", "b", "c", "d", "e"]
+
+
+def test_a_point_that_was_given_counts_as_tried_though_another_trial_was_planned_with_it() -> None:
+    scout, made = bench(Random(), FIVE), bench(Random(), FIVE)
+    planned = [scout.values[scout.ask()]["kind"] for _ in range(2)]
+    rest = next(choice for choice in FIVE.choices if choice not in planned)
+
+    made.begin()
+    given(made, 0, planned[1])
+    made.begin()
+    given(made, 1, rest)
+    made.tell(0)
+    made.tell(1)
+    tried = made.run(20)
+    for one in (scout, made):
+        one.tuner.close()
+
+    assert made.history[1].trial.values["kind"] == planned[1]
+    assert sorted(one["kind"] for one in tried) == ["a", "b", "c", "d", "e"]
 
 
 def test_a_grid_skips_what_its_conditions_exclude() -> None:

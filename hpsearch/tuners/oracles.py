@@ -45,6 +45,13 @@ class _Random(RandomSearchOracle):  # type: ignore[misc]  # keras_tuner has no t
         response: dict[str, Any] = super().populate_space(trial_id)
         return response
 
+    def _record_values(self, trial: Any) -> None:
+        """Have what the trial was planned with count as tried no longer, unless another one has it."""
+        planned = self._id_to_hash[trial.trial_id]
+        super()._record_values(trial)
+        if planned not in self._tried_so_far and planned in self._id_to_hash.values():
+            self._tried_so_far.add(planned)
+
     def save(self) -> None:
         """Write nothing: the ledger holds the history."""
 
@@ -97,7 +104,7 @@ class Mind:
                 case Asked(trial):
                     self._oracle.replayed = {name: self._raw(name, value) for name, value in trial.values.items()}
                     self.ask(trial.number)
-                case Answered(number, parameter, value):
+                case Answered(number, parameter, value) if parameter.kind != "fixed":  # these nobody asks a tuner for
                     self.note(number, parameter, value)
                 case TrialResult():
                     self.tell(record)
@@ -139,14 +146,19 @@ class Mind:
         return parameter.default if value is None else value
 
     def note(self, number: int, parameter: Parameter, value: Value) -> None:
-        """Add a name that the oracle did not know to its space and to the trial."""
+        """Have the trial hold this value; add a name that the oracle did not know to its space.
+
+        A grid's trial keeps a value that the oracle gave it, because the next combination follows from that one.
+        """
         if parameter not in self._known[parameter.name]:
             self._known[parameter.name].append(parameter)
         held = self._trial(number).hyperparameters
-        if parameter.name in held.values:
+        planned = parameter.name in held.values
+        if not (planned and self._kind == "grid"):
+            held.values[parameter.name] = self._raw(parameter.name, value)
+        if planned:
             return
         met = to_keras_tuner(parameter)
-        held.values[parameter.name] = value
         held.merge([met], overwrite=False)
         found = kt.HyperParameters()
         found.merge([met])
