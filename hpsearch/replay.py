@@ -14,7 +14,7 @@ from hpsearch.identity import Identity, bring_back
 from hpsearch.orders import Order, Question, Recipe, Steps
 from hpsearch.parts import make_dataset, make_executor
 from hpsearch.protocols import Executor, Prepared, Progress
-from hpsearch.sameness import Replayed, Sameness
+from hpsearch.sameness import Replayed, Sameness, failed
 from hpsearch.splits import Splits
 from hpsearch.study import existing, read
 from hpsearch.trial import Attempt, AttemptEnd, Fit
@@ -68,7 +68,7 @@ class Replay:
         )  # fmt: skip
 
     def _compare(self, story: TrialStory, executor: Executor, splits: Splits) -> Sameness:
-        sameness, waiting, running = Sameness(story), story.search_fits, 0
+        sameness, waiting, running = Sameness(story), _comparable(story), 0
         while waiting or running:
             while waiting and executor.free():
                 fit = waiting.pop(0)
@@ -88,16 +88,20 @@ class Replay:
         return kept if kept.exists() else made_anew
 
 
+def _comparable(story: TrialStory) -> list[Fit]:
+    """The fits that had an epoch, and those that failed by themselves: the others were stopped before they began."""
+    return [fit for fit in story.search_fits if story.measures.get(fit) or failed(story.end(fit))]
+
+
 def _refuse_if_empty(story: TrialStory) -> None:
-    failed = story.result is not None and story.result.failure is not None
-    if not failed and not any(story.measures.get(fit) for fit in story.search_fits):
+    if not _comparable(story):
         message = f"trial {story.number} has no epoch yet to compare with"
         raise ExperimentRefused(message)
 
 
 def _with_few_workers(experiment: Experiment, story: TrialStory) -> Experiment:
     """The same experiment, with no more processes than a trial of one fit needs."""
-    if len(story.search_fits) > 1:
+    if len(_comparable(story)) > 1:
         return experiment
     return experiment.model_copy(update={"workers": experiment.workers.model_copy(update={"count": 1})})
 
@@ -113,9 +117,8 @@ def _refuse_if_changed(identity: Identity, story: TrialStory) -> None:
 
 def _order(story: TrialStory, fit: Fit, split: Path) -> Order:
     """The fit once more, up to the epoch that it had come to; one that failed is to fail again by itself."""
-    end, values = story.end(fit), {**story.fixed, **story.values}
-    failed = end is not None and end.failure is not None
-    until = None if failed else max(story.measures.get(fit, {}), default=None)
+    values = {**story.fixed, **story.values}
+    until = None if failed(story.end(fit)) else max(story.measures[fit])
     return Order(Attempt(fit), split, values, until, complete=story.built is not None)
 
 

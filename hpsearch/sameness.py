@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hpsearch.orders import Event, Question
-from hpsearch.trial import AttemptEnd, Fit, Measure, Metrics
+from hpsearch.trial import AttemptEnd, Fit, How, Measure, Metrics
 from hpsearch.trial_story import TrialStory
 
 
@@ -95,4 +95,9 @@ def _words(found: Difference) -> str:
 
 
 def _failure(end: AttemptEnd | None) -> str:
-    return f"it failed: {end.failure.kind}" if end and end.failure else "it went through"
+    return f"it failed: {end.failure.kind}" if end and end.failure and failed(end) else "it went through"
+
+
+def failed(end: AttemptEnd | None) -> bool:
+    """Whether a fit ended by a failure of its own; one that was lost did not, though it may say why."""
+    return end is not None and end.failure is not None and end.how is not How.LOST

@@ -4,15 +4,21 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from instant import KIND, Instant, X
 from kept_studies import asked_bodies, four_trials, keep
-from stories import told
+from stories import EXPERIMENT, began, told
 
+from hpsearch import paths
 from hpsearch.__main__ import main
 from hpsearch.orders import Question
+from hpsearch.records import Answered, Asked, AttemptBegan
+from hpsearch.replay import Replay
 from hpsearch.sameness import Difference, Sameness
 from hpsearch.space import Parameter
-from hpsearch.trial import AttemptEnd, Failure, Measure
+from hpsearch.splits import Splits
+from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Measure, Status, Trial, TrialResult
 from hpsearch.trial_story import tell
 
 
@@ -75,6 +81,71 @@ def test_a_trial_that_is_not_there_is_refused_with_those_that_are(project, capsy
 
 def test_a_trial_without_an_epoch_has_nothing_to_replay(tmp_path, monkeypatch, capsys):
     keep(tmp_path, four_trials())
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["trial", "tiny", "0", "--replay"]) == 2
+
+    assert "no epoch yet to compare with" in capsys.readouterr().err
+
+
+FOLDS = EXPERIMENT.model_copy(update={"data": EXPERIMENT.data.model_copy(update={"folds": 4})})
+
+
+def folds(*stories):
+    """The beginning of a study with folds, and a trial whose fits went as told."""
+    answers = [Answered(0, X, 0.1), Answered(0, KIND, "a")]
+    return [*began(FOLDS), Asked(Trial(0)), *answers, *(body for story in stories for body in story)]
+
+
+def fold(number, scores=(), **end):
+    """A fold that has these scores, and ended as told, if it did."""
+    attempt = Attempt(Fit(0, number, fold=number))
+    measures = [Measure(attempt, epoch, {"val_accuracy": one, "loss": 1 / epoch}, 0.5) for epoch, one in scores]
+    return [AttemptBegan(attempt), *measures, *([AttemptEnd(attempt, seconds=1.0, **end)] if end else [])]
+
+
+def replayed(root, bodies, executor):
+    """A replay of the trial by an executor that takes no time."""
+    keep(root, bodies)
+    np.save(root / "labels.npy", np.arange(200) % 4)
+    splits = Splits(FOLDS, root / "labels.npy", root / "splits")
+    replay = Replay(paths.Project(root), "tiny", 0, hear=lambda _: None, progress=lambda *_: None)
+    return replay._compare(tell(told(bodies), 0), executor, splits).told([])
+
+
+def test_folds_that_had_no_epoch_are_left_alone_and_one_that_failed_fails_again(tmp_path):
+    def fate(attempt):
+        if attempt.fit.fold == 1:
+            message = "too deep"
+            raise ValueError(message)
+        return ""
+
+    executor = Instant(epochs=4, fate=fate)
+    bodies = folds(
+        fold(0, [(epoch, 0.1 * epoch) for epoch in (1, 2, 3, 4)], how=How.FINISHED, score=0.4, best_epoch=4, epochs=4),
+        fold(1, how=How.FINISHED, failure=Failure("ValueError", "too deep")),
+        fold(2, how=How.INTERRUPTED, reason="the trial has ended"),
+        fold(3),
+    )
+
+    came = replayed(tmp_path, bodies, executor)
+
+    assert [order.attempt.fit.fold for order in executor.orders] == [0, 1]
+    assert (came.same, came.epochs) == (True, 4)
+
+
+def test_a_fold_that_was_lost_is_trained_to_the_epoch_that_it_had_come_to(tmp_path):
+    full = Failure("FolderUnusable", "the disk is full")
+    executor = Instant(epochs=4)
+
+    came = replayed(tmp_path, folds(fold(0, [(1, 0.1), (2, 0.2)], how=How.LOST, failure=full)), executor)
+
+    assert (came.same, came.epochs) == (True, 2)
+
+
+def test_a_trial_that_was_lost_before_its_first_epoch_has_nothing_to_replay(tmp_path, monkeypatch, capsys):
+    lost = TrialResult(Trial(0, {"x": 0.1}), Status.FAILED, failure=Failure("lost", "was killed by SIGKILL"))
+    keep(tmp_path, [*folds(fold(0, how=How.LOST, reason="was killed by SIGKILL")), lost])
     monkeypatch.chdir(tmp_path)
 
     assert main(["trial", "tiny", "0", "--replay"]) == 2
