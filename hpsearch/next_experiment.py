@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hpsearch.experiment import Experiment
+from hpsearch.experiment import Experiment, Range
 from hpsearch.report.findings import BoundHit, Finding, Gathered, NeverHelped
 from hpsearch.space import Parameter, Value, Values
 
@@ -28,7 +28,7 @@ def next_experiment(
     space = {**said.pop("space", {}), **idle, **_choices(findings)}
     for finding in findings:
         if isinstance(finding, BoundHit | Gathered) and finding.parameter.name not in idle:
-            space[finding.parameter.name] = _range(finding)
+            space[finding.parameter.name] = _range(finding, experiment.space.get(finding.parameter.name))
     if BATCH_SIZE in space and len(experiment.train.batch_sizes) > 1:  # searched by [train], not by build_model
         said["train"] = {**said["train"], BATCH_SIZE: space.pop(BATCH_SIZE)}
     order = ("name", "seed", "data", "model")
@@ -46,13 +46,18 @@ def _choices(findings: Iterable[Finding]) -> dict[str, Value | list[Value]]:
     return {name: choices if len(choices) > 1 else choices[0] for name, choices in left.items() if choices}
 
 
-def _range(finding: BoundHit | Gathered) -> dict[str, Any]:
-    parameter = finding.parameter
+def _range(finding: BoundHit | Gathered, wish: object) -> dict[str, Any]:
+    """The new range. What it had of step and sampling by the experiment's wish is said, whatever it is.
+
+    Left out, build_model's own would hold.
+    """
+    parameter, own = finding.parameter, wish if isinstance(wish, Range) else None
     low, high = _widened(finding) if isinstance(finding, BoundHit) else _narrowed(finding)
     said: dict[str, Any] = {"min": low, "max": high}
-    if parameter.step is not None and not (parameter.kind == "int" and parameter.step == 1):
+    plain_step = parameter.kind == "int" and parameter.step == 1
+    if parameter.step is not None and (not plain_step or (own and own.step is not None)):
         said["step"] = parameter.step
-    if parameter.sampling != "linear":
+    if parameter.sampling != "linear" or (own and own.sampling):
         said["sampling"] = parameter.sampling
     return said
 

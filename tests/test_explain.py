@@ -146,6 +146,25 @@ def test_a_range_is_widened_by_half_on_its_own_scale_and_grid():
     assert space_of(BoundHit(RATE, "low", 5, 5))["rate"] == {"min": 3.16e-6, "max": 0.1, "sampling": "log"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "wish"),
+    [
+        (UNITS, {"min": 32, "max": 512, "step": 1}),
+        (RATE, {"min": 1e-4, "max": 1e-1, "sampling": "linear"}),
+        (UNITS, {"min": 32, "max": 512, "step": 1, "sampling": "linear"}),
+    ],
+)
+def test_what_the_experiment_wants_of_step_and_sampling_goes_on_beside_a_new_range(asked, wish):
+    experiment = Experiment.model_validate(EXPERIMENT.model_dump() | {"space": {asked.name: wish}})
+    searched = narrow(asked, experiment.space)
+
+    said = next_experiment(experiment, [BoundHit(searched, "high", 5, 5)], {}, "next")
+
+    after = narrow(asked, Experiment.model_validate(EXPERIMENT.model_dump() | {"space": said["space"]}).space)
+    assert (after.step, after.sampling) == (searched.step, searched.sampling)
+    assert after.high > searched.high
+
+
 def test_a_share_is_not_widened_up_to_one_nor_below_nought():
     assert space_of(BoundHit(DROPOUT, "high", 5, 5))["dropout"]["max"] < 1
     assert space_of(BoundHit(DROPOUT, "low", 5, 5))["dropout"]["min"] == 0.0
