@@ -615,7 +615,28 @@ def test_a_score_that_is_no_number_never_leads(project):
     hear_all(place, told([*began(), *results]))
 
     study = runs_of(place)["study"].info.run_id
-    assert [(p.step, p.value) for p in client(place.uri).get_metric_history(study, "best_score")] == [(0, 0.8)]
+    assert [point.value for point in client(place.uri).get_metric_history(study, "best_score")] == [0.8]
+
+
+def test_the_best_score_is_that_of_the_last_trial_to_lead_in_whatever_order_they_end(project):
+    place = place_in(project)
+    results = [TrialResult(Trial(number), Status.COMPLETED, score, 1, 1.0) for number, score in ((5, 0.7), (3, 0.8))]
+
+    hear_all(place, told([*began(), *results]))
+
+    assert runs_of(place)["study"].data.metrics["best_score"] == 0.8
+
+
+def test_a_trial_that_got_more_time_has_its_last_score_though_its_best_epoch_is_earlier(project):
+    place, trial = place_in(project), Trial(0)
+    first = TrialResult(trial, Status.PRUNED, 0.7, 9, 1.0, {"val_accuracy": 0.7, "val_loss": 0.9}, "time")
+    last = TrialResult(trial, Status.COMPLETED, 0.8, 6, 2.0, {"val_accuracy": 0.8, "val_loss": 0.5})
+
+    hear_all(place, told([*began(), first, *began(), last]))
+
+    said = runs_of(place)["search 0"].data.metrics
+    expected = {"score": 0.8, "best_val_accuracy": 0.8, "best_val_loss": 0.5, "best_epoch": 6, "seconds": 2.0}
+    assert said == expected
 
 
 @pytest.mark.promise("H48")

@@ -1,7 +1,6 @@
 """Writes what trials and final fits go through into their runs, and brings each to an end that says how it was."""
 
 import json
-from collections.abc import Mapping
 
 from hpsearch.experiment import Experiment
 from hpsearch.records import AttemptBegan
@@ -92,7 +91,7 @@ class Trials:
             self._runs.write(run, time_ms, tags={"hpsearch.reason": reason, **tags})
             return
         if prefix or fit.kind != "search":
-            self._runs.write(run, time_ms, _best(prefix, end.score, end.metrics), step=end.best_epoch or 0)
+            self._runs.write(run, time_ms, _best(prefix, end))
         if end.failure:
             self._failed(run, end, time_ms, prefix)
         if fit.kind != "search" and (end.failure or not prefix):
@@ -124,17 +123,13 @@ class Trials:
             whole = f"{ended.failure.kind}: {ended.failure.message}\n\n{ended.failure.traceback}"
             self._runs.keep(run, "log_text", whole, "failure.txt")
 
-    def ended(self, result: TrialResult, time_ms: int) -> None:
-        """Take in a trial's result."""
+    def ended(self, result: TrialResult, number: int, time_ms: int) -> None:
+        """Take in a trial's result, which is the record of this number."""
         run = self.of(Fit(result.trial.number, 0), time_ms)
         if result.status is Status.COMPLETED and result.score is not None and self._leads(result.score):
-            self._runs.write(self.study(time_ms), time_ms, {"best_score": result.score}, step=result.trial.number)
+            self._runs.write(self.study(time_ms), time_ms, {"best_score": result.score}, step=number)
         varying = {name: value for name, value in result.trial.values.items() if name not in self._fixed}
-        found = _best("", result.score, result.metrics)
-        self._runs.write(run, time_ms, found, step=result.best_epoch or 0, params=varying)
-        self._runs.write(run, time_ms, {"seconds": result.seconds})
-        if result.best_epoch:
-            self._runs.write(run, time_ms, {"best_epoch": result.best_epoch})
+        self._runs.write(run, time_ms, {**_best("", result), "seconds": result.seconds}, params=varying)
         self._failed(run, result, time_ms)
         if result.score is not None:
             self._runs.write(run, time_ms, tags={"hpsearch.score": result.score})
@@ -167,6 +162,11 @@ def _why(ended: AttemptEnd | TrialResult) -> str:
     return words.failure(ended.failure) if ended.failure else words.clean(ended.reason, 1000)
 
 
-def _best(prefix: str, score: float | None, metrics: Mapping[str, float]) -> dict[str, float]:
-    found = {f"{prefix}best_{name}": value for name, value in metrics.items()}
-    return found | ({f"{prefix}score": score} if score is not None else {})
+def _best(prefix: str, ended: AttemptEnd | TrialResult) -> dict[str, float]:
+    """What the best epoch came to, for step 0 of all: MLflow takes the largest step for the latest, then the time.
+
+    A trial that got more time may have its best at an earlier epoch than before, so no step may be that epoch.
+    """
+    found = {f"{prefix}best_{name}": value for name, value in ended.metrics.items()}
+    found |= {f"{prefix}score": ended.score} if ended.score is not None else {}
+    return found | ({f"{prefix}best_epoch": ended.best_epoch} if ended.best_epoch else {})

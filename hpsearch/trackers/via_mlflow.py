@@ -97,7 +97,7 @@ class ViaMLflow:
             case AttemptBegan() | Built() | Measure() | AttemptEnd() as body:
                 self._trials.hear(body, news.time_ms)
             case TrialResult() as result:
-                self._trials.ended(result, news.time_ms)
+                self._trials.ended(result, news.number, news.time_ms)
             case TestOpened():
                 self._trials.close_finals(news.time_ms)
             case Verdict() as verdict:
