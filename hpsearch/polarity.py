@@ -39,7 +39,7 @@ def polarity_of(images: "NDArray[np.uint8]") -> Polarity:
     """
     import numpy as np
 
-    looked_at = images[:: max(1, len(images) // MOST_LOOKED_AT)]
+    looked_at = images[:: max(1, -(-len(images) // MOST_LOOKED_AT))]
     votes = sum(_vote(np.asarray(image).reshape(images.shape[1:3])) for image in looked_at)
     return Polarity.DARK_ON_BRIGHT if votes > 0 else Polarity.BRIGHT_ON_DARK
 

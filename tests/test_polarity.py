@@ -158,3 +158,18 @@ def test_polarity_and_recipe_of_real_images_are_found_on_bright_and_on_dim_paper
 def test_images_without_ink_are_taken_for_bright_ink_on_dark(tone: int) -> None:
     assert polarity_of(np.full((3, 28, 28), tone, np.uint8)) is Polarity.BRIGHT_ON_DARK
     assert polarity_of(np.zeros((0, 28, 28), np.uint8)) is Polarity.BRIGHT_ON_DARK
+
+
+@pytest.mark.parametrize("rows", [1, 1999, 2000, 2001, 3999, 4001, 9000])
+def test_of_many_images_two_thousand_at_most_are_looked_at(rows: int) -> None:
+    looked_at = []
+
+    class Watched(np.ndarray):
+        def __getitem__(self, key: Any) -> Any:
+            found = super().__getitem__(key)
+            looked_at.append(len(found))
+            return found
+
+    polarity_of(np.zeros((rows, 2, 2), np.uint8).view(Watched))
+
+    assert min(rows, 1000) <= looked_at[0] <= 2000
