@@ -38,8 +38,8 @@ def optuna_study(facts: "Facts") -> "optuna.Study":
 def frozen_trials(facts: "Facts") -> "list[optuna.trial.FrozenTrial]":
     """All trials under their own numbers, each with what varies, its scores epoch by epoch and how it ended.
 
-    A trial without a finite score has failed in Optuna's eyes; one that is not over is running. Parameters that were
-    asked for in several ways stand under several names, since Optuna takes one distribution a name.
+    A trial without a finite score has failed in Optuna's eyes; one that was asked for or interrupted waits.
+    Parameters that were asked for in several ways stand under several names: Optuna takes one distribution a name.
     """
     objective, names = Objective.parse(facts.objective), _Names(facts.parameters)
     trials = sorted(facts.trials, key=lambda one: one.number)
@@ -118,8 +118,8 @@ def _frozen(
 def _state(trial: "TrialFacts") -> "optuna.trial.TrialState":
     from optuna.trial import TrialState
 
-    if trial.status not in {Status.COMPLETED, Status.PRUNED, Status.FAILED}:
-        return TrialState.RUNNING
+    if not trial.over:
+        return TrialState.RUNNING if trial.status == Status.RUNNING else TrialState.WAITING
     if trial.status == Status.FAILED or trial.score is None or not math.isfinite(trial.score):
         return TrialState.FAIL
     return TrialState.COMPLETE if trial.status == Status.COMPLETED else TrialState.PRUNED

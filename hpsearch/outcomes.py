@@ -6,7 +6,7 @@ A study of 10,000 trials has hundreds of thousands of records, and a table of it
 import json
 from collections.abc import Iterable, Iterator
 
-from hpsearch import paths, study
+from hpsearch import cut_off, paths, study
 from hpsearch.ledger import Ledger
 from hpsearch.records import Asked, FinalistsChosen, News
 from hpsearch.trial import Status, TrialResult
@@ -27,7 +27,7 @@ _REOPENED = """number IN (SELECT (
     FROM log AS chosen WHERE chosen.kind = 'FinalistsChosen')"""
 _FIXED = "kind = 'Answered' AND instr(body, CAST('\"kind\":\"fixed\"' AS BLOB))"
 _VALUES = "kind = 'Answered' AND json_extract(CAST(body AS TEXT), '$.trial') IN (SELECT value FROM json_each(?))"
-_MEASURES = """kind = 'Measure'
+_TOLD_OF_FITS = """kind IN ('AttemptBegan', 'Measure')
     AND json_extract(CAST(body AS TEXT), '$.attempt.fit.trial') IN (SELECT value FROM json_each(?))"""
 _ENDS = """kind = 'AttemptEnd'
     AND json_extract(CAST(body AS TEXT), '$.attempt.fit.trial') IN (SELECT value FROM json_each(?))"""
@@ -39,15 +39,17 @@ _LAST_MEASURES = """number IN (SELECT max(number) FROM log WHERE kind = 'Measure
 def outcomes(project: paths.Project, name: str) -> list[News]:
     """The records of a study of this project, in order, without those that only say how ended trials went.
 
-    Of a trial that has no result yet its values and epochs are among them, and of one that was stopped how far it came.
+    Of a trial that has no result yet its values, attempts and epochs are among them, and of one that was stopped how
+    far it came. A session that was killed ends as `cut_off` tells.
     Raises ExperimentRefused when there is no such study, StateDamaged when what is read is not what was written.
     """
-    ledger = Ledger(study.existing(project, name).ledger, writer=False)
+    folder = study.existing(project, name)
+    holds, ledger = study.is_held(folder), Ledger(folder.ledger, writer=False)
     try:
         ledger.check()
         with ledger.at_one_moment():  # else a trial could be asked for between two looks, and only half of it be seen
             found = {news.number: news for news in _read(ledger)}
-        return [found[number] for number in sorted(found)]
+        return list(cut_off.ended((found[number] for number in sorted(found)), held=holds))
     finally:
         ledger.close()
 
@@ -61,7 +63,7 @@ def _read(ledger: Ledger) -> Iterator[News]:
     values = {news.number: news for news in ledger.select(_FIXED)}
     if going := asked - results.keys():
         values |= {news.number: news for news in ledger.select(_VALUES, _list(going))}
-        yield from ledger.select(_MEASURES, _list(going))
+        yield from ledger.select(_TOLD_OF_FITS, _list(going))
     yield from values.values()
     yield from ledger.select(_LAST)
     if any(isinstance(news.body, FinalistsChosen) for news in told):

@@ -28,12 +28,14 @@ OUT_OF_TIME = "time"
 class Course:
     """How one trial went so far, with the values it asked for.
 
+    `session` counts the sessions up to the one in which it was worked on last, 0 where none has begun with it.
     A study may have very many: an ended one keeps no more than its result.
     """
 
     number: int
     values: Values = field(default_factory=dict)
     built: bool = False
+    session: int = 0
     ends: dict[Fit, AttemptEnd] = field(default_factory=dict)
     result: TrialResult | None = None
 
@@ -57,6 +59,7 @@ class State:
     space: tuple[Parameter, ...] = ()
     planned: Planned | None = None
     session: SessionBegan | None = None
+    sessions: int = 0
     finalists: tuple[int, ...] = ()
     finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
     opened: TestOpened | None = None
@@ -77,6 +80,16 @@ class State:
         """The results of one status."""
         return [result for result in self.results if result.status is status]
 
+    def status(self, trial: int) -> Status:
+        """How a trial stands: one without a result is running only if the last session lasts and has begun with it."""
+        course = self.courses[trial]
+        if course.result:
+            return course.result.status
+        if not course.session:
+            return Status.ASKED
+        lasts = self.ended is None and course.session == self.sessions
+        return Status.RUNNING if lasts else Status.INTERRUPTED
+
     def take(self, news: News) -> None:
         """Add the next record."""
         self.searched, self.last = news.searched, news.number
@@ -90,6 +103,8 @@ class State:
                 self._reopen(attempt.fit)
                 self.attempts[attempt.fit] = attempt.number
                 self.running[attempt.fit] = attempt
+                if attempt.fit.kind == "search":
+                    self.courses[attempt.fit.trial].session = self.sessions
             case Built(attempt) if attempt.fit.kind == "search":
                 self.courses[attempt.fit.trial].built = True
             case Measure(attempt, epoch):
@@ -131,7 +146,7 @@ class State:
     def _note(self, body: object) -> None:
         match body:
             case SessionBegan():
-                self.session, self.ended = body, None
+                self.session, self.ended, self.sessions = body, None, self.sessions + 1
                 self.running.clear()
             case SpaceFound(parameters):
                 self.space = parameters

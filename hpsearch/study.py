@@ -9,7 +9,7 @@ from pathlib import Path
 
 import filelock
 
-from hpsearch import holding, paths
+from hpsearch import cut_off, holding, paths
 from hpsearch.errors import ExperimentRefused, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
@@ -19,6 +19,7 @@ from hpsearch.state import OUT_OF_TIME, State
 from hpsearch.trial import Built, Measure, TrialResult
 
 OTHER_NAME = "; or give this run another --name"  # for those who would begin a session
+PATIENCE, POLL = 0.1, 0.01  # seconds: who only asks whether a study is held has it for a moment
 
 
 class Stopwatch:
@@ -118,7 +119,7 @@ def held(folder: paths.Study, or_else: str = "") -> Iterator[None]:
     `or_else` is what a person may do then, beside waiting for that process or stopping it.
     """
     paths.make(folder.folder)
-    lock = filelock.FileLock(folder.lock, timeout=0, mode=0o600)
+    lock = _lock(folder)
     try:
         lock.acquire()
     except filelock.Timeout as error:
@@ -136,12 +137,20 @@ def held(folder: paths.Study, or_else: str = "") -> Iterator[None]:
 
 def is_held(folder: paths.Study) -> bool:
     """Whether a process holds the study now."""
-    lock = filelock.FileLock(folder.lock, timeout=0, mode=0o600)
+    if not folder.lock.exists():
+        return False
     try:
-        with lock:
+        with _lock(folder):
             return False
     except filelock.Timeout:
         return True
+    except OSError:  # of another person, or on a disk that is only read
+        holder = holding.read(folder.holder)
+        return holder is not None and holder.lives
+
+
+def _lock(folder: paths.Study) -> filelock.BaseFileLock:
+    return filelock.FileLock(folder.lock, timeout=PATIENCE, poll_interval=POLL, mode=0o600)
 
 
 def existing(project: paths.Project, name: str) -> paths.Study:
@@ -156,11 +165,15 @@ def existing(project: paths.Project, name: str) -> paths.Study:
 
 
 def read(project: paths.Project, name: str) -> Iterator[News]:
-    """The records of a study of this project, for reading only; raise ExperimentRefused when there is none."""
-    ledger = Ledger(existing(project, name).ledger, writer=False)
+    """The records of a study of this project, for reading only; raise ExperimentRefused when there is none.
+
+    A session that was killed ends as `cut_off` tells.
+    """
+    folder = existing(project, name)
+    holds, ledger = is_held(folder), Ledger(folder.ledger, writer=False)
     try:
         ledger.check()
-        yield from ledger.read()
+        yield from cut_off.ended(ledger.read(), held=holds)
     finally:
         ledger.close()
 

@@ -51,7 +51,7 @@ class TrialStory:
             case Measure(Attempt(Fit(self.number) as fit), epoch, metrics):
                 self.measures.setdefault(fit, {})[epoch] = metrics
             case TrialResult(trial) if trial.number == self.number:
-                self.result, self.status = body, body.status.value
+                self.result = body
 
 
 def tell(records: Iterable[News], number: int) -> TrialStory:
@@ -69,7 +69,5 @@ def tell(records: Iterable[News], number: int) -> TrialStory:
         known = f"they are numbered from 0 to {many - 1}" if many else "it has none yet"
         message = f"there is no trial {number} in this study\n  {known}"
         raise ExperimentRefused(message)
-    if story.result is None and story.attempts:
-        running = any(fit.trial == number for fit in state.running)
-        story.status = (Status.RUNNING if running and state.ended is None else Status.INTERRUPTED).value
+    story.status = state.status(number).value
     return story

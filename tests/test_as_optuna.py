@@ -7,10 +7,10 @@ from optuna.trial import TrialState
 from stories import RATE, began, finals, told, trial_story
 
 from hpsearch.as_optuna import optuna_study
-from hpsearch.records import Answered, Asked, SpaceFound
+from hpsearch.records import Answered, Asked, AttemptBegan, SpaceFound
 from hpsearch.report.facts import gather
 from hpsearch.space import Parameter
-from hpsearch.trial import Failure, Status, Trial, TrialResult
+from hpsearch.trial import Attempt, Failure, Fit, Status, Trial, TrialResult
 
 SPACE = (
     RATE,
@@ -44,14 +44,17 @@ def study_of(*bodies):
 def test_every_trial_keeps_its_number_its_values_and_how_it_ended():
     scores = {0: [0.5, 0.8, 0.7], 1: [0.4]}
     study = study_of(
-        *(Asked(Trial(number)) for number in range(4)),
+        *(Asked(Trial(number)) for number in range(5)),
         *trial_story(0, scores[0]),
         *trial_story(1, scores[1], Status.PRUNED),
         ended(2, Status.FAILED),
+        AttemptBegan(Attempt(Fit(3, 3))),
     )
 
     states = [trial.state for trial in study.trials]
-    assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING]
+    assert states == [
+        TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING,
+    ]  # fmt: skip
     assert study.trials[0].intermediate_values == {1: 0.5, 2: 0.8, 3: 0.7}
     assert study.trials[0].duration.total_seconds() > 0
     assert study.trials[2].user_attrs["failure"] == "ValueError: too deep"

@@ -48,7 +48,7 @@ def test_the_best_of_a_study_is_the_completed_trial_that_is_shown_to_lead(projec
 
     line = listed()["tiny"]
 
-    assert (line["best"], line["trials"], line["state"]) == (0.7, 3, "running or killed")
+    assert (line["best"], line["trials"], line["state"]) == (0.7, 3, "interrupted")
     assert line["best"] == gather(outcomes(project, "tiny")).best.score
 
 
@@ -68,7 +68,7 @@ def test_a_study_that_searches_again_after_its_finals_is_not_finished_and_has_no
 
     line = listed()["tiny"]
 
-    assert (line["best"], line["state"], line["expected_accuracy"]) == (0.8, "running or killed", None)
+    assert (line["best"], line["state"], line["expected_accuracy"]) == (0.8, "interrupted", None)
     assert isinstance(CliRunner().invoke(best, ["tiny"]).exception, NothingCompleted)
 
 
@@ -81,7 +81,7 @@ def test_a_study_whose_ledger_is_gone_is_listed_as_damaged_and_shown_with_its_me
     lines, shown = listed(), CliRunner().invoke(show, ["gone"]).exception
 
     assert {name: (line["state"], line["best"]) for name, line in lines.items()} == {
-        "gone": ("damaged", None), "tiny": ("running or killed", 0.6),
+        "gone": ("damaged", None), "tiny": ("interrupted", 0.6),
     }  # fmt: skip
     assert isinstance(shown, StateDamaged)
     assert "it is missing, though the study was begun" in str(shown)
@@ -95,5 +95,5 @@ def test_a_study_that_cannot_be_opened_does_not_keep_the_others_from_being_liste
 
     assert {name: line["state"] for name, line in listed().items()} == {
         "odd": "unreadable",
-        "tiny": "running or killed",
+        "tiny": "interrupted",
     }

@@ -83,7 +83,7 @@ def facts(records):
     gathered = gather(records)
     gathered.work = []
     for trial in gathered.trials:
-        if trial.status != Status.RUNNING:
+        if trial.over:
             trial.curves = {}
     return gathered
 

@@ -121,15 +121,16 @@ def test_the_night_between_two_sessions_is_left_out():
 def test_a_night_after_a_kill_and_a_look_on_another_day_belong_to_no_session():
     lost = [Attempt(Fit(number, 0)) for number in (0, 1)]
     story = told([
-        *began(), *map(AttemptBegan, lost), *(AttemptEnd(one, How.LOST, 0.0) for one in lost), *began(),
+        *began(), Asked(Trial(0)), Asked(Trial(1)), *map(AttemptBegan, lost),
+        *(AttemptEnd(one, How.LOST, 0.0) for one in lost), *began(),
         SessionEnded(finished=True, reason="enough"), Looked({"model": "0" * 64}, "compare", "abc"),
     ])  # fmt: skip
-    night = [replace(news, time_ms=news.time_ms + (news.number > 4) * 3_600_000) for news in story]
+    night = [replace(news, time_ms=news.time_ms + (news.number > 6) * 3_600_000) for news in story]
     night[-1] = replace(night[-1], time_ms=night[-1].time_ms + 3_600_000)
 
     facts = gather(night)
 
-    assert [ended - began for began, ended in facts.session_times] == [3000, 2000]
+    assert [ended - began for began, ended in facts.session_times] == [5000, 2000]
     assert [one.ended - one.began for one in facts.work] == [1000, 0]
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpsearch import paths
-from hpsearch.trial import Status
 
 if TYPE_CHECKING:
     from hpsearch.report.facts import Facts
@@ -52,7 +51,7 @@ def _line(name: str, facts: "Facts") -> dict[str, Any]:
     return {
         "study": name,
         "state": _standing(facts),
-        "trials": sum(trial.status != Status.RUNNING for trial in facts.trials),
+        "trials": sum(trial.over for trial in facts.trials),
         "objective": facts.objective if facts.experiment else "",
         "best": facts.best.score if facts.best else None,
         "expected_accuracy": facts.verdict.expected_accuracy if facts.verdict else None,
@@ -67,7 +66,7 @@ def _cells(line: dict[str, Any]) -> list[object]:
 def _standing(facts: "Facts") -> str:
     if facts.verdict:
         return "finished"
-    return "interrupted" if facts.reason else "running or killed"
+    return "interrupted" if facts.reason else "running"
 
 
 @click.command(epilog="\b\nExample:\n  hpsearch best quickstart --json")

@@ -15,20 +15,21 @@ from hpsearch.state import State
 from hpsearch.trial import Failure, Fit, Measure, Status
 
 Point = tuple[int, float]
+OVER = frozenset({Status.COMPLETED, Status.PRUNED, Status.FAILED})
 
 
 @dataclass
 class TrialFacts:
     """One trial: `curves` holds each metric as (epoch, value), averaged over its fits; `values` only what varies.
 
-    While it runs it has no score; `seconds` is then what its epochs took so far.
+    Before it is over it has no score; `seconds` is then what its epochs took so far.
 
     `variants` says which of the parameters of a name it was asked, where that is not the first.
     `began` and `ended` are Unix milliseconds. `scores` has the score of every fold and repeat, by name.
     """
 
     number: int
-    status: str = Status.RUNNING.value
+    status: str = Status.ASKED.value
     values: Values = field(default_factory=dict)
     score: float | None = None
     best_epoch: int | None = None
@@ -41,6 +42,11 @@ class TrialFacts:
     variants: dict[str, int] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     curves: dict[str, list[Point]] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """Whether the trial has its result, and so is not asked, running or interrupted."""
+        return self.status in OVER
 
 
 @dataclass
@@ -115,7 +121,6 @@ def gather(story: Iterable[News]) -> Facts:
             fold.take(news)
         match news.body:
             case SessionBegan() as session:
-                facts.sessions += 1
                 _note_session(facts, session)
             case SpaceFound(parameters):
                 facts.fixed |= {one.name: one.default for one in parameters if one.kind == "fixed"}
@@ -124,7 +129,7 @@ def gather(story: Iterable[News]) -> Facts:
             case SessionEnded(finished, reason):
                 facts.finished, facts.reason = finished, reason
     facts.finalists, facts.verdict, facts.openings = state.finalists, state.verdict, state.openings
-    facts.searched = state.searched
+    facts.searched, facts.sessions = state.searched, state.sessions
     facts.pruning, facts.judged = sparing.spared(), len(state.judged)
     facts.parameters = asking.parameters()
     facts.session_times, facts.work = labour.sessions, labour.close()
@@ -150,10 +155,11 @@ def _shown(said: Any) -> Any:
 
 def _add_trials(facts: Facts, state: State, curves: _Curves) -> None:
     for number, course in state.courses.items():
-        trial = TrialFacts(number, curves=curves.of(number), seconds=curves.seconds.get(number, 0.0))
+        status, seconds = state.status(number).value, curves.seconds.get(number, 0.0)
+        trial = TrialFacts(number, status, curves=curves.of(number), seconds=seconds)
         known = course.values
         if result := course.result:
-            trial.status, trial.score, trial.best_epoch = result.status.value, result.score, result.best_epoch
+            trial.score, trial.best_epoch = result.score, result.best_epoch
             trial.seconds, trial.metrics = result.seconds, dict(result.metrics)
             trial.reason, trial.failure, trial.scores = result.reason, result.failure, dict(result.scores)
             known = {**known, **result.trial.values}

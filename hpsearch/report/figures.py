@@ -14,7 +14,7 @@ from hpsearch.trackers import words
 
 MOST_CURVES = 10_000  # trials whose objective is drawn epoch by epoch
 MOST_OTHER_CURVES = 300  # trials, the best ones, whose other metrics are drawn
-STATUSES = ("completed", "pruned", "failed", "running")
+STATUSES = ("completed", "pruned", "failed", "running", "interrupted", "asked")  # the first three as charts.js has them
 
 
 def columns(facts: Facts, weights: Sequence[Weight] = ()) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def columns(facts: Facts, weights: Sequence[Weight] = ()) -> dict[str, Any]:
         "best": best.number if best else None,
         "statuses": STATUSES,
         "number": [trial.number for trial in trials],
-        "status": [STATUSES.index(trial.status) if trial.status in STATUSES else 3 for trial in trials],
+        "status": [STATUSES.index(trial.status) for trial in trials],
         "score": [rounded(trial.score) for trial in trials],
         "seconds": [rounded(trial.seconds) for trial in trials],
         "parameters": parameters,

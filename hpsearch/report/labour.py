@@ -11,7 +11,7 @@ class Work:
     """What a worker did, one attempt at a fit: from when to when (Unix milliseconds), and on what.
 
     `building` is what building and tracing the model took, `training` its epochs, in seconds; while it runs, `how`
-    is "".
+    is "", and when its session ended without it, "lost", as the next session will say.
     """
 
     trial: int
@@ -68,4 +68,5 @@ class Labour:
         """All work, in the order in which it began."""
         for one in self._under_way.values():
             one.ended = self.sessions[-1][1] if self.sessions else one.began
+            one.how = "" if self._lasts else How.LOST.value
         return self.work

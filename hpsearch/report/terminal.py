@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from hpsearch.records import Finalist
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.trackers import verdict_words, words
-from hpsearch.trial import Status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,8 +98,8 @@ def _table(facts: Facts, width: int) -> "Table":
 
 
 def _so_far(trial: TrialFacts, metric: str) -> tuple[int | None, float | None]:
-    """The best epoch and the score; while it runs, its last epoch and what that came to."""
-    if trial.status == Status.RUNNING and (curve := trial.curves.get(metric)):
+    """The best epoch and the score; before it is over, its last epoch and what that came to."""
+    if not trial.over and (curve := trial.curves.get(metric)):
         return curve[-1]
     return trial.best_epoch, trial.score
 

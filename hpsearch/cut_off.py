@@ -1,0 +1,23 @@
+"""Ends the story of a session that could not end it: its process was killed, and nobody holds the study any more.
+
+Whatever tells of a study then says the same: it was interrupted, and so were the trials that were under way.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from hpsearch.records import News, SessionBegan, SessionEnded
+
+REASON = "interrupted without a word; what was done is kept, and the same command goes on"
+
+
+def ended(story: Iterable[News], *, held: bool) -> Iterator[News]:
+    """A study's records, and after them the end of its last session where nobody wrote one and nobody can.
+
+    `held` says whether a process held the study before the first was read. What is added is in no ledger.
+    """
+    last, lasts = News(0, 0, 0.0, SessionEnded(finished=False, reason=REASON)), True
+    for last in story:
+        lasts = isinstance(last.body, SessionBegan) or (lasts and not isinstance(last.body, SessionEnded))
+        yield last
+    if lasts and not held:
+        yield News(last.number + 1, last.time_ms, last.searched, SessionEnded(finished=False, reason=REASON))
