@@ -1,13 +1,13 @@
 """Finds the models that people name to compare: "study" is its winner, "study:12" its trial 12."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpsearch import paths
 from hpsearch.errors import ExperimentRefused, NothingCompleted
 from hpsearch.experiment import Experiment
-from hpsearch.records import SessionBegan
+from hpsearch.records import News, SessionBegan
 from hpsearch.space import Values
 from hpsearch.state import Course, State
 from hpsearch.study import existing, read
@@ -44,21 +44,47 @@ class Contender:
         return Experiment.model_validate(self.session.experiment)
 
 
+@dataclass
+class _Told:
+    """What a study's ledger tells: its state, and the ends of the fits of the trials that were named."""
+
+    folder: paths.Study
+    trials: set[int]
+    state: State = field(default_factory=State)
+    ends: dict[Fit, AttemptEnd] = field(default_factory=dict)
+
+    def take(self, news: News) -> None:
+        self.state.take(news)
+        match news.body:
+            case AttemptEnd(Attempt(Fit(trial) as fit)) as end if trial in self.trials:
+                self.ends[fit] = end
+
+
 def find(project: paths.Project, word: str) -> Contender:
-    """Find a model.
+    """Find a model; raises what `find_all` raises."""
+    return find_all(project, [word])[0]
+
+
+def find_all(project: paths.Project, words: Sequence[str]) -> list[Contender]:
+    """Find models, in the order of their words; each study is read once, however many of its trials are named.
 
     Raises ExperimentRefused where there is no such study or trial, or where nothing of the trial's model was kept,
     NothingCompleted where a study has no winner yet, StateDamaged where a model file is not what was tested.
     """
+    named: dict[str, _Told] = {}
+    for word in words:
+        name, _, number = word.partition(":")
+        told = named.setdefault(name, _Told(existing(project, name), set()))
+        told.trials |= {int(number)} if number.isdecimal() else set()
+    for name, told in named.items():
+        for news in read(project, name):
+            told.take(news)
+    return [_find(word, named[word.partition(":")[0]]) for word in words]
+
+
+def _find(word: str, told: _Told) -> Contender:
     name, colon, number = word.partition(":")
-    state, ends = State(), dict[Fit, AttemptEnd]()
-    wanted = int(number) if number.isdecimal() else None
-    for news in read(project, name):
-        state.take(news)
-        match news.body:
-            case AttemptEnd(Attempt(Fit(trial) as fit)) if trial == wanted:
-                ends[fit] = news.body
-    folder = existing(project, name)
+    folder, state, wanted = told.folder, told.state, int(number) if number.isdecimal() else None
     if not colon:
         return _finalist(word, folder, state, _winner(name, state))
     if wanted is None or wanted not in state.courses:
@@ -68,7 +94,7 @@ def find(project: paths.Project, word: str) -> Contender:
         raise ExperimentRefused(message)
     if final := _final_fit(state, wanted):
         return _finalist(word, folder, state, final)
-    return _searched(word, folder, state, state.courses[wanted], ends)
+    return _searched(word, folder, state, state.courses[wanted], told.ends)
 
 
 def _winner(name: str, state: State) -> Fit:
@@ -109,7 +135,8 @@ def _searched(
 ) -> Contender:
     session, trial = _session(state), course.number
     experiment = Experiment.model_validate(session.experiment)
-    fits = sorted((fit for fit in ends if fit.kind == "search"), key=lambda fit: (fit.repeat, fit.fold))
+    own = [fit for fit in ends if (fit.trial, fit.kind) == (trial, "search")]
+    fits = sorted(own, key=lambda fit: (fit.repeat, fit.fold))
     fit = next((fit for fit in fits if (folder.fits / fit.name / WEIGHTS).exists()), None)
     if fit is None or course.result is None:
         raise ExperimentRefused(_not_kept(word, trial, experiment, ended=course.result is not None))

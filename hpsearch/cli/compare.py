@@ -33,11 +33,11 @@ def compare(*, models: tuple[str, ...], picture: Path | None, as_json: bool) -> 
     """Compare models: accuracy with intervals and paired tests, size, latency and training time."""
     from hpsearch.cli.output import print_json, say, unheard
     from hpsearch.comparing import compare as measure
-    from hpsearch.contenders import find
+    from hpsearch.contenders import find_all
 
     _refuse_words(models, picture)
     project = paths.Project.around(Path.cwd())
-    contenders = [find(project, word) for word in models]
+    contenders = find_all(project, models)
     click.echo("the models are loaded and measured", err=True)
     comparison = measure(project, contenders, unheard)
     if picture:

@@ -1,0 +1,49 @@
+"""The models that people name are found, each study of them read once."""
+
+from collections import Counter
+
+import pytest
+from kept_studies import keep
+from stories import began, trial_story
+
+from hpsearch import contenders, paths
+from hpsearch.contenders import find_all
+from hpsearch.errors import ExperimentRefused
+from hpsearch.records import Asked
+from hpsearch.trial import Trial
+
+
+@pytest.fixture
+def project(tmp_path):
+    searched = [body for number in (0, 1) for body in (Asked(Trial(number)), *trial_story(number, [0.5 + number / 10]))]
+    for name in ("one", "other"):
+        folder = keep(tmp_path, [*began(), *searched], name)
+        for number in (0, 1):
+            weights = folder.fits / f"search-000{number}-r0-f0" / "best.bin"
+            weights.parent.mkdir(parents=True)
+            weights.write_bytes(f"{name} {number}".encode())
+    return paths.Project(tmp_path)
+
+
+def test_models_are_found_in_the_order_of_their_words_and_each_study_is_read_once(project, monkeypatch):
+    reads, read = Counter(), contenders.read
+
+    def counted(project, name):
+        reads[name] += 1
+        return read(project, name)
+
+    monkeypatch.setattr(contenders, "read", counted)
+
+    found = find_all(project, ["one:1", "other:0", "one:0"])
+
+    assert [(one.label, one.folder.folder.name, one.trial, one.end.score) for one in found] == [
+        ("one:1", "one", 1, 0.6), ("other:0", "other", 0, 0.5), ("one:0", "one", 0, 0.5),
+    ]  # fmt: skip
+    assert len({one.sha256 for one in found}) == 3
+    assert reads == {"one": 1, "other": 1}
+
+
+@pytest.mark.parametrize("word", ["one:7", "one:x", "one:", "oen:0"])
+def test_of_several_words_the_wrong_one_is_named(project, word):
+    with pytest.raises(ExperimentRefused, match=r"'one?:|did you mean 'one'"):
+        find_all(project, ["other:0", word])
