@@ -165,6 +165,41 @@ def test_of_a_finalist_that_failed_under_some_seeds_it_is_told(
     assert not any("seed gives is not known" in line for line in found["limits"])
 
 
+def test_of_a_finalist_with_folds_that_was_not_chosen_the_mean_score_of_the_finals_is_told(
+    project: paths.Project,
+) -> None:
+    fits = [body for fit in search_fits(FOLDED, 1) for body in trained(fit, [0.7], seconds=1.0)]
+    whole = Fit(0, 7, "whole")
+    finalists = (Finalist(0, (0.9, 0.92), (0.8,), whole.name), Finalist(1, (0.85, 0.87), ()))
+    verdict = Verdict(0, whole.name, finalists, 100, 0.8, {}, (), ("nought", "one"), (0.7, 0.9))
+    bodies = [*began(FOLDED), *(Asked(Trial(number)) for number in (0, 1)), *fits, result(1, fits)]
+    bodies += [FinalistsChosen((0, 1)), *fit_story(whole, [0.8]), Opened({whole.name: "0" * 64}), verdict]
+    keep(project, bodies, f"fits/{next(search_fits(FOLDED, 1)).name}/best.bin")
+
+    found = card(project, "tiny:1")
+
+    assert found["figures"]["trained_again"] == {"seeds": 2, "validation_score": pytest.approx(0.86)}
+    assert "**Its configuration**, trained again, came to val\\_accuracy 0.8600, by the mean over 2 seeds" in page(
+        found
+    )
+    assert "Its configuration was trained again, but none of those models was shown the test split." in found["limits"]
+    assert not any("trained once" in line or "seed gives" in line for line in found["limits"])
+
+
+def test_of_a_trial_with_folds_that_was_in_no_finals_it_is_told_that_it_is_one_of_several(
+    project: paths.Project,
+) -> None:
+    fits = [body for fit in search_fits(FOLDED, 0) for body in trained(fit, [0.7], seconds=1.0)]
+    whole = replace(result(0, fits), scores={"fold_0": 0.7, "fold_1": 0.7})
+    keep(project, [*began(FOLDED), Asked(Trial(0)), *fits, whole], f"fits/{next(search_fits(FOLDED, 0)).name}/best.bin")
+
+    limits = card(project, "tiny:0")["limits"]
+
+    assert any(
+        "it is one of 2 of its trial, each on other rows, and what another seed gives is not" in line for line in limits
+    )
+
+
 def test_of_the_winner_the_interval_is_told_too(project: paths.Project) -> None:
     in_the_finals(project, seeds=3)
 

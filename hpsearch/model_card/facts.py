@@ -9,7 +9,7 @@ from hpsearch import provenance
 from hpsearch.contenders import Contender
 from hpsearch.model_card.limits import limits
 from hpsearch.protocols import Prepared
-from hpsearch.records import Verdict
+from hpsearch.records import Finalist, Verdict
 from hpsearch.state import State
 from hpsearch.statistics import accuracy_of_one
 from hpsearch.trackers import verdict_words
@@ -94,6 +94,7 @@ def _figures(case: Case) -> dict[str, Any]:
     return {
         "model": own,
         "configuration": _configuration(case, finalist.test_accuracies if finalist else ()),
+        "trained_again": _trained_again(finalist),
         "seeds_failed": verdict_words.failed(finalist) if finalist else "",
         "looks": looks,
     }
@@ -116,6 +117,13 @@ def _configuration(case: Case, judged: Sequence[float]) -> dict[str, Any] | None
         "seeds": len(judged),
         "model_has_validation_rows": False,
     }
+
+
+def _trained_again(finalist: Finalist | None) -> dict[str, Any] | None:
+    """What the finals know of a configuration that no test accuracy tells of: with folds, all but the winner's."""
+    if finalist is None or finalist.test_accuracies or not finalist.scores:
+        return None
+    return {"seeds": len(finalist.scores), "validation_score": fmean(finalist.scores)}
 
 
 def _classes(case: Case) -> list[dict[str, Any]]:
@@ -154,6 +162,7 @@ def _training(case: Case) -> dict[str, Any]:
         "class_weight": train.class_weight,
         "seed": fit.seed,
         "kind": fit.kind,
+        "fits": len(result.scores) if (result := case.state.courses[fit.trial].result) and result.scores else 1,
         "validation_score": end.score,
         "seconds": end.seconds,
         "git_commit": contender.session.provenance.get("git_commit", ""),

@@ -28,10 +28,14 @@ def _of_the_test(card: Card) -> Iterator[str]:
     told, failed = card["figures"]["configuration"], card["figures"]["seeds_failed"]
     if failed:
         yield f"Trained again, its configuration {failed}, which no accuracy here tells."
-    if told is None and not failed:
-        yield "It is not the model that its study chose: it was trained once, and what another seed gives is not known."
+    again, fits = card["figures"]["trained_again"], card["training"]["fits"]
+    if told is None and not failed and not again:
+        alone = f"it is one of {fits} of its trial, each on other rows" if fits > 1 else "it was trained once"
+        yield f"It is not the model that its study chose: {alone}, and what another seed gives is not known."
     elif not card["won"]:
         yield "It is not the model that its study chose."
+    if again:
+        yield "Its configuration was trained again, but none of those models was shown the test split."
     if told and told["interval_of"] == "model" and not failed:
         yield "Only one model of its configuration was judged: what another seed gives is not known."
     if told and told["model_has_validation_rows"]:

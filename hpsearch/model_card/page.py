@@ -55,14 +55,27 @@ def _accuracy(card: Card) -> Iterator[str]:
         f"(95 % interval for new images of the same kind: {own['interval'][0]:.4f} to {own['interval'][1]:.4f})."
     )
     if told is None:
-        unknown = "What its **configuration** gives when it is trained again is not known."
-        yield f"Its **configuration**, trained again, {failed}." if failed else unknown
+        yield _untested(card)
         return
     between = "" if told["interval"] is None else " (95 % interval {:.4f} to {:.4f})".format(*told["interval"])
     over = f", by the mean over {words.count(told['seeds'], 'seed')}" if told["seeds"] > 1 else ""
     yield (
         f"**Its configuration**, trained again under another seed, is expected to read "
         f"{told['expected_accuracy']:.4f}{between}{over}{f', but it {failed}' if failed else ''}."
+    )
+
+
+def _untested(card: Card) -> str:
+    """What is known of a configuration of which the test split judged no model."""
+    again, failed = card["figures"]["trained_again"], card["figures"]["seeds_failed"]
+    if not again:
+        unknown = "What its **configuration** gives when it is trained again is not known."
+        return f"Its **configuration**, trained again, {failed}." if failed else unknown
+    metric = _safe(card["training"]["objective"].split()[-1])
+    score, over = words.score(again["validation_score"]), words.count(again["seeds"], "seed")
+    return (
+        f"**Its configuration**, trained again, came to {metric} {score}, by the mean over {over}"
+        f"{f', but it {failed}' if failed else ''}; none of those models was shown the test split."
     )
 
 
