@@ -3,6 +3,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from PIL import Image
 from rich.console import Console
 from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
 
@@ -11,7 +12,8 @@ from hpsearch.records import AttemptBegan, Comparison, Finalist, Verdict
 from hpsearch.trackers import verdict_words
 from hpsearch.trackers.board import Board
 from hpsearch.trackers.board_state import BoardState
-from hpsearch.trackers.pictures import draw_confusion, draw_curves, worst_pairs
+from hpsearch.trackers.curve_picture import draw_curves
+from hpsearch.trackers.pictures import draw_confusion, worst_pairs
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Measure, Status, Trial, TrialResult
 
@@ -157,6 +159,22 @@ def test_pictures_are_whole_pngs_even_of_many_odd_classes(tmp_path):
 
     assert sorted(file.name for file in tmp_path.iterdir()) == ["curves.png", "matrix.png"]
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in tmp_path.iterdir())
+
+
+def test_folds_and_repeats_are_lines_in_one_panel_for_each_metric(tmp_path):
+    def picture(parts: int, metrics: tuple[str, ...]) -> tuple[int, int]:
+        names = [f"repeat_{part % 2}.fold_{part // 2}." if parts > 1 else "" for part in range(parts)]
+        curves = {f"{name}{metric}": [(1, 0.5), (2, 0.4)] for name in names for metric in metrics}
+        draw_curves(curves, tmp_path / "curves.png")
+        return Image.open(tmp_path / "curves.png").size
+
+    metrics = ("loss", "val_loss", "accuracy", "val_accuracy")
+    alone, five, many = (picture(parts, metrics) for parts in (1, 5, 30))
+
+    assert alone == many  # of so many, none is named
+    assert five[0] == alone[0]
+    assert alone[1] < five[1] < 1.2 * alone[1]  # for the names below
+    assert picture(5, metrics[:2])[0] < alone[0]
 
 
 def test_the_worst_pairs_are_those_confused_most_often():

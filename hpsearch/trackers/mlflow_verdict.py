@@ -9,8 +9,9 @@ from typing import Any
 
 from hpsearch.records import Verdict
 from hpsearch.trackers import verdict_words, words
+from hpsearch.trackers.curve_picture import draw_curves
 from hpsearch.trackers.mlflow_runs import Run
-from hpsearch.trackers.pictures import draw_confusion, draw_curves
+from hpsearch.trackers.pictures import draw_confusion
 
 AVERAGES = {"macro avg": "macro", "weighted avg": "weighted"}
 COLUMNS = ("precision", "recall", "f1-score", "support")

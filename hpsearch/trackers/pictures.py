@@ -1,7 +1,7 @@
-"""Draws learning curves and confusion matrices as PNG files, by matplotlib's object API."""
+"""Draws confusion matrices as PNG files, by matplotlib's object API."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,28 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Curve = Sequence[tuple[int, float]]
 DPI = 130
 MOST_NUMBERED = 15  # classes, above which counts in the cells can no longer be read
 MOST_PAIRS = 12
 LONGEST = 14  # signs of a class name
-
-
-def draw_curves(curves: Mapping[str, Curve], file: Path) -> None:
-    """Draw each metric over the epochs; "loss" and "val_loss" share one panel. Points are (epoch, value)."""
-    panels: dict[str, list[str]] = {}
-    for name in sorted(curves):
-        panels.setdefault(name.removeprefix("val_"), []).append(name)
-    figure = _figure(5.2 * min(2, len(panels) or 1), 3.4 * -(-len(panels) // 2) or 3.4)
-    for place, (title, names) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(-(-len(panels) // 2), min(2, len(panels)), place)
-        for name in names:
-            epochs, values = zip(*curves[name], strict=True)
-            axes.plot(epochs, values, "-" if name != title else "--", label=_plain(name), linewidth=1.8)
-        axes.set(title=_plain(title), xlabel="epoch")
-        axes.grid(visible=True, alpha=0.25)
-        axes.legend(frameon=False)
-    _save(figure, file)
 
 
 def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str], file: Path) -> None:
@@ -42,7 +24,7 @@ def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str], file: 
     table = np.asarray(counts, dtype="float64")
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     side = 5.5 if len(names) <= MOST_NUMBERED else 9.0
-    figure = _figure(side + 3.0, side)
+    figure = new_figure(side + 3.0, side)
     axes, beside = figure.subplots(1, 2, width_ratios=(side, 2.2))
     axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)  # the root lifts rare confusions into sight
     _name_axes(axes, names)
@@ -53,7 +35,7 @@ def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str], file: 
     beside.axis("off")
     lines = [f"{_short(true)} read as {_short(read)}: {count}" for true, read, count in worst_pairs(counts, names)]
     beside.text(0, 1, "\n".join(["most often confused", "", *(lines or ["nothing"])]), va="top", fontsize=9)
-    _save(figure, file)
+    save(figure, file)
 
 
 def worst_pairs(
@@ -79,21 +61,23 @@ def _name_axes(axes: "Axes", names: Sequence[str]) -> None:
     axes.set(xlabel="predicted", ylabel="true")
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure of this size, in inches."""
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it tells of its cache
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained", dpi=DPI)
 
 
-def _save(figure: "Figure", file: Path) -> None:
+def save(figure: "Figure", file: Path) -> None:
+    """Write it as a PNG file."""
     paths.write(file, lambda temporary: figure.savefig(temporary, format="png"))
 
 
 def _short(name: str) -> str:
-    return _plain(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
+    return plain(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text without signs that a font cannot draw, and with dollars that are not mathematics."""
     return "".join(sign if sign.isprintable() else "?" for sign in text).replace("$", r"\$")
