@@ -104,9 +104,12 @@ def refuse_other(path: Path, version: int) -> None:
 
 @contextmanager
 def in_words(path: Path) -> Iterator[None]:
-    """Within: what SQLite says of a file becomes an error that a person can act on."""
+    """Within: what SQLite, or the system, says of a file becomes an error that a person can act on."""
     try:
         yield
+    except PermissionError as error:
+        message = f"{path}: cannot be read or written by user {os.getuid()} ({error.strerror})"
+        raise FolderUnusable(message) from error
     except sqlite3.ProgrammingError:  # a mistake of ours, not of the file
         raise
     except sqlite3.DatabaseError as error:

@@ -16,6 +16,7 @@ from hpsearch.swapping import claimed, clear_away, swap
 MB = 1_000_000
 LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+LEDGER, BACKUP = "ledger.db", "ledger.backup.db"
 PART = ".part"  # of the name of a folder that is being written
 ROOT_MARKS = ("pyproject.toml", "experiments", "searchspace", "mlruns", ".git")
 
@@ -29,12 +30,12 @@ class Study:
     @property
     def ledger(self) -> Path:
         """The truth about the study."""
-        return self.folder / "ledger.db"
+        return self.folder / LEDGER
 
     @property
     def backup(self) -> Path:
         """The ledger as it was a while ago."""
-        return self.folder / "ledger.backup.db"
+        return self.folder / BACKUP
 
     @property
     def begun(self) -> bool:
@@ -132,9 +133,22 @@ class Project:
         return Study(self.runs / "studies" / name)
 
     def studies(self) -> list[str]:
-        """The names of all studies, in order."""
-        folders = (file.parent for file in (self.runs / "studies").glob("*/ledger*.db"))
-        return sorted({folder.name for folder in folders if Study(folder).begun})
+        """The names of all studies, in order; among them what may be one, but lets nobody look into it."""
+        try:
+            folders = list((self.runs / "studies").iterdir())
+        except OSError:
+            return []
+        return sorted(folder.name for folder in folders if _may_be_study(folder))
+
+
+def _may_be_study(folder: Path) -> bool:
+    """Whether a ledger is in the folder; yes where that cannot be seen, so that nothing is counted without it."""
+    try:
+        return not {LEDGER, BACKUP}.isdisjoint(os.listdir(folder))  # noqa: PTH208  # names alone, which need no stat
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def cache() -> Path:

@@ -1,6 +1,10 @@
 """`hpsearch list` has a line for every study of a project, whatever came of it and of its files."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -97,3 +101,26 @@ def test_a_study_that_cannot_be_opened_does_not_keep_the_others_from_being_liste
         "odd": "unreadable",
         "tiny": "interrupted",
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32" or (os.getuid() == 0 and not shutil.which("setpriv")), reason="no modes")
+def test_a_study_whose_folder_may_not_be_looked_into_is_listed_as_unreadable(project):
+    for name in ("open", "unnamed", "closed"):
+        begin(project, name, 0.6)
+    (project.runs / "studies" / "no study").mkdir()
+    (project.runs / "studies" / "notes.txt").touch()
+    as_owner = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.getuid() == 0 else []
+    project.study("unnamed").folder.chmod(0o400)
+    project.study("closed").folder.chmod(0)
+
+    try:
+        done = subprocess.run(
+            [*as_owner, sys.executable, "-m", "hpsearch", "list", "--json"], capture_output=True, text=True, check=False
+        )
+    finally:
+        for name in ("unnamed", "closed"):
+            project.study(name).folder.chmod(0o700)
+
+    assert done.returncode == 0, done.stderr
+    states = {line["study"]: line["state"] for line in json.loads(done.stdout)}
+    assert states == {"open": "running or killed", "unnamed": "unreadable", "closed": "unreadable"}
