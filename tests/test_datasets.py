@@ -189,6 +189,17 @@ def test_class_names_come_from_a_mapping_that_fits(own: Path) -> None:
     assert prepare(folder=own).class_names == ("A", "Bb", "C", "€")
 
 
+@pytest.mark.parametrize("name", ["mapping.txt", "mine-mapping.txt"])
+def test_the_companions_that_macos_leaves_are_no_data(name: str, own: Path) -> None:
+    (own / name).write_text("0 65\n1 66\n2 67\n3 68\n")
+    for file in list(own.iterdir()):
+        (own / f"._{file.name}").write_bytes(b"\x00\x05\x16\x07\xff")
+
+    prepared = prepare(folder=own)
+
+    assert (prepared.train_rows, prepared.test_rows, prepared.class_names) == (40, 12, ("A", "B", "C", "D"))
+
+
 def test_a_mapping_that_lacks_a_label_names_nothing(own: Path) -> None:
     (own / "mapping.txt").write_text("0 65\n1 66\n")
 

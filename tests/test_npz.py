@@ -88,6 +88,15 @@ def test_a_name_that_is_not_there_is_refused_with_the_nearest(file: Path) -> Non
         prepare(file, train="picture, digits")
 
 
+def test_what_macos_adds_to_an_archive_is_none_of_its_arrays(file: Path) -> None:
+    np.savez(file, pictures=IMAGES, digits=LABELS)
+    with zipfile.ZipFile(file, "a") as opened:
+        opened.writestr("__MACOSX/._pictures.npy", b"\0\5\x16\7")
+
+    with pytest.raises(DataRefused, match="it has pictures, digits\n"):
+        prepare(file)
+
+
 def test_a_share_leaves_the_test_arrays_alone(file: Path) -> None:
     np.savez(file, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:8], y_test=LABELS[:8])
 

@@ -91,9 +91,10 @@ def test_classes_and_pictures_are_counted_as_people_do(tmp_path: Path) -> None:
 
 
 def test_what_systems_leave_in_folders_is_skipped(own: Path) -> None:
-    for name in (".DS_Store", "Thumbs.db", "._0.png"):
+    for name in (".DS_Store", "Thumbs.db", "thumbs.db", "Desktop.ini", "Icon\r", "._0.png"):
         (own / "train" / "a" / name).write_bytes(b"left")
-    (own / "train" / ".git").mkdir()
+    for name in (".git", "__MACOSX", "@eaDir"):
+        (own / "train" / name).mkdir()
     (own / "train" / "labels.txt").write_text("mine")
 
     assert (prepare(own).train_rows, Folder(own).outline().train_rows) == (40, 40)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from hpsearch.errors import DataRefused
 
-IMAGES = re.compile(r"^(?P<stem>.+?)[-._]images[-._]idx3[-._]ubyte(?:\.gz)?$")
-LABELS = re.compile(r"^(?P<stem>.+?)[-._]labels[-._]idx1[-._]ubyte(?:\.gz)?$")
+# No name begins with a dot: macOS leaves a `._` companion beside each file on a disk that is not its own.
+IMAGES = re.compile(r"^(?P<stem>[^.].*?)[-._]images[-._]idx3[-._]ubyte(?:\.gz)?$")
+LABELS = re.compile(r"^(?P<stem>[^.].*?)[-._]labels[-._]idx1[-._]ubyte(?:\.gz)?$")
 TRAIN, TEST = ("train",), ("test", "t10k")
 
 

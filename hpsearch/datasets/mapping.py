@@ -21,7 +21,7 @@ def find_mapping(folder: Path, stem: str, *, alone: bool = False) -> Path | None
 
     With `alone`, where a folder holds one data set, the only mapping file belongs to it whatever it is called.
     """
-    files = sorted(path for path in folder.glob(f"*{ENDING}") if path.is_file())
+    files = sorted(path for path in folder.glob(f"*{ENDING}") if path.is_file() and path.name[0] != ".")
     named = [path for path in files if stem.startswith(path.name.removesuffix(ENDING).rstrip("-._"))]
     if named:
         return max(named, key=lambda path: len(path.name))

@@ -17,9 +17,10 @@ AGAIN = "is it the right file? fetch it again, or save plain arrays with numpy.s
 
 
 def names(archive: Path) -> list[str]:
-    """The names of the arrays in an archive; raise DataRefused if it is none."""
+    """The names of the arrays in an archive, without what macOS adds; raise DataRefused if it is none."""
     with _opened(archive) as opened:
-        found = [name.removesuffix(ENDING) for name in opened.namelist() if name.endswith(ENDING)]
+        members = [name for name in opened.namelist() if name.endswith(ENDING)]
+    found = [name.removesuffix(ENDING) for name in members if not name.rpartition("/")[2].startswith("._")]
     if not found:
         message = f"{archive}: holds no NumPy arrays\n  {AGAIN}"
         raise DataRefused(message)

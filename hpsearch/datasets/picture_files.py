@@ -8,7 +8,7 @@ from hpsearch.datasets.faults import Faults, short
 from hpsearch.datasets.pictures import ENDINGS
 from hpsearch.errors import DataRefused
 
-LEFT_BY_SYSTEMS = {"Thumbs.db", "desktop.ini", "__MACOSX"}
+LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"}  # in small letters
 MEND = "take these out of the folder, or mend them"
 
 Classes = dict[str, list[Path]]
@@ -23,7 +23,7 @@ def find_sides(folder: Path, train: str | None, test: str | None) -> tuple[Path,
         train = "train"
     for key, name in (("train", train), ("test", test)):
         if name and not (folder / name).is_dir():
-            there = ", ".join(sorted(entry.name for entry in folder.iterdir() if entry.is_dir())[:20])
+            there = ", ".join([entry.name for entry in _entries(folder) if entry.is_dir()][:20])
             message = f"{folder}: has no folder {name!r}\n  there are: {there or 'none'}; mend data.{key}"
             raise DataRefused(message)
     if test and train and (folder / test).samefile(folder / train):
@@ -47,6 +47,11 @@ def find_classes(side: Path) -> Classes:
         raise DataRefused(message)
     faults.refuse()
     return classes
+
+
+def left_by_system(name: str) -> bool:
+    """Whether it is the name of no class and no picture, but of what systems put into any folder."""
+    return name.startswith(".") or name.lower() in LEFT_BY_SYSTEMS
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
@@ -80,7 +85,7 @@ def _pictures(folder: Path, faults: Faults) -> list[Path]:
 
 def _entries(folder: Path) -> "list[os.DirEntry[str]]":
     with os.scandir(folder) as entries:
-        seen = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in LEFT_BY_SYSTEMS]
+        seen = [entry for entry in entries if not left_by_system(entry.name)]
     return sorted(seen, key=lambda entry: natural(entry.name))
 
 

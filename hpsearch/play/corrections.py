@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch import paths
-from hpsearch.datasets.picture_files import LEFT_BY_SYSTEMS
+from hpsearch.datasets.picture_files import left_by_system
 from hpsearch.errors import FolderUnusable
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Corrections:
 def folder_name(class_name: str) -> str:
     """The name of the folder for a class: the class's own, unless that can be none; then with %-signs for the rest."""
     name = UNFIT.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), class_name)
-    if DEVICES.match(name) or name in LEFT_BY_SYSTEMS or not name:
+    if DEVICES.match(name) or left_by_system(name) or not name:
         name = f"%{name}"
     if len(name.encode()) > LONGEST or not name.isprintable():
         name = f"%{hashlib.sha256(class_name.encode(errors='surrogatepass')).hexdigest()[:24]}"
