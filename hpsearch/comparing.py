@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hpsearch import looks, paths
 from hpsearch.contender_files import data_of, model_file, note_looks
 from hpsearch.contenders import Contender
-from hpsearch.datasets.prepared import load, test_digest
+from hpsearch.datasets.prepared import load, test_digests
 from hpsearch.errors import ExperimentRefused
 from hpsearch.identity import DIGITS
 from hpsearch.orders import Slot
@@ -98,18 +98,20 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
     ]
     models = tuple(map(_compared, contenders, measured, rights))
     named = dict.fromkeys(one.folder.folder.name for one in contenders)
-    looked = looks.of_split(project, {split, *(data.digest for data in prepared)}, first=list(named))
-    return Comparison(models, _pairs([one.label for one in contenders], rights), len(labels), split, looked)
+    looked = looks.of_split(project, {*split, *(data.digest for data in prepared)}, first=list(named))
+    return Comparison(models, _pairs([one.label for one in contenders], rights), len(labels), split[0], looked)
 
 
-def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) -> str:
-    """The digest of the one test split; raise ExperimentRefused where there are several."""
-    digests = [test_digest(data) for data in prepared]
-    if len(set(digests)) > 1:
+def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) -> tuple[str, str]:
+    """The digests of the one test split; raise ExperimentRefused where there are several."""
+    digests = [test_digests(data) for data in prepared]
+    if len({split for split, _ in digests}) > 1:
         lines = [
-            f"  {one.label}: {data.test_rows} rows of {data.name}, SHA-256 {digest[:DIGITS]}"
-            for one, data, digest in zip(contenders, prepared, digests, strict=True)
+            f"  {one.label}: {data.test_rows} rows of {data.name}, SHA-256 {split[:DIGITS]}"
+            for one, data, (split, _) in zip(contenders, prepared, digests, strict=True)
         ]
+        if len({images for _, images in digests}) == 1:
+            lines.append("  they hold the same images in another order: search both on one and the same source")
         message = "their test splits differ, so their figures cannot be compared:\n" + "\n".join(lines)
         raise ExperimentRefused(message)
     return digests[0]

@@ -61,12 +61,12 @@ def _training_rows(split: Path) -> int:
         return len(rows["train"])
 
 
-def note_looks(unread: Sequence[Contender], split: str, why: str) -> None:
-    """Write down, study by study, which models are now shown the test split, which has this digest.
+def note_looks(unread: Sequence[Contender], split: tuple[str, str], why: str) -> None:
+    """Write down, study by study, which models are now shown the test split, which has these digests.
 
     Those that it was shown to before are let pass. Raises RunningElsewhere when a study is held by another process.
     """
     for folder in dict.fromkeys(one.folder for one in unread if not one.judged):  # a name may be that of several
         new = [one for one in unread if one.folder == folder and not one.judged]
         with held(folder), closing(Study(new[0].experiment, folder)) as study:
-            study.record(TestLooked({one.fit: one.sha256 for one in new}, why, split), durable=True)
+            study.record(TestLooked({one.fit: one.sha256 for one in new}, why, *split), durable=True)

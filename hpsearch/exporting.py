@@ -11,7 +11,7 @@ from hpsearch import artefacts, failpoints, looks, paths
 from hpsearch.artefacts import Checked
 from hpsearch.contender_files import model_file, note_looks
 from hpsearch.contenders import Contender
-from hpsearch.datasets.prepared import test_digest
+from hpsearch.datasets.prepared import test_digests
 from hpsearch.errors import ExperimentRefused, NotExported, StateDamaged
 from hpsearch.exported import MANIFEST, VERSION, Exported, digest, files_in, read_export, read_manifest
 from hpsearch.formats import Formats, exporter
@@ -104,7 +104,7 @@ class _Work:
         described = self._described(names)
         self._write(described)
         failpoints.reach("export.written")
-        note_looks([contender], test_digest(data), "export")
+        note_looks([contender], test_digests(data), "export")
         self.say(f"reading the {data.test_rows:,} images of the test split")
         read = self._call(artefacts.reference, model, data.folder / "test", data.class_names, wanted)
         checked = {name: self._checked(name, wanted, read) for name in names}
@@ -118,7 +118,7 @@ class _Work:
             name: {**described["formats"][name], **asdict(found), "agrees": True} for name, found in checked.items()
         }
         contender, data, project = self.subject.contender, self.subject.data, self.subject.project
-        judged = sum(filter(None, looks.of_split(project, {test_digest(data), data.digest}).values()))
+        judged = sum(filter(None, looks.of_split(project, {*test_digests(data), data.digest}).values()))
         state = State()
         for news in study_news(project, contender.folder.folder.name):
             state.take(news)

@@ -80,12 +80,14 @@ class TestOpened:
 
     `epochs` lists the weights that some of them had after each epoch (SHA-256 of each file, from the first epoch):
     they are judged in the same opening, for a curve, and choose nothing. `split` is the test split's own digest, by
-    which other studies know that theirs is the same; "" in ledgers of older versions.
+    which other studies know that theirs is the same, and `images` that of its labelled images in whatever order; "" in
+    ledgers of older versions.
     """
 
     models: Mapping[str, str]
     epochs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     split: str = ""
+    images: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ class TestLooked:
     models: Mapping[str, str]
     why: str = ""
     split: str = ""  # as in TestOpened
+    images: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hpsearch import conclusions, epoch_curves, winner
 from hpsearch.conclusions import Standing
-from hpsearch.datasets.prepared import test_digest
+from hpsearch.datasets.prepared import test_digests
 from hpsearch.predictions import Predictions, keep
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Finalist, TestOpened, Verdict
@@ -34,8 +34,8 @@ class OneLook:
             digests = opened.models
         else:
             digests = {fit.name: winner.digest(file) for fit, file in models.items()}
-            listed, split = epoch_curves.listed(self.study, models), test_digest(self.data)
-            self.study.record(TestOpened(digests, listed, split), durable=True)
+            listed = epoch_curves.listed(self.study, models)
+            self.study.record(TestOpened(digests, listed, *test_digests(self.data)), durable=True)
         for fit, file in models.items():
             winner.verify(file, digests[fit.name])
         build, files = self.study.experiment.model.build, list(models.values())

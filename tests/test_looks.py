@@ -18,8 +18,8 @@ def project(tmp_path):
     return paths.Project(tmp_path)
 
 
-def opened(*models, split=""):
-    return Opened({f"final-{model}": model for model in models}, split=split)
+def opened(*models, split="", images=""):
+    return Opened({f"final-{model}": model for model in models}, split=split, images=images)
 
 
 def keep(project, name, data, *records):
@@ -40,6 +40,15 @@ def test_studies_on_one_test_split_are_counted_together_and_others_are_not(proje
     assert looks.of_study(project, "letters") == {"letters": 2}
     assert looks.of_study(project, "searching") == {}
     assert looks.of_split(project, {"s"}) == {"cnn": 1, "mlp": 3}
+
+
+def test_studies_on_the_same_test_images_in_another_order_are_counted_together(project):
+    keep(project, "older", "d1", opened("a", split="as pictures"))
+    keep(project, "pictures", "d1", opened("b", split="as pictures", images="i"))
+    keep(project, "archive", "d2", Looked({"search-3": "c"}, "compare", "as an archive", "i"))
+
+    assert looks.of_study(project, "archive") == {"archive": 1, "older": 1, "pictures": 1}
+    assert looks.of_split(project, {"as an archive", "i"}) == {"archive": 1, "older": 1, "pictures": 1}
 
 
 def test_ledgers_that_name_no_split_are_known_by_their_data(project):

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_makers import Array, Heard, at_hand, drawings
+from data_makers import Array, Heard, at_hand, drawings, write_pictures
 
 from hpsearch import plugins
 from hpsearch.datasets import npz_archive, npz_format
 from hpsearch.datasets import prepared as stored
+from hpsearch.datasets.folder import Folder
 from hpsearch.datasets.idx_format import read
 from hpsearch.datasets.npz import Npz
 from hpsearch.datasets.npz_values import height_width
@@ -61,6 +62,20 @@ def test_the_real_mnist_is_the_same_from_an_archive_and_from_idx_files(file: Pat
     digest = prepare(file).digest
 
     assert digest == plugins.make("datasets", "mnist", {"mirror": str(folder)}).prepare(Heard()).digest
+
+
+def test_a_test_split_is_known_from_pictures_and_from_an_archive_alike(file: Path, tmp_path: Path) -> None:
+    shuffled = np.random.default_rng(1).permutation(len(IMAGES))
+    np.savez(file, x=IMAGES[shuffled], y=LABELS[shuffled])
+    write_pictures(tmp_path / "pictures", IMAGES, LABELS, "0123")
+
+    archive, pictures = prepare(file), Folder(tmp_path / "pictures").prepare(Heard())
+
+    (split, images), (other_split, same_images) = map(stored.test_digests, (archive, pictures))
+    assert (images, archive.class_names) == (same_images, pictures.class_names)
+    assert split != other_split
+    np.savez(file, x=IMAGES[shuffled], y=(LABELS[shuffled] + 1) % 4)
+    assert stored.test_digests(prepare(file))[1] != images
 
 
 @pytest.mark.parametrize(

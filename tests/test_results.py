@@ -124,7 +124,7 @@ def test_a_study_that_was_set_aside_notes_its_own_looks_though_it_kept_its_name(
         weights.write(b"of another seed")
     models = [find(paths.Project(project), f"{name}:{other}") for name in ("digits", "digits.before-1")]
 
-    note_looks(models, "a split", "compare")
+    note_looks(models, ("a split", "its images"), "compare")
 
     for one in models:
         looks = [

@@ -85,9 +85,19 @@ def named(part: str, images: "Images", labels: "Labels") -> "dict[str, np.ndarra
     return {f"{part}/images.npy": images, f"{part}/labels.npy": labels}
 
 
-def test_digest(prepared: Prepared) -> str:
-    """SHA-256 of the test split alone: studies on other training rows may share it."""
-    return digest_of(named("test", *load(prepared.folder, "test")), prepared.class_names)
+def test_digests(prepared: Prepared) -> tuple[str, str]:
+    """Two SHA-256 of the test split alone: of its arrays as they lie, and of its labelled images in whatever order.
+
+    Studies on other training rows may share the first; a folder of pictures and an archive of the same the second.
+    """
+    images, labels = load(prepared.folder, "test")
+    return digest_of(named("test", images, labels), prepared.class_names), _unordered(images, labels, prepared)
+
+
+def _unordered(images: "Images", labels: "Labels", prepared: Prepared) -> str:
+    names = [name.encode(errors="surrogatepass") for name in prepared.class_names]
+    rows = (sha256(image.tobytes() + names[label]).digest() for image, label in zip(images, labels, strict=True))
+    return sha256(repr(images.shape).encode() + b"".join(sorted(rows))).hexdigest()
 
 
 def digest_of(arrays: "dict[str, np.ndarray[Any, Any]]", class_names: tuple[str, ...]) -> str:
