@@ -206,7 +206,9 @@ def test_a_mapping_that_lacks_a_label_names_nothing(own: Path) -> None:
     assert prepare(folder=own).class_names == ("0", "1", "2", "3")
 
 
-@pytest.mark.parametrize("text", ["0 65\nx 66\n", "0 65\n0 66\n", "0\n", "0 99999999999\n", "-1 65\n", "0 10\n"])
+@pytest.mark.parametrize(
+    "text", ["0 65\nx 66\n", "0 65\n0 66\n", "0\n", "0 99999999999\n", "-1 65\n", "0 10\n", "0 65\n1 65\n"]
+)
 def test_a_broken_mapping_is_refused_with_its_line(text: str, own: Path) -> None:
     (own / "mapping.txt").write_text(text)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from hpsearch.datasets import storing
 from hpsearch.datasets.content import About, Content, Part
 from hpsearch.datasets.faults import Faults, short
+from hpsearch.datasets.mapping import as_read
 from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, outlined, share_of
 from hpsearch.datasets.picture_files import Classes, find_classes, find_sides
@@ -74,7 +75,8 @@ class Folder:
         train = find_classes(train_side)
         if test_side is None or isinstance(self._test, float):
             return train, None
-        test = find_classes(test_side)
+        names = {as_read(name): name for name in train}
+        test = {names.get(as_read(name), name): files for name, files in find_classes(test_side).items()}
         if strange := [name for name in test if name not in train]:
             shown = ", ".join(map(short, strange[:5]))
             message = f"{test_side}: classes that {train_side.name} has not: {shown}\n  mend the names"
@@ -97,14 +99,14 @@ class Folder:
     def _collect(self, train: Classes, test: Classes | None, progress: Progress) -> Content:
         names = list(train)
         shape = self._size or self._first(train)
-        rows = self._part("train", train, names, shape, progress)
+        rows = self._part("train" if test else "", train, names, shape, progress)
         others = self._part("test", test, names, shape, progress) if test else share_of(self._test)
         return assemble("folder", names, rows, others, allow_empty_class=self._allow_empty_class)
 
     def _part(self, what: str, classes: Classes, names: list[str], shape: tuple[int, int], progress: Progress) -> Part:
-        """Read the pictures of one side, by way of the disk."""
+        """Read the pictures of one side, or of both ("") before they are divided; by way of the disk."""
         files = [file for found in classes.values() for file in found]
-        source = f"{self._folder} ({what})"
+        source = f"{self._folder} ({what})" if what else str(self._folder)
         refuse_beyond_memory(source, len(files) * shape[0] * shape[1])
         faults = Faults(source, MEND)
         with Scratch(source) as scratch:
@@ -115,7 +117,7 @@ class Folder:
                     faults.add("/".join(map(short, file.parts[-2:])), str(wrong))
                 if faults.enough:
                     break
-                progress(what, done, len(files))
+                progress(what or "pictures", done, len(files))
             faults.refuse([(name, len(found)) for name, found in classes.items()], "pictures per class")
             return Part(scratch.mapped((len(files), *shape)), _labels(classes, names), source)
 

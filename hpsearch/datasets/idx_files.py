@@ -52,7 +52,8 @@ def find_test(folder: Path, beginning: str | None, train: Pair) -> Pair | None:
 def _pairs(folder: Path) -> dict[str, Path]:
     """The images file of each stem; a plain one goes before its gzipped twin."""
     if not folder.is_dir():
-        message = f"{folder}: there is no such folder\n  mend data.folder"
+        what = "is no folder" if folder.exists() else "there is no such folder"
+        message = f"{folder}: {what}\n  mend data.folder"
         raise DataRefused(message)
     try:
         files = sorted(folder.iterdir(), reverse=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from unicodedata import normalize
 
 from hpsearch.errors import DataRefused
 
@@ -41,13 +42,21 @@ def read_mapping(path: Path) -> dict[int, str]:
         message = f"{path}: cannot be read as text ({error})\n  mend it, or take it out of the folder"
         raise DataRefused(message) from error
     names: dict[int, str] = {}
+    named: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         if line.strip():
             label, name = _entry(path, number, line)
             if label in names:
                 _refuse(path, number, f"label {label} comes twice")
-            names[label] = name
+            if other := named.get(as_read(name)):
+                _refuse(path, number, f"label {label} is named {name!r}, as label {other} is")
+            names[label], named[as_read(name)] = name, str(label)
     return dict(sorted(names.items()))
+
+
+def as_read(name: str) -> str:
+    """A class name in one form for all that look the same: macOS parts letters from their accents, others do not."""
+    return normalize("NFC", name)
 
 
 def _entry(path: Path, number: int, line: str) -> tuple[int, str]:

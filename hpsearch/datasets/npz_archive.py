@@ -50,7 +50,8 @@ def _refuse_odd(archive: Path, name: str, entry: zipfile.ZipInfo) -> None:
 @contextmanager
 def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     if not archive.is_file():
-        message = f"{archive}: there is no such file\n  mend data.file"
+        what = "is a folder, and no file" if archive.is_dir() else "there is no such file"
+        message = f"{archive}: {what}\n  mend data.file"
         raise DataRefused(message)
     try:
         with open_zip(archive) as opened:

@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 from hpsearch.datasets.faults import Faults, short
+from hpsearch.datasets.mapping import as_read
 from hpsearch.datasets.pictures import ENDINGS
 from hpsearch.errors import DataRefused
 
 LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"}  # in small letters
-MEND = "take these out of the folder, or mend them"
+MEND = "take these out of the folder, or mend them; the folder that holds those of the classes is named by data.train"
 
 Classes = dict[str, list[Path]]
 
@@ -17,7 +18,8 @@ Classes = dict[str, list[Path]]
 def find_sides(folder: Path, train: str | None, test: str | None) -> tuple[Path, Path | None]:
     """The folders of the training and test pictures: those named so, or `train` and `test`, or the folder itself."""
     if not folder.is_dir():
-        message = f"{folder}: there is no such folder\n  mend data.folder"
+        what = "is no folder" if folder.exists() else "there is no such folder"
+        message = f"{folder}: {what}\n  mend data.folder"
         raise DataRefused(message)
     if train is None and (folder / "train").is_dir():
         train = "train"
@@ -62,12 +64,16 @@ def natural(name: str) -> tuple[list[str | int], str]:
 
 
 def _folders(side: Path, faults: Faults) -> list[Path]:
-    found = []
+    found: list[Path] = []
+    seen: set[str] = set()
     for entry in _entries(side):
         if entry.is_dir():
             found.append(Path(entry.path))
             if not entry.name.isprintable():
                 faults.add(short(entry.name), "can be the name of no class")
+            if as_read(entry.name) in seen:
+                faults.add(entry.name, "two folders are named so, in two forms of Unicode; put them together")
+            seen.add(as_read(entry.name))
         elif Path(entry.name).suffix.lower() in ENDINGS:
             faults.add(short(entry.name), "lies beside the folders of the classes, so it has no class")
     return found

@@ -7,6 +7,7 @@ from hpsearch.errors import DataRefused
 
 FIRST = 5
 IMAGE_AXES = 3
+FIGURES = {"accuracy", "micro avg", "macro avg", "weighted avg"}  # which a classification report has beside classes
 
 
 def refuse_unsound(content: Content, *, allow_empty_class: bool) -> None:
@@ -15,7 +16,8 @@ def refuse_unsound(content: Content, *, allow_empty_class: bool) -> None:
     `allow_empty_class` lets a class without rows, or a single class, pass.
     """
     classes = len(content.class_names)
-    faults = [fault for part in (content.train, content.test) for fault in _faults(part, classes)]
+    faults = list(_misnamed(content))
+    faults += [fault for part in (content.train, content.test) for fault in _faults(part, classes)]
     if not faults:
         faults = list(_unlike(content))
     if not faults and not allow_empty_class:
@@ -41,6 +43,11 @@ def _faults(part: Part, classes: int) -> Iterator[str]:
     if len(strange):
         shown = ", ".join(f"row {row}: {labels[row]}" for row in strange[:FIRST])
         yield f"{part.source}: {len(strange):,} labels outside 0 … {classes - 1} ({shown})\n  mend these rows"
+
+
+def _misnamed(content: Content) -> Iterator[str]:
+    for name in FIGURES.intersection(content.class_names):
+        yield f"{content.train.source}: a class named {name!r} would be taken for that figure\n  name it otherwise"
 
 
 def _unlike(content: Content) -> Iterator[str]:
