@@ -115,7 +115,7 @@ HOSTILE: dict[str, tuple[Make, str]] = {
     "a pixel that is no number": (row(2, LINES[1].rpartition(",")[0] + ",nan"), "line 2, column 37: 'nan' is no"),
     "a label out of range": (row(4, "-" + LINES[3]), "line 4, column 1: '-3' is no whole number from 0 to 9,999"),
     "an empty table": (table(""), "holds no rows"),
-    "one class": (table(table_text(IMAGES, LABELS * 0)), "all 32 rows are of one class, '0'"),
+    "one class": (table(table_text(IMAGES, LABELS * 0)), "all 40 rows are of one class, '0'"),
     "an empty class": (table(table_text(IMAGES, LABELS * 2)), "3 of 7 classes have no rows (1, 3, 5)"),
     "a cut table": (table(gzip.compress("\n".join(LINES).encode())[:-99]), "damaged or cut off"),
     # archives

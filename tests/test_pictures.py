@@ -230,9 +230,16 @@ def pages(file: Path) -> None:
     Image.new("L", (5, 6)).save(file, format="TIFF", save_all=True, append_images=[Image.new("L", (5, 6))])
 
 
+def white_on_glass(file: Path) -> None:
+    picture = Image.new("LA", (5, 6), (255, 0))
+    picture.putpixel((2, 2), (255, 255))
+    picture.save(file)
+
+
 ODD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "text": (lambda file: file.write_text("not a picture"), "no PNG, JPEG, BMP, WEBP or TIFF, whatever its name"),
-    "nothing": (lambda file: file.write_bytes(b""), "no PNG, JPEG, BMP, WEBP or TIFF"),
+    "nothing": (lambda file: file.write_bytes(b""), "the file is empty"),
+    "white on glass": (white_on_glass, "white on transparent, of which nothing is left on white"),
     "a drawing that runs programs": (lambda file: file.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "no PNG, JPEG, BMP"),
     "a cut picture": (lambda file: file.write_bytes(png(5, 6, os.urandom(36))[:60]), "damaged or not readable"),
     "fewer pixels than promised": (lambda file: file.write_bytes(png(5, 6, bytes(9))), "damaged or not readable"),
@@ -280,6 +287,11 @@ def test_the_first_five_odd_files_are_listed(own: Path) -> None:
         (lambda own: Image.new("L", (5, 6)).save(own / "train/x.png"), "x.png: lies beside the folders"),
         (lambda own: (own / "train/e").mkdir(), "1 of 5 classes have no rows (e)"),
         (lambda own: (own / "test/e").mkdir(), "classes that train has not: e"),
+        (
+            lambda own: [(own / f"train/{e}").mkdir() for e in ("é", "e\u0301")],
+            "two folders are named so, in two forms",
+        ),
+        (lambda own: [side.rename(side.with_name("accuracy")) for side in own.glob("*/a")], "a class named 'accuracy'"),
         (lambda own: (own / "train/e\x1b[2J").mkdir(), r"e\x1b[2J: can be the name of no class"),
         (lambda own: [file.unlink() for file in own.rglob("*.png")], "holds no pictures"),
     ],
@@ -292,6 +304,16 @@ def test_folders_that_are_not_laid_out_as_they_should_be_are_refused(spoil: Any,
 
     assert words in str(refused.value)
     assert "\x1b" not in str(refused.value)
+
+
+def test_classes_whose_names_two_systems_spell_in_two_forms_are_the_same(own: Path) -> None:
+    (own / "train/a").rename(own / "train/é")
+    (own / "test/a").rename(own / "test/e\u0301")
+
+    prepared = prepare(own)
+
+    assert prepared.class_names == ("b", "c", "d", "é")
+    assert np.bincount(stored.load(prepared.folder, "test")[1]).tolist() == [3, 3, 3, 3]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """One's own images in tables: what is read of them, and how faults are told."""
 
 import gzip
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,8 @@ HEADERS = {
     ",".join(map(str, range(37))): "line 1: counts its columns, as data frames do",
     ",label," + ",".join(["p"] * 36): "line 1, column 1: no name, an index perhaps",
     ",".join(f"p{place}" for place in range(36)): "line 1: a header without a column of labels ('p0', 'p1', 'p2', …)",
+    "Unnamed: 0,label," + ",".join(["p"] * 36): "line 1, column 1: 'unnamed: 0', an index perhaps",
+    "id," + ",".join(["p"] * 36) + ",label": "line 1, column 1: 'id', an index perhaps",
     "label;pixel0;pixel1": "line 1: a single column, 'label;pixel0;pixel1'",
     "": "line 1: a single column, nothing",
 }
@@ -214,6 +217,32 @@ def test_a_header_that_cannot_be_read_is_said(header: str, file: Path) -> None:
         prepare(file)
 
     assert HEADERS[header] in str(refused.value)
+
+
+@pytest.mark.parametrize("line", [f"0,{TEXT}", TEXT.replace("\n", ",\n")])
+def test_an_index_or_an_empty_column_without_a_header_is_said(line: str, file: Path) -> None:
+    file.write_text(line)
+
+    for size in (None, [4, 9]):
+        with pytest.raises(DataRefused, match=r"line 1: 37 columns beside the label, one more than \d × \d pixels"):
+            prepare(file, size=size)
+
+
+def test_a_table_with_its_labels_last_is_not_taken_for_one_of_one_class(file: Path) -> None:
+    dark = IMAGES * (np.arange(36).reshape(6, 6) > 0)
+    lines = [",".join(map(str, [*image.ravel(), label])) for image, label in zip(dark, LABELS, strict=True)]
+    file.write_text("\n".join(lines))
+
+    with pytest.raises(DataRefused, match="of one class, '0'\n  labels are the first number of each line"):
+        prepare(file)
+
+
+def test_a_table_within_an_archive_is_to_be_unpacked(file: Path) -> None:
+    with zipfile.ZipFile(file, "w") as opened:
+        opened.writestr("own.csv", TEXT)
+
+    with pytest.raises(DataRefused, match="is a zip archive, or a spreadsheet's own file\n  unpack it"):
+        prepare(file)
 
 
 def test_a_header_may_count_the_pixels(file: Path) -> None:

@@ -39,7 +39,10 @@ def grey(path: Path, wanted: tuple[int, int] | None, *, scaled: bool = False) ->
     from PIL import Image
 
     try:
-        if path.stat().st_size > MOST_BYTES:
+        size = path.stat().st_size
+        if not size:
+            _refuse("the file is empty")
+        if size > MOST_BYTES:
             _refuse(f"larger than {MOST_BYTES:,} bytes")
     except OSError as error:
         _refuse(f"damaged or not readable ({error.strerror})")
@@ -116,7 +119,10 @@ def _upright(picture: "Image", enough: int) -> "Image":
         return picture.convert("L")
     paper = Image.new("L", picture.size, WHITE)
     seen = picture if "A" in picture.getbands() else picture.convert("RGBA")
-    paper.paste(picture.convert("L"), mask=seen.getchannel("A"))
+    opaque = seen.getchannel("A")
+    paper.paste(picture.convert("L"), mask=opaque)
+    if paper.getextrema() == (WHITE, WHITE) and opaque.getextrema() == (0, WHITE):
+        _refuse("white on transparent, of which nothing is left on white; save it on a dark background")
     return paper
 
 

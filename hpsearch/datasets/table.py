@@ -68,6 +68,8 @@ class Csv:
 
     def _collect(self, test: Path | None, mapping: Path | None, progress: Progress) -> Content:
         rows = _read(self._file, self._size, progress, transposed=self._transposed)
+        if not self._allow_empty_class:
+            _refuse_one_label(rows)
         names = class_names(mapping, set(rows.labels.tolist()))
         others: Part | float = share_of(self._test)
         if test:
@@ -80,6 +82,17 @@ class Csv:
             others,
             allow_empty_class=self._allow_empty_class,
         )
+
+
+def _refuse_one_label(rows: Part) -> None:
+    """Raise DataRefused where all labels are one: those of a table with the labels last are the pixels of a corner."""
+    if (rows.labels == rows.labels[0]).all():
+        message = (
+            f"{rows.source}: all {len(rows.labels):,} rows are of one class, '{rows.labels[0]}'"
+            "\n  labels are the first number of each line, unless a header names their column 'label';"
+            " or accept this with data.allow_empty_class = true"
+        )
+        raise DataRefused(message)
 
 
 def _read(path: Path, size: tuple[int, int] | None, progress: Progress, *, transposed: bool) -> Part:

@@ -12,6 +12,7 @@ from hpsearch.errors import DataRefused
 
 CHUNK = 1 << 20
 LONGEST_LINE = 1 << 22  # bytes: a row of 1024 × 1024 pixels
+ZIP = b"PK\3\4"
 WIDEST = 4  # characters that a pixel may take with its comma
 SAVE = "save the table as plain text (UTF-8) with commas"
 
@@ -27,7 +28,8 @@ class Block:
 def refuse_missing(path: Path) -> None:
     """Raise DataRefused unless there is such a file."""
     if not path.is_file():
-        message = f"{path}: there is no such file\n  mend data.file or data.test"
+        what = "is a folder, and no file" if path.is_dir() else "there is no such file"
+        message = f"{path}: {what}\n  mend data.file or data.test"
         raise DataRefused(message)
 
 
@@ -73,5 +75,8 @@ def _block(path: Path, first: int, text: bytes) -> Block:
 def _without_mark(path: Path, chunk: bytes) -> bytes:
     if chunk.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         message = f"{path}, line 1, column 1: the file is UTF-16, as spreadsheets save 'Unicode text'\n  {SAVE}"
+        raise DataRefused(message)
+    if chunk.startswith(ZIP):
+        message = f"{path}: is a zip archive, or a spreadsheet's own file\n  unpack it, or {SAVE}"
         raise DataRefused(message)
     return chunk.removeprefix(BOM_UTF8)

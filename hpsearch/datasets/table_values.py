@@ -1,5 +1,6 @@
 """Turns lines of a table into numbers: at once where every line is as it should be, else one by one, to find faults."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, np.dtype[np.int32]]
 
 LABELS = ("label", "class", "target", "y")
+INDEX = {"unnamed: 0", "index", "id"}  # pandas names a column without a name so, when it reads it
 NUMBER = re.compile(rb'\s*"?(\d{1,9})(?:\.0*)?"?\s*')
 COMMA, NEWLINE, ZERO = b",\n0"
 LONGEST = len(str(HIGHEST_LABEL))
@@ -50,7 +52,19 @@ def columns(path: Path, first: bytes, size: tuple[int, int] | None) -> Columns:
         raise DataRefused(message)
     header = not any(map(NUMBER.fullmatch, fields)) or not names[0] or any(name in LABELS for name in names)
     label = _label(path, names) if header else 0
+    _refuse_one_more(path, len(fields) - 1, size)
     return Columns(len(fields), label, as_square(len(fields) - 1, size, f"{path}, line 1"), header)
+
+
+def _refuse_one_more(path: Path, pixels: int, size: tuple[int, int] | None) -> None:
+    """Raise DataRefused where an image and one column more would come out."""
+    height, width = size or (math.isqrt(pixels), math.isqrt(pixels))
+    if height * width == pixels - 1 > 1:
+        message = (
+            f"{path}, line 1: {pixels:,} columns beside the label, one more than {height} × {width} pixels:"
+            " an index, or a comma at the end of each line\n  save it without: to_csv(…, index=False)"
+        )
+        raise DataRefused(message)
 
 
 def numbers(block: Block, layout: Columns, faults: Faults) -> "Numbers":
@@ -117,12 +131,11 @@ def _shown(field: bytes) -> str:
 
 
 def _label(path: Path, names: Sequence[str]) -> int:
-    if "" in names:
-        place = names.index("") + 1
-        message = (
-            f"{path}, line 1, column {place}: no name, an index perhaps\n  save it without: to_csv(…, index=False)"
-        )
-        raise DataRefused(message)
+    for place, name in enumerate(names, start=1):
+        if not name or name in INDEX:
+            what = f"{path}, line 1, column {place}: {repr(name) if name else 'no name'}, an index perhaps"
+            message = f"{what}\n  save it without: to_csv(…, index=False)"
+            raise DataRefused(message)
     if not (known := [name for name in LABELS if name in names]):
         shown = ", ".join(repr(short(name)) for name in names[:3]) + (", …" if len(names) > 3 else "")  # noqa: PLR2004
         message = (
