@@ -125,7 +125,7 @@ def _meaning(path: Path, error: sqlite3.Error) -> HpsearchError:
         mend = "end that process (an open SQLite shell, a backup), and run the same command again"
         return FolderUnusable(f"{path}: locked by another process for {PATIENCE_SECONDS:.0f} s\n  {mend}")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
-        return FolderUnusable(f"{path}: cannot be read or written by user {os.getuid()} ({error})")
+        return FolderUnusable(f"{path}: cannot be read or written by {paths.whoami()} ({error})")
     return damaged(path, str(error))
 
 

@@ -180,7 +180,7 @@ def make(folder: Path) -> Path:
         message = f"{folder}: cannot create this folder ({error.strerror})\n  {mend} or choose another place"
         raise FolderUnusable(message) from error
     if not os.access(folder, os.W_OK):
-        message = f"{folder}: this folder cannot be written to by user {os.getuid()}"
+        message = f"{folder}: this folder cannot be written to by {whoami()}"
         raise FolderUnusable(message)
     return folder
 
@@ -203,8 +203,7 @@ def _write(path: Path, fill: Callable[[Path], None]) -> None:
         temporary = Path(file.name)
     try:
         fill(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _make_durable(temporary)
         failpoints.reach(f"{path.name}.filled")
         temporary.replace(path)
         failpoints.reach(f"{path.name}.renamed")
@@ -231,7 +230,8 @@ def _write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     try:
         with claimed(temporary):
             fill(temporary)
-            _make_durable(temporary)
+            for written in (*temporary.rglob("*"), temporary):
+                _make_durable(written)
             failpoints.reach(f"{folder.name}.filled")
             _take_place(temporary, folder)
             failpoints.reach(f"{folder.name}.renamed")
@@ -239,14 +239,16 @@ def _write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _make_durable(folder: Path) -> None:
-    for path in (*folder.rglob("*"), folder):
-        if os.name == "posix" or path.is_file():  # Windows opens no folders
-            opened = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(opened)
-            finally:
-                os.close(opened)
+def _make_durable(path: Path) -> None:
+    """Have the disk hold what was written to a file, or the names in a folder."""
+    if path.is_dir() and os.name != "posix":  # Windows opens no folders ...
+        return
+    writable = path.is_file() and os.access(path, os.W_OK)
+    opened = os.open(path, os.O_RDWR if writable else os.O_RDONLY)  # ... and flushes no file that is open to be read
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _take_place(temporary: Path, folder: Path) -> None:
@@ -260,11 +262,16 @@ def _take_place(temporary: Path, folder: Path) -> None:
         shutil.rmtree(before, ignore_errors=True)
 
 
+def whoami() -> str:
+    """The user that this process runs as, for people: by number where users have one (Windows has none)."""
+    return f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
+
+
 def unusable(path: Path, error: OSError) -> FolderUnusable:
     """Why a file cannot be written, in words for a person."""
     if error.errno in FULL:
         return disk_full(path)
-    why = {errno.ENOENT: "its folder is gone", errno.EROFS: f"not by user {os.getuid()}: {error.strerror}"}
+    why = {errno.ENOENT: "its folder is gone", errno.EROFS: f"not by {whoami()}: {error.strerror}"}
     return FolderUnusable(f"{path}: cannot be written ({why.get(error.errno or 0, error.strerror or error)})")
 
 

@@ -9,7 +9,7 @@ from hpsearch.trial import Failure
 # Sent by people, by service managers and by the kernel for want of memory: the trial itself may be sound.
 FROM_OUTSIDE = {"SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGPIPE", "SIGALRM", "SIGUSR1", "SIGUSR2"}
 CUT = "SIGBUS"  # on Linux what reading a mapped file brings beyond its end
-KILLED = -signal.SIGKILL
+KILLED = -9  # by SIGKILL, which Windows does not know
 
 
 def fault(code: int | None, trace: str) -> Failure | None:

@@ -22,10 +22,13 @@ def settle() -> None:
             os.setsid()
 
 
-def die_with_parent(number: int = signal.SIGKILL) -> None:
-    """Have Linux send this process a signal when the thread that started it ends; call it from the main thread."""
+def die_with_parent(number: int | None = None) -> None:
+    """Have Linux send this process a signal when the thread that started it ends; call it from the main thread.
+
+    It is SIGKILL unless given.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DEATH_OF_PARENT, number)
+        ctypes.CDLL(None).prctl(DEATH_OF_PARENT, signal.SIGKILL if number is None else number)
 
 
 def watch_coordinator() -> None:
