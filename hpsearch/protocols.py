@@ -145,6 +145,14 @@ class Dataset(Protocol):
         """Fetch, verify and unpack what is missing; twice is as good as once. Raise DataRefused."""
 
 
+@runtime_checkable
+class Selective(Dataset, Protocol):
+    """A source that may let lie some of what it finds."""
+
+    def left_out(self) -> str:
+        """A warning of what prepare() does not read, though a person may think so; "" where there is nothing."""
+
+
 class Executor(Protocol):
     """Many hands: makes attempts, each in a place where it can hurt nobody."""
 

@@ -18,7 +18,7 @@ from hpsearch.identity import Identity, refuse_if_opened
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.listening import DRAIN_SECONDS, drain, follow, told_again
 from hpsearch.parts import make_dataset, make_executor, make_minds
-from hpsearch.protocols import Executor, Prepared, Progress, Tracker
+from hpsearch.protocols import Executor, Prepared, Progress, Selective, Tracker
 from hpsearch.records import SessionEnded, Verdict
 from hpsearch.search import search
 from hpsearch.study import OTHER_NAME, Study, held
@@ -66,9 +66,11 @@ class Session:
             executor.start()
             if scarce := paths.scarcity(paths.make(self._around.project.runs)):
                 self._around.say(scarce)
-            data = make_dataset(self._experiment).prepare(self._around.progress)
-            if large := memory.heed(data):
-                self._around.say(large)
+            source = make_dataset(self._experiment)
+            data = source.prepare(self._around.progress)
+            for warning in (memory.heed(data), source.left_out() if isinstance(source, Selective) else ""):
+                if warning:
+                    self._around.say(warning)
             stack.enter_context(held(self._folder, OTHER_NAME))
             study = Study(self._experiment, self._folder, self._around.say)
             stack.callback(study.close)

@@ -12,6 +12,7 @@ import pytest
 from data_makers import Heard, at_hand, drawings, write_pictures
 from PIL import Image
 
+from hpsearch.__main__ import main
 from hpsearch.datasets import prepared as stored
 from hpsearch.datasets.folder import Folder
 from hpsearch.datasets.idx_format import read
@@ -329,6 +330,56 @@ def test_sides_that_are_not_there_are_said_with_what_there_is(options: dict[str,
         prepare(own, **options)
 
     assert words in str(refused.value)
+
+
+def test_a_folder_that_is_not_read_is_said_with_what_would_have_it_read(own: Path) -> None:
+    (own / "test").rename(own / "val")
+    (own / "notes.txt").write_text("mine")
+
+    said = Folder(own).left_out()
+
+    assert said.startswith(f"warning: {own}: not read: val\n  pictures to validate and to test on are taken from train")
+    assert 'data.test = "val" would test on val' in said
+    assert Folder(own, test="val").left_out() == ""
+    assert prepare(own, test="val").test_rows == 12
+
+
+def test_a_folder_beside_both_parts_is_said_too_and_no_class_is(own: Path) -> None:
+    write_pictures(own / "valid", IMAGES, LABELS)
+
+    assert "not read: valid\n  pictures to validate on are taken from train" in Folder(own).left_out()
+    assert "not read: test, valid" in Folder(own, test=0.3).left_out()
+    assert Folder(own / "train").left_out() == ""
+
+
+def test_preparing_says_which_folders_it_does_not_read(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (own / "test").rename(own / "val")
+
+    code = main(["data", "get", "folder", "--folder", str(own)])
+
+    assert code == 0
+    assert "not read: val" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (("Training", "Testing"), 'data.train = "Training", data.test = "Testing"'),
+        (("TRAIN", "Validation"), 'data.train = "TRAIN", data.test = "Validation"'),
+        (("more", "still more"), 'data.train = "…"'),
+    ],
+)
+def test_parts_under_other_names_are_refused_with_the_keys_that_name_them(
+    names: tuple[str, str], keys: str, own: Path
+) -> None:
+    for side, name in zip(("train", "test"), names, strict=True):
+        (own / side).rename(own / name)
+
+    with pytest.raises(DataRefused) as refused:
+        prepare(own)
+
+    assert f"say so: {keys}\n" in str(refused.value)
+    assert prepare(own, train=names[0], test=names[1]).train_rows == 40
 
 
 def test_a_picture_says_itself_why_it_cannot_be_read(tmp_path: Path) -> None:

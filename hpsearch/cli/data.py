@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpsearch.cli.output import print_json, say, table
+from hpsearch.cli.output import complain, print_json, say, table
 
 if TYPE_CHECKING:
     from hpsearch.datasets.content import About
@@ -61,9 +61,13 @@ def list_(*, as_json: bool) -> None:
 @as_json
 def get(*, name: str, as_json: bool, **options: Any) -> None:
     """Fetch, verify and prepare the data set NAME."""
+    from hpsearch.protocols import Selective
+
     source = _made(name, _given(options))
     with _shown_progress() as progress:
         prepared: Prepared = source.prepare(progress)
+    if isinstance(source, Selective) and (warning := source.left_out()):
+        complain(warning)
     said = _told(prepared)
     if as_json:
         print_json(said)

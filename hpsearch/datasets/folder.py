@@ -9,7 +9,7 @@ from hpsearch.datasets.faults import Faults, short
 from hpsearch.datasets.mapping import as_read
 from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, outlined, share_of
-from hpsearch.datasets.picture_files import Classes, find_classes, find_sides
+from hpsearch.datasets.picture_files import Classes, find_classes, find_sides, left_out
 from hpsearch.datasets.pictures import NotRead, grey
 from hpsearch.datasets.scratch import Scratch
 from hpsearch.errors import DataRefused
@@ -69,11 +69,28 @@ class Folder:
         }
         return storing.keep_once("folder", identity, lambda: self._collect(train, test, progress))
 
-    def _sides(self) -> tuple[Classes, Classes | None]:
+    def left_out(self) -> str:
+        """Warn of folders beside the two parts, such as `val`: what validates is taken from the training pictures."""
+        train, test = self._found()
+        if not (beside := [short(name) for name in left_out(self._folder, train, test)]):
+            return ""
+        purposes = "to validate on" if test else "to validate and to test on"
+        use = "" if test else f'; data.test = "{beside[0]}" would test on {beside[0]}'
+        return (
+            f"warning: {self._folder}: not read: {', '.join(beside[:5])}{', …' if beside[5:] else ''}\n"
+            f"  pictures {purposes} are taken from {train.name}; what is moved there is used{use}"
+        )
+
+    def _found(self) -> tuple[Path, Path | None]:
+        """The folders of the two sides; None for the second where a share of the first is held out."""
         named = self._test if isinstance(self._test, str) else None
-        train_side, test_side = find_sides(self._folder, self._train_name, named)
+        train, test = find_sides(self._folder, self._train_name, named)
+        return train, None if isinstance(self._test, float) else test
+
+    def _sides(self) -> tuple[Classes, Classes | None]:
+        train_side, test_side = self._found()
         train = find_classes(train_side)
-        if test_side is None or isinstance(self._test, float):
+        if test_side is None:
             return train, None
         names = {as_read(name): name for name in train}
         test = {names.get(as_read(name), name): files for name, files in find_classes(test_side).items()}

@@ -31,9 +31,20 @@ def find_sides(folder: Path, train: str | None, test: str | None) -> tuple[Path,
     if test and train and (folder / test).samefile(folder / train):
         message = f"{folder}: {test!r} would both train and test\n  mend data.train or data.test"
         raise DataRefused(message)
+    if train is None:
+        _refuse_sides_for_classes(folder)
     if test is None and train not in {None, "test"} and (folder / "test").is_dir():
         test = "test"
     return folder / (train or ""), folder / test if test else None
+
+
+def left_out(folder: Path, train_side: Path, test_side: Path | None) -> list[str]:
+    """The folders beside those of the training and test pictures, which nobody reads."""
+    if train_side == folder:
+        return []
+    read = {above for side in (train_side, test_side) if side for above in (side, *side.parents)}
+    folders = [Path(entry.path) for entry in _entries(folder) if entry.is_dir()]
+    return [beside.name for beside in folders if not any(map(beside.samefile, read))]
 
 
 def find_classes(side: Path) -> Classes:
@@ -61,6 +72,34 @@ def natural(name: str) -> tuple[list[str | int], str]:
     parts: list[str | int] = list(re.split(r"(\d+)", name.casefold()))
     parts[1::2] = map(int, parts[1::2])
     return parts, name
+
+
+def _refuse_sides_for_classes(folder: Path) -> None:
+    """Raise DataRefused where what would be the folders of the classes hold folders alone: these may be two sides."""
+    try:
+        sides = [Path(entry.path) for entry in _entries(folder) if entry.is_dir()]
+        if not sides or not all(map(_holds_folders_alone, sides)):
+            return
+    except OSError:  # find_classes says so
+        return
+    names = [short(side.name) for side in sides]
+    train, test = _beginning_with(names, "train"), _beginning_with(names, "test", "val")
+    keys = f'data.train = "{train or "…"}"' + (f', data.test = "{test}"' if test else "")
+    message = (
+        f"{folder}: its folders hold folders and no pictures: {', '.join(names[:5])}{', …' if names[5:] else ''}\n"
+        f"  where they are the parts to train and to test on, say so: {keys}\n"
+        "  where they are the classes, put the pictures straight into them"
+    )
+    raise DataRefused(message)
+
+
+def _holds_folders_alone(folder: Path) -> bool:
+    entries = _entries(folder)
+    return bool(entries) and all(entry.is_dir() for entry in entries)
+
+
+def _beginning_with(names: list[str], *beginnings: str) -> str | None:
+    return next((name for start in beginnings for name in names if name.casefold().startswith(start)), None)
 
 
 def _folders(side: Path, faults: Faults) -> list[Path]:
