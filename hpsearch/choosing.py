@@ -1,4 +1,4 @@
-"""Chooses and orders the rows of a table by words such as "lr < 0.01 and status = completed".
+"""Chooses and orders the rows of a table by words such as "units_0 >= 256 and status = completed".
 
 The words are read by a small grammar of their own, and nothing in them is run:
 
@@ -29,7 +29,7 @@ SIGNS: dict[str, Callable[[Any, Any], bool]] = {
 PREFIXES = ("", "params.", "metrics.")
 TRUTHS = {"yes": True, "true": True, "no": False, "false": False}
 LONGEST, DEEPEST = 2_000, 50  # letters; brackets within brackets
-EXAMPLE = 'such as "learning_rate < 0.01 and status = completed"'
+EXAMPLE = 'such as "units_0 >= 256 and status = completed"'
 
 
 def where(table: "pd.DataFrame", wish: str) -> "pd.DataFrame":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   hpsearch compare mnist-mlp mnist-cnn
-  hpsearch compare mnist-mlp mnist-mlp:12 mnist-mlp:7 --picture models.png
+  hpsearch compare mnist-mlp mnist-mlp:7 mnist-cnn --picture models.png
   hpsearch compare mnist-mlp mnist-cnn --json
 
 STUDY is its winner, STUDY:12 its trial 12: the finals' model of a finalist, else the
@@ -56,7 +56,7 @@ def _refuse_words(models: tuple[str, ...], picture: Path | None) -> None:
     from hpsearch.comparison_picture import ENDINGS
 
     if len(models) < 2 or len(set(models)) < len(models):  # noqa: PLR2004  # one has nothing to be compared with
-        message = "name two models or more, each once\n  such as: hpsearch compare mnist-mlp mnist-mlp:12"
+        message = "name two models or more, each once\n  such as: hpsearch compare mnist-mlp mnist-mlp:7"
         raise ExperimentRefused(message)
     if picture and picture.suffix not in ENDINGS:
         message = f"{picture}: a picture ends in {', '.join(ENDINGS)}"

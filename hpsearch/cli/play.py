@@ -18,7 +18,7 @@ HTTP = 80  # the port that browsers leave out of the Host and Origin that they s
 EPILOG = """\b
 Examples:
   hpsearch play mnist-mlp
-  hpsearch play mnist-mlp:12 mnist-cnn
+  hpsearch play mnist-mlp:7 mnist-cnn
   hpsearch play exported/ --corrections mine/
   hpsearch play mnist-mlp --host 192.168.1.20    (for a phone; it prints a token)
 

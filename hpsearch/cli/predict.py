@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   hpsearch predict emnist-mlp photo.jpg
-  hpsearch predict emnist-mlp:12 scans/ --top 5
+  hpsearch predict emnist-mlp:7 scans/ --top 5
   hpsearch predict model/ scans/ --json > answers.jsonl
   cat photo.jpg | hpsearch predict emnist-mlp - --show seen/
 

@@ -22,7 +22,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  # what is asked for is warned of
 EPILOG = """\b
 Examples:
   hpsearch serve emnist-mlp
-  hpsearch serve emnist-mlp:12 --port 0
+  hpsearch serve emnist-mlp:7 --port 0
   hpsearch serve model/
 
 A STUDY's model is exported into the study's best/served folder first, and is there at

@@ -18,8 +18,8 @@ SHOWN = ("number", "status", "score", "best_epoch", "seconds")
 EPILOG = """\b
 Examples:
   hpsearch show quickstart
-  hpsearch show quickstart --where "learning_rate < 0.01 and status = completed" --sort seconds
-  hpsearch show quickstart --columns number,score,learning_rate --top 5
+  hpsearch show quickstart --where "units_0 >= 256 and status = completed" --sort seconds
+  hpsearch show quickstart --columns number,score,units_0 --top 5
   hpsearch show quickstart --json
 
 Columns are number, status, score, best_epoch, seconds, reason, failure, and every

@@ -18,7 +18,7 @@ EPILOG = """\b
 Examples:
   hpsearch table quickstart                      CSV on standard output
   hpsearch table quickstart --csv trials.csv --where "status = completed"
-  hpsearch table quickstart --parquet trials.parquet --columns number,score,learning_rate
+  hpsearch table quickstart --parquet trials.parquet --columns number,score,units_0
   hpsearch table quickstart --optuna sqlite:///optuna.db
 
 Text in CSV that a spreadsheet would take for a formula gets a ' before it.
