@@ -14,6 +14,7 @@ from hpsearch.worker.judging import BATCH_ROWS, Judgement, class_probabilities, 
 from hpsearch.worker.measuring import BATCH, medians
 from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.quiet import silence
+from hpsearch.worker.rows import rows_at_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,8 +81,8 @@ def _files(test: Path) -> tuple[Path, Path]:
 def _probabilities(read: "Reader", images: "Images", wanted: "Probabilities") -> "Probabilities":
     import numpy as np
 
-    parts = [read(np.array(images[start : start + BATCH_ROWS])) for start in range(0, len(images), BATCH_ROWS)]
-    given = np.concatenate(parts)
+    rows = rows_at_once(BATCH_ROWS, images.shape[1:])
+    given = np.concatenate([read(np.array(images[start : start + rows])) for start in range(0, len(images), rows)])
     if given.dtype != np.float32 or given.shape != wanted.shape:
         message = f"it gives {given.dtype} of shape {given.shape}, not float32 of shape {wanted.shape}"
         raise ValueError(message)

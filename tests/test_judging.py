@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from hpsearch.worker.judging import predict
+from hpsearch.worker.judging import outputs, predict
 
 IMAGES = np.zeros((6, 4, 4), np.uint8)
 IMAGES[3:] = 255
@@ -51,3 +51,53 @@ def test_the_confidence_is_the_predicted_classs_probability():
 
     assert confidence.dtype == np.float32
     assert confidence.tolist() == pytest.approx([1 / (1 + np.exp(-8))] * 6)
+
+
+@keras.saving.register_keras_serializable("judging")
+class RowsAtOnce(keras.layers.Layer):
+    """Gives for each image how many came with it; counts how often it is called."""
+
+    calls = 0
+
+    def call(self, images):
+        self.calls += 1
+        rows = keras.ops.cast(keras.ops.shape(images)[0], "float32")
+        return keras.ops.zeros_like(images[:, 0, :2]) + rows
+
+
+@pytest.mark.parametrize(("side", "rows"), [(28, [512] * 512 + [8] * 8), (128, [128] * 512 + [8] * 8)])
+def test_small_images_are_judged_512_at_once_and_large_ones_fewer(side, rows):
+    model = keras.Sequential([keras.Input((side, side)), RowsAtOnce()])
+
+    found = outputs(model, np.zeros((520, side, side), np.uint8))
+
+    assert found[:, 0].tolist() == rows
+
+
+def test_a_model_is_judged_as_one_graph_which_does_not_keep_what_each_layer_gave():
+    layer = RowsAtOnce()
+    model = keras.Sequential([keras.Input((4, 4)), layer])
+    before = layer.calls
+
+    outputs(model, np.zeros((1200, 4, 4), np.uint8))
+
+    assert layer.calls == before + 1
+
+
+def test_a_layer_that_only_runs_eagerly_is_judged_all_the_same():
+    class Eager(keras.layers.Layer):
+        def call(self, images):
+            return keras.ops.convert_to_tensor(images.numpy()[:, :2] - 0.5)
+
+        def compute_output_shape(self, _):
+            return (None, 2)
+
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.flatten, self.eager = keras.layers.Flatten(), Eager()
+
+        def call(self, images):
+            return self.eager(self.flatten(images))
+
+    assert outputs(Own(), IMAGES).tolist() == [[-0.5, -0.5]] * 3 + [[0.5, 0.5]] * 3

@@ -184,6 +184,32 @@ def test_without_validation_rows_nothing_is_validated(rows, loop):
     assert set(metrics) == {"loss", "accuracy", "learning_rate"}
 
 
+class MostRows(keras.metrics.Metric):
+    """The most rows that came in one step."""
+
+    def __init__(self):
+        super().__init__(name="most_rows")
+        self.most = self.add_variable((), "zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.most.assign(keras.ops.maximum(self.most, keras.ops.cast(keras.ops.shape(y_pred)[0], "float32")))
+
+    def result(self):
+        return self.most + 0
+
+
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+@pytest.mark.parametrize(("side", "batch_size", "most"), [(28, 8, 256), (128, 8, 64), (128, 100, 100)])
+def test_large_images_are_validated_fewer_at_once_but_no_fewer_than_trained(side, batch_size, most, loop):
+    rows = Rows(np.zeros((400, side, side), np.uint8), np.arange(400) % 2, np.arange(100), np.arange(100, 400))
+    model = keras.Sequential([layers.Input((side, side)), layers.Flatten(), layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[MostRows()])
+
+    metrics = make_loop(model, rows, batch_size=batch_size, seed=1, loop=loop).epoch(1)
+
+    assert (metrics["most_rows"], metrics["val_most_rows"]) == (batch_size, most)
+
+
 def test_a_graph_epoch_is_given_up_between_two_stretches_when_tick_says_no(rows):
     heard = []
     loop = make_loop(mlp(), rows, batch_size=1, seed=1)

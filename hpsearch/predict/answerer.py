@@ -18,6 +18,7 @@ from hpsearch.predict.training_images import LIKENESS, TrainingImages, of_study
 from hpsearch.worker import starting
 from hpsearch.worker.answering import DONE, Kind, Source, answer
 from hpsearch.worker.ending import ChildDied, how_it_died, kill
+from hpsearch.worker.rows import rows_at_once
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -77,8 +78,8 @@ class Answerer:
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
             message = f"images are uint8 of rows × {self.shape}, not {images.dtype} of {images.shape}"
             raise ValueError(message)
-        starts = range(0, len(images), BATCH_ROWS)
-        parts = [self._asked(images[start : start + BATCH_ROWS]) for start in starts]
+        rows = rows_at_once(BATCH_ROWS, self.shape)
+        parts = [self._asked(images[start : start + rows]) for start in range(0, len(images), rows)]
         return np.concatenate([np.zeros((0, len(self.class_names)), np.float32), *parts])
 
     def unlike(self, images: "NDArray[np.uint8]") -> "NDArray[np.float32]":

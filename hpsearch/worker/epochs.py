@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 Tick = Callable[[int, int], bool]
-VALIDATION_BATCH = 256  # at least so many rows a step: no gradients, so less memory; means stay means
+VALIDATION_BATCH = 256  # rows a step, or as many as in training if that is more: no gradients, so less memory
 
 
 class GivenUp(Exception):

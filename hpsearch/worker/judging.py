@@ -1,13 +1,13 @@
 """Looks at the test split with finished models: what each reads where, how surely, and how often rightly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.worker.finding import find_build
 from hpsearch.worker.model_reading import read_model
-from hpsearch.worker.rows import image_shape, open_arrays
+from hpsearch.worker.rows import image_shape, open_arrays, rows_at_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,11 +53,30 @@ def outputs(model: Any, images: Any) -> "NDArray[np.float32]":
     import numpy as np
 
     shape = image_shape(images.shape[1:], model)
-    parts = []
-    for start in range(0, len(images), BATCH_ROWS):
-        batch = np.asarray(images[start : start + BATCH_ROWS], dtype="float32") / np.float32(255)
-        parts.append(np.asarray(model(batch.reshape(-1, *shape), training=False), dtype="float32"))
+    rows, read, parts = rows_at_once(BATCH_ROWS, shape), _reader(model, shape), []
+    for start in range(0, len(images), rows):
+        batch = np.asarray(images[start : start + rows], dtype=np.float32) / np.float32(255)
+        parts.append(np.asarray(read(batch.reshape(-1, *shape)), dtype="float32"))
     return np.concatenate(parts)
+
+
+def _reader(model: Any, shape: Sequence[int]) -> "Callable[[NDArray[np.float32]], Any]":
+    """The model as a graph, which lets go of what a layer gave once it is used; called as it is, Keras keeps it all."""
+    import keras
+
+    def called(images: Any) -> Any:
+        return model(images, training=False)
+
+    if keras.backend.backend() != "tensorflow":
+        return called
+    import tensorflow as tf
+
+    graph = tf.function(called, input_signature=[tf.TensorSpec((None, *shape), tf.float32)])
+    try:
+        graph.get_concrete_function()
+    except Exception:  # noqa: BLE001  # a layer that only runs eagerly may raise anything
+        return called
+    return graph  # type: ignore[no-any-return]  # TensorFlow has no types
 
 
 def are_logits(given: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers, refuse_non_finite
-from hpsearch.worker.rows import Fitted
+from hpsearch.worker.rows import Fitted, rows_at_once
 
 Batch = Callable[[NDArray[np.int64]], tuple[NDArray[Any], ...]]
 
@@ -93,4 +93,5 @@ class FitLoop:
 
     def _validation(self) -> Batches | None:
         rows = self._fitted.rows.validation
-        return Batches(self._fitted.batch, rows, max(self._batch_size, VALIDATION_BATCH)) if len(rows) else None
+        larger = max(self._batch_size, rows_at_once(VALIDATION_BATCH, self._fitted.shape))
+        return Batches(self._fitted.batch, rows, larger) if len(rows) else None

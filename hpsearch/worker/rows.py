@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from hpsearch.errors import DataRefused
 
+SMALL = 64 * 64  # pixels of an image, beyond which fewer are read at once
 FLAT = 2  # the rank of an output of shape (rows, classes)
 
 
@@ -77,6 +79,11 @@ class Fitted:
         """These rows as `batch` gives them, with their weights behind where there are any."""
         weights = () if self.rows.weights is None else (self.rows.weights[numbers],)
         return (*self.batch(numbers), *weights)
+
+
+def rows_at_once(most: int, shape: Sequence[int]) -> int:
+    """How many images of a shape go through a model at once where nothing is learnt: `most`, fewer of large ones."""
+    return max(1, min(most, most * SMALL // prod(shape)))
 
 
 def fitted(rows: Rows, model: Any) -> Fitted:
