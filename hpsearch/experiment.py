@@ -84,21 +84,21 @@ class Data(Section):
     folder: str | None = None
     """For sources "idx" and "folder": the folder that holds the files, or the folders of the classes."""
     train: str | None = None
-    """What trains: the beginning of names ("idx"), two arrays ("npz": "x_train, y_train"), a subfolder ("folder")."""
+    """What trains, unless it has a usual name: how the files begin ("idx"), two arrays ("npz": "x, y"), a subfolder."""
     test: Annotated[float, Field(gt=0, lt=1)] | str | None = None
-    """What tests: the same, or a table ("csv"); for a source without a test split, its share (0.2)."""
+    """What tests, said as in `train`, or a second table ("csv"); a number is the share to hold out (else 0.2)."""
     size: Annotated[list[Annotated[int, Field(ge=1, le=16_384)]], Field(min_length=2, max_length=2)] | None = None
     """[height, width]: what pictures are scaled to ("folder"), how a row of pixels is cut ("csv", "npz")."""
     transposed: bool = False
     """For sources "idx", "npz" and "csv": the images lie on their side, as EMNIST's official files do."""
     mirror: str | None = None
-    """Another address to fetch the source's files from."""
+    """An address, or a folder, to fetch the source's files from in place of the well-known one."""
     validation: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """The stratified share of the training rows that validates (0.15 unless folds are given)."""
+    """The share of the training rows, stratified, that validates: 0.15 unless this or `folds` is given."""
     folds: Annotated[int, Field(ge=2, le=100)] | None = None
     """Stratified cross-validation with so many folds, in place of `validation`."""
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
-    """How often each trial is trained, on fresh seeds; its score is the mean."""
+    """How often each trial is trained (on each fold), on fresh seeds; its score is the mean."""
     allow_empty_class: bool = False
     """Accept a data set in which a class has no rows, or all rows have one class."""
 
@@ -117,46 +117,50 @@ class Model(Section):
     """[model]: the search space."""
 
     build: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    """"module:function", a file under the project's root or an installed package; the function is build_model(hp)."""
+    """"module:function": a file under the project's root or an installed package, and in it a build_model(hp)."""
 
 
 class Range(Section):
     """A narrowed numeric range in [space]."""
 
     min: StrictInt | StrictFloat
+    """The least value; it may lie below that of build_model."""
     max: StrictInt | StrictFloat
+    """The greatest value; it may lie above that of build_model."""
     step: StrictInt | StrictFloat | None = None
+    """The distance between values, or their ratio where sampling is by logarithm; build_model's unless given."""
     sampling: Literal["linear", "log", "reverse_log"] | None = None
+    """How values are spread: evenly, denser towards `min`, or denser towards `max`; build_model's unless given."""
 
 
 class Search(Section):
     """[search]: who chooses the trials, what for, and how many."""
 
     tuner: str = "keras-tuner.random"
-    """The algorithm that chooses the trials."""
+    """The algorithm that chooses the trials, such as "optuna.tpe"."""
     tuner_options: dict[str, Any] = {}
-    """Passed to the tuner."""
+    """A table of the tuner's own options."""
     pruner: str = "none"
-    """The algorithm that stops trials which will not win."""
+    """The algorithm that stops trials which will not win, such as "asha"."""
     pruner_options: dict[str, Any] = {}
-    """Passed to the pruner."""
+    """A table of the pruner's own options."""
     objective: Annotated[str, AfterValidator(_is_objective)] = "max val_accuracy"
-    """"max METRIC" or "min METRIC"."""
+    """What is best, and which way: "max METRIC" or "min METRIC", such as "min val_loss"."""
     race: StrictBool | None = None
     """Drop a trial when its first folds or repeats, image by image, show that it is worse than the best finished one.
 
-    Unless given, wherever there are several and the objective is "max val_accuracy".
+    Unless given, that is done wherever there are several and the objective is "max val_accuracy".
     """
     trials: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """How many trials, over all sessions."""
+    """How many trials, over all sessions; this or `time` is needed, unless the tuner ends by itself, as a grid does."""
     start_from: Annotated[str, Field(pattern=NAME)] | None = None
     """A study of the project whose best five trials are tried first, where their values lie inside this space."""
     time: Span | None = None
-    """How long to search, over all sessions: "90s", "30m", "1h30m"."""
+    """How long to search, over all sessions: "90s", "30m", "1h30m"; with `trials`, whichever comes first ends it."""
     max_failures: Annotated[int, Field(ge=1)] = 50
-    """Stop when so many trials failed."""
+    """Stop the search when so many trials have failed in all."""
     max_consecutive_failures: Annotated[int, Field(ge=1)] = 20
-    """Stop when so many trials failed one after another."""
+    """Stop the search when so many trials have failed one after another."""
 
 
 class Train(Section):
@@ -165,17 +169,17 @@ class Train(Section):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
     """The most epochs a fit runs; learning-rate schedules end there."""
     batch_size: Annotated[int, Field(ge=1)] | Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = 128
-    """Rows a step; a list is searched."""
+    """Training rows a step; a list of them is searched as a hyperparameter."""
     early_stopping: Annotated[int, Field(ge=0)] = 0
-    """Stop after so many epochs without improvement of the objective; 0 never stops."""
+    """End a fit after so many epochs without improvement of the objective; 0 never does."""
     keep: Annotated[int, Field(ge=0)] = 3
     """Of how many best trials the best epoch's weights stay on disk."""
     loop: Literal["auto", "graph", "fit"] = "auto"
-    """Train by whole epochs in one graph, by Keras's model.fit, or by what suits the model."""
+    """Train by whole epochs in one graph, by Keras's model.fit ("fit"), or by what suits the model ("auto")."""
     compile: StrictBool | Literal["auto"] = "auto"
-    """Compile the graph's steps with XLA; "auto" does where a measurement, made once a machine, says that it pays."""
+    """Compile training steps with XLA; "auto" does where a measurement, made once a machine, says that it pays."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
-    """Keras's dtype policy; "auto" takes mixed_bfloat16 where that measurement says that it pays."""
+    """Keras's dtype policy; "auto" takes mixed_bfloat16 where a measurement, made once a machine, favours it."""
     trial_timeout: Span | None = None
     """The most time that one training of a trial may take (of each fold and repeat, and after a kill anew): "2h"."""
     stall_timeout: Span | None = None
@@ -183,7 +187,7 @@ class Train(Section):
     trial_memory: Size | None = None
     """The most memory that a trial's process may hold for itself: "2GB"; what all workers share does not count."""
     class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None = None
-    """Weights of the classes in the loss: by name (1 where none is given), or "balanced": the rarer, the more."""
+    """Weights of the classes in the loss: a table by name (1 for the rest), or "balanced": the rarer, the more."""
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
@@ -197,9 +201,9 @@ class Final(Section):
     finalists: Annotated[int, Field(ge=1, le=100)] = 3
     """How many of the best trials are trained again."""
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
-    """On how many fresh seeds."""
+    """On how many fresh seeds each of them is trained."""
     refit: Literal["all"] | None = None
-    """"all": train the exported model anew, on the validation rows too; its figure cannot be compared with others."""
+    """With "all" the exported model is trained anew, on the validation rows too; its figure compares with no other."""
     keep_epochs: StrictBool = False
     """Keep every epoch's weights, and judge these too when the test split is opened: curves, which choose nothing."""
 
@@ -208,11 +212,11 @@ class Workers(Section):
     """[workers]: where trials are trained."""
 
     kind: str = "local"
-    """"local" trains in processes of this machine, "inline" in this process, for a debugger."""
+    """Where: "local" is in processes of this machine, "inline" in the program's own, one at a time, for a debugger."""
     count: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
     """How many at a time; "auto" follows cores and memory, or the cards."""
     gpus: Annotated[int, Field(ge=1, le=64)] | Literal["auto", False] = False
-    """For "local": train on NVIDIA cards, on so many of them or ("auto") on all there are, be it none."""
+    """For "local": train on so many NVIDIA cards, or with "auto" on all there are, be it none; false hides them."""
     per_gpu: Annotated[int, Field(ge=1, le=64)] = 1
     """How many trials at a time share a card, and its memory in equal parts."""
 
@@ -229,16 +233,16 @@ class Tracking(Section):
 
 
 class Experiment(Section):
-    """An experiment file, whole."""
+    """The study's name and its seed; all else stands in tables."""
 
     name: Annotated[str, Field(pattern=NAME), AfterValidator(_names_a_folder)]
-    """The study's name: letters, digits, '.', '_' and '-'."""
+    """The study's name, and that of its folder: letters, digits, '.', '_' and '-', 80 at most."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Where all randomness begins."""
+    """Where all randomness begins: of the splits, the tuner, the first weights and the order of the images."""
     data: Data = Data()
     model: Model
     space: dict[str, Scalar | Range | list[Scalar]] = {}
-    """Narrows what build_model asks for: a list of choices, a range, or a plain value that fixes it."""
+    """Narrows what build_model asks for, by its names: a list of choices, a range, or a plain value that fixes it."""
     search: Search = Search()
     train: Train = Train()
     final: Final = Final()

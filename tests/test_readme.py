@@ -13,9 +13,9 @@ from hpsearch.paths import Project
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCS = ("export.md", "play.md", "predict.md", "python.md", "results.md")
+DOCS = ("experiment.md", "export.md", "play.md", "predict.md", "python.md", "results.md")
 SHOWN = [README, *((ROOT / "docs" / name).read_text(encoding="utf-8") for name in DOCS)]
-COMMANDS = re.findall(r"^\s*(?:\.venv/bin/)?hpsearch ([^#\n]+?)\s*(?:#.*)?$", "\n".join(SHOWN), re.MULTILINE)
+COMMANDS = re.findall(r"^\s*(?:\.venv/bin/)?hpsearch ([^#\n]+?)\s*(?:(?:#|> ).*)?$", "\n".join(SHOWN), re.MULTILINE)
 PIP_LINES = re.findall(r"^\s+\.venv/bin/(pip .+ -[re] .+)$", README, re.MULTILINE)  # those from a clone
 
 

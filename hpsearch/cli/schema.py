@@ -1,17 +1,24 @@
-"""Prints the JSON Schema of experiment files, so that an editor can complete and check them."""
+"""Prints what experiment files may say: as JSON Schema, so that an editor can check them, or as a page to read."""
 
 import click
 
 from hpsearch.cli.output import print_json
 
 EPILOG = """\b
-Example:
-  hpsearch schema > experiment.schema.json"""
+Examples:
+  hpsearch schema > experiments/experiment.schema.json
+  hpsearch schema --markdown > keys.md"""
 
 
 @click.command(epilog=EPILOG)
-def schema() -> None:
-    """Print the JSON Schema of experiment files."""
+@click.option("--markdown", is_flag=True, help="Print a page that explains every key, tuner, pruner and source.")
+def schema(*, markdown: bool) -> None:
+    """Print the JSON Schema of experiment files, for editors: they complete and check the keys while you type."""
+    if markdown:
+        from hpsearch.keys.page import page
+
+        click.echo(page(), nl=False)
+        return
     from hpsearch.experiment import Experiment
 
     described = Experiment.model_json_schema()
