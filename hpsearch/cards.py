@@ -19,7 +19,8 @@ QUERY = ("nvidia-smi", "--query-gpu=uuid,name,memory.free", "--format=csv,nohead
 SECONDS = 30.0  # a driver that is not kept loaded wakes every card first
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 CPU_BUILD = "'is_cuda_build', False"  # stands in tensorflow/python/platform/build_info.py
-INSTALL = 'pip install "tensorflow[and-cuda]"'
+CUDA_BUILD = 'pip install "tensorflow[and-cuda]==2.21.0"'  # of the version in the lock files
+INSTALL = f"pip uninstall -y tensorflow-cpu; {CUDA_BUILD}"  # both lie in the same folder of site-packages
 MEND = 'gpus = "auto" takes what cards there are, gpus = false trains on the processor'
 
 

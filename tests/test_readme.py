@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from hpsearch.cards import CUDA_BUILD
 from hpsearch.cli import group
 from hpsearch.loading import load
 from hpsearch.paths import Project
@@ -53,3 +54,10 @@ def test_the_pip_lines_shown_are_those_of_the_makefile():
     for line in PIP_LINES:
         for word in line.replace("-r ", "--requirement ").replace("-e ", "--editable ").split():
             assert word in makefile
+
+
+def test_the_tensorflow_named_for_cards_is_the_one_of_the_lock_file():
+    locked = re.findall(r"^tensorflow==(\S+)", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
+
+    for said in (CUDA_BUILD, (ROOT / "docs" / "gpus.md").read_text(encoding="utf-8")):
+        assert re.findall(r"tensorflow\[and-cuda\]==([\d.]+)", said) == locked

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.cards import CUDA_BUILD
 from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
 from hpsearch.orders import Order, Recipe, Slot
 from hpsearch.trial import AttemptEnd, Failure, How
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
 # finds no room for cuBLAS ("No blas support for stream"): seen on an H200. The slot's limit holds all the same.
 GROW = "TF_FORCE_GPU_ALLOW_GROWTH"
 NO_CARD = "-1"  # CUDA knows no card of that name, and so shows none
-MEND = (
-    'the driver or the CUDA libraries may be missing: pip install "tensorflow[and-cuda]"; '
-    "gpus = false trains on the processor"
-)
+MEND = f"the driver or the CUDA libraries may be missing: {CUDA_BUILD}; gpus = false trains on the processor"
 MISSING = (
     "TensorFlow cannot be imported here ({why})\n  pip install 'tensorflow>=2.21' 'keras>=3.15' 'keras-tuner>=1.4.8'"
 )
