@@ -1,6 +1,6 @@
 """Every error hpsearch raises on purpose, named by what the program will do about it.
 
-HpsearchError                         exit code
+HpsearchError                         exit code; its own is 1: it came to nothing, its words say why
 ├── NothingCompleted                  1    no trial completed
 ├── ExperimentRefused                 2    the experiment file or its words are wrong
 ├── SameFailureRepeated               3    every trial fails the same way from the start
@@ -12,7 +12,10 @@ HpsearchError                         exit code
 ├── FolderUnusable                    7    a folder cannot be read or written
 ├── PortTaken                         8    a server's port is in use
 ├── DataRefused                       9    a data set is missing, damaged or not what it claims to be
+├── PictureRefused                    9    a picture cannot be read, or nothing is written on it
 └── Interrupted                       130  stopped by Ctrl-C (143 by SIGTERM, 129 by a closed terminal)
+
+`__main__` answers what is no HpsearchError: 70 for a mistake of hpsearch's own, 141 when what it prints is not read.
 """
 
 from collections.abc import Sequence

@@ -2,11 +2,14 @@
 
 import re
 import shlex
+import signal
 from pathlib import Path
 
 import click
 import pytest
 
+from hpsearch import errors
+from hpsearch.__main__ import BROKEN_PIPE, CTRL_C, OUR_MISTAKE, UNWRITABLE
 from hpsearch.cards import CUDA_BUILD
 from hpsearch.cli import group
 from hpsearch.loading import load
@@ -61,3 +64,14 @@ def test_the_tensorflow_named_for_cards_is_the_one_of_the_lock_file():
 
     for said in (CUDA_BUILD, (ROOT / "docs" / "gpus.md").read_text(encoding="utf-8")):
         assert re.findall(r"tensorflow\[and-cuda\]==([\d.]+)", said) == locked
+
+
+def test_help_tells_every_exit_code_with_which_the_program_ends():
+    codes = {
+        error.exit_code for error in vars(errors).values() if isinstance(error, type) and hasattr(error, "exit_code")
+    }
+    codes |= {CTRL_C, BROKEN_PIPE, OUR_MISTAKE, UNWRITABLE, 128 + signal.SIGTERM, 128 + signal.SIGHUP, 0}
+
+    told = {int(code) for code in re.findall(r"\b\d+\b", group.epilog.partition("Exit codes:")[2])}
+
+    assert told == codes

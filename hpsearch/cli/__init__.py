@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, Entry] = {
     "show": Entry("hpsearch.cli.show:show", "Show how a study stands, and its trials, best first."),
     "trial": Entry("hpsearch.cli.trial:trial", "Show one trial in full, or train it again and compare."),
     "table": Entry("hpsearch.cli.table:table", "Write a study's trials as CSV or Parquet, or into an Optuna storage."),
-    "best": Entry("hpsearch.cli.studies:best", "Show the best trial: its values and its scores."),
+    "best": Entry("hpsearch.cli.studies:best", "Show the winner of a finished study: its values and its scores."),
     "compare": Entry("hpsearch.cli.compare:compare", "Compare finished models on their common test split."),
     "explain": Entry("hpsearch.cli.explain:explain", "Say what mattered in a study, and write what to try next."),
     "report": Entry("hpsearch.cli.report:report", "Write the report: what is known, how surely, what to try next."),
@@ -50,10 +50,11 @@ Examples:
   hpsearch run experiments/mnist_mlp.toml --set search.trials=50
   hpsearch show mnist-mlp
 
-Exit codes: 0 done, 1 no trial completed, 2 the experiment or the words are wrong,
-3 every trial fails in one way, 4 a study's files are damaged, 5 the study runs elsewhere,
-6 it changed since its last run, 7 a folder cannot be used, 8 a port is taken, 9 data refused,
-130 stopped by Ctrl-C, 143 by SIGTERM, 129 because the terminal was closed."""
+Exit codes: 0 done, 1 it came to nothing (the words say why), 2 the experiment or the words
+are wrong, 3 every trial fails in one way, 4 a study's files are damaged, or an export does not
+hold, 5 the study runs elsewhere, 6 it changed since its last run, 7 a folder cannot be used,
+8 a port is taken, 9 data or pictures refused, 70 a mistake of hpsearch's own, 130 stopped by
+Ctrl-C, 143 by SIGTERM, 129 because the terminal was closed, 141 because nobody reads on."""
 
 
 class LazyGroup(click.Group):

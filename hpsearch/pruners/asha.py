@@ -3,7 +3,7 @@
 ASHA, the asynchronous successive halving algorithm, in its stopping form (Li et al. 2018, arXiv:1810.05934,
 section 3.1): a trial that comes to a rung goes on if it is among the best 1/η of those that came there so far.
 The first rung is by default half-way. Where learning rates fall towards the end, as in the shipped search spaces, the
-ranks of early epochs may say little of the last: in a first measurement on MNIST (19 trials, docs/pruning.md) rungs
+ranks of early epochs may say little of the last: on MNIST (20 trials of a perceptron, docs/pruning.md) rungs
 from epoch 3 on lost more than the same epochs spent on fewer trials without a pruner.
 """
 
