@@ -20,16 +20,15 @@ VERSIONS = ("hpsearch", "keras", "tensorflow", "python")
 
 
 @dataclass(frozen=True)
-class Published:
-    """What others report: which `part` of the images ("validation" or "test") was read right to which share.
+class Aim:
+    """What an experiment is to reach: which `part` of the images ("validation" or "test") read right to which share.
 
     `figures` has the values that tell a configuration from the others of its study (none, if it is alone), and the
-    share. `source` says in a few words where the figures come from.
+    share.
     """
 
     part: str
     figures: tuple[tuple[Mapping[str, Value], float], ...]
-    source: str
 
 
 @dataclass
@@ -72,14 +71,14 @@ def told(story: Iterable[News]) -> Told:
     return found
 
 
-def section(about: str, command: str, study: Told, published: Published | None = None) -> str:
+def section(about: str, command: str, study: Told, aim: Aim | None = None) -> str:
     """One study: what it is, how it is run, and its tables."""
     parts = [
         f"## {words.clean(study.began.name)}",
         about,
         f"    {command}",
         "\n".join(_surroundings(study)),
-        "\n".join(_configurations(study, published)),
+        "\n".join(_configurations(study, aim)),
         "\n".join(_words(study)),
         "\n".join(_epochs(study)),
         "\n".join(_classes(study.verdict)),
@@ -117,12 +116,12 @@ def _telling(study: Told) -> list[str]:
     return [name for name in names if len({repr(given.get(name)) for given in values}) > 1]
 
 
-def _configurations(study: Told, published: Published | None) -> Iterator[str]:
+def _configurations(study: Told, aim: Aim | None) -> Iterator[str]:
     """Each finalist: what it is, and how much it reads right, in the search and, seed by seed, in the finals."""
     telling = _telling(study)
     head = ["trial", *telling, "validation, search", "validation, finals", "test, finals"]
-    if published:
-        head.append(f"{published.part}, {published.source}")
+    if aim:
+        head.append(f"{aim.part}, aim")
     rows = []
     for one in sorted(study.verdict.finalists, key=lambda finalist: finalist.trial):
         course = study.state.courses[one.trial]
@@ -130,7 +129,7 @@ def _configurations(study: Told, published: Published | None) -> Iterator[str]:
         star = " ★" if one.trial == study.verdict.winner else ""
         row = [f"{one.trial}{star}", *(_value(course.values, name) for name in telling)]
         row += [_percent(searched), _spread(_best(study, one.trial)), _spread(one.test_accuracies)]
-        rows.append([*row, _percent(_known(published, course.values))] if published else row)
+        rows.append([*row, _percent(_aimed_at(aim, course.values))] if aim else row)
     yield from table(head, rows)
 
 
@@ -157,8 +156,8 @@ def _spread(shares: Sequence[float]) -> str:
     return _percent(fmean(shares)) + around
 
 
-def _known(published: Published, values: Mapping[str, Value]) -> float | None:
-    alike = [share for wanted, share in published.figures if all(values.get(name) == wanted[name] for name in wanted)]
+def _aimed_at(aim: Aim, values: Mapping[str, Value]) -> float | None:
+    alike = [share for wanted, share in aim.figures if all(values.get(name) == wanted[name] for name in wanted)]
     return alike[0] if alike else None
 
 

@@ -11,7 +11,7 @@ import reference
 from hpsearch import records
 from hpsearch.records import SessionEnded
 from hpsearch.trial import Measure
-from reference_tables import Published, section, told
+from reference_tables import Aim, section, told
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,10 +41,10 @@ def rows(text):
     return [[cell.strip() for cell in line[1:-1].split("|")] for line in text.splitlines() if line[:1] == "|"]
 
 
-def test_each_finalist_has_a_row_with_its_scores_and_what_others_published():
-    published = Published("validation", (({"rate": 0.1}, 0.75),), "published")
+def test_each_finalist_has_a_row_with_its_scores_and_what_it_was_to_reach():
+    aim = Aim("validation", (({"rate": 0.1}, 0.75),))
 
-    text = section("Two rates.", "hpsearch run x.toml", study(), published)
+    text = section("Two rates.", "hpsearch run x.toml", study(), aim)
 
     head, _, first, second, *_ = rows(text)
     assert head == [
@@ -53,7 +53,7 @@ def test_each_finalist_has_a_row_with_its_scores_and_what_others_published():
         "validation, search",
         "validation, finals",
         "test, finals",
-        "validation, published",
+        "validation, aim",
     ]
     assert first == ["0 ★", "0.1", "80.00", "80.00 (80.00 … 80.00)", "80.00 (79.00 … 81.00)", "75.00"]
     assert second == ["1", "0.2", "60.00", "", "69.00", ""]
@@ -119,7 +119,7 @@ def test_a_command_names_the_images_and_not_where_they_lie():
     settings = ["--set", "data.source=idx", "--set", "data.folder=/home/me/scans"]
 
     assert reference.command("mnist_cnn", settings) == (
-        "hpsearch run experiments/mnist_cnn.toml --set data.source=idx --set data.folder=scans"
+        "hpsearch run experiments/mnist_cnn.toml --set data.source=idx --set data.folder=FOLDER"
     )
 
 
@@ -129,3 +129,11 @@ def test_every_reference_experiment_begins_with_what_it_is():
 
         assert said.endswith(".")
         assert "#" not in said
+
+
+def test_the_page_is_the_one_that_would_be_written_today():
+    page = reference.PAGE.read_text(encoding="utf-8")
+
+    assert reference.page(page) == page
+    for name in (*reference.NAMES, *reference.LONG):
+        assert reference.about((ROOT / "experiments" / f"{name}.toml").read_text(encoding="utf-8")) in page
