@@ -156,6 +156,23 @@ def test_a_hyper_model_works_as_a_class_and_as_an_instance(project: Callable[...
     assert model.output_shape == (None, 7)
 
 
+@pytest.mark.parametrize("name", ["Trainer", "trainer"])
+def test_a_hyper_model_with_a_fit_of_its_own_is_refused_since_nothing_would_call_it(
+    project: Callable[..., Path], name: str
+) -> None:
+    root = project(
+        mine__space="import keras_tuner\nfrom mine.models import made\n\nclass Trainer(keras_tuner.HyperModel):\n"
+        "    def build(self, hp):\n        return made(hp, 3)\n\n"
+        "    def fit(self, hp, model, *args, **kwargs):\n        return model.fit(*args, **kwargs)\n\n"
+        "trainer = Trainer()\n"
+    )
+
+    said = refusal(root, f"mine.space:{name}")
+
+    assert f"mine/space.py: {name} has a fit of its own" in said
+    assert "ask in build for what fit asks for" in said
+
+
 @pytest.mark.promise("29")
 def test_what_is_no_compiled_model_is_said_clearly() -> None:
     import keras

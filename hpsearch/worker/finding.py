@@ -15,12 +15,17 @@ from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.worker.serving import place, serve
 
 Build = Callable[[Any], Any]
+OWN_FIT = (
+    "ask in build for what fit asks for; epochs, batch size and class weights belong into [train], "
+    "a step of your own into the model's train_step"
+)
 
 
 def find_build(root: Path, spec: str) -> Build:
     """Load "module:function" afresh: from a file under the project's root, else from an installed package.
 
-    The name may also be that of a KerasTuner HyperModel, class or instance. Raises ExperimentRefused.
+    The name may also be that of a KerasTuner HyperModel, class or instance, that has no `fit` of its own.
+    Raises ExperimentRefused.
     """
     root = root.resolve()
     module_name, _, name = spec.partition(":")
@@ -101,6 +106,9 @@ def _buildable(file: str, module: ModuleType, name: str) -> Build:
     if isinstance(found, type) and issubclass(found, HyperModel):
         _check_call(found, f"{file}: {name}", "write an instance of it into the file, and name that")
         found = found()
+    if isinstance(found, HyperModel) and type(found).fit is not HyperModel.fit:
+        what = f"{file}: {name} has a fit of its own, and hpsearch trains by itself, epoch by epoch"
+        raise _refusal(what, OWN_FIT)
     function = found.build if isinstance(found, HyperModel) else found
     _check_call(function, f"{file}: {name}", "write it as `def build_model(hp):`", "hp")
     return function  # type: ignore[no-any-return]  # what getattr gives is Any; it was just checked
