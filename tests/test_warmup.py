@@ -22,6 +22,10 @@ class Ramp(schedules.LearningRateSchedule):
         return {"warmup_steps": self.warmup_steps} if self.warmup_steps else super().get_config()
 
 
+def constant():
+    return 0.1
+
+
 def compiled(optimizer):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     model.compile(optimizer, loss="mse")
@@ -39,6 +43,7 @@ def compiled(optimizer):
         (0.1, 0),
         (Ramp(warmup_steps=35), 4),
         (Ramp(), 0),
+        (constant, 0),
     ],
 )
 def test_a_warmup_is_counted_in_begun_epochs(rate, epochs):

@@ -19,9 +19,10 @@ def warmup_epochs(model: Any, rows: int, batch_size: int) -> int:
 
 
 def _schedule(optimizer: Any) -> Mapping[str, Any]:
-    """The config of the learning rate's schedule; empty for a plain rate."""
+    """The config of the learning rate's schedule; empty for a plain rate or a function."""
     try:
         rate = optimizer.get_config()["learning_rate"]
     except Exception:  # noqa: BLE001  # a schedule of one's own may have no config, or raise anything for it
         return {}
-    return rate["config"] if isinstance(rate, Mapping) else {}
+    config = rate.get("config") if isinstance(rate, Mapping) else None
+    return config if isinstance(config, Mapping) else {}  # a plain function has its name there
