@@ -125,13 +125,48 @@ def test_a_subclassed_model_is_built(rows):
 @pytest.mark.parametrize("loop", ["graph", "fit"])
 @pytest.mark.parametrize(
     "loss",
-    ["categorical_crossentropy", keras.losses.CategoricalCrossentropy(label_smoothing=0.1), "mse"],
-    ids=["name", "smoothed", "mse"],
+    [
+        "categorical_crossentropy",
+        keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
+        "mse",
+        ["categorical_crossentropy"],
+        {"probs": "categorical_crossentropy"},
+        keras.losses.CategoricalCrossentropy,
+    ],
+    ids=["name", "smoothed", "mse", "list", "dictionary", "class"],
 )
 def test_labels_come_one_hot_when_the_loss_wants_them_so(rows, loss, loop):
-    model = mlp(loss=loss)
+    images = keras.Input((28, 28))
+    model = keras.Model(images, layers.Dense(10, activation="softmax", name="probs")(layers.Flatten()(images)))
+    model.compile("adam", loss)
 
     metrics = make_loop(model, rows, batch_size=64, seed=1, loop=loop).epoch(1)
+
+    assert fitted(rows, model).one_hot == 10
+    assert 0 < metrics["loss"] < 10
+
+
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+@pytest.mark.parametrize(
+    "loss",
+    ["crossentropy", "CE", keras.losses.SparseCategoricalCrossentropy, ["sparse_categorical_crossentropy"]],
+    ids=["crossentropy", "CE", "class", "list"],
+)
+def test_labels_come_as_integers_where_the_loss_takes_them_so(rows, loss, loop):
+    model, named = mlp(loss=loss), mlp()
+
+    metrics = make_loop(model, rows, batch_size=64, seed=1, loop=loop).epoch(1)
+
+    assert metrics == make_loop(named, rows, batch_size=64, seed=1, loop=loop).epoch(1)
+
+
+@pytest.mark.parametrize("loss", ["crossentropy", "binary_crossentropy", keras.losses.BinaryCrossentropy])
+def test_one_sigmoid_for_two_classes_takes_labels_of_one_number(rows, loss):
+    two = Rows(rows.images, rows.labels % 2, rows.train, rows.validation)
+    model = keras.Sequential([layers.Input((28, 28)), layers.Flatten(), layers.Dense(1, activation="sigmoid")])
+    model.compile("adam", loss)
+
+    metrics = make_loop(model, two, batch_size=64, seed=1).epoch(1)
 
     assert 0 < metrics["loss"] < 10
 

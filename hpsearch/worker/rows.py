@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hpsearch.errors import DataRefused
 
 SMALL = 64 * 64  # pixels of an image, beyond which fewer are read at once
+EITHER = ("crossentropy", "ce")  # by which Keras means the loss that fits the labels: of integers, the sparse one
 FLAT = 2  # the rank of an output of shape (rows, classes)
 
 
@@ -154,7 +155,7 @@ def _one_hot(rows: Rows, model: Any, outputs: Any) -> int:
     if units == 1 and classes <= FLAT and not sparse:
         return 0  # one sigmoid for two classes
     if units is None or units >= classes:
-        return 0 if sparse else int(units or classes)
+        return 0 if sparse or loss in EITHER else int(units or classes)
     message = (
         f"the model ends in shape {outputs}, the labels have shape ({len(rows.labels)},) and {classes} classes\n"
         f"  let the last layer have {classes} units (hp.task.classes)"
@@ -166,7 +167,11 @@ def _keras_loss(loss: Any) -> str | None:
     """The name of a loss that is Keras's own, None for a person's own, whose labels stay integers."""
     import keras
 
-    function = keras.losses.get(loss) if isinstance(loss, str) else loss
+    while isinstance(loss, dict | list | tuple):  # of a model with one output, Keras takes the first
+        loss = next(iter(loss.values() if isinstance(loss, dict) else loss), None)
+    if str(loss).lower() in EITHER:
+        return EITHER[0]
+    function = keras.losses.get(loss)
     function = getattr(function, "fn", function)  # Keras's loss classes wrap a function
     name, module = getattr(function, "__name__", None), getattr(function, "__module__", None) or ""
     return str(name) if name and module.startswith("keras.") else None
