@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.worker import checkpoint
 from hpsearch.worker.loops import Rows, make_loop
 
 layers = keras.layers
-OPTIMIZERS = ("sgd", "adam", "rmsprop", "adamw", "nadam", "adagrad", "lion", "loss-scaled", "averaging")
+OPTIMIZERS = ("sgd", "adam", "rmsprop", "adamw", "nadam", "adagrad", "lion", "loss-scaled", "averaging", "divided")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,6 +45,9 @@ def optimizer(name, *, cosine):
             return keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
         case "averaging":
             return keras.optimizers.Adam(rate, use_ema=True)
+        case "divided":
+            kernels = {".*/kernel": keras.optimizers.Adam(rate)}
+            return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.01), kernels))
         case "loss-scaled":
             return keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(rate), dynamic_growth_steps=3)
     return type(keras.optimizers.get(name))(rate)
@@ -71,6 +74,7 @@ def everything(model):
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(name="divided", loop="graph", parts=dict.fromkeys(("cosine", "dropout", "norm", "noise", "augment"), False))
 @given(
     name=st.sampled_from(OPTIMIZERS), loop=st.sampled_from(["graph", "fit"]),
     parts=st.fixed_dictionaries(dict.fromkeys(("cosine", "dropout", "norm", "noise", "augment"), st.booleans())),
@@ -98,7 +102,9 @@ def test_a_resumed_fit_ends_bit_for_bit_where_an_undisturbed_one_does(rows, tmp_
 def test_a_checkpoint_says_which_optimizers_it_leaves_out():
     model = build("loss-scaled")
     model.own = model.optimizer.inner_optimizer
-    assert checkpoint.left_out(model) == []
+    several = build("divided")
+    several.own = several.optimizer.optimizers
+    assert checkpoint.left_out(model) == checkpoint.left_out(several) == []
 
     model.layers[-1].teachers = [keras.optimizers.SGD()]
     model.second = keras.optimizers.Adam()

@@ -8,7 +8,7 @@ from hpsearch import hits, paths
 from hpsearch.experiment import Experiment
 from hpsearch.keeping import Keeping
 from hpsearch.objective import Objective
-from hpsearch.orders import Answer, Beat, Order, Question, Recipe, Stop
+from hpsearch.orders import Answer, Beat, Order, Question, Recipe, Steps, Stop
 from hpsearch.records import Asked
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
@@ -115,6 +115,12 @@ class Own(keras.Model):
 
 def subclassed(hp):
     return compiled(Own())
+
+def divided(hp):
+    model = build(hp)
+    map = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.05), {".*/kernel": keras.optimizers.Adam(0.01)})
+    model.compile(keras.optimizers.MultiOptimizer(map), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
 
 class Twofold(keras.Sequential):
     def compile(self, *given, **more):
@@ -371,6 +377,19 @@ def test_a_raced_fit_whose_best_weights_were_deleted_keeps_its_score_and_no_hits
 
     assert (end.how, end.failure, end.score) == (How.FINISHED, None, stopped.score)
     assert not weights.with_name(hits.FILE).exists()
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_fit_whose_weights_are_divided_among_optimizers_is_kept_and_read(recipe, precision):
+    recipe = recipe("divided", steps=Steps(precision=precision))
+
+    try:
+        end, _ = go(recipe, kind="final")
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+    assert (end.how, end.failure, end.epochs) == (How.FINISHED, None, 4)
+    assert read_model(model_file(recipe.fits, Fit(0, 11, "final"))).count_params() > 0
 
 
 @pytest.mark.parametrize("build", ["without_input", "subclassed"])

@@ -39,6 +39,12 @@ def adam_with_cosine():
     return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, 16))
 
 
+def divided(inner):
+    """One optimizer for the kernels and one like it for all other weights."""
+    kernels = type(inner).from_config(inner.get_config())
+    return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(inner, {".*/kernel": kernels}))
+
+
 def mlp(optimizer="adam", loss="sparse_categorical_crossentropy", shape=(28, 28), units=10, **compiling):
     keras.utils.set_random_seed(7)
     model = keras.Sequential([
@@ -81,6 +87,17 @@ def test_both_loops_train_as_model_fit_does_on_the_same_batches(rows, optimizer,
     for ours_is, theirs_is in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(ours_is, theirs_is, rtol=1e-2, atol=2e-4)
     assert int(ours.optimizer.iterations) == 16
+
+
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+@pytest.mark.parametrize("wrapped", [lambda one: one, keras.optimizers.LossScaleOptimizer], ids=["plain", "scaled"])
+def test_weights_divided_among_optimizers_are_trained_as_model_fit_does_without_telling_one_rate(rows, wrapped, loop):
+    ours, theirs = (mlp(wrapped(divided(keras.optimizers.SGD(0.05, momentum=0.9)))) for _ in range(2))
+    expected = stock(theirs, rows, epochs=1)
+
+    found = make_loop(ours, rows, batch_size=32, seed=5, loop=loop).epoch(1)
+
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (784,), (None, None, 1)])
@@ -303,7 +320,11 @@ def test_a_fit_epoch_whose_loss_is_no_number_ends_within_a_second_or_so(rows):
 
 
 @pytest.mark.parametrize("loop", ["graph", "fit"])
-@pytest.mark.parametrize("wrapped", [lambda inner: inner, keras.optimizers.LossScaleOptimizer], ids=["plain", "scaled"])
+@pytest.mark.parametrize(
+    "wrapped",
+    [lambda one: one, keras.optimizers.LossScaleOptimizer, divided],
+    ids=["plain", "scaled", "divided"],
+)
 def test_the_weights_after_an_epoch_are_those_that_were_scored(rows, wrapped, loop):
     plain = mlp(wrapped(keras.optimizers.SGD(0.05)))
     averaged = mlp(wrapped(keras.optimizers.SGD(0.05, use_ema=True)))

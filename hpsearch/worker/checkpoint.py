@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.paths import write
+from hpsearch.worker.optimizers import updating
 
 DIGEST = 32
 LENGTH = 8
@@ -70,7 +71,7 @@ def left_out(model: Any) -> list[str]:
     """
     import keras
 
-    compiled = (model.optimizer, getattr(model.optimizer, "inner_optimizer", None))
+    compiled = (model.optimizer, *updating(model.optimizer))
     return [
         name
         for layer in model._flatten_layers()  # noqa: SLF001  # which gives the model, too, and nested ones

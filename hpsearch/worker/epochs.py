@@ -5,6 +5,8 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from hpsearch.worker.optimizers import updating
+
 Tick = Callable[[int, int], bool]
 VALIDATION_BATCH = 256  # rows a step, or as many as in training if that is more: no gradients, so less memory
 
@@ -33,7 +35,7 @@ class Loop(Protocol):
     def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
         """Train epoch `number` (from 1) and validate; give Keras's metrics by their names.
 
-        Adds learning_rate as it stands after the epoch; without validation rows there is no val_*.
+        Adds learning_rate as it stands after the epoch, where there is one; without validation rows there is no val_*.
         About once a second `tick(step, steps)` hears how far the training is; if it says False, raise GivenUp.
         As often the loss is looked at: raise NonFinite when it is NaN or infinite, long before a long epoch's end.
         """
@@ -67,8 +69,11 @@ def _shown(value: Any) -> str:
     return "None" if value is None else f"{reprlib.repr(value)} ({type(value).__name__})"
 
 
-def learning_rate(model: Any) -> float:
-    """The optimizer's learning rate for its next step."""
+def learning_rate(model: Any) -> dict[str, float]:
+    """The optimizer's learning rate for its next step, as a metric; none of several optimizers, each with its own."""
     import keras
 
-    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    match updating(model.optimizer):
+        case [optimizer]:
+            return {"learning_rate": float(keras.ops.convert_to_numpy(optimizer.learning_rate))}
+    return {}

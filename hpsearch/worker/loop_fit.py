@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers, refuse_non_finite
+from hpsearch.worker.optimizers import updating
 from hpsearch.worker.rows import Fitted, rows_at_once
 
 Batch = Callable[[NDArray[np.int64]], tuple[NDArray[Any], ...]]
@@ -54,9 +55,8 @@ class Ticking(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
             self._beat()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
-        """Keep the weights where the optimizer will average them."""
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # of one that scales losses
-        if getattr(optimizer, "use_ema", False):
+        """Keep the weights where an optimizer will average them."""
+        if any(getattr(optimizer, "use_ema", False) for optimizer in updating(self.model.optimizer)):
             self.raw = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
 
     def _is_time(self) -> bool:
@@ -89,7 +89,7 @@ class FitLoop:
         for variable, value in zip(self._model.trainable_variables, ticking.raw, strict=False):
             variable.assign(value)  # otherwise the next epoch would begin from the average
         metrics = numbers({name: values[-1] for name, values in history.history.items()})
-        return metrics | {"learning_rate": learning_rate(self._model)}
+        return metrics | learning_rate(self._model)
 
     def _validation(self) -> Batches | None:
         rows = self._fitted.rows.validation

@@ -169,7 +169,7 @@ class GraphLoop:
         if len(self._rows.validation):
             found = self._pass(self._validate, self._rows.validation, validating)
             metrics |= {f"val_{name}": value for name, value in found.items()}
-        return metrics | {"learning_rate": learning_rate(self._model)}
+        return metrics | learning_rate(self._model)
 
     def _loss(self) -> float:
         """The mean loss of the epoch so far; 0 of a model that keeps none."""
