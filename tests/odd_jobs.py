@@ -60,9 +60,9 @@ def left(line, recipe):
     sys.exit(3)
 
 
-def left_by_minus_one(line, recipe):
+def gone_by_minus_one(line, recipe):
     line.recv()
-    sys.exit(-1)
+    os._exit(-1)
 
 
 def raised(line, recipe):

@@ -173,7 +173,7 @@ def test_a_message_that_claims_to_be_enormous_is_not_waited_for(claim):
         (odd_jobs.aborted, "signal 6 (SIGABRT)", "its process crashed"),
         (odd_jobs.gone, "exit", "exit code 7 without a result"),
         (odd_jobs.left, "exit", "exit code 3 without a result"),
-        (odd_jobs.left_by_minus_one, "exit", "exit code 255 without a result"),
+        (odd_jobs.gone_by_minus_one, "exit", "exit code 255 without a result"),
         (odd_jobs.raised, "exit", "exit code 1 without a result"),
     ],
 )

@@ -45,7 +45,7 @@ def how_it_died(process: BaseProcess) -> str:
 def nobody_knows(process: BaseProcess) -> bool:
     """Whether it cannot be told how a process ended, because the one it was forked from, who would know, is gone.
 
-    The code that multiprocessing gives then may as well be a process's own: that of `sys.exit(-1)`, for example.
+    The code that multiprocessing gives then may as well be a process's own: that of `os._exit(-1)`, for example.
     """
     if process.exitcode != UNKNOWN_CODE or process not in forked_by:
         return False
