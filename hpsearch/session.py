@@ -114,12 +114,12 @@ class Session:
             self._around.say(f"going on with {self._experiment.name}: {done} trials are done")
         before = study.past[-1].number if study.past else 0
         watcher = self._around.watch(self._experiment, finale.executor.free(), before)
-        for news in told_again(study):
-            watcher.hear(news)
-        study.listen(watcher.hear)
-        outbox = follow(study, finale.executor, made)
-        patience = DRAIN_SECONDS
+        outbox, patience = None, DRAIN_SECONDS
         try:
+            for news in told_again(study):
+                watcher.hear(news)
+            study.listen(watcher.hear)
+            outbox = follow(study, finale.executor, made)
             reason, verdict = self._work(finale)
             study.record(SessionEnded(finished=True, reason=reason), durable=True)
         except BaseException as error:

@@ -22,7 +22,7 @@ from hpsearch.errors import RunningElsewhere
 from hpsearch.holding import Holder, read
 from hpsearch.leaving import AtOnce, told_to_leave
 from hpsearch.paths import Study, make
-from hpsearch.records import AttemptBegan
+from hpsearch.records import AttemptBegan, SessionEnded
 from hpsearch.study import held, is_held
 
 LONG = ["run", "experiments/digits.toml", "--set", "train.epochs=4000", "--set", "tracking.mlflow=false"]
@@ -42,6 +42,22 @@ class Watched(Fake):
 
 import fake_workers
 fake_workers.Fake = Watched
+sys.exit(main(["run", "tiny.toml", "--plain"]))
+"""
+INTERRUPTING = """
+import os, signal, sys
+from hpsearch.__main__ import main
+from hpsearch.trackers.plain_lines import PlainLines
+
+class Interrupting(PlainLines):
+    def hear(self, news):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def close(self):
+        print("the watcher is closed", flush=True)
+
+import hpsearch.trackers.plain_lines
+hpsearch.trackers.plain_lines.PlainLines = Interrupting
 sys.exit(main(["run", "tiny.toml", "--plain"]))
 """
 SLOW = """
@@ -290,6 +306,20 @@ def test_workers_end_before_the_study_can_be_held_by_another(tmp_path):
     assert code == 0, said
     assert "closed while the study is held: True" in said
     assert said.count("closed while") == 1
+
+
+@pytest.mark.promise("14")
+def test_ctrl_c_while_the_watcher_is_told_what_was_before_ends_the_session_in_form(tmp_path):
+    arena = chaos.Arena(tmp_path / "project", trials=1, epochs=1)
+
+    code = arena.start("-c", INTERRUPTING).wait(60)
+
+    said = arena.output.read_text()
+    assert code == 130, said
+    assert said.count("the watcher is closed") == 1
+    last = arena.story()[-1].body
+    assert isinstance(last, SessionEnded)
+    assert not last.finished
 
 
 @pytest.mark.promise("14")
