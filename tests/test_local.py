@@ -100,6 +100,21 @@ def test_killing_what_workers_are_forked_from_costs_one_attempt_at_most(local):
     assert hear(executor)[-1].how is How.FINISHED
 
 
+@pytest.mark.promise("15")
+def test_a_sigterm_to_every_process_of_a_job_leaves_it_to_the_coordinator_what_ends(local):
+    executor = local(odd_jobs.honest, count=1, recipe=50)
+    executor.submit(order(0))
+    hear(executor, until=Measure)
+    server = forkserver._forkserver._forkserver_pid
+
+    os.kill(server, signal.SIGTERM)
+
+    assert hear(executor)[-1].how is How.FINISHED
+    executor.submit(order(1))
+    assert hear(executor)[-1].how is How.FINISHED
+    assert forkserver._forkserver._forkserver_pid == server
+
+
 @pytest.mark.promise("5", "19")
 def test_a_worker_that_is_killed_in_the_middle_of_a_message_holds_nobody_up(local):
     executor = local(odd_jobs.half, count=1, recipe="killed")

@@ -25,12 +25,18 @@ def adopt() -> None:
         ctypes.CDLL(None).prctl(SUBREAPER, 1)
 
 
-def end_all_if_terminated() -> None:
-    """From now on SIGTERM ends this process and everything below it, at once."""
+def end_all_without_parent() -> None:
+    """From now on a SIGTERM ends this process and everything below it, at once, if its parent is gone.
+
+    A batch system and systemd send one to every process of a job: what is to be done then is the coordinator's to say.
+    And Linux sends the one that tells of a parent's death when but the thread ends that started this process.
+    """
+    parent = os.getppid()
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        end_below(os.getpid())
-        os._exit(128 + signal.SIGTERM)
+        if os.getppid() != parent:
+            end_below(os.getpid())
+            os._exit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, end)
 

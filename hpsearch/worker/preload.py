@@ -13,7 +13,7 @@ from hpsearch.worker.tether import die_with_parent, settle
 
 settle()
 orphans.adopt()
-orphans.end_all_if_terminated()
+orphans.end_all_without_parent()
 die_with_parent(signal.SIGTERM)
 warnings.filterwarnings("ignore", "forkserver: waitpid")  # what it says of an adopted process that ended
 # What is imported here stays for ever: to look through it for garbage is lost time, and in each child would make

@@ -26,7 +26,7 @@ EPOCH_SECONDS = float(os.environ.get("FAKE_EPOCH_SECONDS", "0.01"))
 
 settle()
 orphans.adopt()
-orphans.end_all_if_terminated()
+orphans.end_all_without_parent()
 die_with_parent(signal.SIGTERM)
 
 
