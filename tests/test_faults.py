@@ -16,7 +16,7 @@ from test_search import Dice, Lenient, begin  # noqa: F401 - a fixture
 from hpsearch import control_groups
 from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError
-from hpsearch.executors import deaths
+from hpsearch.executors import deaths, limits
 from hpsearch.executors.limits import Limits, own_bytes
 from hpsearch.executors.local import Local
 from hpsearch.objective import Objective
@@ -33,8 +33,8 @@ MB = 1_000_000
 def local():
     made = []
 
-    def local(work, recipe=3, count=1, method=None, **limits):
-        made.append(Local(count, work, limits=Limits(**limits), method=method))
+    def local(work, recipe=3, count=1, method=None, **most):
+        made.append(Local(count, work, limits=Limits(**most), method=method))
         made[-1].open(recipe)
         return made[-1]
 
@@ -191,6 +191,16 @@ def test_images_that_a_process_alone_maps_are_not_its_own_memory_and_what_it_mak
 
     assert mapped < 16 * MB
     assert own > made.nbytes - 16 * MB
+
+
+def test_where_nobody_tells_what_a_process_alone_has_all_that_it_has_counts(monkeypatch):
+    def refused(process):
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "memory_full_info", refused)  # as macOS does
+
+    assert limits._elsewhere(os.getpid()) > 10 * MB
+    assert limits._elsewhere(2**22 + 1) == 0  # there is no such process
 
 
 def keeps_files_in_memory(folder):

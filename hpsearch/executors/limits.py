@@ -47,19 +47,24 @@ def own_bytes(pid: int) -> int:
 
     Not its address space, of which TensorFlow reserves gigabytes, nor what it shares with the process it was
     forked from; nor `Private_Clean`, the pages of files that only this process maps just now: the images would count
-    as soon as it is the last one that reads them. See smaps_rollup in proc(5); elsewhere psutil's USS.
+    as soon as it is the last one that reads them. See smaps_rollup in proc(5); elsewhere psutil's USS, or all that it
+    has in memory where that is not told.
     """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:
-        return _uss(pid)
+        return _elsewhere(pid)
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(OWN))
 
 
-def _uss(pid: int) -> int:
+def _elsewhere(pid: int) -> int:
     import psutil
 
     try:
-        return int(psutil.Process(pid).memory_full_info().uss)
+        process = psutil.Process(pid)
+        try:
+            return int(process.memory_full_info().uss)
+        except psutil.AccessDenied:  # macOS tells it of other processes to root alone
+            return int(process.memory_info().rss)
     except psutil.Error:
         return 0
