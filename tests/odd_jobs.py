@@ -75,6 +75,14 @@ def aborted(line, recipe):
     os.abort()
 
 
+def loses_its_log(line, recipe):
+    log = recipe.fits / line.recv().attempt.fit.name / "log.txt"
+    while not log.exists():
+        time.sleep(0.01)
+    log.unlink()
+    os.abort()
+
+
 def hoards(line, recipe):
     """Holds 16 MB more every hundredth of a second, up to 1 GB."""
     line.recv()

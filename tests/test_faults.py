@@ -203,6 +203,16 @@ def test_where_nobody_tells_what_a_process_alone_has_all_that_it_has_counts(monk
     assert limits._elsewhere(2**22 + 1) == 0  # there is no such process
 
 
+@pytest.mark.promise("20")
+def test_a_crash_is_told_though_somebody_removed_what_the_trial_printed(local, recipe):
+    executor = local(odd_jobs.loses_its_log, recipe)
+
+    executor.submit(order())
+
+    failure = hear(executor)[-1].failure
+    assert (failure.kind, failure.traceback) == ("signal 6 (SIGABRT)", "")
+
+
 def keeps_files_in_memory(folder):
     mounts = [one for one in psutil.disk_partitions(all=True) if folder.is_relative_to(one.mountpoint)]
     return max(mounts, key=lambda one: len(one.mountpoint)).fstype in {"tmpfs", "ramfs"}

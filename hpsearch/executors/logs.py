@@ -72,9 +72,12 @@ class Log:
         """The trace that Python's faulthandler wrote at the end of the closed log, "" if there is none."""
         if self._path is None:
             return ""
-        with self._path.open("rb") as file:
-            file.seek(max(0, self._path.stat().st_size - PIECE_BYTES))
-            text = file.read().decode(errors="replace")
+        try:
+            with self._path.open("rb") as file:
+                file.seek(max(0, self._path.stat().st_size - PIECE_BYTES))
+                text = file.read().decode(errors="replace")
+        except OSError:  # somebody removed it; whether the study can go on without is the ledger's to say
+            return ""
         _, mark, trace = text.rpartition("Fatal Python error: ")
         return (mark + trace.partition("\nExtension modules:")[0]).strip() if mark else ""
 
