@@ -117,7 +117,7 @@ class Hand:
             if now - self.stopped > GRACE_SECONDS:
                 ending.kill(self.process)
             return None
-        if now - self.heard > SAMPLE_SECONDS and self.line.poll():  # said while the coordinator was held up
+        if now - self.heard > SAMPLE_SECONDS and self._speaks():  # said while the coordinator was held up
             return None
         self._sample(now)
         silent = 0.0 if self.asks else now - self.heard
@@ -126,6 +126,13 @@ class Hand:
             self.heard = now
             return None
         return self._fail(failure) if failure else None
+
+    def _speaks(self) -> bool:
+        """Whether something waits to be heard, its end included."""
+        try:
+            return self.line.poll()
+        except OSError:  # so Windows says that the other end is gone
+            return True
 
     def _sample(self, now: float) -> None:
         if self.rules.limits.memory is not None and now - self.sampled > SAMPLE_SECONDS and self.process.pid:
