@@ -1,5 +1,6 @@
 """The page lets in only what the page itself asks for, and hostile uploads harm nobody: real requests to its server."""
 
+import asyncio
 import http.client
 import json
 import re
@@ -16,6 +17,9 @@ import written
 from drawn import SEVEN, photographed
 from PIL import Image
 from play_server import playing
+
+from hpsearch.play import bodies
+from hpsearch.play.guard import LARGE_AT_ONCE, Guard
 
 pytest.importorskip("gradio", reason="the extra play is not installed")
 BINARY = "application/octet-stream"
@@ -312,3 +316,37 @@ def test_with_a_token_only_who_has_it_comes_in(tmp_path):
     assert "HttpOnly" in first[1]["Set-Cookie"]
     assert "SameSite=Strict" in first[1]["Set-Cookie"]
     assert inside[0] == 200
+
+
+@pytest.mark.promise("H46")
+def test_who_stands_still_in_the_middle_of_a_photograph_loses_his_place(monkeypatch):
+    monkeypatch.setattr(bodies, "SILENCE", 0.2)
+    head = {"host": "here:1", "origin": "http://here:1", "content-type": BINARY}
+    photo = {
+        "type": "http", "method": "POST", "path": "/photo", "raw_path": b"/photo", "query_string": b"",
+        "headers": [(name.encode(), text.encode()) for name, text in head.items()],
+    }  # fmt: skip
+
+    async def page(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": (await receive())["body"]})
+
+    async def status(guard, *parts):
+        sent, coming = [], [{"type": "http.request", "body": part, "more_body": part != b"end"} for part in parts]
+
+        async def receive():
+            return coming.pop(0) if coming else await asyncio.Event().wait()
+
+        async def send(message):
+            sent.append(message)
+
+        await guard(photo, receive, send)
+        return sent[0]["status"]
+
+    async def five():
+        guard = Guard(page, frozenset({"here:1"}))
+        silent = [asyncio.create_task(status(guard, b"beginning")) for _ in range(LARGE_AT_ONCE)]
+        await asyncio.sleep(0)
+        return await asyncio.wait_for(status(guard, b"all", b"end"), 10), await asyncio.gather(*silent)
+
+    assert asyncio.run(five()) == (200, [408] * LARGE_AT_ONCE)

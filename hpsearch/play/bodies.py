@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive
 
 PATIENCE = 20.0  # seconds for the whole of a body
+SILENCE = 4.0  # seconds without a byte of it; whoever has gone away keeps others from their turn no longer
 
 
 class NotTaken(Exception):
@@ -21,7 +22,10 @@ class NotTaken(Exception):
 
 
 async def whole(receive: "Receive", announced: str, most: int) -> bytes:
-    """The bytes of the body; raise NotTaken when it has more than `most`, by its length or its words, or is slow."""
+    """The bytes of the body; raise NotTaken when it has more than `most`, by its length or its words.
+
+    So it does when the body takes longer than PATIENCE, or stands still for longer than SILENCE.
+    """
     if announced and (not announced.isdecimal() or int(announced) > most):
         raise NotTaken(_too_large(most) if announced.isdecimal() else Refusal(400, "this is no length"))
     try:
@@ -35,7 +39,7 @@ async def _collected(receive: "Receive", most: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
+        message = await _next(receive)
         if message["type"] != "http.request":
             raise NotTaken(Refusal(400, "the body ended before its end"))
         parts.append(message.get("body", b""))
@@ -44,6 +48,17 @@ async def _collected(receive: "Receive", most: int) -> bytes:
             raise NotTaken(_too_large(most))
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def _next(receive: "Receive") -> "Message":
+    silence = asyncio.timeout(SILENCE)
+    try:
+        async with silence:
+            return await receive()
+    except TimeoutError as error:
+        if not silence.expired():  # it was the patience with the whole
+            raise
+        raise NotTaken(Refusal(408, f"nothing of the body came for {SILENCE:g} s")) from error
 
 
 def _too_large(most: int) -> Refusal:
