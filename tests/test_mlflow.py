@@ -171,6 +171,7 @@ def test_an_interrupted_session_leaves_no_run_running_and_a_resumed_one_goes_on_
     assert {run.info.status for run in killed.values()} == {"KILLED"}
     assert {run.info.status for run in resumed.values()} == {"RUNNING"}
     assert resumed["search 0"].data.tags["hpsearch.attempt"] == "2"
+    assert {run.data.tags["hpsearch.reason"] for run in resumed.values()} == {""}
     assert [run.info.run_id for run in resumed.values()] == [run.info.run_id for run in killed.values()]
 
 

@@ -11,7 +11,7 @@ from stories import began, large_story, told, trial_story, whole_story
 
 from hpsearch.ledger import Ledger
 from hpsearch.paths import Project
-from hpsearch.records import Answered, Asked, SessionBegan, SpaceFound
+from hpsearch.records import Answered, Asked, SessionBegan, SessionEnded, SpaceFound
 from hpsearch.report import markdown
 from hpsearch.report.facts import gather
 from hpsearch.report.html import page
@@ -80,6 +80,39 @@ def test_a_study_with_little_to_tell_has_a_page_without_the_rest(bodies, there, 
     ids = re.findall(r'<h2 id="(\w+)"', text)
     assert set(there) <= set(ids)
     assert not set(absent) & set(ids)
+
+
+def test_trials_that_are_not_over_have_a_colour_of_their_own_among_the_curves():
+    over = [*began(), Asked(Trial(0)), *trial_story(0, [0.5, 0.6])]
+    key = '<span class="green">running or interrupted</span>'
+    under_way = [Asked(Trial(1)), *trial_story(1, [0.5, 0.6])[:-2]]
+
+    running = page(gather(told([*over, *under_way])))
+    left = page(gather(told([*over, *under_way, SessionEnded(finished=False, reason="interrupted")])))
+
+    shown = [
+        [columns["statuses"][place] for place in columns["status"]] for columns in map(columns_of, (running, left))
+    ]
+    assert shown == [["completed", "running"], ["completed", "interrupted"]]
+    assert key in running
+    assert key in left
+    assert key not in page(gather(told(over)))
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"), [(6, "Two parameters that most"), (60, "The two weightiest parameters that")]
+)
+def test_two_parameters_are_the_weightiest_only_where_weights_are_known(trials, said):
+    assert said in page(gather(large_story(trials)))
+
+
+def test_what_is_not_known_of_where_a_study_comes_from_is_left_out():
+    session = replace(began()[0], provenance={"keras": "3.15.1", "git_commit": ""})
+
+    text = page(gather(told([session])))
+
+    assert "3.15.1" in text
+    assert "git_commit" not in text
 
 
 def evil_story():

@@ -181,7 +181,7 @@ def trial(one: TrialFacts, best: int | None) -> dict[str, Any]:
 
 def provenance(facts: Facts) -> Iterator[tuple[str, str]]:
     """Where the study comes from: versions, machine, data, and the whole experiment."""
-    yield from facts.provenance.items()
+    yield from ((name, said) for name, said in facts.provenance.items() if said)  # no commit without git
     yield "sessions", str(facts.sessions)
     for name, value in facts.fixed.items():
         yield f"fixed: {name}", words.value(value)

@@ -117,7 +117,7 @@ class ViaMLflow:
         tags |= {f"hpsearch.{name}": value for name, value in session.provenance.items()}
         if commit := session.provenance.get("git_commit"):
             tags["mlflow.source.git.commit"] = commit.removesuffix("+dirty")
-        self._runs.write(study, time_ms, tags=tags | {"hpsearch.state": "running"})
+        self._runs.write(study, time_ms, tags=tags | {"hpsearch.state": "running", "hpsearch.reason": ""})
 
     def _session_ended(self, ended: SessionEnded, time_ms: int) -> None:
         self._runs.sort_out()

@@ -3,7 +3,7 @@
 
 const columns = JSON.parse(document.getElementById("columns").textContent);
 const upward = columns.goal === "max";
-const [COMPLETED, PRUNED, FAILED] = [0, 1, 2];
+const [COMPLETED, PRUNED, FAILED] = [0, 1, 2]; // what comes after them is not over yet
 const trials = columns.number.map((_, place) => place);
 const scored = trials.filter((place) => columns.score[place] !== null && columns.status[place] !== FAILED);
 const isBest = (place) => columns.number[place] === columns.best;
@@ -240,14 +240,14 @@ function pair(colours) {
 function curves(colours, wide, which) {
   const { name, lines } = columns.curves[which];
   const drawn = new Set(fromWorst), every = [], stopped = [];
-  const groups = { completed: [], failed: [], pruned: [], best: [] };
+  const groups = { completed: [], failed: [], pruned: [], open: [], best: [] };
   let epochs = 2;
   for (const place of [...trials.filter((one) => !drawn.has(one)), ...fromWorst]) {
     const line = lines[place] || [];
     const held = line.map((score, epoch) => [epoch + 1, score]).filter(([, score]) => score !== null);
     if (held.length < 2) continue;
     const status = columns.status[place];
-    groups[isBest(place) ? "best" : status === PRUNED ? "pruned" : status === FAILED ? "failed" : "completed"].push([place, held]);
+    groups[isBest(place) ? "best" : status === PRUNED ? "pruned" : status === FAILED ? "failed" : status === COMPLETED ? "completed" : "open"].push([place, held]);
     if (status === PRUNED) stopped.push([place, held.at(-1)]);
     for (const [, score] of held) every.push(score);
     epochs = Math.max(epochs, held.at(-1)[0]);
@@ -258,7 +258,7 @@ function curves(colours, wide, which) {
   const room = (max - min) * 0.05 || Math.abs(max) * 0.02 || 0.5;
   [min, max] = [min - room, max + room];
   const faint = scored.length > 1000 ? 0.15 : scored.length > 100 ? 0.35 : 0.6;
-  const tints = Object.entries({ completed: colours.blue, failed: colours.red, pruned: colours.amber, best: colours.red });
+  const tints = Object.entries({ completed: colours.blue, failed: colours.red, pruned: colours.amber, open: colours.green, best: colours.red });
   const data = tints.flatMap(([kind, colour]) => bundles(groups[kind]).map((bundle) => {
     const x = [], y = [], told = [];
     for (const [place, held] of bundle) {
