@@ -5,11 +5,11 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 
-from hpsearch import cards, paths
+from hpsearch import cards, paths, plugins
 from hpsearch.backup import Backup
 from hpsearch.beginning import Beginning
 from hpsearch.crew import Crew
-from hpsearch.datasets import memory
+from hpsearch.datasets import appearance, memory
 from hpsearch.errors import FolderUnusable, Interrupted, StateDamaged, first_line
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
@@ -75,6 +75,7 @@ class Session:
             study = Study(self._experiment, self._folder, self._around.say)
             stack.callback(study.close)
             stack.callback(self._forget_if_empty, study)
+            self._say_how_they_look(study, data)
             study.listen(stack.enter_context(closing(Backup(self._folder))).hear)
             stack.callback(hands.close)  # whoever may hold the study next must find nobody at work on it
             identity = Identity(self._experiment, data, self._around.project.root)
@@ -94,6 +95,15 @@ class Session:
             self._around.say(f"training on {executor.where}")
         elif self._experiment.workers.gpus == "auto":
             self._around.say(f"training on the processor: {cards.usable().why}")
+
+    def _say_how_they_look(self, study: Study, data: Prepared) -> None:
+        """While another look costs nothing: what would change the images makes another study."""
+        if study.state.session:
+            return
+        wanted = self._experiment.data
+        takes = plugins.options(plugins.part("datasets", wanted.source))
+        if warning := appearance.heed(data, invert=bool(wanted.invert) if "invert" in takes else None):
+            self._around.say(warning)
 
     def _make_whole(self, study: Study, verdict: Verdict, data: Prepared) -> None:
         """Finish what a kill after the verdict may have left undone: best/, and the farewell."""

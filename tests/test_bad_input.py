@@ -57,7 +57,7 @@ SLIPS: list[tuple[Words, int, str]] = [
     ((*CHECK, "--set", "data.source=table"), 2, "there is no dataset 'table'|known: csv, emnist-balanced, folder"),
     (
         (*CHECK, "--set", "data.source=csv", "--set", "data.file=a.csv", "--set", "data.folder=images"), 2,
-        "--set data.folder: the source 'csv' takes no 'folder'|takes: file, test, size, transposed, allow_empty_class",
+        "--set data.folder: the source 'csv' takes no 'folder'|takes: file, test, size, transposed, invert, allow",
     ),
     (
         (*CHECK, "--set", "data.source=npz", "--set", "data.file=a.npz", "--set", "data.train=x_train"), 2,

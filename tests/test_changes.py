@@ -55,6 +55,7 @@ FIXED: dict[str, Any] = {
     "data.test": "another",
     "data.size": [28, 28],
     "data.transposed": True,
+    "data.invert": True,
     "data.validation": 0.3,
     "data.folds": 4,
     "data.repeats": 2,
@@ -111,6 +112,14 @@ def state_of(identity: Identity) -> State:
     digests = identity.digests(("space.py",))
     session = SessionBegan("a", provenance.public(identity.experiment), digests, ("space.py",), {})
     return State(session=session)
+
+
+def test_a_study_from_before_data_invert_goes_on_without_it() -> None:
+    before = provenance.public(experiment())
+    del before["data"]["invert"]
+
+    for now in (experiment(), experiment("data.invert", value=False)):
+        assert provenance.differences(before, provenance.public(now)) == []
 
 
 def test_every_key_of_an_experiment_is_in_one_of_the_two_tables() -> None:

@@ -166,6 +166,13 @@ def test_rows_of_pixels_are_squares_unless_a_size_is_given(file: Path) -> None:
     assert np.array_equal(kept(file, rows, size=[6, 5])[0], IMAGES)
 
 
+def test_a_size_cuts_the_pixels_as_they_lie_and_then_they_are_stood_up(file: Path) -> None:
+    images, _ = kept(file, IMAGES.reshape(len(IMAGES), -1), size=[6, 5], transposed=True)
+
+    assert np.array_equal(images, IMAGES.transpose(0, 2, 1))
+    assert Npz(file, size=[6, 5], transposed=True).outline().shape == (5, 6)
+
+
 def test_transposed_images_are_stood_up(file: Path) -> None:
     assert np.array_equal(kept(file, IMAGES, transposed=True)[0], IMAGES.transpose(0, 2, 1))
     assert Npz(file, transposed=True).outline().shape == (5, 6)

@@ -38,6 +38,7 @@ def build(hp):
     model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 """
+PLAIN = BUILD.replace("-1, 1)  # a dense layer learns badly where most inputs are 1", "1)")
 EXPERIMENT = """
 name = "paper"
 [data]
@@ -69,8 +70,19 @@ def paper(home: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place, text in (("spaces/small.py", BUILD), ("experiments/paper.toml", EXPERIMENT)):
         (folder / place).parent.mkdir()
         (folder / place).write_text(text)
-    hpsearch(folder, "run", "experiments/paper.toml", *settings("train.batch_size=32"))
+    (folder / "spaces/plain.py").write_text(PLAIN)
+    done = hpsearch(folder, "run", "experiments/paper.toml", *settings("train.batch_size=32"))
+    assert "warning: the images show dark ink on bright" in done.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def turned(paper: Path) -> Path:
+    """A finished study on the same folder with `data.invert`, whose network knows nothing of paper."""
+    words = settings("train.batch_size=32", "data.invert=true", "model.build=spaces.plain:build")
+    done = hpsearch(paper, "run", "experiments/paper.toml", "--name", "turned", *words)
+    assert "warning" not in done.stderr
+    return paper
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +128,30 @@ def test_its_export_says_so_and_reads_the_same(paper: Path, pages: Path, tmp_pat
         "shape": [28, 28], "dtype": "float32", "range": [0.0, 1.0], "ink": "dark on bright",
     }  # fmt: skip
     assert rightly(out) >= 17
+
+
+@pytest.mark.parametrize("ink", ["dark", "bright"])
+def test_a_model_of_turned_images_reads_pictures_as_others_do(
+    turned: Path, pages: Path, ink: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPSEARCH_DATA", str(turned / "cache"))
+
+    out, _ = predict("turned", pages / ink, "--json", cwd=turned)
+
+    assert rightly(out) >= 17
+    assert sum("unlike the training data" in line for line in out.splitlines()) <= 3
+
+
+def test_the_export_of_turned_images_takes_bright_ink_and_its_test_split_is_the_same(
+    turned: Path, pages: Path, tmp_path: Path
+) -> None:
+    hpsearch(turned, "export", "turned", "--out", tmp_path / "out")
+
+    out, _ = predict(tmp_path / "out", pages / "dark", "--json")
+
+    assert read_export(tmp_path / "out").polarity is Polarity.BRIGHT_ON_DARK
+    assert rightly(out) >= 17
+    assert sorted(json.loads(hpsearch(turned, "show", "turned", "--json").stdout)["looks"]) == ["paper", "turned"]
 
 
 def test_what_was_kept_before_polarity_was_asked_is_measured_anew(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,6 +219,15 @@ def test_a_header_that_cannot_be_read_is_said(header: str, file: Path) -> None:
     assert HEADERS[header] in str(refused.value)
 
 
+def test_a_size_cuts_the_pixels_as_they_lie_and_then_they_are_stood_up(file: Path) -> None:
+    file.write_text(TEXT)
+
+    prepared = prepare(file, size=[4, 9], transposed=True)
+
+    assert prepared.shape == (9, 4)
+    assert np.array_equal(stored.load(prepared.folder, "train")[0], IMAGES.reshape(-1, 4, 9).transpose(0, 2, 1))
+
+
 @pytest.mark.parametrize("line", [f"0,{TEXT}", TEXT.replace("\n", ",\n")])
 def test_an_index_or_an_empty_column_without_a_header_is_said(line: str, file: Path) -> None:
     file.write_text(line)

@@ -24,8 +24,15 @@ def of_a_source(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--folder", type=click.Path(path_type=Path), help="For idx and folder: the folder of the files."),
         click.option("--train", help="What to train on: the beginning of names (idx), two arrays (npz), a subfolder."),
         click.option("--test", help="What to test on: the same, or a table (csv); or the share to hold out."),
-        click.option("--size", type=int, nargs=2, metavar="HEIGHT WIDTH", help="Scale pictures to it; cut rows by it."),
+        click.option(
+            "--size",
+            type=int,
+            nargs=2,
+            metavar="HEIGHT WIDTH",
+            help="Scale pictures to it; cut rows by it as they lie.",
+        ),
         click.option("--transposed", is_flag=True, help="The images lie on their side, as EMNIST's do."),
+        click.option("--invert", is_flag=True, help="Make bright ink on dark of dark ink on bright."),
         click.option("--mirror", help="Fetch from this address or folder in place of the well-known ones."),
         click.option("--allow-empty-class", is_flag=True, help="Accept classes without rows."),
     ):
@@ -188,7 +195,11 @@ def _cells(row: dict[str, Any]) -> list[object]:
 def _told(prepared: "Prepared") -> dict[str, Any]:
     from dataclasses import asdict
 
-    said = asdict(prepared) | {"folder": str(prepared.folder), "classes": len(prepared.class_names)}
+    from hpsearch.datasets.prepared import load
+    from hpsearch.polarity import polarity_of
+
+    ink = polarity_of(load(prepared.folder, "train")[0]).value
+    said = asdict(prepared) | {"folder": str(prepared.folder), "classes": len(prepared.class_names), "ink": ink}
     return {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hpsearch.polarity import WHITE
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -13,11 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """One side of a data set: uint8 images (rows × height × width), int64 labels (rows), and their files' names."""
+    """One side of a data set: uint8 images (rows × height × width), int64 labels (rows), and their files' names.
+
+    `inverted` says that the files have the images' negatives.
+    """
 
     images: "Images"
     labels: "Labels"
     source: str
+    inverted: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,11 @@ class About:
     classes: int | None
     licence: str
     origin: str
+
+
+def negative(images: "Images", wish: bool | None) -> "Images":
+    """The images (uint8) with dark and bright exchanged, if that is wished; else as they are."""
+    return WHITE - images if wish else images
 
 
 def per_class(labels: "Labels", classes: int) -> list[int]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.datasets import storing
-from hpsearch.datasets.content import About, Content, Part
+from hpsearch.datasets.content import About, Content, Part, negative
 from hpsearch.datasets.faults import Faults, short
 from hpsearch.datasets.mapping import as_read
 from hpsearch.datasets.memory import refuse_beyond_memory
@@ -37,6 +37,7 @@ class Folder:
         test: str | float | None = None,
         size: list[int] | None = None,
         *,
+        invert: bool | None = None,
         allow_empty_class: bool = False,
     ) -> None:
         """Choose the subfolders to train and test on, or the share to test on; scale pictures to height × width.
@@ -45,7 +46,7 @@ class Folder:
         """
         self._folder, self._train_name = expanded(folder), train
         self._test, self._size = as_test(test), as_size(size)
-        self._allow_empty_class = allow_empty_class
+        self._invert, self._allow_empty_class = bool(invert), allow_empty_class
 
     def outline(self) -> Outline:
         """Count the files, and look at the first for the shape; raise DataRefused.
@@ -66,6 +67,7 @@ class Folder:
             "size": self._size,
             "share": None if test else share_of(self._test),
             "allow_empty_class": self._allow_empty_class,
+            **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
         return storing.keep_once("folder", identity, lambda: self._collect(train, test, progress))
 
@@ -129,14 +131,15 @@ class Folder:
         with Scratch(source) as scratch:
             for done, file in enumerate(files, start=1):
                 try:
-                    scratch.append(grey(file, shape, scaled=self._size is not None))
+                    scratch.append(negative(grey(file, shape, scaled=self._size is not None), self._invert))
                 except NotRead as wrong:
                     faults.add("/".join(map(short, file.parts[-2:])), str(wrong))
                 if faults.enough:
                     break
                 progress(what or "pictures", done, len(files))
             faults.refuse([(name, len(found)) for name, found in classes.items()], "pictures per class")
-            return Part(scratch.mapped((len(files), *shape)), _labels(classes, names), source)
+            images = scratch.mapped((len(files), *shape))
+            return Part(images, _labels(classes, names), source, self._invert)
 
 
 def _labels(classes: Classes, names: list[str]) -> "Labels":

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from hpsearch.datasets.content import Part
+from hpsearch.datasets.content import Part, negative
 from hpsearch.datasets.scratch import chosen
 from hpsearch.errors import DataRefused
 
@@ -32,7 +32,7 @@ def as_share(given: object) -> float:
 
 def divide(part: Part, share: float) -> tuple[Part, Part]:
     """Divide rows into those that train and those that test; raise DataRefused when either side is left empty."""
-    test = mark_held_out(part.images, part.labels, share)
+    test = mark_held_out(part.images, part.labels, share, inverted=part.inverted)
     if test.all() or not test.any():
         message = (
             f"{part.source}: {len(test):,} rows cannot be divided, no class has two different images"
@@ -45,15 +45,16 @@ def divide(part: Part, share: float) -> tuple[Part, Part]:
     )
 
 
-def mark_held_out(images: "Images", labels: "Labels", share: float) -> "NDArray[np.bool_]":
+def mark_held_out(images: "Images", labels: "Labels", share: float, *, inverted: bool = False) -> "NDArray[np.bool_]":
     """Mark the rows to test on: in each class the images of lowest SHA-256, until `share` of its rows is reached.
 
-    images: uint8, rows × height × width; labels: int64, rows; returns bool, rows.
+    images: uint8, rows × height × width; labels: int64, rows; returns bool, rows. Of `inverted` images the negatives
+    count, so that the same rows are held out as without.
     A class of two or more different images has some on either side.
     """
     import numpy as np
 
-    digests = [sha256(SALT + image.tobytes()).digest() for image in images]
+    digests = [sha256(SALT + negative(image, inverted).tobytes()).digest() for image in images]
     rows = Counter(digests)
     taken = {
         digest

@@ -27,6 +27,7 @@ class Idx:
         test: str | float | None = None,
         *,
         transposed: bool = False,
+        invert: bool | None = None,
         allow_empty_class: bool = False,
     ) -> None:
         """Choose files by the beginning of their names, or by a share `test` hold rows out; raise ValueError."""
@@ -35,7 +36,7 @@ class Idx:
             raise ValueError(message)
         self._folder, self._train_name = expanded(folder), train
         self._test = as_test(test)
-        self._transposed, self._allow_empty_class = transposed, allow_empty_class
+        self._transposed, self._invert, self._allow_empty_class = transposed, bool(invert), allow_empty_class
 
     def outline(self) -> Outline:
         """Tell the shape from the headers, and the classes and rows from the labels, a byte each; raise DataRefused.
@@ -62,6 +63,7 @@ class Idx:
             "transposed": self._transposed,
             "share": None if test else share_of(self._test),
             "allow_empty_class": self._allow_empty_class,
+            **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
         return storing.keep_once("idx", identity, lambda: self._collect(train, test, mapping, progress))
 
@@ -73,12 +75,12 @@ class Idx:
 
     def _collect(self, train: Pair, test: Pair | None, mapping: Path | None, progress: Progress) -> Content:
         progress("train", 0, None)
-        rows = read_pair(train.images, train.labels, transposed=self._transposed)
+        rows = read_pair(train.images, train.labels, transposed=self._transposed, invert=self._invert)
         names = class_names(mapping, set(rows.labels.tolist()))
         labels = list(names)
         others: Part | float = share_of(self._test)
         if test:
-            pair = read_pair(test.images, test.labels, transposed=self._transposed)
+            pair = read_pair(test.images, test.labels, transposed=self._transposed, invert=self._invert)
             others = as_positions(pair, labels)
         content = assemble(
             "idx", list(names.values()), as_positions(rows, labels), others, allow_empty_class=self._allow_empty_class

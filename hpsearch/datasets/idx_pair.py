@@ -1,11 +1,12 @@
 """Reads a file of images with its file of labels as one part of a data set."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.datasets import idx_format
-from hpsearch.datasets.content import Part
+from hpsearch.datasets.content import Part, negative
 from hpsearch.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 FIRST = 5
 
 
-def read_pair(images: Path, labels: Path, *, transposed: bool = False) -> Part:
+def read_pair(images: Path, labels: Path, *, transposed: bool = False, invert: bool = False) -> Part:
     """Read both; `transposed` images are stood up. Raise DataRefused if a file is not what it claims to be."""
     refuse_unequal(images, labels)
-    pixels = idx_format.read(images, 3)
-    return Part(_upright(pixels) if transposed else pixels, read_labels(labels), str(images))
+    pixels = negative(idx_format.read(images, 3), invert)
+    return Part(_upright(pixels) if transposed else pixels, read_labels(labels), str(images), invert)
 
 
 def refuse_unequal(images: Path, labels: Path) -> None:
@@ -53,7 +54,7 @@ def as_positions(part: Part, values: Sequence[int]) -> Part:
             f" ({shown})\n  mend these rows in the labels file"
         )
         raise DataRefused(message)
-    return Part(part.images, np.searchsorted(known, part.labels).astype(np.int64), part.source)
+    return replace(part, labels=np.searchsorted(known, part.labels).astype(np.int64))
 
 
 def _upright(images: "Images") -> "Images":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hpsearch.datasets import npz_archive, storing
-from hpsearch.datasets.content import About, Content, Part
+from hpsearch.datasets.content import About, Content, Part, negative
 from hpsearch.datasets.idx_pair import as_positions
 from hpsearch.datasets.mapping import class_names, find_mapping
 from hpsearch.datasets.memory import refuse_beyond_memory
@@ -20,7 +20,7 @@ class Npz:
 
     about = About(None, None, None, "that of your file", "your own NumPy archive (data.file)")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the keys of [data]
         self,
         file: Path | str,
         train: str | None = None,
@@ -28,6 +28,7 @@ class Npz:
         size: list[int] | None = None,
         *,
         transposed: bool = False,
+        invert: bool | None = None,
         allow_empty_class: bool = False,
     ) -> None:
         """Choose arrays by two names, "images, labels"; `size` is for images that are rows of pixels.
@@ -37,7 +38,7 @@ class Npz:
         self._file, self._size = expanded(file), as_size(size)
         self._train = two_names("train", train) if train else None
         self._test = two_names("test", test) if isinstance(test, str) else as_test(test)
-        self._transposed, self._allow_empty_class = transposed, allow_empty_class
+        self._transposed, self._invert, self._allow_empty_class = transposed, bool(invert), allow_empty_class
 
     def outline(self) -> Outline:
         """Tell the shape from the headers, and the classes and rows from the labels; raise DataRefused.
@@ -61,6 +62,7 @@ class Npz:
             "transposed": self._transposed,
             "share": None if test else share_of(self._share),
             "allow_empty_class": self._allow_empty_class,
+            **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
         return storing.keep_once("npz", identity, lambda: self._collect(train, test, mapping, progress))
 
@@ -90,8 +92,8 @@ class Npz:
         labels = class_numbers(pair.labels)
         with Scratch(str(pair.images)) as scratch:
             for block in pixels(pair.images, (height, width)):
-                scratch.append(block.transpose(0, 2, 1) if self._transposed else block)
+                scratch.append(negative(block.transpose(0, 2, 1) if self._transposed else block, self._invert))
                 done += len(block)
                 progress(pair.images.name, done, rows)
             shape = (width, height) if self._transposed else (height, width)
-            return Part(scratch.mapped((rows, *shape)), labels, str(pair.images))
+            return Part(scratch.mapped((rows, *shape)), labels, str(pair.images), self._invert)

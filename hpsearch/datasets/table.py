@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.datasets import storing, table_lines
-from hpsearch.datasets.content import About, Content, Part
+from hpsearch.datasets.content import About, Content, Part, negative
 from hpsearch.datasets.faults import Faults
 from hpsearch.datasets.idx_pair import as_positions
 from hpsearch.datasets.mapping import class_names, find_mapping
@@ -35,6 +35,7 @@ class Csv:
         size: list[int] | None = None,
         *,
         transposed: bool = False,
+        invert: bool | None = None,
         allow_empty_class: bool = False,
     ) -> None:
         """Test on another table, named from the folder of the first, or hold a share out; raise ValueError.
@@ -42,7 +43,7 @@ class Csv:
         `size` is for images that are no squares.
         """
         self._file, self._test, self._size = expanded(file), as_test(test), as_size(size)
-        self._transposed, self._allow_empty_class = transposed, allow_empty_class
+        self._transposed, self._invert, self._allow_empty_class = transposed, bool(invert), allow_empty_class
 
     def outline(self) -> Outline | None:
         """Tell nothing: a table says how many rows it has only when it is read."""
@@ -63,18 +64,18 @@ class Csv:
             "transposed": self._transposed,
             "share": None if test else share_of(self._test),
             "allow_empty_class": self._allow_empty_class,
+            **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
         return storing.keep_once("csv", identity, lambda: self._collect(test, mapping, progress))
 
     def _collect(self, test: Path | None, mapping: Path | None, progress: Progress) -> Content:
-        rows = _read(self._file, self._size, progress, transposed=self._transposed)
+        rows = self._read(self._file, progress)
         if not self._allow_empty_class:
             _refuse_one_label(rows)
         names = class_names(mapping, set(rows.labels.tolist()))
         others: Part | float = share_of(self._test)
         if test:
-            read = _read(test, self._size, progress, transposed=self._transposed)
-            others = as_positions(read, list(names))
+            others = as_positions(self._read(test, progress), list(names))
         return assemble(
             "csv",
             list(names.values()),
@@ -82,6 +83,31 @@ class Csv:
             others,
             allow_empty_class=self._allow_empty_class,
         )
+
+    def _read(self, path: Path, progress: Progress) -> Part:
+        """All rows of a table; the images come by way of the disk. Raise DataRefused with the first faults."""
+        import numpy as np
+
+        labels: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+        faults, layout, rows = Faults(str(path), MEND), None, 0
+        with Scratch(str(path)) as scratch:
+            for block in table_lines.blocks(path):
+                layout, lines = (layout, block) if layout else _begun(path, block, self._size)
+                found = numbers(lines, layout, faults)
+                rows += len(found)
+                labels.append(found[:, layout.label].astype(np.int64))
+                scratch.append(negative(_images(found, layout, transposed=self._transposed), self._invert))
+                progress(path.name, rows, None)
+                if faults.enough:
+                    break
+            together = np.concatenate(labels) if labels else np.empty(0, np.int64)
+            counts = [(str(label), int(count)) for label, count in zip(*np.unique_counts(together), strict=True)]
+            faults.refuse(counts, f"sound rows per class{', until there' if faults.enough else ''}")
+            if layout is None or not rows:
+                message = f"{path}: holds no rows\n  name a table with rows in it"
+                raise DataRefused(message)
+            shape = layout.shape[::-1] if self._transposed else layout.shape
+            return Part(scratch.mapped((rows, *shape)), together, str(path), self._invert)
 
 
 def _refuse_one_label(rows: Part) -> None:
@@ -93,32 +119,6 @@ def _refuse_one_label(rows: Part) -> None:
             " or accept this with data.allow_empty_class = true"
         )
         raise DataRefused(message)
-
-
-def _read(path: Path, size: tuple[int, int] | None, progress: Progress, *, transposed: bool) -> Part:
-    """All rows of a table; the images come by way of the disk. Raise DataRefused with the first faults."""
-    import numpy as np
-
-    labels: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
-    faults, layout, rows = Faults(str(path), MEND), None, 0
-    with Scratch(str(path)) as scratch:
-        for block in table_lines.blocks(path):
-            layout, lines = (layout, block) if layout else _begun(path, block, size)
-            found = numbers(lines, layout, faults)
-            rows += len(found)
-            labels.append(found[:, layout.label].astype(np.int64))
-            scratch.append(_images(found, layout, transposed=transposed))
-            progress(path.name, rows, None)
-            if faults.enough:
-                break
-        together = np.concatenate(labels) if labels else np.empty(0, np.int64)
-        counts = [(str(label), int(count)) for label, count in zip(*np.unique_counts(together), strict=True)]
-        faults.refuse(counts, f"sound rows per class{', until there' if faults.enough else ''}")
-        if layout is None or not rows:
-            message = f"{path}: holds no rows\n  name a table with rows in it"
-            raise DataRefused(message)
-        height, width = layout.shape
-        return Part(scratch.mapped((rows, *((width, height) if transposed else (height, width)))), together, str(path))
 
 
 def _begun(path: Path, block: Block, size: tuple[int, int] | None) -> tuple[Columns, Block]:

@@ -13,7 +13,7 @@ from hpsearch.loading.toml_places import Finding, Place, dotted
 from hpsearch.plugins import hint
 from hpsearch.protocols import Outline
 
-SOURCE_KEYS = ("file", "folder", "train", "test", "size", "transposed", "mirror", "allow_empty_class")
+SOURCE_KEYS = ("file", "folder", "train", "test", "size", "transposed", "invert", "mirror", "allow_empty_class")
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
 
 

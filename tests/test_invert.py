@@ -1,0 +1,100 @@
+"""Dark ink on bright paper: warned of before it is searched on, and turned by `data.invert`, the same rows held out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from data_makers import Array, Heard, at_hand, drawings, write_idx, write_pair, write_pictures, write_table
+
+from hpsearch import plugins
+from hpsearch.datasets import appearance
+from hpsearch.datasets import prepared as stored
+from hpsearch.datasets.idx_format import read
+from hpsearch.protocols import Prepared
+
+pytestmark = pytest.mark.usefixtures("cache")
+
+IMAGES, LABELS = drawings(rows=60, height=6, width=6)
+Make = Callable[[Path, Array], dict[str, str]]
+
+
+def as_archive(folder: Path, images: Array) -> dict[str, str]:
+    np.savez(folder / "own.npz", x=images, y=LABELS)
+    return {"file": str(folder / "own.npz")}
+
+
+SOURCES: dict[str, Make] = {
+    "folder": lambda folder, images: {"folder": str(write_pictures(folder / "own", images, LABELS))},
+    "idx": lambda folder, images: {"folder": str(write_pair(folder / "own", "train", images, LABELS))},
+    "csv": lambda folder, images: {"file": str(write_table(folder / "own.csv", images, LABELS))},
+    "npz": as_archive,
+}
+
+
+def prepare(source: str, options: dict[str, Any]) -> Prepared:
+    prepared: Prepared = plugins.make("datasets", source, options).prepare(Heard())
+    return prepared
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_is_dark_becomes_bright_and_the_same_rows_are_held_out(source: str, tmp_path: Path) -> None:
+    options = SOURCES[source](tmp_path, IMAGES)
+
+    as_it_is, turned = prepare(source, options), prepare(source, options | {"invert": True})
+
+    for part in stored.PARTS:
+        (images, labels), (negatives, same) = (stored.load(one.folder, part) for one in (as_it_is, turned))
+        assert np.array_equal(negatives, 255 - images)
+        assert np.array_equal(same, labels)
+    assert turned.digest != as_it_is.digest
+    assert stored.test_digests(turned)[1] == stored.test_digests(as_it_is)[1]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_test_images_of_their_own_are_turned_too(source: str, tmp_path: Path) -> None:
+    images, labels = drawings(rows=12, height=6, width=6, seed=1)
+    options: dict[str, Any] = SOURCES[source](tmp_path, IMAGES)
+    match source:
+        case "folder":
+            write_pictures(tmp_path / "tests", images, labels)
+            (tmp_path / "own").rename(tmp_path / "train")
+            options = {"folder": str(tmp_path), "test": "tests"}
+        case "idx":
+            write_pair(tmp_path / "own", "t10k", images, labels)
+        case "csv":
+            write_table(tmp_path / "test.csv", images, labels)
+            options["test"] = "test.csv"
+        case "npz":
+            np.savez(tmp_path / "own.npz", x_train=IMAGES, y_train=LABELS, x_test=images, y_test=labels)
+
+    as_it_is, turned = (stored.load(prepare(source, options | {"invert": wish}).folder, "test")[0] for wish in (0, 1))
+
+    assert len(turned) == 12
+    assert np.array_equal(turned, 255 - as_it_is)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_set_that_is_not_turned_is_the_one_that_was_prepared_before(source: str, tmp_path: Path) -> None:
+    options = SOURCES[source](tmp_path, IMAGES)
+
+    assert prepare(source, options) == prepare(source, options | {"invert": None})
+
+
+def test_one_hears_of_paper_before_the_search_and_how_to_turn_it(tmp_path: Path) -> None:
+    mnist = "mnist/t10k-images-idx3-ubyte.gz"
+    digits = read(at_hand(mnist) / mnist, 3)[:300]
+    write_idx(tmp_path / "train-labels-idx1-ubyte.gz", np.arange(300) % 10)
+    said = {}
+    for name, images in (("paper", 255 - digits), ("ink", digits), ("faint", digits // 16)):
+        write_idx(tmp_path / "train-images-idx3-ubyte.gz", images)
+        prepared = prepare("idx", {"folder": str(tmp_path)})
+        said |= {(name, invert): appearance.heed(prepared, invert=invert) for invert in (None, False, True)}
+
+    assert "the images show dark ink on bright" in said["paper", False]
+    assert "\n  data.invert = true makes them bright on dark" in said["paper", False]
+    assert said["paper", True].endswith("leave it out")
+    assert said["faint", None] == said["faint", False]
+    assert "values from 0 to 15" in said["faint", None]
+    assert said["paper", None] == said["ink", None] == said["ink", False] == said["ink", True] == ""
