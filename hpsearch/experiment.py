@@ -92,14 +92,14 @@ class Data(Section):
     test: Annotated[float, Field(gt=0, lt=1)] | str | None = None
     """What tests, said as in `train`, or a second table ("csv"); a number is the share to hold out (else 0.2)."""
     size: Annotated[list[Annotated[int, Field(ge=1, le=16_384)]], Field(min_length=2, max_length=2)] | None = None
-    """[height, width]: what pictures are scaled to ("folder"), how a row of pixels is cut ("csv", "npz") as it lies."""
+    """[height, width]: what pictures are scaled to ("folder"), or how the pixels of a row lie ("csv", "npz")."""
     transposed: bool = False
     """For sources "idx", "npz" and "csv": the images lie on their side, as EMNIST's official files do.
 
     They are stood up when they are read, after `size` cut them: those of [20, 30] come out 30 high and 20 wide.
     """
     invert: Annotated[StrictBool | None, AfterValidator(_only_if_true)] = None
-    """For one's own images: make bright ink on dark of dark ink on bright, while they are prepared."""
+    """For one's own images of dark ink on bright: turn them into bright on dark while they are prepared."""
     mirror: str | None = None
     """An address, or a folder, to fetch the source's files from in place of the well-known one."""
     validation: Annotated[float, Field(gt=0, lt=1)] | None = None

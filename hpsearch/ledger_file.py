@@ -108,7 +108,7 @@ def in_words(path: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        message = f"{path}: cannot be read or written by user {os.getuid()} ({error.strerror})"
+        message = f"{path}: cannot be read or written by {paths.whoami()} ({error.strerror})"
         raise FolderUnusable(message) from error
     except sqlite3.ProgrammingError:  # a mistake of ours, not of the file
         raise
