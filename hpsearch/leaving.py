@@ -44,7 +44,7 @@ def told_to_leave() -> Iterator[Leave]:
 
     def heard(number: int, _frame: FrameType | None) -> None:
         hung_up = number == getattr(signal, "SIGHUP", None)  # by the terminal and by its shell: twice means no hurry
-        leave.twice = leave() and not hung_up
+        leave.twice = leave.twice or (leave() and not hung_up)
         leave.exit_code = leave.exit_code or 128 + number
         if hung_up:
             _let_go_of_terminal()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 
 import chaos
 import psutil
@@ -131,6 +132,17 @@ def test_a_signal_that_came_while_trials_were_under_way_counts_when_none_is_any_
             leave.at_once_from_here()
 
     assert not leave.twice
+
+
+@pytest.mark.promise("15")
+def test_who_did_not_want_to_wait_does_not_wait_because_the_terminal_closes_too():
+    with told_to_leave() as leave:
+        for number in (signal.SIGINT, signal.SIGINT, signal.SIGHUP):
+            with suppress(AtOnce):
+                os.kill(os.getpid(), number)
+
+    assert leave.twice
+    assert leave.exit_code == 130
 
 
 def test_a_signal_that_nohup_has_ignored_stays_ignored():
