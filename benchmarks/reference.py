@@ -45,7 +45,7 @@ Written by `benchmarks/reference.py` from the studies' ledgers; no number is cop
 The others are run by name, such as `python benchmarks/reference.py mnist_cnn`.
 An experiment's file says what is searched and how; on MNIST, its command makes its section's figures again.
 Seeds are fixed, but another machine may add in another order, so last digits differ.
-Times are of a machine that did other work, too, but for mnist-cnn's.
+Times are of a machine that did other work, too, except for mnist-cnn's.
 *Aim* is the accuracy that an experiment was made to reach.
 
 Where a command has `data.folder=FOLDER`, its images are a selection of EMNIST of our own, which is not published:
