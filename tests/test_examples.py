@@ -11,6 +11,7 @@ import pytest
 import hpsearch
 from hpsearch.__main__ import main
 from hpsearch.cli import group
+from hpsearch.errors import StudyChanged
 
 ROOT = Path(__file__).parents[1]
 READERS = ("list", "show", "trial", "compare", "explain", "table", "best", "report")  # others serve, or need pictures
@@ -96,11 +97,11 @@ def test_the_python_shown_runs(project):
     assert names["study"].winner_model().count_params() > 0
 
 
-def test_a_study_that_is_over_is_gone_on_with_as_the_readme_says(project):
-    """The words after the file: another number of trials is refused without --reopen."""
+def test_a_study_that_is_over_goes_on_by_the_words_that_the_readme_shows(project):
     (words,) = [words for words in shown("README.md", "run") if "search.trials=40" in words]
 
+    without = run(trials=TRIALS + 1)
     code = run(*words[2:], trials=TRIALS + 1)
 
-    assert code == 0
+    assert (without, code) == (StudyChanged.exit_code, 0)
     assert len(hpsearch.open_study("quickstart").trials) == TRIALS + 1
