@@ -58,7 +58,10 @@ class Tuner(Protocol):
         """Hand out trial `number` (0, 1, 2, … without a gap), with the values already known, if any."""
 
     def suggest(self, number: int, parameter: Parameter) -> Value:
-        """Answer for an asked trial; the value lies inside the parameter. Each name is asked for once."""
+        """Answer for an asked trial, by a value inside the parameter: on its grid, or its default.
+
+        Each name is asked for once.
+        """
 
     def tell(self, result: TrialResult) -> None:
         """Hear how a trial ended; a failed one has no score."""

@@ -203,17 +203,20 @@ def test_kerastuners_oracles_try_both_ends_of_decimals_and_write_them_as_a_perso
 
 
 @pytest.mark.parametrize("make", [Grid, Random])
-def test_a_name_with_another_grid_under_another_condition_stays_on_each(make: Any) -> None:
+def test_a_name_with_another_grid_under_another_condition_has_each_value_once_there(make: Any) -> None:
     kind = Parameter("kind", "choice", "a", choices=("a", "b"))
     coarse = Parameter("units", "int", 10, low=10, high=100, step=30, conditions=(Condition("kind", ("a",)),))
     fine = Parameter("units", "int", 16, low=16, high=64, step=16, conditions=(Condition("kind", ("b",)),))
-    made = bench(make(), kind, coarse, fine)
+    made, again = bench(make(), kind, coarse, fine), bench(make(), kind, coarse, fine)
 
     tried = made.run(50)
-    made.tuner.close()
+    same = again.run(50)
+    for one in (made, again):
+        one.tuner.close()
 
-    assert {one["units"] for one in tried if one["kind"] == "a"} <= {10, 40, 70, 100}
-    assert {one["units"] for one in tried if one["kind"] == "b"} <= {16, 32, 48, 64}
+    points = [*product("a", (10, 40, 70, 100)), *product("b", (16, 32, 48, 64))]
+    assert sorted((one["kind"], one["units"]) for one in tried) == points
+    assert same == tried
 
 
 @pytest.mark.parametrize("make", [Grid, Random])
@@ -235,18 +238,26 @@ def test_a_name_with_another_grid_on_another_branch_stays_on_each(make: Any) -> 
 FIVE = Parameter("kind", "choice", "a", choices=("a", "b", "c", "d", "e"))
 
 
-def given(made: Bench, number: int, value: str) -> None:
-    """Have a trial that was asked for take this value."""
+def given(made: Bench, value: str) -> None:
+    """Have the trial that was asked for last take this value."""
+    number = len(made.values) - 1
     made.tuner.note(number, FIVE, value)
     made.values[number]["kind"] = value
 
 
-def test_points_that_were_given_count_as_tried_and_those_in_their_place_do_not() -> None:
-    made = bench(Random(), FIVE)
-    made.begin()
-    planned = made.history[0].trial.values["kind"]
+def planned(count: int) -> list[str]:
+    """What the first trials, none of which has ended, are planned with."""
+    scout = bench(Random(), FIVE)
+    values = [scout.values[scout.ask()]["kind"] for _ in range(count)]
+    scout.tuner.close()
+    return values
 
-    given(made, 0, next(choice for choice in FIVE.choices if choice != planned))
+
+def test_points_that_were_given_count_as_tried_and_those_in_their_place_do_not() -> None:
+    made, own = bench(Random(), FIVE), planned(1)
+
+    made.begin()
+    given(made, next(choice for choice in FIVE.choices if choice not in own))
     made.tell(0)
     tried = made.run(20)
     made.tuner.close()
@@ -255,22 +266,42 @@ def test_points_that_were_given_count_as_tried_and_those_in_their_place_do_not()
 
 
 def test_a_point_that_was_given_counts_as_tried_though_another_trial_was_planned_with_it() -> None:
-    scout, made = bench(Random(), FIVE), bench(Random(), FIVE)
-    planned = [scout.values[scout.ask()]["kind"] for _ in range(2)]
-    rest = next(choice for choice in FIVE.choices if choice not in planned)
+    made, own = bench(Random(), FIVE), planned(2)
 
     made.begin()
-    given(made, 0, planned[1])
+    given(made, own[1])
     made.begin()
-    given(made, 1, rest)
+    given(made, next(choice for choice in FIVE.choices if choice not in own))
     made.tell(0)
     made.tell(1)
     tried = made.run(20)
-    for one in (scout, made):
-        one.tuner.close()
+    made.tuner.close()
 
-    assert made.history[1].trial.values["kind"] == planned[1]
     assert sorted(one["kind"] for one in tried) == ["a", "b", "c", "d", "e"]
+
+
+def test_a_grid_goes_on_from_a_trial_that_began_before_another_one_met_a_new_name() -> None:
+    kind = Parameter("kind", "choice", "a", choices=("a", "b"))
+    wide, deep = (Parameter(name, "int", 1, low=1, high=2, step=1) for name in ("wide", "deep"))
+    made = Bench(Grid(), brief((kind,)), lambda values: [kind, wide if values.get("kind") == "a" else deep])
+    both = made.begin(), made.begin()
+    for number in both:
+        made.build(number)
+    made.tell(0)
+
+    made.ask()
+    made.tuner.close()
+
+    assert len(made.values) == 3
+
+
+def test_a_grid_begins_inside_a_range_that_does_not_hold_its_default() -> None:
+    made = bench(Grid(), dataclasses.replace(BATCH, kind="int", choices=(), default=512, low=64, high=128, step=64))
+
+    tried = made.run(9)
+    made.tuner.close()
+
+    assert [one["batch"] for one in tried] == [64, 128]
 
 
 def test_a_grid_skips_what_its_conditions_exclude() -> None:

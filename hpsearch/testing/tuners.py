@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from hpsearch.grid import fits
 from hpsearch.objective import Objective
 from hpsearch.protocols import Brief, Tuner, Turn
 from hpsearch.records import Answered, Asked
@@ -88,6 +89,7 @@ class Bench:
         while len(values) < wanted and (parameter := self._next(values)):
             value = self.tuner.suggest(number, parameter)
             assert parameter.contains(value), f"{value!r} lies outside {parameter}"
+            assert fits(parameter, value) or value == parameter.default, f"{value!r} lies between steps of {parameter}"
             values[parameter.name] = value
             self.history.append(Answered(number, parameter, value))
 

@@ -2,80 +2,51 @@
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine.trial import TrialStatus
-from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 
-from hpsearch.grid import fits
+from hpsearch.grid import at, fits
 from hpsearch.protocols import Brief, Turn
 from hpsearch.records import Answered, Asked
 from hpsearch.seeds import derive
-from hpsearch.space import Parameter, Value, Values
+from hpsearch.space import Condition, Parameter, Value
 from hpsearch.trial import Status, Trial, TrialResult
+from hpsearch.tuners.tamed import GridOracle, RandomOracle, Space
 from hpsearch.worker.hp import to_keras_tuner
 
 
-class _Space(kt.HyperParameters):  # type: ignore[misc]  # keras_tuner has no types
-    """A space whose copies, one a trial, share its parameters, which nobody changes.
+class _Names:
+    """Gives each parameter a name of its own in the oracle's space.
 
-    KerasTuner's own `copy` writes each of them out and reads it back: the most part of what a trial costs.
+    KerasTuner keeps one value for a name, and drops it where one of that name's conditions does not hold, though
+    another one's does; then it draws it anew, without a seed.
     """
 
-    def copy(self) -> "_Space":
-        """The same parameters under values of its own."""
-        twin = _Space()
-        twin._hps.update((name, list(alike)) for name, alike in self._hps.items())
-        twin._space, twin.values = list(self._space), dict(self.values)
-        return twin
+    def __init__(self) -> None:
+        self._known: defaultdict[str, list[Parameter]] = defaultdict(list)
 
+    def of(self, parameter: Parameter) -> str:
+        """The parameter's name, or a numbered one where an earlier parameter of that name was another."""
+        known = self._known[parameter.name]
+        if parameter not in known:
+            known.append(parameter)
+        return self._numbered(parameter.name, known.index(parameter))
 
-class _Random(RandomSearchOracle):  # type: ignore[misc]  # keras_tuner has no types
-    """Draws each trial from a seed of its own, or takes up the values that a replayed one had."""
+    def in_scope(self, parameter: Parameter) -> tuple[Condition, ...]:
+        """The parameter's conditions, on the parents that are asked for in its own scope."""
+        return tuple(replace(one, name=self._parent(one.name, parameter)) for one in parameter.conditions)
 
-    study_seed = 0
-    replayed: Values | None = None
+    def _parent(self, name: str, child: Parameter) -> str:
+        known = self._known[name]
+        around = [one for one in known if set(one.conditions) <= set(child.conditions)]
+        return self._numbered(name, known.index(max(around, key=lambda one: len(one.conditions))) if around else 0)
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The trial's values; KerasTuner counts `_seed_state` up from one draw to the next."""
-        if self.replayed is not None:
-            return {"status": TrialStatus.RUNNING, "values": dict(self.replayed)}
-        self._seed_state = derive(self.study_seed, "keras-tuner", int(trial_id))
-        response: dict[str, Any] = super().populate_space(trial_id)
-        return response
-
-    def _record_values(self, trial: Any) -> None:
-        """Have what the trial was planned with count as tried no longer, unless another one has it."""
-        planned = self._id_to_hash[trial.trial_id]
-        super()._record_values(trial)
-        if planned not in self._tried_so_far and planned in self._id_to_hash.values():
-            self._tried_so_far.add(planned)
-
-    def save(self) -> None:
-        """Write nothing: the ledger holds the history."""
-
-    def _save_trial(self, trial: Any) -> None:
-        """Write nothing, as above."""
-
-    def _check_consecutive_failures(self) -> None:
-        """Let them fail: the search counts failures, and this one looks through all trials each time."""
-
-
-class _Grid(GridSearchOracle):  # type: ignore[misc]  # keras_tuner has no types
-    """Writes nothing; a grid is replayed by asking it again."""
-
-    study_seed = 0
-    replayed: Values | None = None
-
-    def save(self) -> None:
-        """Write nothing: the ledger holds the history."""
-
-    def _save_trial(self, trial: Any) -> None:
-        """Write nothing, as above."""
-
-    def _check_consecutive_failures(self) -> None:
-        """Let them fail: the search counts failures, and this one looks through all trials each time."""
+    @staticmethod
+    def _numbered(name: str, place: int) -> str:
+        return f"{name}\x1f{place}" if place else name
 
 
 class Mind:
@@ -83,55 +54,46 @@ class Mind:
 
     def __init__(self, kind: str, brief: Brief) -> None:
         """Bring the oracle to where an undisturbed one would be."""
-        space = _Space()
-        space.merge([to_keras_tuner(parameter) for parameter in brief.space])
         self._kind, self._seed, self._metric = kind, brief.seed, brief.objective.metric
-        self._oracle = (_Random if kind == "random" else _Grid)(
+        self._names, space = _Names(), Space()
+        space.merge([self._known_to_oracle(parameter) for parameter in brief.space])
+        self._oracle = (RandomOracle if kind == "random" else GridOracle)(
             objective=kt.Objective(brief.objective.metric, brief.objective.goal),
             max_trials=None,
             hyperparameters=space,
         )
         self._oracle.verbose = 0
         self._oracle.study_seed = brief.seed
-        self._known: defaultdict[str, list[Parameter]] = defaultdict(list)
-        for parameter in brief.space:
-            self._known[parameter.name].append(parameter)
         self._replay(brief)
 
+    def _known_to_oracle(self, parameter: Parameter) -> Any:
+        own = replace(_startable(parameter), name=self._names.of(parameter), conditions=self._names.in_scope(parameter))
+        return to_keras_tuner(own)
+
     def _replay(self, brief: Brief) -> None:
+        """Ask again, which plans the same values again, and hear again what was answered and how it ended."""
         for record in brief.history:
             match record:
                 case Asked(trial):
-                    self._oracle.replayed = {name: self._raw(name, value) for name, value in trial.values.items()}
                     self.ask(trial.number)
                 case Answered(number, parameter, value) if parameter.kind != "fixed":  # these nobody asks a tuner for
                     self.note(number, parameter, value)
                 case TrialResult():
                     self.tell(record)
-        self._oracle.replayed = None
 
     def ask(self, number: int) -> Trial | Turn:
-        """The next trial, or that there is none now, or none any more."""
+        """Plan the next trial, or say that there is none now, or none any more."""
         asked = self._oracle.create_trial(f"trial {number}")
         match asked.status:
             case TrialStatus.IDLE:
                 return Turn.WAIT
             case TrialStatus.STOPPED:
                 return Turn.DONE
-        values = asked.hyperparameters.values
-        return Trial(number, {name: self._plain(name, value, values) for name, value in values.items()})
-
-    def _plain(self, name: str, value: Any, values: Values) -> Value:
-        inside = (inside_of(parameter, value) for parameter in self._known[name] if parameter.active(values))
-        return next((plain for plain in inside if plain is not None), value)
-
-    def _raw(self, name: str, value: Value) -> Any:
-        # KerasTuner's Choice turns True into 1, and what was tried is remembered by how it is written.
-        return int(value) if isinstance(value, bool) and self._known[name][0].kind == "choice" else value
+        return Trial(number)
 
     def suggest(self, number: int, parameter: Parameter) -> Value:
         """The planned value where it lies inside the parameter, else one by the oracle's own rule."""
-        planned = self._trial(number).hyperparameters.values.get(parameter.name)
+        planned = self._trial(number).hyperparameters.values.get(self._names.of(parameter))
         value = None if planned is None else inside_of(parameter, planned)
         if value is None:
             value = self._by_own_rule(number, parameter)
@@ -139,28 +101,27 @@ class Mind:
         return value
 
     def _by_own_rule(self, number: int, parameter: Parameter) -> Value:
+        start = _startable(parameter).default
         if self._kind == "grid":
-            return parameter.default
+            return start
         seed = derive(self._seed, "keras-tuner", number, parameter.name)
         value = inside_of(parameter, to_keras_tuner(parameter).random_sample(seed))
-        return parameter.default if value is None else value
+        return start if value is None else value
 
     def note(self, number: int, parameter: Parameter, value: Value) -> None:
-        """Have the trial hold this value; add a name that the oracle did not know to its space.
+        """Have the trial hold this value; add a parameter that the oracle did not know to its space.
 
         A grid's trial keeps a value that the oracle gave it, because the next combination follows from that one.
         """
-        if parameter not in self._known[parameter.name]:
-            self._known[parameter.name].append(parameter)
-        held = self._trial(number).hyperparameters
-        planned = parameter.name in held.values
+        name, held = self._names.of(parameter), self._trial(number).hyperparameters
+        planned = name in held.values
         if not (planned and self._kind == "grid"):
-            held.values[parameter.name] = self._raw(parameter.name, value)
+            # KerasTuner's Choice turns True into 1, and what was tried is remembered by how it is written.
+            held.values[name] = int(value) if isinstance(value, bool) and parameter.kind == "choice" else value
         if planned:
             return
-        met = to_keras_tuner(parameter)
+        met, found = self._known_to_oracle(parameter), kt.HyperParameters()
         held.merge([met], overwrite=False)
-        found = kt.HyperParameters()
         found.merge([met])
         self._oracle.update_space(found)
 
@@ -175,7 +136,7 @@ class Mind:
         self._oracle.end_trial(trial)
 
     def _fill(self, number: int, held: Any) -> None:
-        # KerasTuner would draw what is active and missing without a seed.
+        # What build_model did not come to ask for belongs to what was tried, too.
         for hp in held.space:
             if held.is_active(hp) and hp.name not in held.values:
                 seed = derive(self._seed, "keras-tuner", number, hp.name)
@@ -183,6 +144,13 @@ class Mind:
 
     def _trial(self, number: int) -> Any:
         return self._oracle.trials[self._oracle.start_order[number]]
+
+
+def _startable(parameter: Parameter) -> Parameter:
+    """The parameter with a default that it can take: a grid begins with it."""
+    if parameter.kind not in {"int", "float"} or parameter.low is None or parameter.contains(parameter.default):
+        return parameter
+    return replace(parameter, default=at(parameter, 0) if parameter.step else parameter.low)
 
 
 def inside_of(parameter: Parameter, value: Any) -> Value | None:

@@ -22,7 +22,7 @@ class _Remote:
         self._process, self._line = starting.fresh(serve, self.kind, brief)
 
     def ask(self, number: int) -> Trial | Turn:
-        """Hand out a trial with the values the oracle planned."""
+        """Hand out a trial, whose values the oracle plans now and tells as they are asked for."""
         answer: Trial | Turn = self._request("ask", number)
         return answer
 
