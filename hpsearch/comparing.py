@@ -77,9 +77,10 @@ class Comparison:
 def compare(project: paths.Project, contenders: Sequence[Contender], progress: Progress) -> Comparison:
     """Compare models on their common test split; one that it was never shown to is noted in its study's ledger first.
 
-    Raises ExperimentRefused when their test splits differ, StudyChanged when data are no longer what they were,
-    RunningElsewhere when a look must be noted of a study that runs, and what rebuilding a model raises.
+    Raises ExperimentRefused when two are one model or their test splits differ, StudyChanged when data are no longer
+    what they were, RunningElsewhere when a look must be noted of a study that runs, and what rebuilding a model raises.
     """
+    _refuse_twins(contenders)
     prepared = [data_of(one, progress) for one in contenders]
     split = _common_test(contenders, prepared)
     known = [_kept_reading(one) for one in contenders]
@@ -100,6 +101,14 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
     named = dict.fromkeys(one.folder.folder.name for one in contenders)
     looked = looks.of_split(project, {*split, *(data.digest for data in prepared)}, first=list(named))
     return Comparison(models, _pairs([one.label for one in contenders], rights), len(labels), split[0], looked)
+
+
+def _refuse_twins(contenders: Sequence[Contender]) -> None:
+    """A model beside itself tells nothing, and makes all other differences less sure: each pair counts."""
+    for one, other in combinations(contenders, 2):
+        if one.sha256 == other.sha256:
+            message = f"{one.label} and {other.label} are the same model\n  name it once"
+            raise ExperimentRefused(message)
 
 
 def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) -> tuple[str, str]:

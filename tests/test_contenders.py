@@ -7,6 +7,7 @@ from kept_studies import keep
 from stories import began, trial_story
 
 from hpsearch import contenders, paths
+from hpsearch.comparing import compare
 from hpsearch.contenders import find_all
 from hpsearch.errors import ExperimentRefused
 from hpsearch.records import Asked
@@ -41,6 +42,15 @@ def test_models_are_found_in_the_order_of_their_words_and_each_study_is_read_onc
     ]  # fmt: skip
     assert len({one.sha256 for one in found}) == 3
     assert reads == {"one": 1, "other": 1}
+
+
+def test_a_model_is_not_compared_with_itself(project):
+    there = project.study("one").fits / "search-0001-r0-f0" / "best.bin"
+    (project.study("other").fits / "search-0000-r0-f0" / "best.bin").write_bytes(there.read_bytes())
+    found = find_all(project, ["one:0", "one:1", "other:0"])
+
+    with pytest.raises(ExperimentRefused, match="one:1 and other:0 are the same model"):
+        compare(project, found, lambda *_: None)
 
 
 @pytest.mark.parametrize("word", ["one:7", "one:x", "one:", "oen:0"])

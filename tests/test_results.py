@@ -97,10 +97,12 @@ def test_winners_and_kept_trials_are_compared_on_one_test_split(project):
     other, _ = kept(project)
     judged = told(project, "best", "digits")["model_accuracy"]
 
-    first = told(project, "compare", "digits", f"digits:{other}", "second")
+    done = hpsearch(project, "compare", "digits", f"digits:{other}", "second", "--json")
     again = told(project, "compare", "digits", f"digits:{other}", "--picture", "models.png")
 
+    first = json.loads(done.stdout)
     by_name = {one["name"]: one for one in first["models"]}
+    assert "WARNING" not in done.stderr
     assert by_name["digits"]["model_accuracy"] == judged
     assert by_name[f"digits:{other}"]["trial"] == other
     for one in first["models"]:

@@ -46,7 +46,9 @@ def measure(
     Only those marked in `read` are shown the test split; times are taken on training images.
     """
     import numpy as np
+    import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # it warns of many graphs, but each model has its own
     for build in dict.fromkeys(builds):
         find_build(root, build)  # a project's own layers
     models = [read_model(file) for file in files]
