@@ -201,6 +201,33 @@ def test_shapes_that_no_reshaping_helps_are_both_named(rows, model, says):
         make_loop(model(), rows, batch_size=64, seed=1)
 
 
+class Branching(keras.Model):
+    def __init__(self, gathered):
+        super().__init__()
+        self.flatten, self.first, self.second = layers.Flatten(), layers.Dense(10), layers.Dense(10)
+        self.gathered = gathered
+
+    def call(self, images):
+        flat = self.flatten(images)
+        return self.gathered((self.first(flat), self.second(flat)))
+
+
+def branching(gathered):
+    images = keras.Input((28, 28))
+    return keras.Model(images, Branching(gathered)(images))
+
+
+@pytest.mark.parametrize("model", [branching, Branching], ids=["functional", "subclassed"])
+@pytest.mark.parametrize("loss", ["mse", lambda true, predicted: keras.ops.sum(predicted)], ids=["named", "own"])
+@pytest.mark.parametrize("gathered", [tuple, list, lambda both: dict(zip("ab", both, strict=True))])
+def test_a_model_with_several_outputs_is_refused_since_one_is_judged(rows, model, loss, gathered):
+    model = model(gathered)
+    model.compile("adam", loss)
+
+    with pytest.raises(ShapesDisagree, match=r"gives a (tuple|list|dict) of outputs, where hpsearch .* judges one"):
+        make_loop(model, rows, batch_size=64, seed=1)
+
+
 class OwnStep(keras.Sequential):
     def train_step(self, data):
         return super().train_step(data)

@@ -90,10 +90,12 @@ def rows_at_once(most: int, shape: Sequence[int]) -> int:
 def fitted(rows: Rows, model: Any) -> Fitted:
     """Reshape images and labels to what the compiled model wants, building it if it is not built yet.
 
-    Raise ShapesDisagree when no reshaping helps.
+    Raise ShapesDisagree when no reshaping helps, or when it gives more than one output.
     """
     shape = image_shape(rows.images.shape[1:], model)
-    return Fitted(rows, shape, _one_hot(rows, model, output_shape(model, shape)))
+    outputs = output_shape(model, shape)
+    _refuse_several(outputs)
+    return Fitted(rows, shape, _one_hot(rows, model, outputs))
 
 
 def image_shape(image: Sequence[int], model: Any) -> tuple[int, ...]:
@@ -139,6 +141,16 @@ def output_shape(model: Any, shape: tuple[int, ...]) -> Any:
         outputs = model(np.zeros((1, *shape), np.float32))
         return (None, *outputs.shape[1:]) if hasattr(outputs, "shape") else outputs
     return model.output_shape
+
+
+def _refuse_several(outputs: Any) -> None:
+    """Raise ShapesDisagree unless these are the sizes of one tensor."""
+    if not isinstance(outputs, tuple) or not all(isinstance(size, int | None) for size in outputs):
+        message = (
+            f"the model gives a {type(outputs).__name__} of outputs, where hpsearch trains and judges one\n"
+            "  let it end in one tensor of shape (rows, classes)"
+        )
+        raise ShapesDisagree(message)
 
 
 def _rank(shape: Any) -> int | None:
