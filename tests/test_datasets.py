@@ -601,6 +601,17 @@ def test_show_draws_ten_of_each_class_upright(own: Path, tmp_path: Path) -> None
     assert drawn.shape[0] == 4 + 4 * 60
 
 
+def test_show_letters_each_class_with_its_own_sign(own: Path, tmp_path: Path) -> None:
+    (own / "mapping.txt").write_text("0 223\n1 233\n2 937\n3 12362\n")
+    sheet = tmp_path / "sheet.png"
+
+    ask("show", "idx", "--folder", str(own), "--out", str(sheet))
+
+    drawn = np.asarray(Image.open(sheet))
+    letters = {drawn[line * 60 + 4 : line * 60 + 24, 4:40].tobytes() for line in range(4)}
+    assert len(letters) == 4  # and not one box four times
+
+
 def test_show_of_one_set_among_several_asks_which(own: Path, tmp_path: Path) -> None:
     for share in ("0.2", "0.5"):
         ask("get", "idx", "--folder", str(own), "--test", share)

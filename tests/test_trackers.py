@@ -7,6 +7,7 @@ from PIL import Image
 from rich.console import Console
 from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
 
+from hpsearch.glyphs import drawable
 from hpsearch.objective import Objective
 from hpsearch.records import AttemptBegan, Comparison, Finalist, Verdict
 from hpsearch.trackers import verdict_words
@@ -175,6 +176,12 @@ def test_folds_and_repeats_are_lines_in_one_panel_for_each_metric(tmp_path):
     assert five[0] == alone[0]
     assert alone[1] < five[1] < 1.2 * alone[1]  # for the names below
     assert picture(5, metrics[:2])[0] < alone[0]
+
+
+def test_a_class_whose_sign_the_font_lacks_is_named_by_its_code_point(tmp_path):
+    draw_confusion([[5, 3], [1, 5]], ["🙂", "お" * 20], tmp_path / "matrix.png")  # matplotlib would warn of each sign
+
+    assert (drawable("ßΩж€"), drawable("🙂a")) == ("ßΩж€", "U+1F642a")
 
 
 def test_the_worst_pairs_are_those_confused_most_often():

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import paths
+from hpsearch import glyphs, paths
 from hpsearch.datasets.prepared import load
 from hpsearch.protocols import Prepared
 
@@ -43,8 +43,8 @@ def _sheet(names: tuple[str, ...], lines: "list[Images]", shape: tuple[int, ...]
 
     height, width = (max(1, round(side * SIDE / max(shape))) for side in shape)
     step = max(height, LETTER) + GAP
-    font = ImageFont.load_default(LETTER)
-    words = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    font = ImageFont.truetype(glyphs.font_file(), LETTER)
+    words = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in map(glyphs.drawable, names)]
     margin = 3 * GAP + round(max(map(font.getlength, words)))
     sheet = Image.new("L", (margin + EACH * (width + GAP), GAP + len(names) * step), PAPER)
     pen = ImageDraw.Draw(sheet)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import paths
+from hpsearch import glyphs, paths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +75,8 @@ def save(figure: "Figure", file: Path) -> None:
 
 
 def _short(name: str) -> str:
-    return plain(name if len(name) <= LONGEST else name[: LONGEST - 1] + "…")
+    drawn = glyphs.drawable(name)
+    return plain(drawn if len(drawn) <= LONGEST else drawn[: LONGEST - 1] + "…")
 
 
 def plain(text: str) -> str:
