@@ -120,6 +120,14 @@ def test_a_link_that_was_moved_to_another_class_is_noticed(own: Path) -> None:
     assert prepare(own).digest != first.digest
 
 
+def test_a_folder_of_trains_is_a_class_and_no_side(tmp_path: Path) -> None:
+    write_pictures(tmp_path, IMAGES, LABELS, ["car", "plane", "test", "train"])  # type: ignore[arg-type]
+
+    prepared = prepare(tmp_path)
+
+    assert (prepared.class_names, prepared.test_from) == (("car", "plane", "test", "train"), "content-hash")
+
+
 def test_pictures_that_train_are_not_taken_for_a_test_split(own: Path) -> None:
     assert prepare(own, train="test").test_from == "content-hash"
     with pytest.raises(DataRefused, match="'test' would both train and test"):

@@ -16,12 +16,15 @@ Classes = dict[str, list[Path]]
 
 
 def find_sides(folder: Path, train: str | None, test: str | None) -> tuple[Path, Path | None]:
-    """The folders of the training and test pictures: those named so, or `train` and `test`, or the folder itself."""
+    """The folders of the training and test pictures: those named so, or `train` and `test`, or the folder itself.
+
+    A `train` that holds pictures and no folder is a class among others, of trains.
+    """
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "there is no such folder"
         message = f"{folder}: {what}\n  mend data.folder"
         raise DataRefused(message)
-    if train is None and (folder / "train").is_dir():
+    if train is None and (folder / "train").is_dir() and not _is_class(folder / "train"):
         train = "train"
     for key, name in (("train", train), ("test", test)):
         if name and not (folder / name).is_dir():
@@ -100,6 +103,16 @@ def _holds_folders_alone(folder: Path) -> bool:
 
 def _beginning_with(names: list[str], *beginnings: str) -> str | None:
     return next((name for start in beginnings for name in names if name.casefold().startswith(start)), None)
+
+
+def _is_class(folder: Path) -> bool:
+    """Whether it holds pictures, and no folders; no where it cannot be looked into, which is told later."""
+    try:
+        entries = _entries(folder)
+    except OSError:
+        return False
+    pictures = any(Path(entry.name).suffix.lower() in ENDINGS for entry in entries)
+    return pictures and not any(entry.is_dir() for entry in entries)
 
 
 def _folders(side: Path, faults: Faults) -> list[Path]:
