@@ -102,7 +102,7 @@ class Session:
             return
         wanted = self._experiment.data
         takes = plugins.options(plugins.part("datasets", wanted.source))
-        if warning := appearance.heed(data, invert=bool(wanted.invert) if "invert" in takes else None):
+        for warning in appearance.heed(data, invert=bool(wanted.invert) if "invert" in takes else None):
             self._around.say(warning)
 
     def _make_whole(self, study: Study, verdict: Verdict, data: Prepared) -> None:

@@ -1,4 +1,4 @@
-"""Dark ink on bright paper: warned of before it is searched on, and turned by `data.invert`, the same rows held out."""
+"""What is told of images before a study begins on them, and `data.invert`, which exchanges dark and bright."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_one_hears_of_paper_before_the_search_and_how_to_turn_it(tmp_path: Path)
     for name, images in (("paper", 255 - digits), ("ink", digits), ("faint", digits // 16)):
         write_idx(tmp_path / "train-images-idx3-ubyte.gz", images)
         prepared = prepare("idx", {"folder": str(tmp_path)})
-        said |= {(name, invert): appearance.heed(prepared, invert=invert) for invert in (None, False, True)}
+        said |= {(name, one): "".join(appearance.heed(prepared, invert=one)) for one in (None, False, True)}
 
     assert "the images show dark ink on bright" in said["paper", False]
     assert "\n  data.invert = true makes them bright on dark" in said["paper", False]
@@ -98,3 +98,14 @@ def test_one_hears_of_paper_before_the_search_and_how_to_turn_it(tmp_path: Path)
     assert said["faint", None] == said["faint", False]
     assert "values from 0 to 15" in said["faint", None]
     assert said["paper", None] == said["ink", None] == said["ink", False] == said["ink", True] == ""
+
+
+def test_one_hears_of_test_images_that_train_too(tmp_path: Path) -> None:
+    folder = write_pair(tmp_path / "own", "train", IMAGES, LABELS)
+    others, labels = drawings(rows=20, height=6, width=6, seed=1)
+    write_pair(folder, "test", np.concatenate([IMAGES[:7], others]), np.concatenate([LABELS[:7], labels]))
+
+    (warning,) = appearance.heed(prepare("idx", {"folder": str(folder)}), invert=False)
+
+    assert "7 of the 27 test images are among the training images, too" in warning
+    assert not list(appearance.heed(prepare("idx", {"folder": str(folder), "test": 0.2}), invert=False))

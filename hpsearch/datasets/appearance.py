@@ -1,4 +1,7 @@
-"""Warns of images that are hard to learn from, or whose model could read no pictures, as they are prepared."""
+"""Warns of images that are hard to learn from or to judge by, before anything is trained on them."""
+
+from collections.abc import Iterator
+from hashlib import sha256
 
 from hpsearch.datasets.prepared import load
 from hpsearch.polarity import WHITE, Polarity, polarity_of
@@ -8,8 +11,27 @@ FAINTEST = 32  # grey values between the darkest and the brightest pixel of all:
 LOOKED_AT = 2000  # images
 
 
-def heed(prepared: Prepared, *, invert: bool | None) -> str:
-    """A warning that one should hear before training on these images, or ""; `invert` is data.invert, None if no key.
+def heed(prepared: Prepared, *, invert: bool | None) -> Iterator[str]:
+    """Give the warnings that one should hear before a study begins; `invert` is data.invert, None if it is no key."""
+    if prepared.test_from == "official" and (many := _shared(prepared)):
+        yield (
+            f"warning: {many:,} of the {prepared.test_rows:,} test images are among the training images, too\n"
+            "  take them out of one of the two: what was learnt by heart makes the test figures too good"
+        )
+    yield from _looks(prepared, invert=invert)
+
+
+def _shared(prepared: Prepared) -> int:
+    """How many test images are training images, too, pixel by pixel."""
+    import numpy as np
+
+    train, test = (np.asarray(load(prepared.folder, part)[0]) for part in ("train", "test"))
+    known = {sha256(image).digest() for image in train}
+    return sum(sha256(image).digest() in known for image in test)
+
+
+def _looks(prepared: Prepared, *, invert: bool | None) -> Iterator[str]:
+    """Warn of images of nearly one grey, and of dark ink on bright.
 
     A dense network learns slowly where most inputs are near 1, as those of white paper are: its first layer's gradient
     has nearly one direction for all images then. Batch normalisation takes that out.
@@ -18,15 +40,16 @@ def heed(prepared: Prepared, *, invert: bool | None) -> str:
     some = images[:: max(1, len(images) // LOOKED_AT)]
     low, high = int(some.min()), int(some.max())
     if high - low < FAINTEST:
-        return (
+        yield (
             f"warning: the images of {prepared.name} have values from {low} to {high}; black is 0, white is {WHITE}"
             "\n  bring them to the whole range: so are the pictures that predict and play show to the model"
         )
-    if invert is None or some.mean() < WHITE / 2 or polarity_of(images) is Polarity.BRIGHT_ON_DARK:
-        return ""
-    if invert:
-        return "warning: data.invert = true makes dark ink on bright of these images\n  leave it out"
-    return (
-        "warning: the images show dark ink on bright: dense networks without batch normalisation learn slowly from them"
-        "\n  data.invert = true makes them bright on dark; predict, play and export know of it"
-    )
+    elif invert is None or some.mean() < WHITE / 2 or polarity_of(images) is Polarity.BRIGHT_ON_DARK:
+        return
+    elif invert:
+        yield "warning: data.invert = true makes dark ink on bright of these images\n  leave it out"
+    else:
+        yield (
+            "warning: the images show dark ink on bright: dense networks without batch normalisation learn slowly"
+            " from them\n  data.invert = true makes them bright on dark; predict, play and export know of it"
+        )
