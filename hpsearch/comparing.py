@@ -120,7 +120,7 @@ def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) 
             for one, data, (split, _) in zip(contenders, prepared, digests, strict=True)
         ]
         if len({images for _, images in digests}) == 1:
-            lines.append("  they hold the same images in another order: search both on one and the same source")
+            lines.append("  they hold the same images, in another order or inverted: search both on one source, alike")
         message = "their test splits differ, so their figures cannot be compared:\n" + "\n".join(lines)
         raise ExperimentRefused(message)
     return digests[0]

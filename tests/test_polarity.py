@@ -152,6 +152,8 @@ def test_the_export_of_turned_images_takes_bright_ink_and_its_test_split_is_the_
     assert read_export(tmp_path / "out").polarity is Polarity.BRIGHT_ON_DARK
     assert rightly(out) >= 17
     assert sorted(json.loads(hpsearch(turned, "show", "turned", "--json").stdout)["looks"]) == ["paper", "turned"]
+    refused = hpsearch(turned, "compare", "paper", "turned", code=2).stderr
+    assert "they hold the same images, in another order or inverted" in refused
 
 
 def test_what_was_kept_before_polarity_was_asked_is_measured_anew(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
