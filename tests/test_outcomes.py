@@ -23,7 +23,7 @@ from hpsearch.report.facts import gather
 from hpsearch.space import Parameter
 from hpsearch.state import State
 from hpsearch.study import read
-from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Measure, Status, Trial
+from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Measure, Status, Trial, TrialResult
 
 PRUNED = Experiment.model_validate(
     {**EXPERIMENT.model_dump(exclude_none=True), "search": {"trials": 5, "pruner": "median"}}
@@ -98,6 +98,18 @@ def test_wherever_a_story_stops_its_outcomes_are_those_of_all_its_records(tmp_pa
         found = facts(outcomes(project, "tiny"))
 
         assert found == facts(read(project, "tiny")), end
+
+
+def test_values_stand_in_the_order_in_which_they_were_asked_for_though_a_kill_came_between(tmp_path):
+    values = {"rate": 0.1, "late": 7.5}
+    late = Parameter("late", "float", 1.0, low=0.0, high=9.0)
+    asked = [Asked(Trial(0)), *trial_story(0, [0.5])[:1], Answered(0, RATE, 0.1), Answered(0, late, 7.5)]
+    lost = AttemptEnd(Attempt(Fit(0, 0)), How.LOST, 0.0)
+    bodies = [*began(PRUNED), *asked, lost, *began(PRUNED), TrialResult(Trial(0, values), Status.COMPLETED, 0.5)]
+    project = project_of(tmp_path, bodies)
+
+    for told_of in (outcomes, read):
+        assert list(gather(told_of(project, "tiny")).trials[0].values) == ["rate", "late"]
 
 
 def test_a_reopened_study_has_no_verdict_and_no_finalists_while_it_searches(tmp_path):

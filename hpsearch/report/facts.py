@@ -162,7 +162,8 @@ def _add_trials(facts: Facts, state: State, curves: _Curves) -> None:
             trial.score, trial.best_epoch = result.score, result.best_epoch
             trial.seconds, trial.metrics = result.seconds, dict(result.metrics)
             trial.reason, trial.failure, trial.scores = result.reason, result.failure, dict(result.scores)
-            known = {**known, **result.trial.values}
+            more = {name: value for name, value in known.items() if name not in result.trial.values}
+            known = {**result.trial.values, **more}  # in the order in which they were asked for
         trial.values = {name: value for name, value in known.items() if name not in facts.fixed}
         facts.trials.append(trial)
     key = Objective.parse(facts.objective).key

@@ -103,5 +103,5 @@ def _figures(facts: Facts) -> Iterator[tuple[str, str]]:
         yield words.score(facts.best.score), f"{metric} of trial {facts.best.number} in the search"
     yield f"{len(facts.trials):,}", "trials"
     yield words.span(facts.searched), "of searching"
-    if facts.pruning:
+    if facts.pruning and facts.pruning.stopped_trials:
         yield f"{100 * facts.pruning.share:.0f} %", "of the epochs spared by pruning"
