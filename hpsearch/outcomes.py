@@ -44,14 +44,18 @@ def outcomes(project: paths.Project, name: str) -> list[News]:
     Raises ExperimentRefused when there is no such study, StateDamaged when what is read is not what was written.
     """
     folder = study.existing(project, name)
-    holds, ledger = study.is_held(folder), Ledger(folder.ledger, writer=False)
+    ledger = Ledger(folder.ledger, writer=False)
     try:
         ledger.check()
-        with ledger.at_one_moment():  # else a trial could be asked for between two looks, and only half of it be seen
-            found = {news.number: news for news in _read(ledger)}
-        return list(cut_off.ended((found[number] for number in sorted(found)), held=holds))
+        return list(cut_off.ended(_in_order(ledger), lambda: study.is_held(folder)))
     finally:
         ledger.close()
+
+
+def _in_order(ledger: Ledger) -> Iterator[News]:
+    with ledger.at_one_moment():  # else a trial could be asked for between two looks, and only half of it be seen
+        found = {news.number: news for news in _read(ledger)}
+    yield from (found[number] for number in sorted(found))
 
 
 def _read(ledger: Ledger) -> Iterator[News]:

@@ -170,10 +170,10 @@ def read(project: paths.Project, name: str) -> Iterator[News]:
     A session that was killed ends as `cut_off` tells.
     """
     folder = existing(project, name)
-    holds, ledger = is_held(folder), Ledger(folder.ledger, writer=False)
+    ledger = Ledger(folder.ledger, writer=False)
     try:
         ledger.check()
-        yield from cut_off.ended(ledger.read(), held=holds)
+        yield from cut_off.ended(ledger.read(), lambda: is_held(folder))
     finally:
         ledger.close()
 

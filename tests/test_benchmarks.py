@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,12 +29,17 @@ def ended(pid):
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-SLEEP_SECONDS = 60.0
+SLEEP_SECONDS, SPEED = 60.0, 100.0
 
 
 def note_and_sleep(path):
     path.write_text(str(os.getpid()))
     time.sleep(SLEEP_SECONDS)
+
+
+@pytest.fixture(autouse=True)
+def _of_one_speed(monkeypatch):
+    monkeypatch.setattr(reporting, "speed", lambda: SPEED)
 
 
 def arrivals(*times, limit=1800.0):
@@ -128,8 +134,7 @@ def test_hours_are_not_spent_on_runs_that_fit_into_no_table():
 
 @pytest.mark.parametrize("times", [0.5, 2.0])
 def test_runs_of_a_machine_of_another_speed_are_not_added_to(times):
-    here = reporting.machine()
-    known = [{"machine": here | {"gflops": times * here["gflops"]}}] * 3
+    known = [{"machine": reporting.machine() | {"gflops": times * SPEED}}] * 3
 
     with pytest.raises(SystemExit, match="wait until it is quiet"):
         refuse_other_machine(known)
@@ -369,3 +374,18 @@ def test_the_command_of_a_result_asks_for_all_of_it_and_names_no_place(monkeypat
     monkeypatch.setattr("sys.argv", words)
 
     assert reporting.command("--sides", "--out") == "python benchmarks/same_work.py --rounds 3 --data '…/mnist'"
+
+
+@pytest.mark.parametrize(("before", "after"), [("SIG_IGN", "alive"), ("SIG_DFL", "")])
+def test_a_closed_terminal_ends_a_benchmark_unless_nohup_has_it_ignored(before, after):
+    code = (
+        "import os, signal; from sides.running import heed_signals; "
+        f"signal.signal(signal.SIGHUP, signal.{before}); heed_signals(); "
+        "os.kill(os.getpid(), signal.SIGHUP); print('alive')"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=reporting.ROOT / "benchmarks", capture_output=True, text=True, check=False
+    )
+
+    assert (ran.stdout.strip(), ran.returncode) == (after, 0 if after else 128 + signal.SIGHUP)

@@ -73,7 +73,7 @@ def test_a_killed_study_says_so_and_how_to_go_on(tmp_path, monkeypatch, capsys):
 def test_what_was_under_way_in_a_killed_session_was_lost_with_it():
     story = told([*began(), *COMPLETED, *UNDER_WAY])
 
-    killed, lasting = (gather(ended(story, held=holds)) for holds in (False, True))
+    killed, lasting = (gather(ended(story, lambda holds=holds: holds)) for holds in (False, True))
 
     assert [one.how for one in killed.work] == ["finished", "lost"]
     assert [one.how for one in lasting.work] == ["finished", ""]
@@ -95,11 +95,11 @@ def test_a_trial_of_an_earlier_session_is_running_once_it_is_begun_again():
 def test_a_story_that_breaks_off_gets_one_end_and_one_with_an_end_none(bodies):
     story = told(bodies)
 
-    whole = list(ended(story, held=False))
+    whole = list(ended(story, lambda: False))
 
-    assert whole[:-1] == story == list(ended(story, held=True))
+    assert whole[:-1] == story == list(ended(story, lambda: True))
     assert whole[-1].number == len(story) + 1
-    assert list(ended(whole, held=False)) == whole
+    assert list(ended(whole, lambda: False)) == whole
 
 
 def test_to_ask_whether_a_study_is_held_makes_no_file_and_keeps_nobody_from_it(tmp_path):
@@ -112,3 +112,9 @@ def test_to_ask_whether_a_study_is_held_makes_no_file_and_keeps_nobody_from_it(t
     with held(folder):
         assert is_held(folder)
     assert not is_held(folder)
+
+
+def test_a_session_that_began_while_its_story_was_read_is_not_called_killed():
+    story, looks = told([*began(), *UNDER_WAY]), iter([False, True])
+
+    assert list(ended(story, lambda: next(looks))) == story

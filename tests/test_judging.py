@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from hpsearch.worker.judging import outputs, predict
+from hpsearch.worker.judging import outputs, predict, reader
 
 IMAGES = np.zeros((6, 4, 4), np.uint8)
 IMAGES[3:] = 255
@@ -82,6 +82,14 @@ def test_a_model_is_judged_as_one_graph_which_does_not_keep_what_each_layer_gave
     outputs(model, np.zeros((1200, 4, 4), np.uint8))
 
     assert layer.calls == before + 1
+
+
+def test_a_reader_made_once_reads_with_the_weights_of_the_moment():
+    model = bright(keras.layers.Dense(1))
+    read = reader(model, IMAGES)
+    model.layers[-1].set_weights([np.full((16, 1), 2.0), np.array([1.0])])
+
+    assert outputs(model, IMAGES, read)[:, 0].tolist() == [1.0] * 3 + [33.0] * 3
 
 
 def test_a_layer_that_only_runs_eagerly_is_judged_all_the_same():

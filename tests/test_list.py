@@ -123,4 +123,4 @@ def test_a_study_whose_folder_may_not_be_looked_into_is_listed_as_unreadable(pro
 
     assert done.returncode == 0, done.stderr
     states = {line["study"]: line["state"] for line in json.loads(done.stdout)}
-    assert states == {"open": "running or killed", "unnamed": "unreadable", "closed": "unreadable"}
+    assert states == {"open": "interrupted", "unnamed": "unreadable", "closed": "unreadable"}

@@ -55,7 +55,8 @@ class Ran:
 def heed_signals() -> None:
     """Let SIGTERM and a closed terminal end this program as Ctrl-C does, so that a side under way ends with it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has a closed terminal ignored
+            signal.signal(number, lambda number, _frame: sys.exit(128 + number))
 
 
 def possible(sides: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hpsearch.paths import Project
 from hpsearch.splits import Splits
 from hpsearch.trial import Fit
 from hpsearch.worker.epochs import VALIDATION_BATCH
+from hpsearch.worker.rows import rows_at_once
 from sides.job import Job
 from sides.via_hpsearch import write_experiment
 
@@ -61,9 +63,14 @@ def lay_out(setting: Setting, project: Path) -> tuple[Path, Job]:
     return file, Job(
         project=str(project), build=setting.build, data=str(prepared.folder / "train"), image_shape=prepared.shape,
         split=str(split), rows=_training_rows(split), class_names=prepared.class_names, epochs=setting.epochs,
-        batch_size=setting.batch_size, validation_batch=max(setting.batch_size, VALIDATION_BATCH), seed=setting.seed,
-        diary=str(project / "diary.jsonl"), cores=cores(), fixed=setting.count,
+        batch_size=setting.batch_size, validation_batch=_validation_batch(setting.batch_size, prepared.shape),
+        seed=setting.seed, diary=str(project / "diary.jsonl"), cores=cores(), fixed=setting.count,
     )  # fmt: skip
+
+
+def _validation_batch(batch_size: int, shape: Sequence[int]) -> int:
+    """As many rows as hpsearch's own loop validates at once."""
+    return max(batch_size, rows_at_once(VALIDATION_BATCH, shape))
 
 
 def _training_rows(split: Path) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.worker.finding import find_build
-from hpsearch.worker.judging import predict
+from hpsearch.worker.judging import predict, reader
 from hpsearch.worker.model_reading import read_model
 
 
@@ -26,8 +26,9 @@ def judge_epochs(root: Path, build: str, data: Path, run: Run) -> tuple[float, .
     images = np.load(data / "test" / "images.npy", mmap_mode="r")
     labels = np.load(data / "test" / "labels.npy")
     model, accuracies = read_model(run.model), []
+    read = reader(model, images)
     for weights in run.epochs:
         checkpoint.load_weights(weights, model)
-        predicted, _ = predict(model, images)
+        predicted, _ = predict(model, images, read)
         accuracies.append(float((predicted == labels).mean()))
     return tuple(accuracies)

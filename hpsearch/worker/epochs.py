@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from hpsearch.worker.optimizers import updating
 
 Tick = Callable[[int, int], bool]
-VALIDATION_BATCH = 256  # rows a step, or as many as in training if that is more: no gradients, so less memory
+VALIDATION_BATCH = 256  # rows of small images a step, or as many as in training if that is more
 
 
 class GivenUp(Exception):

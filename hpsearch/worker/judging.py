@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Reader = Callable[[NDArray[np.float32]], Any]
+
 BATCH_ROWS = 512
 HALF = 0.5
 SLACK = 0.02  # by which a probability may seem more than 1 in a half-precision model
@@ -43,25 +45,31 @@ def judge(root: Path, build: str, data: Path, models: Sequence[Path], class_name
     return [judgement(labels, *predict(read_model(file), images), class_names) for file in models]
 
 
-def predict(model: Any, images: Any) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
-    """The most probable class of every image (uint8, rows × height × width), and its probability, read in batches."""
-    return _decide(_probabilities(outputs(model, images)))
+def predict(model: Any, images: Any, read: "Reader | None" = None) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
+    """The most probable class of every image (uint8, rows × height × width), and its probability, read in batches.
+
+    `read` is what `reader` gives, where it is made once for several times.
+    """
+    return _decide(_probabilities(outputs(model, images, read)))
 
 
-def outputs(model: Any, images: Any) -> "NDArray[np.float32]":
+def outputs(model: Any, images: Any, read: "Reader | None" = None) -> "NDArray[np.float32]":
     """What the model gives for images (uint8, rows × height × width), scaled as in training: float32, a row each."""
     import numpy as np
 
     shape = image_shape(images.shape[1:], model)
-    rows, read, parts = rows_at_once(BATCH_ROWS, shape), _reader(model, shape), []
+    rows, read, parts = rows_at_once(BATCH_ROWS, shape), read or reader(model, images), []
     for start in range(0, len(images), rows):
         batch = np.asarray(images[start : start + rows], dtype=np.float32) / np.float32(255)
         parts.append(np.asarray(read(batch.reshape(-1, *shape)), dtype="float32"))
     return np.concatenate(parts)
 
 
-def _reader(model: Any, shape: Sequence[int]) -> "Callable[[NDArray[np.float32]], Any]":
-    """The model as a graph, which lets go of what a layer gave once it is used; called as it is, Keras keeps it all."""
+def reader(model: Any, images: Any) -> "Reader":
+    """The model as a graph for such images, whatever its weights become.
+
+    It lets go of what a layer gave once it is used; called as it is, Keras keeps it all.
+    """
     import keras
 
     def called(images: Any) -> Any:
@@ -71,7 +79,8 @@ def _reader(model: Any, shape: Sequence[int]) -> "Callable[[NDArray[np.float32]]
         return called
     import tensorflow as tf
 
-    graph = tf.function(called, input_signature=[tf.TensorSpec((None, *shape), tf.float32)])
+    shape = (None, *image_shape(images.shape[1:], model))
+    graph = tf.function(called, input_signature=[tf.TensorSpec(shape, tf.float32)])
     try:
         graph.get_concrete_function()
     except Exception:  # noqa: BLE001  # a layer that only runs eagerly may raise anything
