@@ -1,5 +1,9 @@
 """A fit that was killed and resumed ends bit for bit where an undisturbed one does."""
 
+import hashlib
+import json
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -141,6 +145,34 @@ def a_checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoint") / "checkpoint"
     checkpoint.save(path, build(), {"epoch": 1})
     return path.read_bytes()
+
+
+def test_a_checkpoint_is_laid_out_as_every_release_reads_it(tmp_path):
+    state = {"epoch": 2}
+    checkpoint.save(tmp_path / "checkpoint", build(), state)
+
+    content = (tmp_path / "checkpoint").read_bytes()
+
+    length = int.from_bytes(content[32:40], "little")
+    header = json.loads(content[40 : 40 + length])
+    arrays = checkpoint.load(tmp_path / "checkpoint").arrays
+    assert content[:32] == hashlib.sha256(content[32:]).digest()
+    assert header == {"state": state, "arrays": [[array.dtype.name, list(array.shape)] for array in arrays]}
+    assert content[40 + length :] == b"".join(array.tobytes() for array in arrays)
+
+
+def test_keeping_a_model_takes_the_memory_of_its_largest_variable_and_not_of_all(tmp_path):
+    model = keras.Sequential([layers.Input((512,)), *(layers.Dense(512) for _ in range(16))])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)  # 1 MB for each of the kernels, three times
+
+    tracemalloc.start()
+    checkpoint.save(tmp_path / "checkpoint", model, {})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (tmp_path / "checkpoint").stat().st_size > 48_000_000
+    assert most < 6_000_000
 
 
 def test_the_callers_state_comes_back(tmp_path):

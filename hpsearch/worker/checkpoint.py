@@ -6,7 +6,7 @@ The file: a SHA-256 of what follows, the length of a JSON header (8 bytes, littl
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from hpsearch.worker.optimizers import updating
 
 DIGEST = 32
 LENGTH = 8
-Arrays = Sequence[NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Saved:
 
 def save(path: Path, model: Any, state: Mapping[str, Any]) -> None:
     """Write the model (its optimizer built here if need be) with a state that JSON can hold, whole or not at all."""
-    _write(path, _values(_variables(model)), state)
+    _write(path, _variables(model), state)
 
 
 def load(path: Path) -> Saved | None:
@@ -51,7 +50,7 @@ def restore(saved: Saved, model: Any) -> None:
 
 def save_weights(path: Path, model: Any, state: Mapping[str, Any] | None = None) -> None:
     """Write the weights alone (batch-norm statistics among them), with a state or none, whole or not at all."""
-    _write(path, _values(model.weights), state or {})
+    _write(path, model.weights, state or {})
 
 
 def load_weights(path: Path, model: Any) -> None:
@@ -101,25 +100,28 @@ def _variables(model: Any) -> list[Any]:
     return list({id(variable): variable for variable in found}.values())
 
 
-def _values(variables: Sequence[Any]) -> Arrays:
-    import keras
-
-    return [keras.ops.convert_to_numpy(variable.value) for variable in variables]
-
-
-def _write(path: Path, arrays: Arrays, state: Mapping[str, Any]) -> None:
-    outline = [[array.dtype.name, array.shape] for array in arrays]
-    header = json.dumps({"state": dict(state), "arrays": outline}).encode()
-    parts = [len(header).to_bytes(LENGTH, "little"), header, *(array.tobytes() for array in arrays)]
-    body = b"".join(parts)
-    digest = hashlib.sha256(body).digest()
-
+def _write(path: Path, variables: Sequence[Any], state: Mapping[str, Any]) -> None:
     def fill(temporary: Path) -> None:
+        digest = hashlib.sha256()
         with temporary.open("wb") as file:
-            file.write(digest)
-            file.write(body)
+            file.write(bytes(DIGEST))
+            for part in _parts(variables, state):
+                digest.update(part)
+                file.write(part)
+            file.seek(0)
+            file.write(digest.digest())
 
     write(path, fill)
+
+
+def _parts(variables: Sequence[Any], state: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
+    """What the digest is of, piece by piece: of a large model, no more than one variable is in memory twice."""
+    outline = [[np.dtype(variable.dtype).name, tuple(variable.shape)] for variable in variables]
+    header = json.dumps({"state": dict(state), "arrays": outline}).encode()
+    yield len(header).to_bytes(LENGTH, "little")
+    yield header
+    for variable in variables:
+        yield np.asarray(variable).reshape(-1).view(np.uint8).data
 
 
 def _parsed(content: bytes) -> Saved | None:
