@@ -8,6 +8,7 @@ from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import Range
 from hpsearch.worker.building import NotAModel, SpaceDrift, build, discover, find_build, project_modules
 from hpsearch.worker.hp import AskingHyperParameters
+from hpsearch.worker.preflight import Sample, fly
 from hpsearch.worker.task import Task
 
 TASK = Task((4, 4), 3, ("a", "b", "c"), rows=60, epochs=2, batch_size=20)
@@ -171,6 +172,22 @@ def test_a_hyper_model_with_a_fit_of_its_own_is_refused_since_nothing_would_call
 
     assert f"mine/space.py: {name} has a fit of its own" in said
     assert "ask in build for what fit asks for" in said
+
+
+def test_a_model_that_divides_by_the_brightest_pixel_can_be_searched(project: Callable[..., Path]) -> None:
+    root = project(
+        mine__space="import keras\nimport tensorflow as tf\n\n\n@keras.saving.register_keras_serializable('mine')\n"
+        "class Brightest(keras.layers.Layer):\n    def call(self, images):\n"
+        "        brightest = keras.ops.max(images, axis=(1, 2), keepdims=True)\n"
+        "        return tf.debugging.check_numerics(images / brightest, 'no number')\n\n\n"
+        "def build(hp):\n"
+        "    body = [keras.Input(hp.task.image_shape), Brightest(), keras.layers.Flatten(), keras.layers.Dense(3)]\n"
+        "    model = keras.Sequential(body)\n    model.compile('sgd', 'mse')\n    return model\n"
+    )
+
+    found = fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    assert found.modules == ("mine/space.py",)
 
 
 @pytest.mark.promise("29")

@@ -346,6 +346,19 @@ def test_a_fit_epoch_whose_loss_is_no_number_ends_within_a_second_or_so(rows):
     assert int(model.optimizer.iterations) < 60
 
 
+def test_whether_an_epoch_of_one_step_is_told_does_not_hang_on_how_long_the_step_took(rows):
+    def slow(true, predicted):
+        time.sleep(1.1)
+        return no_number(true, predicted)
+
+    short = Rows(rows.images, rows.labels, np.arange(10), np.arange(0))
+    quick, slow = (mlp(loss=loss, run_eagerly=True) for loss in (no_number, slow))
+
+    losses = [make_loop(model, short, batch_size=10, seed=1, loop="fit").epoch(1)["loss"] for model in (quick, slow)]
+
+    assert np.isnan(losses).all()
+
+
 @pytest.mark.parametrize("loop", ["graph", "fit"])
 @pytest.mark.parametrize(
     "wrapped",

@@ -38,6 +38,7 @@ class Loop(Protocol):
         Adds learning_rate as it stands after the epoch, where there is one; without validation rows there is no val_*.
         About once a second `tick(step, steps)` hears how far the training is; if it says False, raise GivenUp.
         As often the loss is looked at: raise NonFinite when it is NaN or infinite, long before a long epoch's end.
+        What is given at the end may still be such.
         """
 
 

@@ -43,10 +43,11 @@ class Ticking(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
         self.raw: list[NDArray[Any]] = []
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Tick while training, and look at the loss."""
+        """Tick while training, and look at the loss where steps are left; after the last, all metrics are looked at."""
         self._done = batch + 1
         if self._is_time():
-            refuse_non_finite(float((logs or {}).get("loss", 0.0)), self._epoch, self._done, self._steps)
+            if self._done < self._steps:
+                refuse_non_finite(float((logs or {}).get("loss", 0.0)), self._epoch, self._done, self._steps)
             self._beat()
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
