@@ -109,3 +109,12 @@ def test_one_hears_of_test_images_that_train_too(tmp_path: Path) -> None:
 
     assert "7 of the 27 test images are among the training images, too" in warning
     assert not list(appearance.heed(prepare("idx", {"folder": str(folder), "test": 0.2}), invert=False))
+
+
+def test_one_hears_of_copies_that_train_and_validate(tmp_path: Path) -> None:
+    twice, labels = np.concatenate([IMAGES, IMAGES[:20]]), np.concatenate([LABELS, LABELS[:20]])
+    np.savez(tmp_path / "own.npz", x_train=twice, y_train=labels, x_test=255 - IMAGES, y_test=LABELS)
+
+    (warning,) = appearance.heed(prepare("npz", {"file": str(tmp_path / "own.npz")}), invert=False)
+
+    assert "20 of the 80 training images are copies of others" in warning

@@ -1,33 +1,45 @@
 """Warns of images that are hard to learn from or to judge by, before anything is trained on them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
+from typing import Literal
 
-from hpsearch.datasets.prepared import load
+from hpsearch.datasets.prepared import PARTS, load
 from hpsearch.polarity import WHITE, Polarity, polarity_of
 from hpsearch.protocols import Prepared
 
 FAINTEST = 32  # grey values between the darkest and the brightest pixel of all: hardly seen, if they are less
 LOOKED_AT = 2000  # images
+FEW = 0.01  # of the training images, which may be copies of others: MNIST and EMNIST have none
 
 
 def heed(prepared: Prepared, *, invert: bool | None) -> Iterator[str]:
     """Give the warnings that one should hear before a study begins; `invert` is data.invert, None if it is no key."""
-    if prepared.test_from == "official" and (many := _shared(prepared)):
-        yield (
-            f"warning: {many:,} of the {prepared.test_rows:,} test images are among the training images, too\n"
-            "  take them out of one of the two: what was learnt by heart makes the test figures too good"
-        )
+    yield from _copies(prepared)
     yield from _looks(prepared, invert=invert)
 
 
-def _shared(prepared: Prepared) -> int:
-    """How many test images are training images, too, pixel by pixel."""
+def _copies(prepared: Prepared) -> Iterator[str]:
+    """Warn of images that are there twice, pixel by pixel: what was learnt by heart then passes for what is known."""
+    train, test = (Counter(_digests(prepared, part)) for part in PARTS)
+    if shared := sum(many for digest, many in test.items() if digest in train):
+        yield (
+            f"warning: {shared:,} of the {prepared.test_rows:,} test images are among the training images, too:"
+            " the test figures will be too good\n  take them out of one of the two"
+        )
+    copies = prepared.train_rows - len(train)
+    if copies > FEW * prepared.train_rows:
+        yield (
+            f"warning: {copies:,} of the {prepared.train_rows:,} training images are copies of others: some train while"
+            " their twins validate, and validation scores will be too good\n  keep one of each"
+        )
+
+
+def _digests(prepared: Prepared, part: Literal["train", "test"]) -> Iterator[bytes]:
     import numpy as np
 
-    train, test = (np.asarray(load(prepared.folder, part)[0]) for part in ("train", "test"))
-    known = {sha256(image).digest() for image in train}
-    return sum(sha256(image).digest() in known for image in test)
+    return (sha256(image).digest() for image in np.asarray(load(prepared.folder, part)[0]))
 
 
 def _looks(prepared: Prepared, *, invert: bool | None) -> Iterator[str]:
