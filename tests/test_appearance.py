@@ -9,8 +9,9 @@ import pytest
 from data_makers import Array, Heard, at_hand, drawings, write_idx, write_pair, write_pictures, write_table
 
 from hpsearch import plugins
-from hpsearch.datasets import appearance
+from hpsearch.datasets import appearance, storing
 from hpsearch.datasets import prepared as stored
+from hpsearch.datasets.content import Content
 from hpsearch.datasets.idx_format import read
 from hpsearch.protocols import Prepared
 
@@ -76,10 +77,24 @@ def test_test_images_of_their_own_are_turned_too(source: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_set_that_is_not_turned_is_the_one_that_was_prepared_before(source: str, tmp_path: Path) -> None:
-    options = SOURCES[source](tmp_path, IMAGES)
+def test_a_set_that_is_not_turned_is_the_one_that_was_prepared_before(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, identities, keep_once = SOURCES[source](tmp_path, IMAGES), list[Any](), storing.keep_once
 
-    assert prepare(source, options) == prepare(source, options | {"invert": None})
+    def heard(name: str, identity: object, collect: Callable[[], Content]) -> Prepared:
+        identities.append(identity)
+        return keep_once(name, identity, collect)
+
+    monkeypatch.setattr(storing, "keep_once", heard)
+
+    kept = [prepare(source, options | wish) for wish in ({}, {"invert": None}, {"invert": False}, {"invert": True})]
+
+    unasked, *others, turned = identities
+    assert "invert" not in unasked  # older versions knew no such key, and a new one would prepare their sets again
+    assert others == [unasked, unasked]
+    assert turned == unasked | {"invert": True}
+    assert kept[0] == kept[1] == kept[2] != kept[3]
 
 
 def test_one_hears_of_paper_before_the_search_and_how_to_turn_it(tmp_path: Path) -> None:
