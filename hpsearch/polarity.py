@@ -39,9 +39,13 @@ def polarity_of(images: "NDArray[np.uint8]") -> Polarity:
     """
     import numpy as np
 
-    looked_at = images[:: max(1, -(-len(images) // MOST_LOOKED_AT))]
-    votes = sum(_vote(np.asarray(image).reshape(images.shape[1:3])) for image in looked_at)
+    votes = sum(_vote(np.asarray(image).reshape(images.shape[1:3])) for image in spread(images))
     return Polarity.DARK_ON_BRIGHT if votes > 0 else Polarity.BRIGHT_ON_DARK
+
+
+def spread(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Images from all over, at even distances: 2,000 at most, and all where there are no more."""
+    return images[:: max(1, -(-len(images) // MOST_LOOKED_AT))]
 
 
 def _vote(image: "NDArray[np.uint8]") -> int:

@@ -6,11 +6,10 @@ from hashlib import sha256
 from typing import Literal
 
 from hpsearch.datasets.prepared import PARTS, load
-from hpsearch.polarity import WHITE, Polarity, polarity_of
+from hpsearch.polarity import WHITE, Polarity, polarity_of, spread
 from hpsearch.protocols import Prepared
 
 FAINTEST = 32  # grey values between the darkest and the brightest pixel of all: hardly seen, if they are less
-LOOKED_AT = 2000  # images
 FEW = 0.01  # of the training images, which may be copies of others: MNIST and EMNIST have none
 
 
@@ -49,7 +48,7 @@ def _looks(prepared: Prepared, *, invert: bool | None) -> Iterator[str]:
     has nearly one direction for all images then. Batch normalisation takes that out.
     """
     images = load(prepared.folder, "train")[0]
-    some = images[:: max(1, len(images) // LOOKED_AT)]
+    some = spread(images)
     low, high = int(some.min()), int(some.max())
     if high - low < FAINTEST:
         yield (
