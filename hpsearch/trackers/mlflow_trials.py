@@ -129,7 +129,8 @@ class Trials:
         if result.status is Status.COMPLETED and result.score is not None and self._leads(result.score):
             self._runs.write(self.study(time_ms), time_ms, {"best_score": result.score}, step=number)
         varying = {name: value for name, value in result.trial.values.items() if name not in self._fixed}
-        self._runs.write(run, time_ms, {**_best("", result), "seconds": result.seconds}, params=varying)
+        step = self._runs.last_step(run, "score") if "hpsearch.score" in run.tags else 0
+        self._runs.write(run, time_ms, {**_best("", result), "seconds": result.seconds}, step=step, params=varying)
         self._failed(run, result, time_ms)
         if result.score is not None:
             self._runs.write(run, time_ms, tags={"hpsearch.score": result.score})
@@ -163,9 +164,10 @@ def _why(ended: AttemptEnd | TrialResult) -> str:
 
 
 def _best(prefix: str, ended: AttemptEnd | TrialResult) -> dict[str, float]:
-    """What the best epoch came to, for step 0 of all: MLflow takes the largest step for the latest, then the time.
+    """What the best epoch came to, for one step of all: MLflow takes the largest step for the latest, then the time.
 
-    A trial that got more time may have its best at an earlier epoch than before, so no step may be that epoch.
+    A trial that got more time may have its best at an earlier epoch than before, so no step may be that epoch. It is 0,
+    for which MLflow draws bars; but where an older version wrote at a later one, what comes anew is written there, too.
     """
     found = {f"{prefix}best_{name}": value for name, value in ended.metrics.items()}
     found |= {f"{prefix}score": ended.score} if ended.score is not None else {}
