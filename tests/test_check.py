@@ -69,6 +69,19 @@ def test_a_good_experiment_is_printed_as_json(file: Path) -> None:
     assert json.loads(done.stdout)["experiment"]["search"]["trials"] == 9
 
 
+def test_data_that_are_not_there_are_warned_of_and_no_mistake_of_the_file(file: Path) -> None:
+    words = ("check", str(file), "--set", "data.source=folder", "--set", "data.folder=nowhere")
+
+    done, as_json = hpsearch(*words), hpsearch(*words, "--json")
+
+    assert done.returncode == as_json.returncode == 0
+    assert "warning: " in done.stderr
+    assert "nowhere: there is no such folder" in done.stderr
+    assert tomllib.loads(done.stdout)["data"]["source"] == "folder"
+    assert "there is no such folder" in json.loads(as_json.stdout)["warnings"][0]
+    assert json.loads(hpsearch("check", str(file), "--json").stdout)["warnings"] == []
+
+
 def test_neither_help_nor_check_imports_anything_heavy(file: Path) -> None:
     heavy = (
         "numpy",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpsearch.cli.output import print_json, say
+from hpsearch.cli.output import complain, print_json, say
 
 if TYPE_CHECKING:
     from hpsearch.experiment import Experiment
@@ -26,6 +26,7 @@ def check(ctx: click.Context, file: Path, sets: tuple[str, ...], *, as_json: boo
     """Say everything that is wrong with the experiment FILE, or print it with every default filled in."""
     from hpsearch.errors import ExperimentRefused
     from hpsearch.loading import load, show
+    from hpsearch.loading.part_checks import unusable
     from hpsearch.paths import Project
 
     try:
@@ -36,11 +37,13 @@ def check(ctx: click.Context, file: Path, sets: tuple[str, ...], *, as_json: boo
         mistakes = [{"where": one.where, "what": one.what, "mend": one.mend} for one in refused.mistakes]
         print_json({"ok": False, "mistakes": mistakes})
         ctx.exit(refused.exit_code)
-    said = resolved(experiment)
+    said, warning = resolved(experiment), unusable(experiment.data)
     if as_json:
-        print_json({"ok": True, "experiment": said})
-    else:
-        say(f"# {show(file)}: no mistakes; with every default filled in it reads\n\n{toml(said)}")
+        print_json({"ok": True, "warnings": [warning] if warning else [], "experiment": said})
+        return
+    say(f"# {show(file)}: no mistakes; with every default filled in it reads\n\n{toml(said)}")
+    if warning:
+        complain(f"warning: {warning}")
 
 
 def resolved(experiment: "Experiment") -> dict[str, Any]:

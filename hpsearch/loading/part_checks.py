@@ -6,7 +6,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args
 
 from hpsearch import plugins
-from hpsearch.errors import ExperimentRefused, HpsearchError
+from hpsearch.errors import DataRefused, ExperimentRefused, HpsearchError
 from hpsearch.experiment import Data, Experiment
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
@@ -37,9 +37,22 @@ def source_options(data: Data) -> dict[str, Any]:
 def outline_of(data: Data) -> Outline | None:
     """What the source can tell without being read."""
     try:
-        outline: Outline | None = plugins.make("datasets", data.source, source_options(data)).outline()
+        return _outline(data)
     except (HpsearchError, ImportError, OSError):  # said elsewhere, or when the data set is prepared
         return None
+
+
+def unusable(data: Data) -> str:
+    """Why the images cannot be used here, as far as that is seen without reading them: no mistake of the experiment."""
+    try:
+        _outline(data)
+    except DataRefused as refused:
+        return str(refused)
+    return ""
+
+
+def _outline(data: Data) -> Outline | None:
+    outline: Outline | None = plugins.make("datasets", data.source, source_options(data)).outline()
     return outline
 
 
