@@ -5,13 +5,13 @@ reverse logarithm is drawn as a logarithm and mirrored.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from optuna import Trial
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from hpsearch.grid import grid
+from hpsearch.grid import at, count, place
 from hpsearch.space import Kind, Parameter, Value, same
 
 Point = int | float
@@ -22,18 +22,22 @@ Distribution = IntDistribution | FloatDistribution | CategoricalDistribution
 class Axis:
     """A distribution with what leads from its points to values.
 
-    `values` are listed where a point is a place among them; `mirror` is low + high where points are mirrored.
+    `values` are listed where a point is a place among them, and `grid` is the parameter where it is a place on its
+    grid, which may be too long to list; `mirror` is low + high where points are mirrored.
     """
 
     kind: Kind
     distribution: Distribution
     values: tuple[Value, ...] = ()
+    grid: Parameter | None = None
     mirror: Point | None = None
 
     def value(self, point: Point) -> Value:
         """The value at a point."""
         if self.values:
             return self.values[int(point)]
+        if self.grid:
+            return at(self.grid, int(point))
         low, high = self._ends()
         inside = min(max(point if self.mirror is None else self.mirror - point, low), high)
         return int(inside) if self.kind == "int" else float(inside)
@@ -41,20 +45,16 @@ class Axis:
     def point(self, value: Value) -> Point | None:
         """Where a value lies; None if it does not lie on the axis."""
         if self.values:
-            return next((place for place, known in enumerate(self.values) if self._alike(known, value)), None)
+            return next((place for place, known in enumerate(self.values) if same(known, value)), None)
         if isinstance(value, bool | str):
             return None
+        if self.grid:
+            return _place(self.grid, value)
         low, high = self._ends()
         if not low <= value <= high:
             return None
         # Mirroring the end of a float range may miss the other end by its last bit.
         return value if self.mirror is None else min(max(self.mirror - value, low), high)
-
-    def _alike(self, known: Value, value: Value) -> bool:
-        """Whether a value is that of the grid, though it may have a binary tail: 3 * 0.1 is 0.30000000000000004."""
-        if self.kind == "float" and isinstance(known, float) and isinstance(value, float):
-            return math.isclose(known, value, rel_tol=1e-9)
-        return same(known, value)
 
     def _ends(self) -> tuple[Point, Point]:
         if isinstance(self.distribution, CategoricalDistribution):
@@ -83,9 +83,17 @@ def axis(parameter: Parameter) -> Axis:
         message = f"{parameter.name}: a number needs a lowest and a highest value"
         raise ValueError(message)
     if parameter.step and (parameter.kind == "float" or parameter.sampling != "linear"):
-        values = grid(parameter)
-        return Axis(parameter.kind, _places(len(values), ordered=True), values)
+        places = _places(count(parameter), ordered=True)
+        return Axis(parameter.kind, places, grid=replace(parameter, name="", default=0, conditions=()))
     return Axis(parameter.kind, _range(parameter, parameter.low, parameter.high), mirror=_mirror(parameter))
+
+
+def _place(parameter: Parameter, value: Point) -> int | None:
+    """The place of a value of the grid, though it may have a binary tail: 3 * 0.1 is 0.30000000000000004."""
+    if parameter.low is None or parameter.high is None or isinstance(value, float) != (parameter.kind == "float"):
+        return None
+    nearest = place(parameter, min(max(value, parameter.low), parameter.high))
+    return nearest if math.isclose(at(parameter, nearest), value, rel_tol=1e-9) else None
 
 
 def _places(count: int, *, ordered: bool) -> Distribution:

@@ -7,7 +7,7 @@ from keras_tuner import HyperParameters
 from keras_tuner.engine import hyperparameters as kt
 from keras_tuner.src.engine.conditions import Parent
 
-from hpsearch.grid import grid
+from hpsearch.grid import at, count, grid
 from hpsearch.space import Condition, Parameter, Value, Values
 from hpsearch.worker.task import Task
 
@@ -52,7 +52,9 @@ class Decimals(kt.Float):  # type: ignore[misc]  # keras_tuner has no types
 
     def prob_to_value(self, prob: float) -> int | float:
         """The value at a share, from 0 to 1, of the grid."""
-        return self.values[min(int(prob * len(self.values)), len(self.values) - 1)]
+        parameter = to_parameter(self)
+        many = count(parameter)
+        return at(parameter, min(int(prob * many), many - 1))
 
 
 def to_parameter(hp: Any) -> Parameter:
