@@ -277,6 +277,16 @@ def test_without_predictions_of_these_very_images_there_are_no_pictures(judged, 
     assert mistakes.surest(judged.facts, judged.folder) == ()
 
 
+def test_what_was_asked_stands_once_whatever_its_default_was():
+    again = replace(RATE, default=0.25)
+    asked = [SpaceFound((RATE,)), Asked(Trial(0)), Answered(0, again, 0.5), *trial_story(0, [0.5])]
+
+    facts = gather(told([*began(), *asked]))
+
+    assert [one for one in facts.parameters if one.name == "rate"] == [RATE]
+    assert facts.trials[0].variants == {}
+
+
 def test_what_was_asked_stands_once_for_each_way_of_asking():
     wider = replace(RATE, high=2.0)
     asked = [SpaceFound((SPACE[0],)), Asked(Trial(0)), Answered(0, wider, 1.5), *trial_story(0, [0.5])]

@@ -1,5 +1,7 @@
 """Adds up what a study's trials were asked, in which ways, and when each began and ended."""
 
+from dataclasses import replace
+
 from hpsearch.records import Answered, Asked, News, SpaceFound
 from hpsearch.space import Parameter
 from hpsearch.trial import TrialResult
@@ -10,7 +12,7 @@ class Asking:
 
     def __init__(self) -> None:
         """Begin before the first record."""
-        self._variants: dict[str, dict[Parameter, int]] = {}
+        self._variants: dict[str, list[Parameter]] = {}
         self._of: dict[int, dict[str, int]] = {}
         self._began: dict[int, int] = {}
         self._ended: dict[int, int] = {}
@@ -29,8 +31,14 @@ class Asking:
                 self._ended[trial.number] = news.time_ms
 
     def _place(self, parameter: Parameter) -> int:
-        known = self._variants.setdefault(parameter.name, {})
-        return 0 if parameter.kind == "fixed" else known.setdefault(parameter, len(known))
+        known = self._variants.setdefault(parameter.name, [])
+        if parameter.kind == "fixed":
+            return 0
+        here = (place for place, one in enumerate(known) if replace(one, default=parameter.default) == parameter)
+        place = next(here, len(known))
+        if place == len(known):
+            known.append(parameter)
+        return place
 
     def parameters(self) -> tuple[Parameter, ...]:
         """All that was asked but for what is fixed, in the order in which it came up."""
