@@ -9,34 +9,18 @@ import pytest
 from drawn_spaces import Space, numbers, size, spaces, values_of
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from oracles_here import Grid, Random
 
 from hpsearch import plugins
-from hpsearch.protocols import Brief, Tuner, Turn
+from hpsearch.protocols import Tuner, Turn
 from hpsearch.records import Answered, Asked
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.testing.tuners import Bench, brief
 from hpsearch.trial import Status, TrialResult
-from hpsearch.tuners import oracles, via_keras_tuner
 from hpsearch.tuners.via_optuna import TPE
 
 LAWS = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TRIALS = 12
-
-
-class _Here:
-    """An oracle in this process: a process of its own for each example would take the most of the time."""
-
-    def begin(self, given: Brief) -> None:
-        self._mind = oracles.Mind(self.kind, given)  # type: ignore[attr-defined]
-
-    def _request(self, what: str, *arguments: Any) -> Any:
-        return getattr(self._mind, what)(*arguments)
-
-
-class Random(_Here, via_keras_tuner.Random): ...
-
-
-class Grid(_Here, via_keras_tuner.Grid): ...
 
 
 def modelling() -> TPE:

@@ -1,52 +1,23 @@
 """The inside of the oracle's process: KerasTuner's oracles, fed with the space and the history."""
 
 import math
-from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine.trial import TrialStatus
 
-from hpsearch.grid import at, fits
 from hpsearch.protocols import Brief, Turn
 from hpsearch.records import Answered, Asked
 from hpsearch.seeds import derive
-from hpsearch.space import Condition, Parameter, Value
+from hpsearch.space import Parameter, Value
 from hpsearch.trial import Status, Trial, TrialResult
+from hpsearch.tuners.oracle_names import Names
+from hpsearch.tuners.oracle_values import alike, grid_of, in_place_of, inside_of, startable, written
 from hpsearch.tuners.tamed import GridOracle, RandomOracle, Space
 from hpsearch.worker.hp import to_keras_tuner
 
-
-class _Names:
-    """Gives each parameter a name of its own in the oracle's space.
-
-    KerasTuner keeps one value for a name, and drops it where one of that name's conditions does not hold, though
-    another one's does; then it draws it anew, without a seed.
-    """
-
-    def __init__(self) -> None:
-        self._known: defaultdict[str, list[Parameter]] = defaultdict(list)
-
-    def of(self, parameter: Parameter) -> str:
-        """The parameter's name, or a numbered one where an earlier parameter of that name was another."""
-        known = self._known[parameter.name]
-        if parameter not in known:
-            known.append(parameter)
-        return self._numbered(parameter.name, known.index(parameter))
-
-    def in_scope(self, parameter: Parameter) -> tuple[Condition, ...]:
-        """The parameter's conditions, on the parents that are asked for in its own scope."""
-        return tuple(replace(one, name=self._parent(one.name, parameter)) for one in parameter.conditions)
-
-    def _parent(self, name: str, child: Parameter) -> str:
-        known = self._known[name]
-        around = [one for one in known if set(one.conditions) <= set(child.conditions)]
-        return self._numbered(name, known.index(max(around, key=lambda one: len(one.conditions))) if around else 0)
-
-    @staticmethod
-    def _numbered(name: str, place: int) -> str:
-        return f"{name}\x1f{place}" if place else name
+DRAWS = 21  # as KerasTuner draws before it holds a space for exhausted
 
 
 class Mind:
@@ -55,31 +26,42 @@ class Mind:
     def __init__(self, kind: str, brief: Brief) -> None:
         """Bring the oracle to where an undisturbed one would be."""
         self._kind, self._seed, self._metric = kind, brief.seed, brief.objective.metric
-        self._names, space = _Names(), Space()
-        space.merge([self._known_to_oracle(parameter) for parameter in brief.space])
+        self._names = Names()
         self._oracle = (RandomOracle if kind == "random" else GridOracle)(
             objective=kt.Objective(brief.objective.metric, brief.objective.goal),
             max_trials=None,
-            hyperparameters=space,
+            hyperparameters=Space(),
         )
         self._oracle.verbose = 0
         self._oracle.study_seed = brief.seed
+        for parameter in brief.space:
+            self._add_to(self._oracle.hyperparameters, parameter)
         self._replay(brief)
 
-    def _known_to_oracle(self, parameter: Parameter) -> Any:
-        own = replace(_startable(parameter), name=self._names.of(parameter), conditions=self._names.in_scope(parameter))
-        return to_keras_tuner(own)
+    def _add_to(self, space: Any, parameter: Parameter) -> None:
+        """Add a parameter unless the space has its name in its scope."""
+        first = self._names.first(parameter)
+        own = replace(startable(first), name=self._names.of(first), conditions=self._names.in_scope(first))
+        space.merge([to_keras_tuner(own)], overwrite=False)
 
     def _replay(self, brief: Brief) -> None:
         """Ask again, which plans the same values again, and hear again what was answered and how it ended."""
         for record in brief.history:
             match record:
                 case Asked(trial):
-                    self.ask(trial.number)
+                    if trial.values or isinstance(self.ask(trial.number), Turn):
+                        self._begin_as_recorded(trial)
                 case Answered(number, parameter, value) if parameter.kind != "fixed":  # these nobody asks a tuner for
                     self.note(number, parameter, value)
                 case TrialResult():
                     self.tell(record)
+
+    def _begin_as_recorded(self, trial: Trial) -> None:
+        """Begin a trial of an earlier version, which recorded what it planned, or one that would not be planned now."""
+        active = self._names.active(trial.values)
+        self._oracle.recorded = {self._names.of(one): written(one, trial.values[one.name]) for one in active}
+        self._oracle.create_trial(f"trial {trial.number}")
+        self._oracle.recorded = None
 
     def ask(self, number: int) -> Trial | Turn:
         """Plan the next trial, or say that there is none now, or none any more."""
@@ -92,38 +74,43 @@ class Mind:
         return Trial(number)
 
     def suggest(self, number: int, parameter: Parameter) -> Value:
-        """The planned value where it lies inside the parameter, else one by the oracle's own rule."""
-        planned = self._trial(number).hyperparameters.values.get(self._names.of(parameter))
-        value = None if planned is None else inside_of(parameter, planned)
+        """The planned value, else one by the oracle's own rule; a name that it did not know is added to its space."""
+        name, trial = self._names.of(parameter), self._trial(number)
+        planned = trial.hyperparameters.values.get(name)
+        if planned is None:
+            for space in (trial.hyperparameters, self._oracle.hyperparameters):
+                self._add_to(space, parameter)
+        first = self._names.first(parameter)
+        if self._kind == "grid":
+            planned = trial.hyperparameters.values.setdefault(name, startable(first).default)
+            return in_place_of(first, parameter, planned)
+        value = inside_of(parameter, planned) if planned is not None and alike(first, parameter) else None
         if value is None:
-            value = self._by_own_rule(number, parameter)
-        self.note(number, parameter, value)
+            value = self._drawn(number, parameter)
+            self._oracle.hold(trial, name, written(parameter, value))
         return value
 
-    def _by_own_rule(self, number: int, parameter: Parameter) -> Value:
-        start = _startable(parameter).default
-        if self._kind == "grid":
-            return start
-        seed = derive(self._seed, "keras-tuner", number, parameter.name)
-        value = inside_of(parameter, to_keras_tuner(parameter).random_sample(seed))
-        return start if value is None else value
+    def _drawn(self, number: int, parameter: Parameter) -> Value:
+        """A value drawn from the range that this trial has; if it can be, one that makes a point not tried yet."""
+        trial, name, hp = self._trial(number), self._names.of(parameter), to_keras_tuner(parameter)
+        value = startable(parameter).default
+        for again in range(DRAWS):
+            drawn = inside_of(parameter, hp.random_sample(derive(self._seed, "keras-tuner", number, name, again)))
+            value = value if drawn is None else drawn
+            if self._oracle.is_new(trial, name, written(parameter, value)):
+                return value
+        self._oracle.leave_plan(trial)
+        return value
 
     def note(self, number: int, parameter: Parameter, value: Value) -> None:
-        """Have the trial hold this value; add a parameter that the oracle did not know to its space.
+        """Have the trial hold this value.
 
-        A grid's trial keeps a value that the oracle gave it, because the next combination follows from that one.
+        A grid's trial holds a value of the range that the oracle knows: the next combination follows from that one.
         """
-        name, held = self._names.of(parameter), self._trial(number).hyperparameters
-        planned = name in held.values
-        if not (planned and self._kind == "grid"):
-            # KerasTuner's Choice turns True into 1, and what was tried is remembered by how it is written.
-            held.values[name] = int(value) if isinstance(value, bool) and parameter.kind == "choice" else value
-        if planned:
-            return
-        met, found = self._known_to_oracle(parameter), kt.HyperParameters()
-        held.merge([met], overwrite=False)
-        found.merge([met])
-        self._oracle.update_space(found)
+        first, held = self._names.first(parameter), written(parameter, value)
+        known = self._kind == "random" or (alike(first, parameter) and held in grid_of(first))
+        if self.suggest(number, parameter) != value and known:
+            self._oracle.hold(self._trial(number), self._names.of(parameter), held)
 
     def tell(self, result: TrialResult) -> None:
         """End the oracle's trial: with its best score if it has one (a pruned trial, too), else as failed."""
@@ -144,26 +131,3 @@ class Mind:
 
     def _trial(self, number: int) -> Any:
         return self._oracle.trials[self._oracle.start_order[number]]
-
-
-def _startable(parameter: Parameter) -> Parameter:
-    """The parameter with a default that it can take: a grid begins with it."""
-    if parameter.kind not in {"int", "float"} or parameter.low is None or parameter.contains(parameter.default):
-        return parameter
-    return replace(parameter, default=at(parameter, 0) if parameter.step else parameter.low)
-
-
-def inside_of(parameter: Parameter, value: Any) -> Value | None:
-    """The value as the parameter itself writes it (KerasTuner gives 64.0 for 64, 1 for True); None if it has none."""
-    if parameter.kind in {"choice", "boolean"}:
-        return next((choice for choice in parameter.choices if choice == value), None)
-    if parameter.kind == "fixed":
-        return parameter.default
-    if parameter.low is None or parameter.high is None or isinstance(value, bool | str):
-        return None
-    number = round(value) if parameter.kind == "int" else float(value)
-    slack = 1e-9 * max(abs(parameter.low), abs(parameter.high))  # a float may be drawn beyond its range by its last bit
-    if not parameter.low - slack <= number <= parameter.high + slack:
-        return None
-    inside = min(max(number, type(number)(parameter.low)), type(number)(parameter.high))
-    return inside if fits(parameter, inside) else None

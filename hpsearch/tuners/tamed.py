@@ -1,9 +1,12 @@
 """KerasTuner's oracles, so that they write nothing, draw nothing without a seed, and bear names that surface later."""
 
+from functools import cmp_to_key
 from typing import Any
 
 import keras_tuner as kt
+from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
+from keras_tuner.src.tuners.gridsearch import LinkedList
 
 from hpsearch.seeds import derive
 
@@ -29,7 +32,13 @@ class Space(kt.HyperParameters):  # type: ignore[misc]  # keras_tuner has no typ
 
 
 class _Quiet:
-    """Writes nothing, since the ledger holds the history, and lets trials fail, which the search counts."""
+    """Writes nothing, since the ledger holds the history, and lets trials fail, which the search counts.
+
+    While `recorded` is there, a trial begins with these values in place of those that would be planned.
+    """
+
+    study_seed = 0
+    recorded: dict[str, Any] | None = None
 
     def save(self) -> None:
         """Write nothing."""
@@ -44,26 +53,62 @@ class _Quiet:
 class RandomOracle(_Quiet, RandomSearchOracle):  # type: ignore[misc]  # keras_tuner has no types
     """Draws each trial from a seed of its own."""
 
-    study_seed = 0
-
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The trial's values; KerasTuner counts `_seed_state` up from one draw to the next."""
+        if self.recorded is not None:
+            return {"status": TrialStatus.RUNNING, "values": self.recorded}
         self._seed_state = derive(self.study_seed, "keras-tuner", int(trial_id))
         response: dict[str, Any] = super().populate_space(trial_id)
         return response
+
+    def hold(self, trial: Any, name: str, value: Any) -> None:
+        """Have a trial hold this value: from now on its point counts as tried, and not the one that was planned."""
+        trial.hyperparameters.values[name] = value
+        self._record_values(trial)
+
+    def is_new(self, trial: Any, name: str, value: Any) -> bool:
+        """Whether the trial would be at a point that counts as tried for no other one."""
+        return not self._duplicate({**trial.hyperparameters.values, name: value})
+
+    def leave_plan(self, trial: Any) -> None:
+        """Have what a trial was planned with count as tried for good: it leads to no new point."""
+        self._id_to_hash[trial.trial_id] = None
 
     def _record_values(self, trial: Any) -> None:
         """Have what the trial was planned with count as tried no longer, unless another one has it."""
         planned = self._id_to_hash[trial.trial_id]
         super()._record_values(trial)
-        if planned not in self._tried_so_far and planned in self._id_to_hash.values():
+        if planned and planned not in self._tried_so_far and planned in self._id_to_hash.values():
             self._tried_so_far.add(planned)
 
 
 class GridOracle(_Quiet, GridSearchOracle):  # type: ignore[misc]  # keras_tuner has no types
     """Goes from one combination to the next. What surfaced after a trial was planned has its default there."""
 
-    study_seed = 0
+    _in_order = True
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The trial's values: the next combination after that of a trial that ended."""
+        if self.recorded is not None:
+            self._in_order = False
+            return {"status": TrialStatus.RUNNING, "values": self.recorded}
+        if not self._in_order:
+            self._put_in_order()
+        response: dict[str, Any] = super().populate_space(trial_id)
+        return response
+
+    def hold(self, trial: Any, name: str, value: Any) -> None:
+        """Have a trial hold this value in place of the planned one."""
+        trial.hyperparameters.values[name] = value
+        self._in_order = False
+
+    def _put_in_order(self) -> None:
+        """Sort trials that have other values than this oracle planned, and look after each for the next one."""
+        values = {number: trial.hyperparameters.values for number, trial in self.trials.items()}
+        self._populate_next = sorted(values, key=cmp_to_key(lambda a, b: self._compare(values[a], values[b])))
+        self._ordered_ids, self._in_order = LinkedList(), True
+        for number in self._populate_next:
+            self._ordered_ids.insert(number)
 
     def _get_next_combination(self, values: dict[str, Any]) -> dict[str, Any] | None:
         """The next one, with the values of the active parameters."""

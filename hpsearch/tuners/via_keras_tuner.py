@@ -58,7 +58,10 @@ class _Remote:
 
 
 class Random(_Remote):
-    """KerasTuner's RandomSearch: never the same values twice; done after 21 collisions in a row."""
+    """KerasTuner's RandomSearch: never the same values twice; done after 21 collisions in a row.
+
+    Where one name has other ranges on plain branches, a few points of a small space may come twice.
+    """
 
     kind = "random"
 
@@ -68,7 +71,10 @@ class Random(_Remote):
 
 
 class Grid(_Remote):
-    """KerasTuner's GridSearch: every combination, defaults first. A range without steps counts as ten values."""
+    """KerasTuner's GridSearch: every combination, defaults first. A range without steps counts as ten values.
+
+    Where one name has other ranges on plain branches, it takes as many values in each as in the one met first.
+    """
 
     kind = "grid"
 

@@ -1,0 +1,47 @@
+"""Names of the oracle's own for what build_model asks for."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+from hpsearch.space import Condition, Parameter, Values
+
+
+class Names:
+    """Gives a name in each conditional scope a name of its own in the oracle's space.
+
+    KerasTuner keeps one value for a name, and drops it where one of that name's conditions does not hold, though
+    another one's does; then it draws it anew, without a seed. In one scope a name has one dimension, as in KerasTuner,
+    however its range and default differ from trial to trial.
+    """
+
+    def __init__(self) -> None:
+        self._known: defaultdict[str, list[Parameter]] = defaultdict(list)
+
+    def first(self, parameter: Parameter) -> Parameter:
+        """The parameter that was met first under this name in this scope."""
+        known = self._known[parameter.name]
+        met = next((one for one in known if one.conditions == parameter.conditions), None)
+        if met is None:
+            known.append(parameter)
+        return met or parameter
+
+    def of(self, parameter: Parameter) -> str:
+        """The parameter's name, or a numbered one where the name was met in another scope before."""
+        return self._numbered(parameter.name, self._known[parameter.name].index(self.first(parameter)))
+
+    def active(self, values: Values) -> list[Parameter]:
+        """The first parameter of each of these names in the scope that the values are in."""
+        return [one for name in values for one in self._known[name] if one.active(values)]
+
+    def in_scope(self, parameter: Parameter) -> tuple[Condition, ...]:
+        """The parameter's conditions, on the parents that are asked for in its own scope."""
+        return tuple(replace(one, name=self._parent(one.name, parameter)) for one in parameter.conditions)
+
+    def _parent(self, name: str, child: Parameter) -> str:
+        known = self._known[name]
+        around = [one for one in known if set(one.conditions) <= set(child.conditions)]
+        return self._numbered(name, known.index(max(around, key=lambda one: len(one.conditions))) if around else 0)
+
+    @staticmethod
+    def _numbered(name: str, place: int) -> str:
+        return f"{name}\x1f{place}" if place else name

@@ -1,0 +1,182 @@
+"""What KerasTuner's oracles make of spaces that depend on values, and of ledgers that they would write otherwise."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import pytest
+from oracles_here import Grid, Random
+
+from hpsearch.protocols import Past, Turn
+from hpsearch.records import Answered, Asked
+from hpsearch.space import Parameter, Value, Values
+from hpsearch.testing.tuners import Bench, brief
+from hpsearch.trial import Status, Trial, TrialResult
+
+KIND = Parameter("kind", "choice", "a", choices=("a", "b"))
+COARSE = Parameter("units", "int", 10, low=10, high=100, step=30)
+FINE = Parameter("units", "int", 16, low=16, high=64, step=16)
+FIRST = Parameter("units_0", "int", 32, low=32, high=256, step=32)
+DROPOUT = Parameter("dropout", "float", 0.0, low=0.0, high=0.5, step=0.1)
+BY_DROPOUT = list(product("ab", (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)))
+both = pytest.mark.parametrize("make", [Grid, Random])
+
+
+def branches(values: Values) -> list[Parameter]:
+    """Another grid of one name on each branch of a plain `if`."""
+    return [KIND, COARSE if values.get("kind") == "a" else FINE]
+
+
+def second(values: Values, **changes: Any) -> list[Parameter]:
+    return [FIRST, dataclasses.replace(FIRST, name="units_1", **changes)]
+
+
+def points(tried: Sequence[Values]) -> list[tuple[Value, ...]]:
+    return sorted(tuple(values.values()) for values in tried)
+
+
+def resumed(make: Any, space: Sequence[Parameter], history: Sequence[Past]) -> Bench:
+    """A tuner that a session begins with this history."""
+    made = Bench(make(), dataclasses.replace(brief(space), history=tuple(history)), lambda _: space)
+    for record in history:
+        if isinstance(record, Asked):
+            made.values[record.trial.number] |= record.trial.values
+    return made
+
+
+def ended(number: int, values: Values) -> TrialResult:
+    return TrialResult(Trial(number, values), Status.COMPLETED, 0.5, best_epoch=3)
+
+
+def recorded_when_asked(names: Sequence[str], some: Sequence[tuple[Value, ...]]) -> Iterator[Past]:
+    """Trials as the first versions recorded them: with all their values when they were asked for."""
+    for number, point in enumerate(some):
+        values = dict(zip(names, point, strict=True))
+        yield Asked(Trial(number, values))
+        yield ended(number, values)
+
+
+def answered(space: Sequence[Parameter], some: Sequence[tuple[Value, ...]]) -> Iterator[Past]:
+    """Trials whose values were recorded one by one."""
+    for number, point in enumerate(some):
+        yield Asked(Trial(number))
+        yield from (Answered(number, parameter, value) for parameter, value in zip(space, point, strict=True))
+        yield ended(number, {parameter.name: value for parameter, value in zip(space, point, strict=True)})
+
+
+@pytest.mark.parametrize("known", [(KIND, COARSE, FINE), (KIND, COARSE), (KIND,), ()])
+def test_a_grid_tries_another_grid_on_another_branch_once(known: tuple[Parameter, ...]) -> None:
+    made = Bench(Grid(), brief(known), branches)
+
+    tried = made.run(100)
+
+    assert points(tried) == [*product("a", (10, 40, 70, 100)), *product("b", (16, 32, 48, 64))]
+
+
+def test_random_search_finds_every_point_of_another_grid_on_another_branch_and_ends() -> None:
+    made = Bench(Random(), brief((KIND, COARSE, FINE)), branches)
+
+    tried = made.run(100)
+
+    assert sorted(set(points(tried))) == [*product("a", (10, 40, 70, 100)), *product("b", (16, 32, 48, 64))]
+    assert len(tried) <= 8 + 4  # a plan whose every point was tried leads to one of them once
+
+
+@both
+def test_a_default_that_depends_on_a_value_makes_no_dimension(make: Any) -> None:
+    made = Bench(make(), brief(second({})), lambda values: second(values, default=values.get("units_0", 32)))
+
+    tried = made.run(100)
+
+    assert len(set(points(tried))) == len(tried) > 50
+    assert len(made.tuner.mind._oracle.hyperparameters.space) == 2
+
+
+def test_random_search_looks_at_the_whole_of_a_range_that_depends_on_a_value() -> None:
+    made = Bench(Random(), brief(second({}, high=32)), lambda values: second(values, high=values.get("units_0", 32)))
+
+    tried = made.run(100)
+
+    assert len(set(points(tried))) > 30  # of 36: it is done after 21 collisions
+    assert len(tried) <= len(set(points(tried))) + 8
+
+
+def test_a_range_that_depends_on_a_decimal_makes_no_dimensions() -> None:
+    first = Parameter("dropout_0", "float", 0.2, low=0.0, high=0.5)
+    below = Parameter("dropout_1", "float", 0.0, low=0.0, high=0.2)
+    made = Bench(
+        Random(), brief((first, below)), lambda values: [first, dataclasses.replace(below, high=values.get(first.name))]
+    )
+
+    tried = made.run(60)
+
+    assert max(one["dropout_1"] for one in tried) > 0.2
+    assert len(made.tuner.mind._oracle.hyperparameters.space) == 2
+
+
+def test_two_trials_under_way_do_not_draw_one_point() -> None:
+    made = Bench(Random(), brief((KIND, COARSE, FINE)), branches)
+
+    for _ in range(6):
+        made.ask()
+
+    assert len(set(points(list(made.values.values())))) == 6
+
+
+@pytest.mark.parametrize("before", range(1, 11))
+def test_a_grid_that_recorded_values_when_it_asked_and_missed_upper_ends_tries_the_rest_once(before: int) -> None:
+    missed = [point for point in BY_DROPOUT if point[1] != 0.5][:before]
+    tails = [(kind, 3 * 0.1 if dropout == 0.3 else dropout) for kind, dropout in missed]
+    made = resumed(Grid, (KIND, DROPOUT), list(recorded_when_asked(("kind", "dropout"), tails)))
+
+    tried = made.run(50)
+
+    assert points(tried[before:]) == [point for point in BY_DROPOUT if point not in missed]
+
+
+@pytest.mark.parametrize("before", [1, 5, 9, 11])
+def test_random_search_tries_nothing_again_that_was_recorded_when_it_was_asked(before: int) -> None:
+    done = [(kind, 3 * 0.1 if dropout == 0.3 else dropout) for kind, dropout in BY_DROPOUT[::-1][:before]]
+    made = resumed(Random, (KIND, DROPOUT), list(recorded_when_asked(("kind", "dropout"), done)))
+
+    tried = made.run(50)
+
+    assert len(set(points(tried[before:])) - set(BY_DROPOUT[::-1][:before])) == len(tried) - before
+    assert len(tried) > before
+
+
+@both
+def test_a_space_that_was_tried_to_its_end_is_done(make: Any) -> None:
+    space = (KIND, DROPOUT)
+    when_asked = resumed(make, space, list(recorded_when_asked(("kind", "dropout"), BY_DROPOUT)))
+    one_by_one = resumed(make, space, list(answered(space, [*BY_DROPOUT, ("a", 0.3)])))
+
+    assert (when_asked.ask(), one_by_one.ask()) == (Turn.DONE, Turn.DONE)
+
+
+@both
+def test_trials_that_were_planned_otherwise_count_as_they_were(make: Any) -> None:
+    space = (KIND, DROPOUT)
+    made = resumed(make, space, list(answered(space, BY_DROPOUT[::2][::-1])))
+
+    tried = made.run(50)[6:]
+
+    assert len(set(points(tried)) - set(BY_DROPOUT[::2])) == len(tried)
+    assert make is Random or len(tried) == 6
+
+
+@both
+def test_a_study_that_changed_its_way_of_recording_is_replayed_alike(make: Any) -> None:
+    space = (KIND, DROPOUT)
+    made = resumed(make, space, list(recorded_when_asked(("kind", "dropout"), BY_DROPOUT[:4]))[:-1])
+    made.tell(3)
+    made.ask()
+    made.ask()
+    made.tell(max(made.values))
+
+    again = resumed(make, space, made.history)
+    for one in (made, again):
+        one.run(3)
+
+    assert again.values == made.values
