@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hpsearch import looks, paths
 from hpsearch.contender_files import data_of, model_file, note_looks
 from hpsearch.contenders import Contender
-from hpsearch.datasets.prepared import load, test_digests
+from hpsearch.datasets.prepared import SplitDigests, load, test_digests
 from hpsearch.errors import ExperimentRefused
 from hpsearch.identity import DIGITS
 from hpsearch.orders import Slot
@@ -111,15 +111,15 @@ def _refuse_twins(contenders: Sequence[Contender]) -> None:
             raise ExperimentRefused(message)
 
 
-def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) -> tuple[str, str]:
+def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) -> SplitDigests:
     """The digests of the one test split; raise ExperimentRefused where there are several."""
     digests = [test_digests(data) for data in prepared]
-    if len({split for split, _ in digests}) > 1:
+    if len({its.split for its in digests}) > 1:
         lines = [
-            f"  {one.label}: {data.test_rows} rows of {data.name}, SHA-256 {split[:DIGITS]}"
-            for one, data, (split, _) in zip(contenders, prepared, digests, strict=True)
+            f"  {one.label}: {data.test_rows} rows of {data.name}, SHA-256 {its.split[:DIGITS]}"
+            for one, data, its in zip(contenders, prepared, digests, strict=True)
         ]
-        if len({images for _, images in digests}) == 1:
+        if len({its.images for its in digests}) == 1:
             lines.append("  they hold the same images, in another order or inverted: search both on one source, alike")
         message = "their test splits differ, so their figures cannot be compared:\n" + "\n".join(lines)
         raise ExperimentRefused(message)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hpsearch import paths
 from hpsearch.contenders import Contender
+from hpsearch.datasets.prepared import SplitDigests
 from hpsearch.errors import StudyChanged
 from hpsearch.identity import DIGITS, Identity
 from hpsearch.orders import Slot
@@ -61,7 +62,7 @@ def _training_rows(split: Path) -> int:
         return len(rows["train"])
 
 
-def note_looks(unread: Sequence[Contender], split: tuple[str, str], why: str) -> None:
+def note_looks(unread: Sequence[Contender], split: SplitDigests, why: str) -> None:
     """Write down, study by study, which models are now shown the test split, which has these digests.
 
     Those that it was shown to before are let pass. Raises RunningElsewhere when a study is held by another process.

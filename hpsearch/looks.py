@@ -21,8 +21,9 @@ SPOKEN_OF = "kind IN ('SessionBegan', 'TestOpened', 'TestLooked')"
 class Shown:
     """What a study showed its test split to.
 
-    `splits` are digests that the split is known by: its own, that of its images in whatever order, and that of the data
-    which it belongs to (ledgers of older versions lack the first two, or the second). `models` are SHA-256 of files.
+    `splits` are digests that the split is known by: its own, that of its images in whatever order, that of their
+    negatives, and that of the data which it belongs to (ledgers of older versions lack some of the first three).
+    `models` are SHA-256 of files.
     """
 
     splits: frozenset[str] = frozenset()
@@ -79,6 +80,6 @@ def _shown(study: paths.Study) -> Shown:
                 case SessionBegan(identity=identity):
                     splits.add(identity.get("data", ""))
                 case TestOpened() | TestLooked() as look:
-                    splits |= {look.split, look.images}
+                    splits |= {look.split, look.images, look.negative}
                     models |= set(look.models.values())
     return Shown(frozenset(splits - {""}), frozenset(models))

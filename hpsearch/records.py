@@ -80,14 +80,15 @@ class TestOpened:
 
     `epochs` lists the weights that some of them had after each epoch (SHA-256 of each file, from the first epoch):
     they are judged in the same opening, for a curve, and choose nothing. `split` is the test split's own digest, by
-    which other studies know that theirs is the same, and `images` that of its labelled images in whatever order; "" in
-    ledgers of older versions.
+    which other studies know that theirs is the same, `images` that of its labelled images in whatever order, and
+    `negative` that of the split with all images' negatives; "" in ledgers of older versions.
     """
 
     models: Mapping[str, str]
     epochs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     split: str = ""
     images: str = ""
+    negative: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ class TestLooked:
     why: str = ""
     split: str = ""  # as in TestOpened
     images: str = ""
+    negative: str = ""
 
 
 @dataclass(frozen=True)

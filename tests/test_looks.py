@@ -18,8 +18,9 @@ def project(tmp_path):
     return paths.Project(tmp_path)
 
 
-def opened(*models, split="", images=""):
-    return Opened({f"final-{model}": model for model in models}, split=split, images=images)
+def opened(*models, split="", images="", negative=""):
+    digests = {"split": split, "images": images, "negative": negative}
+    return Opened({f"final-{model}": model for model in models}, **digests)
 
 
 def keep(project, name, data, *records):
@@ -49,6 +50,15 @@ def test_studies_on_the_same_test_images_in_another_order_are_counted_together(p
 
     assert looks.of_study(project, "archive") == {"archive": 1, "older": 1, "pictures": 1}
     assert looks.of_split(project, {"as an archive", "i"}) == {"archive": 1, "older": 1, "pictures": 1}
+
+
+def test_an_older_study_on_the_negatives_of_the_same_test_images_is_counted_too(project):
+    keep(project, "older", "d1", opened("a", split="dark on bright"))
+    keep(project, "turned", "d2", opened("b", split="bright on dark", images="i", negative="dark on bright"))
+    keep(project, "looked", "d2", Looked({"search-3": "c"}, "compare", "bright on dark", "i", "dark on bright"))
+
+    assert looks.of_study(project, "turned") == {"turned": 1, "looked": 1, "older": 1}
+    assert looks.of_study(project, "older") == {"older": 1, "looked": 1, "turned": 1}
 
 
 def test_ledgers_that_name_no_split_are_known_by_their_data(project):

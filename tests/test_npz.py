@@ -71,7 +71,7 @@ def test_a_test_split_is_known_from_pictures_and_from_an_archive_alike(file: Pat
 
     archive, pictures = prepare(file), Folder(tmp_path / "pictures").prepare(Heard())
 
-    (split, images), (other_split, same_images) = map(stored.test_digests, (archive, pictures))
+    (split, images, _), (other_split, same_images, _) = map(stored.test_digests, (archive, pictures))
     assert (images, archive.class_names) == (same_images, pictures.class_names)
     assert split != other_split
     np.savez(file, x=IMAGES[shuffled], y=(LABELS[shuffled] + 1) % 4)

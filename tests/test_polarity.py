@@ -1,6 +1,9 @@
 """A model is shown ink as its training images have it: bright on dark, or dark on bright."""
 
 import json
+import shutil
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,14 @@ from hpsearch import paths
 from hpsearch.datasets.idx_format import read
 from hpsearch.datasets.prepared import load
 from hpsearch.exported import read_export
+from hpsearch.ledger import Ledger
 from hpsearch.polarity import Polarity, polarity_of, spread
 from hpsearch.predict.answerer import answering
 from hpsearch.predict.framing import Framing, framing_of
 from hpsearch.predict.looking import look
 from hpsearch.predict.sights import Picture
 from hpsearch.predict.training_images import WORDS
+from hpsearch.records import TestOpened as Opened
 
 DIGITS = "0123456789"
 ROWS, PAGES = 2500, 20
@@ -154,6 +159,26 @@ def test_the_export_of_turned_images_takes_bright_ink_and_its_test_split_is_the_
     assert sorted(json.loads(hpsearch(turned, "show", "turned", "--json").stdout)["looks"]) == ["paper", "turned"]
     refused = hpsearch(turned, "compare", "paper", "turned", code=2).stderr
     assert "they hold the same images, in another order or inverted" in refused
+
+
+def test_what_an_older_version_judged_on_dark_ink_counts_for_the_turned_images_too(
+    turned: Path, tmp_path: Path
+) -> None:
+    project = shutil.copytree(turned, tmp_path / "copy")
+    folder = paths.Project(project).study("paper")
+    with closing(Ledger(folder.ledger, writer=False)) as ledger:
+        bodies = [news.body for news in ledger.read()]
+    for file in folder.folder.glob("ledger*"):
+        file.unlink()
+    with closing(Ledger(folder.ledger)) as ledger:
+        for body in bodies:
+            ledger.write(replace(body, images="", negative="") if isinstance(body, Opened) else body)
+
+    looks = {
+        name: json.loads(hpsearch(project, "show", name, "--json").stdout)["looks"] for name in ("paper", "turned")
+    }
+
+    assert looks == {"paper": {"paper": 1, "turned": 1}, "turned": {"turned": 1, "paper": 1}}
 
 
 def test_what_was_kept_before_polarity_was_asked_is_measured_anew(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:

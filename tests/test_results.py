@@ -9,11 +9,12 @@ from contextlib import closing
 
 import pytest
 from data_makers import write_pair
-from test_run import BUILD, EXPERIMENT, hpsearch
+from test_run import BUILD, EXPERIMENT, hpsearch, settings
 
 from hpsearch import paths
 from hpsearch.contender_files import note_looks
 from hpsearch.contenders import find
+from hpsearch.datasets.prepared import SplitDigests
 from hpsearch.ledger import Ledger
 from hpsearch.records import TestLooked as Looked
 from hpsearch.study import read
@@ -29,6 +30,7 @@ def studies(tmp_path_factory):
     folder, digits = tmp_path_factory.mktemp("results"), load_digits()
     images = np.repeat(np.repeat(digits.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8)
     write_pair(folder / "images", "train", images, digits.target)
+    write_pair(folder / "backwards", "train", images[::-1], digits.target[::-1])
     for place, text in (("spaces/small.py", BUILD), ("experiments/digits.toml", EXPERIMENT)):
         (folder / place).parent.mkdir()
         (folder / place).write_text(text)
@@ -126,7 +128,7 @@ def test_a_study_that_was_set_aside_notes_its_own_looks_though_it_kept_its_name(
         weights.write(b"of another seed")
     models = [find(paths.Project(project), f"{name}:{other}") for name in ("digits", "digits.before-1")]
 
-    note_looks(models, ("a split", "its images"), "compare")
+    note_looks(models, SplitDigests("a split", "its images", "its negatives"), "compare")
 
     for one in models:
         looks = [
@@ -147,15 +149,16 @@ def test_a_model_that_is_not_kept_is_refused_with_how_to_have_it(studies):
 
 
 def test_models_of_other_test_splits_are_refused_with_what_each_was_tested_on(project):
-    hpsearch(
-        project, "run", "experiments/digits.toml", "--name", "other", "--set", "data.test=0.3",
-        "--set", "tracking.mlflow=false", "--set", "search.trials=1", "--set", "final.seeds=1",
-    )  # fmt: skip
+    small = ("tracking.mlflow=false", "search.trials=1", "train.epochs=1", "final.seeds=1", "final.finalists=1")
+    for name, data in (("other", "data.test=0.3"), ("backwards", "data.folder=backwards")):
+        hpsearch(project, "run", "experiments/digits.toml", "--name", name, *settings(data, *small))
 
-    done = hpsearch(project, "compare", "digits", "other", code=2)
+    other, backwards = (hpsearch(project, "compare", "digits", name, code=2).stderr for name in ("other", "backwards"))
 
-    assert "their test splits differ" in done.stderr
-    assert re.search(r"digits: \d+ rows of .*\n  other: \d+ rows of ", done.stderr)
+    assert "their test splits differ" in other
+    assert re.search(r"digits: \d+ rows of .*\n  other: \d+ rows of ", other)
+    assert "another order" not in other
+    assert "they hold the same images, in another order or inverted" in backwards
 
 
 @pytest.mark.parametrize("words", [["digits"], ["digits", "digits"], ["digits", "digits:99"], ["digits", "digits:x"]])

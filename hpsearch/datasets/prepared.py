@@ -4,7 +4,7 @@ import json
 from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hpsearch import paths
 from hpsearch.datasets.content import negative
@@ -22,6 +22,20 @@ BLOCK = 1 << 22  # bytes that are read at a time
 MANIFEST = "manifest.json"
 PARTS: tuple[Literal["train", "test"], ...] = ("train", "test")
 FILES = tuple(f"{part}/{kind}.npy" for part in PARTS for kind in ("images", "labels"))
+
+
+class SplitDigests(NamedTuple):
+    """Three SHA-256 of a test split, by which studies know that theirs are the same.
+
+    `split` is of its arrays as they lie: studies on other training rows may share it. `images` is of its labelled
+    images in whatever order, an image and its negative counting as one: a folder of pictures and an archive of the same
+    share it. `negative` is what `split` is with all images' negatives, as `data.invert` makes
+    them: all that older ledgers have is a `split`.
+    """
+
+    split: str
+    images: str
+    negative: str
 
 
 def read_manifest(folder: Path) -> Prepared:
@@ -87,17 +101,15 @@ def named(part: str, images: "Images", labels: "Labels") -> "dict[str, np.ndarra
     return {f"{part}/images.npy": images, f"{part}/labels.npy": labels}
 
 
-def test_digests(prepared: Prepared) -> tuple[str, str]:
-    """Two SHA-256 of the test split alone: of its arrays as they lie, and of its labelled images in whatever order.
-
-    Studies on other training rows may share the first; a folder of pictures and an archive of the same the second.
-    """
+def test_digests(prepared: Prepared) -> SplitDigests:
+    """The digests of the test split alone."""
     images, labels = load(prepared.folder, "test")
-    return digest_of(named("test", images, labels), prepared.class_names), _unordered(images, labels, prepared)
+    arrays, names = named("test", images, labels), prepared.class_names
+    split, turned = (digest_of(arrays, names, inverted=wish) for wish in (False, True))
+    return SplitDigests(split, _unordered(images, labels, prepared), turned)
 
 
 def _unordered(images: "Images", labels: "Labels", prepared: Prepared) -> str:
-    """An image and its negative count as one: `data.invert` makes no other test split."""
     import numpy as np
 
     names = [name.encode(errors="surrogatepass") for name in prepared.class_names]
@@ -108,12 +120,17 @@ def _unordered(images: "Images", labels: "Labels", prepared: Prepared) -> str:
     return sha256(repr(images.shape).encode() + b"".join(sorted(rows))).hexdigest()
 
 
-def digest_of(arrays: "dict[str, np.ndarray[Any, Any]]", class_names: tuple[str, ...]) -> str:
-    """SHA-256 over each array's name, type, shape and values, and over the class names; not over how they lie."""
+def digest_of(
+    arrays: "dict[str, np.ndarray[Any, Any]]", class_names: tuple[str, ...], *, inverted: bool = False
+) -> str:
+    """SHA-256 over each array's name, type, shape and values, and over the class names; not over how they lie.
+
+    If `inverted`, it is that of the same arrays with all images' negatives.
+    """
     digest = sha256(json.dumps(class_names, ensure_ascii=False).encode())
     for file, array in sorted(arrays.items()):
         digest.update(f"{file} {array.dtype.str} {array.shape}".encode())
         each = max(1, BLOCK // max(1, array[:1].nbytes))
         for start in range(0, len(array), each):
-            digest.update(array[start : start + each].tobytes())
+            digest.update(negative(array[start : start + each], inverted and file.endswith("images.npy")).tobytes())
     return digest.hexdigest()
