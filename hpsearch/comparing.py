@@ -65,12 +65,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All of it; `looked` says how many models have been shown the test split by now, of each study: see `looks`."""
+    """All of it; `looked` says how many models have been shown the test split by now, of each study: see `looks`.
+
+    `test_digest` is the SHA-256 of the split as the first model is shown it; those in `inverted` are shown its images'
+    negatives, as `data.invert` makes them.
+    """
 
     models: tuple[Compared, ...]
     pairs: tuple[Pair, ...]
     test_rows: int
     test_digest: str
+    inverted: tuple[str, ...]
     looked: Mapping[str, int | None]
 
 
@@ -82,25 +87,30 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
     """
     _refuse_twins(contenders)
     prepared = [data_of(one, progress) for one in contenders]
-    split = _common_test(contenders, prepared)
+    splits = _common_test(contenders, prepared)
     known = [_kept_reading(one) for one in contenders]
     with TemporaryDirectory(prefix="hpsearch-compare-") as scratch:
         files = [
             model_file(project, one, data, Path(scratch) / f"{place}.keras")
             for place, (one, data) in enumerate(zip(contenders, prepared, strict=True))
         ]
-        note_looks([one for one, reading in zip(contenders, known, strict=True) if reading is None], split, "compare")
-        builds, unread = [one.experiment.model.build for one in contenders], [reading is None for reading in known]
-        measured = process.call(measure, project.root, builds, prepared[0].folder, files, unread, slot=Slot(threads=0))
+        unread = [reading is None for reading in known]
+        for split in dict.fromkeys(splits):  # its one, or the one and its negatives
+            shown = zip(contenders, splits, unread, strict=True)
+            note_looks([one for one, its, new in shown if new and its == split], split, "compare")
+        builds, folders = [one.experiment.model.build for one in contenders], [data.folder for data in prepared]
+        measured = process.call(measure, project.root, builds, folders, files, unread, slot=Slot(threads=0))
     labels = load(prepared[0].folder, "test")[1]
     rights = [
         labels == (found.predicted if reading is None else reading)
         for reading, found in zip(known, measured, strict=True)
     ]
-    models = tuple(map(_compared, contenders, measured, rights))
-    named = dict.fromkeys(one.folder.folder.name for one in contenders)
-    looked = looks.of_split(project, {*split, *(data.digest for data in prepared)}, first=list(named))
-    return Comparison(models, _pairs([one.label for one in contenders], rights), len(labels), split[0], looked)
+    models, names = tuple(map(_compared, contenders, measured, rights)), [one.label for one in contenders]
+    studies = dict.fromkeys(one.folder.folder.name for one in contenders)
+    digests = {digest for data, split in zip(prepared, splits, strict=True) for digest in (data.digest, *split)}
+    looked = looks.of_split(project, digests, first=list(studies))
+    inverted = tuple(name for name, its in zip(names, splits, strict=True) if its != splits[0])
+    return Comparison(models, _pairs(names, rights), len(labels), splits[0].split, inverted, looked)
 
 
 def _refuse_twins(contenders: Sequence[Contender]) -> None:
@@ -111,19 +121,22 @@ def _refuse_twins(contenders: Sequence[Contender]) -> None:
             raise ExperimentRefused(message)
 
 
-def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) -> SplitDigests:
-    """The digests of the one test split; raise ExperimentRefused where there are several."""
+def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) -> list[SplitDigests]:
+    """The digests of the one test split, as each is shown it; raise ExperimentRefused where there are several.
+
+    One with all images' negatives is the same: the rows lie alike, and each model is asked as it was trained.
+    """
     digests = [test_digests(data) for data in prepared]
-    if len({its.split for its in digests}) > 1:
+    if any(its.split not in {digests[0].split, digests[0].negative} for its in digests):
         lines = [
             f"  {one.label}: {data.test_rows} rows of {data.name}, SHA-256 {its.split[:DIGITS]}"
             for one, data, its in zip(contenders, prepared, digests, strict=True)
         ]
         if len({its.images for its in digests}) == 1:
-            lines.append("  they hold the same images, in another order or inverted: search both on one source, alike")
+            lines.append("  they hold the same images in another order: search both on one and the same source")
         message = "their test splits differ, so their figures cannot be compared:\n" + "\n".join(lines)
         raise ExperimentRefused(message)
-    return digests[0]
+    return digests
 
 
 def _kept_reading(one: Contender) -> "NDArray[np.int64] | None":

@@ -89,7 +89,8 @@ def _show(comparison: "Comparison") -> None:
         for one in comparison.models
     ]  # fmt: skip
     table(head, rows)
-    say(f"\npair by pair, on the same {comparison.test_rows:,} images of the test split:")
+    negatives = f", their negatives for {', '.join(comparison.inverted)}" if comparison.inverted else ""
+    say(f"\npair by pair, on the same {comparison.test_rows:,} images of the test split{negatives}:")
     say("\n".join(f"  {_words(pair)}" for pair in comparison.pairs))
     say(f"\n{looks(comparison.looked)}")
 

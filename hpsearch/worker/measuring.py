@@ -39,28 +39,43 @@ class Measured:
 
 
 def measure(
-    root: Path, builds: Sequence[str], data: Path, files: Sequence[Path], read: Sequence[bool]
+    root: Path, builds: Sequence[str], data: Sequence[Path], files: Sequence[Path], read: Sequence[bool]
 ) -> list[Measured]:
-    """Measure each `.keras` file, made by a project with these build functions, on images of a prepared data set.
+    """Measure each `.keras` file, made by a project with these build functions, on images of its prepared data set.
 
     Only those marked in `read` are shown the test split; times are taken on training images.
     """
-    import numpy as np
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")  # it warns of many graphs, but each model has its own
     for build in dict.fromkeys(builds):
         find_build(root, build)  # a project's own layers
     models = [read_model(file) for file in files]
-    sample = np.asarray(np.load(data / "train" / "images.npy", mmap_mode="r")[:BATCH], dtype="float32") / np.float32(
-        255
+    single, batch = (
+        medians([_call(model, _sample(folder, rows)) for model, folder in zip(models, data, strict=True)])
+        for rows in (1, BATCH)
     )
-    single, batch = (medians([_call(model, sample[:rows]) for model in models]) for rows in (1, BATCH))
-    test = np.load(data / "test" / "images.npy", mmap_mode="r") if any(read) else None
-    return [
-        Measured(model.count_params(), _bytes(model), one, many, predict(model, test)[0] if wanted else None)
-        for model, one, many, wanted in zip(models, single, batch, read, strict=True)
+    predicted = [
+        predict(model, _images(folder, "test"))[0] if wanted else None
+        for model, folder, wanted in zip(models, data, read, strict=True)
     ]
+    return [
+        Measured(model.count_params(), _bytes(model), one, many, reads)
+        for model, one, many, reads in zip(models, single, batch, predicted, strict=True)
+    ]
+
+
+def _images(data: Path, part: str) -> "NDArray[np.uint8]":
+    import numpy as np
+
+    images: NDArray[np.uint8] = np.load(data / part / "images.npy", mmap_mode="r")
+    return images
+
+
+def _sample(data: Path, rows: int) -> "NDArray[np.float32]":
+    import numpy as np
+
+    return np.asarray(_images(data, "train")[:rows], dtype=np.float32) / np.float32(255)
 
 
 def _bytes(model: Any) -> int:
