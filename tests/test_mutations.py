@@ -30,7 +30,7 @@ MUTATIONS = {
     "files are written in their place": Mutation(
         "paths.py",
         (
-            ('fill(temporary)\n        with temporary.open("rb")', 'fill(path)\n        with path.open("rb")'),
+            ("fill(temporary)\n        _make_durable(temporary)", "fill(path)\n        _make_durable(path)"),
             ("        temporary.replace(path)\n", ""),
         ),
         "test_whole_files.py::test_a_kill_while_a_file_is_written_leaves_the_old_one_whole_and_a_new_one_absent",

@@ -188,7 +188,8 @@ def card(names: Sequence[str]) -> dict[str, object]:
             "test_rows": 40, "classes": 6,
         },
         "figures": {
-            "model": {"accuracy": 0.9, "interval": (0.8, 0.95), "rows": 40}, "configuration": None, "seeds_failed": "",
+            "model": {"accuracy": 0.9, "interval": (0.8, 0.95), "rows": 40}, "configuration": None,
+            "trained_again": None, "seeds_failed": "",
         },
         "classes": [{"name": name, "precision": 1.0, "recall": 0.5, "f1": 0.6, "rows": 7} for name in names],
         "most_confused": [{"true": name, "read_as": name, "times": 3, "share": 0.1} for name in names],

@@ -395,6 +395,13 @@ def test_a_model_that_cannot_be_searched_is_told_before_any_trial(project, was, 
     assert not (project / "mlruns" / "mlflow.db").exists()
 
 
+def bytes_of(file):
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:  # SQLite takes its -shm away when the last reader has gone
+        return b""
+
+
 @pytest.mark.promise("12", "P8", "P24", "H48")
 def test_an_mlflow_that_is_away_costs_a_warning_but_no_trial_and_no_secret(project):
     address = '[tracking]\nmlflow = "http://user:S3CRET@127.0.0.1:9"\n'
@@ -415,7 +422,7 @@ def test_an_mlflow_that_is_away_costs_a_warning_but_no_trial_and_no_secret(proje
     left = [file for folder in ("mlruns", "out") for file in (project / folder).rglob("*") if file.is_file()]
     assert {"ledger.db", "report.html", "manifest.json", "mlflow.db", "experiment.json"} <= {file.name for file in left}
     figures.note("P24", files=len(left), command_lines=len(shown))
-    assert [file for file in left if b"S3CRET" in file.read_bytes()] == []
+    assert [file for file in left if b"S3CRET" in bytes_of(file)] == []
     assert "S3CRET" not in "".join([*shown, said, refused.stderr, sent.stdout, sent.stderr])
 
 
