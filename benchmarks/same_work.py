@@ -40,7 +40,8 @@ def main() -> None:
     for space in options.space:
         for batch_size in options.batch:
             _compare(options, space, batch_size, runs)
-    report(_asked_for(runs, options), options.out, reporting.command("--sides", "--space", "--batch", "--out"))
+    command = reporting.command("--sides", "--space", "--batch", "--rounds", "--out")
+    report(_asked_for(runs, options), options.out, command)
     sys.exit(runs.broken)
 
 

@@ -60,8 +60,9 @@ def _one(group: Sequence[Run], folder: Path, command: str) -> None:
     loads = [run["load"] for run in group]
     quiet = f"Load before the runs: {min(loads):.1f} to {max(loads):.1f}."
     plot = reporting.picture(folder / f"{name}.png", lambda axes: _draw(axes, sides, title))
+    asked = f"--space {work['space']} --batch {work['batch_size']} --rounds {1 + max(run['round'] for run in group)}"
     Result(
-        title=title, command=f"{command} --space {work['space']} --batch {work['batch_size']}", columns=COLUMNS,
+        title=title, command=f"{command} {asked}", columns=COLUMNS,
         rows=[_row(side, sides) for side in sides if side != ALONE],
         predicted=GOALS.get((work["space"], work["batch_size"]), ""), machine=one_machine(group), plot=plot,
         words=[about, *_share(sides), quiet, *MEANS],
