@@ -82,6 +82,18 @@ def test_data_that_are_not_there_are_warned_of_and_no_mistake_of_the_file(file: 
     assert json.loads(hpsearch("check", str(file), "--json").stdout)["warnings"] == []
 
 
+@pytest.mark.parametrize("source", ["folder", "idx", "npz", "csv"])
+def test_data_at_a_place_that_cannot_be_looked_at_end_no_check(file: Path, source: str) -> None:
+    key = "folder" if source in {"folder", "idx"} else "file"
+    too_long = "x" * 300
+
+    done = hpsearch("check", str(file), "--set", f"data.source={source}", "--set", f"data.{key}={too_long}")
+
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_neither_help_nor_check_imports_anything_heavy(file: Path) -> None:
     heavy = (
         "numpy",

@@ -16,9 +16,9 @@ from hpsearch.__main__ import main
 from hpsearch.datasets import prepared as stored
 from hpsearch.datasets.folder import Folder
 from hpsearch.datasets.idx_format import read
-from hpsearch.datasets.picture_files import natural
 from hpsearch.datasets.pictures import NotRead, grey
 from hpsearch.errors import DataRefused
+from hpsearch.natural import natural
 from hpsearch.protocols import Prepared
 
 pytestmark = pytest.mark.usefixtures("cache")

@@ -108,12 +108,13 @@ def rightly(out: str) -> int:
 
 
 @pytest.mark.parametrize("ink", ["dark", "bright"])
-def test_a_model_of_dark_ink_on_white_reads_pictures_as_others_do(
-    paper: Path, pages: Path, ink: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("study", ["paper", "turned"])
+def test_a_model_of_dark_ink_and_one_of_turned_images_read_pictures_as_others_do(
+    turned: Path, pages: Path, study: str, ink: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HPSEARCH_DATA", str(paper / "cache"))
+    monkeypatch.setenv("HPSEARCH_DATA", str(turned / "cache"))
 
-    out, _ = predict("paper", pages / ink, "--json", cwd=paper)
+    out, _ = predict(study, pages / ink, "--json", cwd=turned)
 
     assert rightly(out) >= 17
     assert sum("unlike the training data" in line for line in out.splitlines()) <= 3
@@ -133,18 +134,6 @@ def test_its_export_says_so_and_reads_the_same(paper: Path, pages: Path, tmp_pat
         "shape": [28, 28], "dtype": "float32", "range": [0.0, 1.0], "ink": "dark on bright",
     }  # fmt: skip
     assert rightly(out) >= 17
-
-
-@pytest.mark.parametrize("ink", ["dark", "bright"])
-def test_a_model_of_turned_images_reads_pictures_as_others_do(
-    turned: Path, pages: Path, ink: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HPSEARCH_DATA", str(turned / "cache"))
-
-    out, _ = predict("turned", pages / ink, "--json", cwd=turned)
-
-    assert rightly(out) >= 17
-    assert sum("unlike the training data" in line for line in out.splitlines()) <= 3
 
 
 def test_the_export_of_turned_images_takes_bright_ink_and_its_test_split_is_the_same(

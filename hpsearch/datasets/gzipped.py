@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from hpsearch.datasets.places import refuse_unless_file
 from hpsearch.errors import DataRefused
 
 GZIP_MARK = b"\x1f\x8b"
@@ -19,9 +20,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
     Raises DataRefused for a file that is missing, damaged, cut off, or not to be read.
     """
-    if not path.is_file():
-        message = f"{path}: there is no such file\n  check the folder and the name"
-        raise DataRefused(message)
+    refuse_unless_file(path, "check the folder and the name")
     try:
         with path.open("rb") as raw:
             if not _is_gzip(raw):

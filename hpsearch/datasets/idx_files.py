@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpsearch.datasets.places import refuse_unless_folder
 from hpsearch.errors import DataRefused
 
 # No name begins with a dot: macOS leaves a `._` companion beside each file on a disk that is not its own.
@@ -51,10 +52,7 @@ def find_test(folder: Path, beginning: str | None, train: Pair) -> Pair | None:
 
 def _pairs(folder: Path) -> dict[str, Path]:
     """The images file of each stem; a plain one goes before its gzipped twin."""
-    if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "there is no such folder"
-        message = f"{folder}: {what}\n  mend data.folder"
-        raise DataRefused(message)
+    refuse_unless_folder(folder, "mend data.folder")
     try:
         files = sorted(folder.iterdir(), reverse=True)
     except OSError as error:

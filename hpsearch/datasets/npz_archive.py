@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from hpsearch.datasets.idx_format import DENSEST
+from hpsearch.datasets.places import refuse_unless_file
 from hpsearch.errors import DataRefused
 from hpsearch.zips import open_zip
 
@@ -49,10 +50,7 @@ def _refuse_odd(archive: Path, name: str, entry: zipfile.ZipInfo) -> None:
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
-    if not archive.is_file():
-        what = "is a folder, and no file" if archive.is_dir() else "there is no such file"
-        message = f"{archive}: {what}\n  mend data.file"
-        raise DataRefused(message)
+    refuse_unless_file(archive, "mend data.file")
     try:
         with open_zip(archive) as opened:
             yield opened

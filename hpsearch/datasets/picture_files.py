@@ -1,13 +1,14 @@
 """Finds the pictures of a folder that has a subfolder for each class."""
 
 import os
-import re
 from pathlib import Path
 
 from hpsearch.datasets.faults import Faults, short
 from hpsearch.datasets.mapping import as_read
 from hpsearch.datasets.pictures import ENDINGS
+from hpsearch.datasets.places import refuse_unless_folder
 from hpsearch.errors import DataRefused
+from hpsearch.natural import natural
 
 LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"}  # in small letters
 MEND = "take these out of the folder, or mend them; the folder that holds those of the classes is named by data.train"
@@ -20,10 +21,7 @@ def find_sides(folder: Path, train: str | None, test: str | None) -> tuple[Path,
 
     A `train` that holds pictures and no folder is a class among others, of trains.
     """
-    if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "there is no such folder"
-        message = f"{folder}: {what}\n  mend data.folder"
-        raise DataRefused(message)
+    refuse_unless_folder(folder, "mend data.folder")
     if train is None and (folder / "train").is_dir() and not _is_class(folder / "train"):
         train = "train"
     for key, name in (("train", train), ("test", test)):
@@ -68,13 +66,6 @@ def find_classes(side: Path) -> Classes:
 def left_by_system(name: str) -> bool:
     """Whether it is the name of no class and no picture, but of what systems put into any folder."""
     return name.startswith(".") or name.lower() in LEFT_BY_SYSTEMS
-
-
-def natural(name: str) -> tuple[list[str | int], str]:
-    """Sort by this, and 9 comes before 10."""
-    parts: list[str | int] = list(re.split(r"(\d+)", name.casefold()))
-    parts[1::2] = map(int, parts[1::2])
-    return parts, name
 
 
 def _refuse_sides_for_classes(folder: Path) -> None:

@@ -9,6 +9,7 @@ from hpsearch.datasets.faults import Faults
 from hpsearch.datasets.idx_pair import as_positions
 from hpsearch.datasets.mapping import class_names, find_mapping
 from hpsearch.datasets.own import as_size, as_test, assemble, marks, share_of
+from hpsearch.datasets.places import refuse_unless_file
 from hpsearch.datasets.scratch import Scratch
 from hpsearch.datasets.table_lines import Block
 from hpsearch.datasets.table_values import Columns, columns, numbers
@@ -46,17 +47,13 @@ class Csv:
         self._transposed, self._invert, self._allow_empty_class = transposed, bool(invert), allow_empty_class
 
     def outline(self) -> Outline | None:
-        """Tell nothing: a table says how many rows it has only when it is read."""
+        """Tell nothing, since a table says how many rows it has only when it is read; raise DataRefused without one."""
+        self._test_file()
         return None
 
     def prepare(self, progress: Progress) -> Prepared:
         """Read, check and store the rows unless that was done since the files last changed; raise DataRefused."""
-        test = self._file.parent / expanded(self._test) if isinstance(self._test, str) else None
-        for file in filter(None, (self._file, test)):
-            table_lines.refuse_missing(file)
-        if test and test.samefile(self._file):
-            message = f"{test}: would both train and test\n  mend data.file or data.test"
-            raise DataRefused(message)
+        test = self._test_file()
         mapping = find_mapping(self._file.parent, self._file.name)
         identity = {
             "files": [marks(path) for path in (self._file, test, mapping) if path],
@@ -67,6 +64,16 @@ class Csv:
             **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
         return storing.keep_once("csv", identity, lambda: self._collect(test, mapping, progress))
+
+    def _test_file(self) -> Path | None:
+        """The table to test on, if there is one; raise DataRefused unless the tables are there, and are two."""
+        test = self._file.parent / expanded(self._test) if isinstance(self._test, str) else None
+        for file in filter(None, (self._file, test)):
+            refuse_unless_file(file, "mend data.file or data.test")
+        if test and test.samefile(self._file):
+            message = f"{test}: would both train and test\n  mend data.file or data.test"
+            raise DataRefused(message)
+        return test
 
     def _collect(self, test: Path | None, mapping: Path | None, progress: Progress) -> Content:
         rows = self._read(self._file, progress)

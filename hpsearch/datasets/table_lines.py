@@ -25,14 +25,6 @@ class Block:
     text: bytes
 
 
-def refuse_missing(path: Path) -> None:
-    """Raise DataRefused unless there is such a file."""
-    if not path.is_file():
-        what = "is a folder, and no file" if path.is_dir() else "there is no such file"
-        message = f"{path}: {what}\n  mend data.file or data.test"
-        raise DataRefused(message)
-
-
 def blocks(path: Path) -> Iterator[Block]:
     """The lines of a table; raise DataRefused for a file that is no text, or is damaged, or has an endless line."""
     first, rest = 1, b""

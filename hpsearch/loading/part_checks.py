@@ -6,7 +6,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args
 
 from hpsearch import plugins
-from hpsearch.errors import DataRefused, ExperimentRefused, HpsearchError
+from hpsearch.errors import ExperimentRefused, HpsearchError
 from hpsearch.experiment import Data, Experiment
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
@@ -46,8 +46,8 @@ def unusable(data: Data) -> str:
     """Why the images cannot be used here, as far as that is seen without reading them: no mistake of the experiment."""
     try:
         _outline(data)
-    except DataRefused as refused:
-        return str(refused)
+    except (HpsearchError, ImportError, OSError) as error:
+        return str(error)
     return ""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from hpsearch.natural import natural
 from hpsearch.trackers.pictures import new_figure, plain, save
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def draw_curves(curves: Mapping[str, Curve], file: Path) -> None:
     "loss", "val_loss" and those of the folds ("fold_3.loss", "repeat_1.fold_3.val_loss") share one panel.
     """
     panels: dict[str, dict[tuple[str, str], Curve]] = {}
-    for name, curve in sorted(curves.items(), key=lambda entry: _natural(entry[0])):
+    for name, curve in sorted(curves.items(), key=lambda entry: natural(entry[0])):
         part, metric = _parted(name)
         panels.setdefault(metric.removeprefix("val_"), {})[part, metric] = curve
     parts = list(dict.fromkeys(part for lines in panels.values() for part, _ in lines))
@@ -43,11 +44,6 @@ def _parted(name: str) -> tuple[str, str]:
     """The fold and repeat that a metric is of, "" without any, and its own name."""
     end = len(PART.match(name)[0])  # type: ignore[index]  # it matches nothing, too
     return name[:end].rstrip("."), name[end:]
-
-
-def _natural(name: str) -> list[Any]:
-    """By which fold_2 comes before fold_10: words and numbers alternate."""
-    return [int(word) if word.isdecimal() else word for word in re.split(r"(\d+)", name)]
 
 
 def _colours(parts: Sequence[str]) -> Mapping[str, Any]:
