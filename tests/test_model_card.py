@@ -206,7 +206,18 @@ def test_of_the_winner_the_interval_is_told_too(project: paths.Project) -> None:
     found = card(project, "tiny")
 
     assert found["figures"]["configuration"]["interval"] == (0.7, 0.9)
+    assert "(95 % interval 0.7000 to 0.9000), by the mean over 3 seeds." in page(found)
     assert not any("study chose" in line for line in found["limits"])
+
+
+def test_of_a_winner_with_a_single_seed_the_interval_is_not_passed_off_as_its_configurations(
+    project: paths.Project,
+) -> None:
+    in_the_finals(project, seeds=1)
+
+    text = page(card(project, "tiny"))
+
+    assert "(95 % interval 0.7000 to 0.9000, of its one judged model)." in text
 
 
 def test_of_a_trial_that_was_in_no_finals_nothing_is_known_of_another_seed(project: paths.Project) -> None:

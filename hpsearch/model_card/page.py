@@ -57,7 +57,8 @@ def _accuracy(card: Card) -> Iterator[str]:
     if told is None:
         yield _untested(card)
         return
-    between = "" if told["interval"] is None else " (95 % interval {:.4f} to {:.4f})".format(*told["interval"])
+    alone = ", of its one judged model" if told["interval_of"] == "model" else ""
+    between = "" if told["interval"] is None else " (95 % interval {:.4f} to {:.4f}{})".format(*told["interval"], alone)
     over = f", by the mean over {words.count(told['seeds'], 'seed')}" if told["seeds"] > 1 else ""
     yield (
         f"**Its configuration**, trained again under another seed, is expected to read "
