@@ -50,7 +50,7 @@ def model_file(project: paths.Project, one: Contender, data: Prepared, target: P
     names = data.class_names
     task = Task(data.shape, len(names), names, rows, experiment.train.epochs, batch)
     precision = json.loads(one.session.provenance.get("steps", "{}")).get("precision", "float32")
-    remains = Remains(experiment.model.build, values, task, one.file.absolute(), precision)
+    remains = Remains(experiment.model.build, values, task, one.file.absolute(), one.weights_of.seed, precision)
     process.call(rebuild, project.root, remains, target, slot=Slot())
     return target
 

@@ -20,6 +20,8 @@ from test_run import BUILD, EXPERIMENT, environment, hpsearch, settings
 
 from hpsearch import paths, plugins, records
 from hpsearch.__main__ import main
+from hpsearch.contender_files import data_of
+from hpsearch.contenders import find
 from hpsearch.errors import ExperimentRefused, StateDamaged
 from hpsearch.exported import read_export
 from hpsearch.formats import Formats, chosen, missing
@@ -33,16 +35,22 @@ from hpsearch.worker.task import Task
 SMALL = settings(
     "search.trials=2", "train.epochs=2", "train.keep=2", "final.finalists=1", "final.seeds=1", "tracking.mlflow=false"
 )
+FIRST = "keras.layers.Flatten()])\n"
+DRAWN = "    model.add(keras.layers.Rescaling(np.random.choice([-1.0, 1.0], 256).tolist()))\n"
+SPACE = BUILD.replace("import keras\n", "import keras\nimport numpy as np\n").replace(FIRST, FIRST + DRAWN)
 MORE = [name for name in plugins.known("exporters") if missing(name)]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with the study `digits`: two trials, one of which won and one that the test split never saw."""
+    """A project with the study `digits`: two trials, one of which won and one that the test split never saw.
+
+    Its models hold constants that are drawn when they are built, and are no weights.
+    """
     folder, digits = tmp_path_factory.mktemp("export"), load_digits()
     images = np.repeat(np.repeat(digits.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8)
     write_pair(folder / "images", "train", images, digits.target)
-    for place, text in (("spaces/small.py", BUILD), ("experiments/digits.toml", EXPERIMENT)):
+    for place, text in (("spaces/small.py", SPACE), ("experiments/digits.toml", EXPERIMENT)):
         (folder / place).parent.mkdir()
         (folder / place).write_text(text)
     hpsearch(folder, "run", "experiments/digits.toml", *SMALL)
@@ -186,11 +194,32 @@ def test_a_trial_that_was_never_judged_is_exported_from_its_weights_and_its_look
 @pytest.mark.promise("43")
 @pytest.mark.parametrize("words", [["export", "--out", "out"], ["compare", "digits"], ["predict", "a.png"]])
 def test_weights_are_put_into_no_other_code_than_they_were_trained_in(
+def share_right(model: Path, data: Path, split: Path) -> float:
+    """Of the validation rows, by an exported `.keras` file."""
+    from hpsearch.worker.model_reading import read_model
+
+    rows = np.load(split)["validation"]
+    images, labels = (np.load(data / "train" / name)[rows] for name in ("images.npy", "labels.npy"))
+    return float((np.asarray(read_model(model)(images)).argmax(axis=1) == labels).mean())
+
+
+def test_an_exported_trial_is_the_model_that_was_trained_with_all_that_its_building_drew(project: Path) -> None:
+    trial = find(paths.Project(project), f"digits:{1 - the_winner(project)}")
+    data = data_of(trial, lambda *_: None)
+
+    code = main(["export", trial.label, "--out", "out"])
+
+    assert code == 0
+    split = trial.folder.splits / "holdout.npz"
+    read = process.call(share_right, project / "out" / "model.keras", data.folder, split, slot=Slot())
+    assert read == pytest.approx(trial.end.score)
+
+
     project: Path, words: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     other = f"digits:{1 - the_winner(project)}"
     (project / "a.png").touch()
-    (project / "spaces" / "small.py").write_text(BUILD.replace('"relu"', '"tanh"'))  # into which the weights would fit
+    (project / "spaces" / "small.py").write_text(SPACE.replace('"relu"', '"tanh"'))  # into which the weights would fit
 
     code = main([words[0], other, *words[1:]])
 
@@ -230,7 +259,7 @@ def test_weights_that_are_damaged_or_another_models_are_refused(
 )
 def test_a_model_that_cannot_be_built_again_is_refused_in_one_line(tmp_path: Path, line: str, words: str) -> None:
     (tmp_path / "space.py").write_text(f"def build(hp):\n    {line}\n")
-    remains = Remains("space:build", {}, Task((4, 4), 2, ("0", "1"), 10, 1, 5), tmp_path / "best.bin")
+    remains = Remains("space:build", {}, Task((4, 4), 2, ("0", "1"), 10, 1, 5), tmp_path / "best.bin", 1)
 
     with pytest.raises(StateDamaged, match=f"no model can be made of these weights\n  .*{re.escape(words)}"):
         process.call(rebuild, tmp_path, remains, tmp_path / "model.keras", slot=Slot())

@@ -399,7 +399,7 @@ def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe
     weights = made.fits / end.attempt.fit.name / "best.bin"
     task = Task((4, 4), 3, made.class_names, 90, made.epochs, 32)
 
-    rebuild(tmp_path, Remains(made.build, {}, task, weights), tmp_path / "model.keras")
+    rebuild(tmp_path, Remains(made.build, {}, task, weights, end.attempt.fit.seed), tmp_path / "model.keras")
 
     images, labels = (np.load(made.data / "train" / name)[90:] for name in ("images.npy", "labels.npy"))
     read, _ = predict(read_model(tmp_path / "model.keras"), images)

@@ -5,18 +5,23 @@ from pathlib import Path
 
 from hpsearch.errors import StateDamaged, first_line
 from hpsearch.paths import write
+from hpsearch.seeds import derive
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.worker.task import Task
 
 
 @dataclass(frozen=True)
 class Remains:
-    """What is left of a trial's model: its values, the task it was built for, and the file of its weights."""
+    """What is left of a trial's model: its values, the task it was built for, and the file of its weights.
+
+    `seed` is that of the fit which made it: build_model may draw what is no weight, such as a fixed projection.
+    """
 
     build: str
     values: Values
     task: Task
     weights: Path
+    seed: int
     precision: str = "float32"
 
 
@@ -36,6 +41,7 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
         message = f"build_model asks for {parameter.name!r} now; it did not when the trial was trained"
         raise ValueError(message)
 
+    keras.utils.set_random_seed(derive(remains.seed, "model"))  # as before the fit's own build
     keras.config.set_dtype_policy(remains.precision)
     hp = AskingHyperParameters(ask, remains.task, dict(remains.values))
     function = building.find_build(root, remains.build)
