@@ -58,7 +58,8 @@ def _accuracy(card: Card) -> Iterator[str]:
         yield _untested(card)
         return
     alone = ", of its one judged model" if told["interval_of"] == "model" else ""
-    between = "" if told["interval"] is None else " (95 % interval {:.4f} to {:.4f}{})".format(*told["interval"], alone)
+    low, high = told["interval"] or (None, None)
+    between = "" if low is None else f" (95 % interval {low:.4f} to {high:.4f}{alone})"
     over = f", by the mean over {words.count(told['seeds'], 'seed')}" if told["seeds"] > 1 else ""
     yield (
         f"**Its configuration**, trained again under another seed, is expected to read "
