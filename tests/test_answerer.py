@@ -3,6 +3,7 @@
 import shutil
 import signal
 import threading
+import tracemalloc
 from pathlib import Path
 
 import hostile_models
@@ -18,7 +19,22 @@ from hpsearch.orders import Slot
 from hpsearch.predict import answerer as module
 from hpsearch.predict.answerer import answering
 from hpsearch.worker import process
+from hpsearch.worker.answering import _probes
 from hpsearch.worker.ending import ChildDied
+
+
+def test_the_noise_that_tells_logits_from_probabilities_takes_no_more_memory_than_it_has():
+    tracemalloc.start()
+    try:
+        large, many = _probes((2000, 3000), 64), _probes((28, 28), 64)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert (large.shape, many.shape) == ((21, 2000, 3000), (64, 28, 28))
+    assert peak < large.nbytes + 1_000_000
+    assert many[0].mean() > 200
+    assert many[-1].mean() < 20
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 What comes back is bytes, and nothing that would have to be unpickled: the process may hold a model of anybody's.
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ DONE, FAILED = b"+", b"-"  # how an answer begins; float32 values follow, or UTF
 MEMORY = 4_000_000_000  # bytes beyond what the libraries take
 SECONDS = 60.0  # of each processor, for one answer
 PROBES = 64  # images by which logits are told from probabilities
+PROBE_BYTES = 128_000_000  # that they take together, where one alone does not take more
 Kind = Literal["study", "keras", "onnx", "litert"]
 
 
@@ -50,7 +52,7 @@ def answer(connection: "Connection[Any, Any]", sources: Sequence[Source], shape:
     os.dup2(2, 1)  # standard output belongs to the command's answers
     try:
         read = _loaded(sources, shape)
-        _checked(read(_probes(shape)[:1]), 1, classes)
+        _checked(read(_probes(shape, 1)), 1, classes)
     except Exception as error:  # noqa: BLE001  # it is told on the other side
         connection.send_bytes(FAILED + _words(error).encode(errors="replace"))
         return
@@ -110,7 +112,7 @@ def _study(source: Source, shape: tuple[int, int]) -> "Read":
     place.take(Slot(threads=0))
     if source.root:
         find_build(source.root, source.build)  # the project's own layers
-    return _graph(raw_model(read_model(source.file), _probes(shape)))
+    return _graph(raw_model(read_model(source.file), _probes(shape, PROBES)))
 
 
 def _keras(source: Source, _shape: tuple[int, int]) -> "Read":
@@ -163,9 +165,13 @@ def _litert(source: Source, shape: tuple[int, int]) -> "Read":
     return read
 
 
-def _probes(shape: tuple[int, int]) -> "NDArray[np.uint8]":
-    """Images of noise, from empty ones to full ones."""
+def _probes(shape: tuple[int, int], most: int) -> "NDArray[np.uint8]":
+    """Images of noise, from full ones to empty ones; fewer of large ones, and never more memory than they take."""
     import numpy as np
 
-    noise = np.random.default_rng(0).random((PROBES, *shape))
-    return (255 * noise ** np.geomspace(0.1, 30, PROBES)[:, None, None]).astype(np.uint8)
+    noise = np.random.default_rng(0)
+    probes = np.empty((max(1, min(most, PROBE_BYTES // math.prod(shape))), *shape), np.uint8)
+    for probe, power in zip(probes, np.geomspace(0.1, 30, len(probes)), strict=True):
+        for row in probe:
+            row[:] = 255 * noise.random(len(row)) ** power
+    return probes
