@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpsearch import paths
-from hpsearch.errors import ExperimentRefused, NothingCompleted
+from hpsearch.errors import ExperimentRefused, NothingCompleted, first_line
 from hpsearch.experiment import Experiment
 from hpsearch.records import News, SessionBegan
 from hpsearch.space import Values
@@ -139,7 +139,7 @@ def _searched(
     fits = sorted(own, key=lambda fit: (fit.repeat, fit.fold))
     fit = next((fit for fit in fits if (folder.fits / fit.name / WEIGHTS).exists()), None)
     if fit is None or course.result is None:
-        raise ExperimentRefused(_not_kept(word, trial, experiment, ended=course.result is not None))
+        raise ExperimentRefused(_not_kept(word, course, experiment.train.keep))
     file = folder.fits / fit.name / WEIGHTS
     sha256 = digest(file)
     return Contender(
@@ -148,13 +148,17 @@ def _searched(
     )  # fmt: skip
 
 
-def _not_kept(word: str, trial: int, experiment: Experiment, *, ended: bool) -> str:
-    if not ended:
-        return f"{word}: trial {trial} has not ended yet\n  wait for it: hpsearch show {word.partition(':')[0]}"
+def _not_kept(word: str, course: Course, kept: int) -> str:
+    name, trial, result = word.partition(":")[0], course.number, course.result
+    if result is None:
+        return f"{word}: trial {trial} has not ended yet\n  wait for it: hpsearch show {name}"
+    if result.failure:
+        why = first_line(f"{result.failure.kind}: {result.failure.message}")
+        return f"{word}: trial {trial} failed and left no model ({why})\n  see more: hpsearch trial {name} {trial}"
     return (
-        f"{word}: the model of trial {trial} is not kept: weights stay for the best {experiment.train.keep} only\n"
+        f"{word}: the model of trial {trial} is not kept: weights stay for the best {kept} only\n"
         f"  to have those of more, raise train.keep before they are trained: "
-        f"--set train.keep={max(10, 2 * experiment.train.keep)} --name {experiment.name}-again"
+        f"--set train.keep={max(10, 2 * kept)} --name {name}-again"
     )
 
 

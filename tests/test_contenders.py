@@ -1,6 +1,7 @@
 """The models that people name are found, each study of them read once."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from kept_studies import keep
@@ -8,10 +9,10 @@ from stories import began, trial_story
 
 from hpsearch import contenders, paths
 from hpsearch.comparing import compare
-from hpsearch.contenders import find_all
+from hpsearch.contenders import find, find_all
 from hpsearch.errors import ExperimentRefused
 from hpsearch.records import Asked
-from hpsearch.trial import Trial
+from hpsearch.trial import Failure, Status, Trial
 
 
 @pytest.fixture
@@ -51,6 +52,19 @@ def test_a_model_is_not_compared_with_itself(project):
 
     with pytest.raises(ExperimentRefused, match="one:1 and other:0 are the same model"):
         compare(project, found, lambda *_: None)
+
+
+def test_of_a_trial_that_failed_it_is_said_why_there_is_no_model(tmp_path):
+    failure = Failure("oom", "too large\nby far")
+    ended = replace(trial_story(0, [0.5])[-1], status=Status.FAILED, score=None, failure=failure)
+    keep(tmp_path, [*began(), Asked(Trial(0)), ended], "one")
+
+    with pytest.raises(ExperimentRefused) as refused:
+        find(paths.Project(tmp_path), "one:0")
+
+    assert str(refused.value) == (
+        "one:0: trial 0 failed and left no model (oom: too large)\n  see more: hpsearch trial one 0"
+    )
 
 
 @pytest.mark.parametrize("word", ["one:7", "one:x", "one:", "oen:0"])
