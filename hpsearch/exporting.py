@@ -118,7 +118,7 @@ class _Work:
             name: {**described["formats"][name], **asdict(found), "agrees": True} for name, found in checked.items()
         }
         contender, data, project = self.subject.contender, self.subject.data, self.subject.project
-        judged = sum(filter(None, looks.of_split(project, {*test_digests(data), data.digest}).values()))
+        judged = looks.of_split(project, {*test_digests(data), data.digest})
         state = State()
         for news in study_news(project, contender.folder.folder.name):
             state.take(news)

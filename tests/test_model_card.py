@@ -1,6 +1,6 @@
 """What a model card says of models that are no winners: of this very model, and of what is known of its like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -61,8 +61,8 @@ def result(number: int, fits: Sequence[Any]) -> TrialResult:
     )  # fmt: skip
 
 
-def card(project: paths.Project, word: str) -> dict[str, Any]:
-    """The card of the model that the word names."""
+def card(project: paths.Project, word: str, judged: Mapping[str, int | None] | None = None) -> dict[str, Any]:
+    """The card of the model that the word names, after so many looks at the test split."""
     state = State()
     for news in read(project, "tiny"):
         state.take(news)
@@ -74,7 +74,7 @@ def card(project: paths.Project, word: str) -> dict[str, Any]:
     }  # fmt: skip
     report = {"nought": ROW, "one": ROW, "macro avg": ROW}
     read_rows = Judgement(0.8, report, ((40, 10), (10, 40)), np.zeros(100, np.int64), np.ones(100, np.float32))
-    return gather(Case(manifest, read_rows, find(project, word), data, state, 7, 1))
+    return gather(Case(manifest, read_rows, find(project, word), data, state, 7, judged or {"tiny": 1}))
 
 
 def test_of_a_trial_with_folds_the_model_of_one_fold_is_told_and_not_their_mean(project: paths.Project) -> None:
@@ -227,3 +227,24 @@ def test_of_a_trial_that_was_in_no_finals_nothing_is_known_of_another_seed(proje
 
     assert found["figures"]["configuration"] is None
     assert any(ONCE in line for line in found["limits"])
+
+
+@pytest.mark.parametrize(
+    ("judged", "told"),
+    [
+        ({"tiny": 1}, ""),
+        ({"tiny": 2, "other": 3}, "has judged 5 models: "),
+        ({"tiny": 1, "broken": None}, "has judged 1 model, not counting 1 ledger that cannot be read: "),
+        ({"tiny": 4, "a": None, "b": None}, "has judged 4 models, not counting 2 ledgers that cannot be read: "),
+    ],
+)
+def test_the_card_counts_the_models_that_the_split_has_judged_and_says_what_is_not_counted(
+    project: paths.Project, judged: Mapping[str, int | None], told: str
+) -> None:
+    in_the_finals(project, seeds=3)
+
+    limits = card(project, "tiny", judged)["limits"]
+
+    found = [line for line in limits if line.startswith("This test split")]
+    assert len(found) == bool(told)
+    assert all(told in line for line in found)

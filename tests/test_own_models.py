@@ -124,7 +124,7 @@ def test_a_model_with_one_sigmoid_gives_two_columns_and_a_card_that_keeps_two_fi
     assert card["figures"]["configuration"]["expected_accuracy"] == pytest.approx(0.95)
     assert (card["training"]["seed"], card["training"]["best_epoch"], card["training"]["epochs"]) == (7, 2, 2)
     assert card["data"]["sha256"] == subject.data.digest
-    assert card["figures"]["looks"] == {"judged_models": 1, "openings": 1}
+    assert card["figures"]["looks"] == {"judged_models": 1, "ledgers_not_read": 0, "openings": 1}
     assert sum(one["rows"] for one in card["classes"]) == subject.data.test_rows
     text = (read.folder / "README.md").read_text()
     assert "**This very model** reads" in text

@@ -27,7 +27,7 @@ class Case:
     """All that a card is made of: the export's manifest with its figures, and what stands behind it.
 
     `read` is what Keras's own model read on the test split, `state` that of its study, `parameters` the number of its
-    weights; `judged` models of the project's studies were shown the test split.
+    weights; `judged` says of each study of the project how many models it showed the test split to: see `looks`.
     """
 
     manifest: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Case:
     data: Prepared
     state: State
     parameters: int
-    judged: int
+    judged: Mapping[str, int | None]
 
     @property
     def verdict(self) -> Verdict | None:
@@ -88,7 +88,9 @@ def _figures(case: Case) -> dict[str, Any]:
         "macro_f1": case.read.report["macro avg"]["f1-score"],
         "rows": rows,
     }
-    looks = {"judged_models": case.judged, "openings": case.state.openings}
+    known = [many for many in case.judged.values() if many is not None]
+    unread = len(case.judged) - len(known)
+    looks = {"judged_models": sum(known), "ledgers_not_read": unread, "openings": case.state.openings}
     finalists = case.state.verdict.finalists if case.state.verdict else ()
     finalist = next((one for one in finalists if one.trial == case.contender.trial), None)
     return {

@@ -68,9 +68,11 @@ def _of_classes(card: Card) -> Iterator[str]:
 
 def _of_looks(card: Card) -> Iterator[str]:
     looks = card["figures"]["looks"]
-    if looks["judged_models"] > 1:
+    unread = looks["ledgers_not_read"]
+    if looks["judged_models"] > 1 or unread:
+        which = f", not counting {words.count(unread, 'ledger')} that cannot be read" if unread else ""
         yield (
-            f"This test split has judged {looks['judged_models']} models: the more it judges, "
+            f"This test split has judged {words.count(looks['judged_models'], 'model')}{which}: the more it judges, "
             "the more hopeful is the best of their figures."
         )
     if looks["openings"] > 1:
