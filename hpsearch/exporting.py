@@ -96,7 +96,7 @@ class _Work:
         self.say("loading the model")
         samples = _samples(data)
         model = model_file(self.subject.project, contender, data, self.scratch / "model.keras")
-        wrapped = self._call(wrap, model, samples, raw)
+        wrapped = self._call(wrap, model, samples, len(data.class_names), raw)
         names = self._possible(wrapped)
         for name in names:
             self.say(f"writing {name}")

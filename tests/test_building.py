@@ -190,6 +190,16 @@ def test_a_model_that_divides_by_the_brightest_pixel_can_be_searched(project: Ca
     assert found.modules == ("mine/space.py",)
 
 
+@pytest.mark.parametrize("units", [5, 2])
+def test_a_model_that_does_not_end_in_a_value_for_each_class_is_refused(
+    project: Callable[..., Path], units: int
+) -> None:
+    root = project(mine__space=f"from mine.models import made\n\ndef build(hp):\n    return made(hp, {units})\n")
+
+    with pytest.raises(ExperimentRefused, match=rf"the model ends in shape \(None, {units}\)(.|\n)*have 3 units"):
+        fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+
 @pytest.mark.promise("29")
 def test_what_is_no_compiled_model_is_said_clearly() -> None:
     import keras

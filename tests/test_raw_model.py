@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hpsearch.errors import NotExported
 from hpsearch.worker import process
+from hpsearch.worker.raw_model import wrap
 
 IMAGES = np.random.default_rng(2).integers(0, 256, (700, 6, 4), dtype=np.uint8)
 
@@ -52,6 +54,52 @@ def test_a_wrapped_model_reads_raw_images_as_the_model_itself_reads_scaled_ones(
     assert given.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     assert (given.argmax(axis=1) == predicted).mean() > 0.99
     assert given.max(axis=1) == pytest.approx(confidence, abs=1e-6)
+
+
+SPACE = """
+import keras
+
+@keras.saving.register_keras_serializable("mine")
+class Eager(keras.Model):
+    def __init__(self, **given):
+        super().__init__(**given)
+        self.flat, self.dense = keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")
+
+    def call(self, images):
+        return self.dense(self.flat(keras.ops.convert_to_tensor(images.numpy())))
+
+def eager(hp):
+    return Eager()
+
+def wide(hp):
+    return keras.Sequential([keras.Input((6, 4)), keras.layers.Flatten(), keras.layers.Dense(5)])
+"""
+
+
+def make(root: Path, spec: str, file: Path) -> None:
+    from hpsearch.worker.finding import find_build
+
+    model = find_build(root, spec)(None)
+    model(np.zeros((1, 6, 4), np.float32))
+    model.save(file)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("eager", "cannot be made into a graph, which every format holds"),
+        ("wide", r"\(None, 5\), and there are 3 classes"),
+    ],
+)
+def test_a_model_that_has_no_graph_or_another_width_than_classes_is_refused_in_a_sentence(
+    tmp_path: Path, kind: str, words: str
+) -> None:
+    (tmp_path / "space.py").write_text(SPACE)
+    place = (tmp_path, f"space:{kind}")
+    process.call(make, *place, tmp_path / "model.keras")
+
+    with pytest.raises(NotExported, match=words):
+        process.call(wrap, *place, tmp_path / "model.keras", IMAGES[:10], 3, tmp_path / "raw.keras")
 
 
 def half_precision(file: Path) -> Any:

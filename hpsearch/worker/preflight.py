@@ -71,6 +71,7 @@ def _one_step(sample: Sample) -> Iterable[str]:
 
     from hpsearch.worker import building, loops
     from hpsearch.worker.hp import AskingHyperParameters
+    from hpsearch.worker.rows import image_shape, output_shape, refuse_other_width
 
     hp = AskingHyperParameters(lambda parameter: narrow(parameter, sample.space).default, sample.task)
     model = building.build(building.find_build(sample.root, sample.build), hp)
@@ -79,6 +80,7 @@ def _one_step(sample: Sample) -> Iterable[str]:
     rows = loops.Rows(images, classes, classes, classes)
     model.run_eagerly = True  # one step is sooner done than traced
     metrics = loops.make_loop(model, rows, batch_size=len(classes), seed=0, loop="fit").epoch(1)
+    refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), len(classes))
     _judge_copy(model, images)
     return metrics
 

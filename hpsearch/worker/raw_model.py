@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpsearch.errors import NotExported, first_line
 from hpsearch.paths import write
 from hpsearch.worker.finding import find_build
 from hpsearch.worker.judging import are_logits, outputs
@@ -25,15 +26,35 @@ class Wrapped:
     own: tuple[str, ...]
 
 
-def wrap(root: Path, build: str, model: Path, samples: "Images", target: Path) -> Wrapped:
+def wrap(root: Path, build: str, model: Path, samples: "Images", classes: int, target: Path) -> Wrapped:
     """Write the wrapped model of a `.keras` file; the project's own layers are imported first.
 
-    `samples` (uint8, rows × height × width) are training images. Raises StateDamaged when the file cannot be loaded.
+    `samples` (uint8, rows × height × width) are training images. Raises StateDamaged when the file cannot be loaded,
+    NotExported when the model has no graph, or gives more or fewer values than there are classes.
     """
     find_build(root, build)
     inner = read_model(model)
-    write(target, raw_model(inner, samples).save)
+    whole = _in_a_graph(inner, samples)
+    if whole.output_shape != (None, classes):
+        message = (
+            f"the model gives values of shape {whole.output_shape}, and there are {classes} classes: "
+            "nobody could say what they are of\n  search again with a last layer of hp.task.classes units"
+        )
+        raise NotExported(message)
+    write(target, whole.save)
     return Wrapped(inner.count_params(), tuple(sorted(own_parts(configuration(target)))))
+
+
+def _in_a_graph(model: Any, samples: "Images") -> Any:
+    try:
+        return raw_model(model, samples)
+    except Exception as error:  # a layer that only runs eagerly may raise anything
+        why = f"{type(error).__name__}: {first_line(str(error).strip())}"
+        message = (
+            f"the model cannot be made into a graph, which every format holds ({why})\n"
+            "  let its layers compute by keras.ops alone, and search again"
+        )
+        raise NotExported(message) from error
 
 
 def raw_model(model: Any, samples: "Images") -> Any:

@@ -14,6 +14,7 @@ from hpsearch.errors import DataRefused
 SMALL = 64 * 64  # pixels of an image, beyond which fewer are read at once
 EITHER = ("crossentropy", "ce")  # by which Keras means the loss that fits the labels: of integers, the sparse one
 FLAT = 2  # the rank of an output of shape (rows, classes)
+SIGMOID_CLASSES = 2  # that one sigmoid tells apart
 
 
 class ShapesDisagree(ValueError):
@@ -151,6 +152,19 @@ def _refuse_several(outputs: Any) -> None:
             "  let it end in one tensor of shape (rows, classes)"
         )
         raise ShapesDisagree(message)
+
+
+def refuse_other_width(outputs: Any, classes: int) -> None:
+    """Raise ShapesDisagree unless a model that ends in this shape gives a value for each class, or one for two.
+
+    A wider one learns all the same, and nobody could say what the values beyond the classes are of.
+    """
+    two = classes == SIGMOID_CLASSES
+    if len(outputs) == FLAT and outputs[-1] in ({classes, 1} if two else {classes}):
+        return
+    units = f"{classes} units (hp.task.classes)" + (", or 1" if two else "")
+    message = f"the model ends in shape {outputs}, and there are {classes} classes\n  let the last layer have {units}"
+    raise ShapesDisagree(message)
 
 
 def _rank(shape: Any) -> int | None:
