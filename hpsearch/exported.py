@@ -5,14 +5,14 @@ Nothing is loaded here: whoever loads a model of the folder knows by then that e
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from hpsearch.errors import NeedsNewer, StateDamaged
+from hpsearch.errors import ExperimentRefused, NeedsNewer, StateDamaged
 from hpsearch.polarity import Polarity
 
 MANIFEST = "manifest.json"
@@ -20,7 +20,7 @@ VERSION = 1
 LARGEST_MANIFEST = 1_000_000  # bytes
 MEND = "export the model again"
 
-Side = Annotated[int, Field(strict=True, ge=1, le=4096)]  # pixels
+Side = Annotated[int, Field(strict=True, ge=1, le=16_384)]  # pixels, as many as data.size can say
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -38,9 +38,12 @@ class _Format(BaseModel):
     path: Name
 
 
-class _Manifest(BaseModel):
+class _Task(BaseModel):
     class_names: Annotated[list[Name], Field(min_length=2, max_length=100_000)]
     input: _Input
+
+
+class _Manifest(_Task):
     framing: _Framing
     files: Annotated[dict[Name, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]], Field(max_length=10_000)]
     formats: Annotated[dict[Name, _Format], Field(min_length=1)]
@@ -85,6 +88,17 @@ def read_export(folder: Path) -> Exported:
         _refuse_unnamed(folder, part, said.files)
     inputs, names = said.input, tuple(said.class_names)
     return Exported(folder, names, inputs.shape, said.framing.kind, inputs.ink, formats, manifest)
+
+
+def refuse_unreadable(class_names: Sequence[str], shape: Sequence[int]) -> None:
+    """Raise ExperimentRefused where the export of a model of such a task could not be read again."""
+    try:
+        _Task.model_validate({"class_names": list(class_names), "input": {"shape": list(shape), "dtype": "uint8"}})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        message = f"an export cannot hold models of these data ({place}: {first['msg']})"
+        raise ExperimentRefused(message) from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hpsearch.contender_files import model_file, note_looks
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import test_digests
 from hpsearch.errors import ExperimentRefused, NotExported, StateDamaged
-from hpsearch.exported import MANIFEST, VERSION, Exported, digest, files_in, read_export, read_manifest
+from hpsearch.exported import MANIFEST, VERSION, Exported, digest, files_in, read_export, read_manifest, refuse_unreadable
 from hpsearch.formats import Formats, exporter
 from hpsearch.model_card.facts import Case, gather, test_figures
 from hpsearch.model_card.page import page
@@ -55,6 +55,7 @@ def export(subject: Subject, out: Path, say: Say) -> Exported:
     """
     folder = out.absolute()
     refuse_unlike_an_export(folder)
+    refuse_unreadable(subject.data.class_names, subject.data.shape)
     with TemporaryDirectory(prefix="hpsearch-export-") as scratch:
         paths.write_folder(folder, lambda temporary: _Work(subject, Path(scratch), temporary, say).do())
     return read_export(folder)

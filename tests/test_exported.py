@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hpsearch.errors import NeedsNewer, StateDamaged
-from hpsearch.exported import LARGEST_MANIFEST, read_export
+from hpsearch.errors import ExperimentRefused, NeedsNewer, StateDamaged
+from hpsearch.exported import LARGEST_MANIFEST, read_export, refuse_unreadable
 
 
 @pytest.fixture
@@ -147,6 +147,15 @@ def test_a_manifest_too_large_to_be_one_is_not_read(folder: Path) -> None:
 
     with pytest.raises(StateDamaged, match="larger than"):
         read_export(folder)
+
+
+def test_what_could_not_be_read_again_is_refused_before_it_is_exported() -> None:
+    refuse_unreadable(["a", "b"], (16_384, 16_384))
+
+    with pytest.raises(ExperimentRefused, match=r"cannot hold models of these data \(input\.shape\.1: "):
+        refuse_unreadable(["a", "b"], (1, 16_385))
+    with pytest.raises(ExperimentRefused, match=r"cannot hold models of these data \(class_names: "):
+        refuse_unreadable(["a"], (28, 28))
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty", "file"])
