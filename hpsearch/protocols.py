@@ -95,7 +95,7 @@ class Pruner(Protocol):
         """Take in the objective; called once, before anything else."""
 
     def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
-        """Hear the objective's metric after an epoch (with folds: its mean so far) and say whether to stop."""
+        """Hear the objective's metric after an epoch (of the first fit, if it has several) and say whether to stop."""
 
 
 class Progress(Protocol):

@@ -1,7 +1,6 @@
 """The search: while there is a free hand and budget, ask the tuner, have the trial made, and hear how it goes."""
 
 from collections.abc import Callable
-from statistics import fmean
 
 from hpsearch import race
 from hpsearch.crew import Crew
@@ -11,7 +10,7 @@ from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
-from hpsearch.trial import AttemptEnd, Built, Fit, Measure, Status, TrialResult
+from hpsearch.trial import AttemptEnd, Built, Measure, Status, TrialResult
 
 PATIENCE_SECONDS = 0.2
 SAME_FAILURES = 3
@@ -77,7 +76,10 @@ def _heed_failures(study: Study, result: TrialResult) -> None:
 
 
 class _Pruning:
-    """What the pruner hears: each trial's objective, epoch by epoch, as the mean over the fits that came so far.
+    """What the pruner hears: each trial's objective, epoch by epoch, in its first fit.
+
+    The other folds and repeats are for the race to judge: some folds are harder for every trial, so that a trial in
+    its first would stand behind those that are in easier ones.
 
     It hears the epochs of a warm-up too, but its wish to stop a trial is let pass until the warm-up has ended.
     So no pruner has to know of warm-ups or of gaps, and what errs, errs towards going on: the low score of a trial
@@ -86,8 +88,6 @@ class _Pruning:
 
     def __init__(self, study: Study, pruner: Pruner) -> None:
         self._pruner, self._metric = pruner, study.experiment.objective.metric
-        self._alone = not study.experiment.data.several
-        self._scores: dict[int, dict[int, dict[Fit, float]]] = {}
         self._reasons: dict[int, str] = {}
         self._warmups: dict[int, int] = {}
         for news in study.ledger.recall((Built, Measure, TrialResult)):
@@ -99,29 +99,22 @@ class _Pruning:
 
     def hear(self, told: Built | Measure) -> str:
         """Tell the pruner of a measure; give its reason from the first time on that its wish to stop a trial counts."""
-        if isinstance(told, Measure):
-            return self._hear_measure(told)
-        trial = told.attempt.fit.trial  # whose folds may differ in their steps an epoch: the longest warm-up counts
-        self._warmups[trial] = max(told.warmup_epochs, self._warmups.get(trial, 0))
-        return ""
+        fit = told.attempt.fit
+        first = fit.kind == "search" and (fit.repeat, fit.fold) == (0, 0)
+        match told:
+            case Built():
+                if first:
+                    self._warmups[fit.trial] = told.warmup_epochs
+                return ""
+            case Measure():
+                if first and self._metric in told.metrics:
+                    self._hear_score(fit.trial, told.epoch, told.metrics[self._metric])
+                return self.reason(fit.trial)
 
-    def _hear_measure(self, measure: Measure) -> str:
-        fit = measure.attempt.fit
-        if fit.kind != "search" or self._metric not in measure.metrics:
-            return ""
-        pruning = self._pruner.hear(fit.trial, measure.epoch, self._mean(measure))
-        if pruning and measure.epoch >= self._warmups.get(fit.trial, 0):
-            self._reasons.setdefault(fit.trial, pruning.reason)
-        return self.reason(fit.trial)
-
-    def _mean(self, measure: Measure) -> float:
-        """Over the fits that came to this epoch; of a trial with a single fit nothing is kept, however long it is."""
-        fit, score = measure.attempt.fit, measure.metrics[self._metric]
-        if self._alone:
-            return score
-        came = self._scores.setdefault(fit.trial, {}).setdefault(measure.epoch, {})
-        came[fit] = score
-        return fmean(came.values())
+    def _hear_score(self, trial: int, epoch: int, score: float) -> None:
+        pruning = self._pruner.hear(trial, epoch, score)
+        if pruning and epoch >= self._warmups.get(trial, 0):
+            self._reasons.setdefault(trial, pruning.reason)
 
     def reason(self, trial: int) -> str:
         """Why the trial was to be stopped, if it was."""
@@ -130,7 +123,7 @@ class _Pruning:
     def forget(self, ended: TrialResult) -> None:
         """Let go of a trial that has ended for good; one that only time cut short may go on."""
         if ended.reason != OUT_OF_TIME:
-            for known in (self._scores, self._reasons, self._warmups):
+            for known in (self._reasons, self._warmups):
                 known.pop(ended.trial.number, None)
 
 

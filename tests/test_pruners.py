@@ -88,7 +88,7 @@ def test_median_goes_downwards_for_a_loss() -> None:
     assert run(pruner, 3, [0.5] * 5) is None
 
 
-def test_a_fold_heard_later_replaces_the_mean_of_an_epoch() -> None:
+def test_an_epoch_heard_again_replaces_itself() -> None:
     once, twice = begun(Median(startup_trials=1)), begun(Median(startup_trials=1))
     for epoch in range(1, 9):
         once.hear(0, epoch, 0.5)

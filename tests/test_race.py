@@ -16,6 +16,9 @@ from hpsearch import hits, paths
 from hpsearch.crew import Crew
 from hpsearch.experiment import Experiment
 from hpsearch.fits import search_fits
+from hpsearch.protocols import Brief
+from hpsearch.pruners.asha import ASHA
+from hpsearch.pruners.median import Median
 from hpsearch.report.facts import gather
 from hpsearch.search import candidates, search
 from hpsearch.sparing import count
@@ -198,16 +201,48 @@ def test_folds_begin_in_order(begin):
         assert began == list(search_fits(study.experiment, number))[: len(began)]
 
 
-def test_a_pruner_hears_the_mean_over_the_folds_that_have_come(begin):
-    study, splits = begin(trials=1, folds=2, race=False)
+@pytest.mark.parametrize("data", [{"folds": 3}, {"repeats": 3}, {"folds": 2, "repeats": 2}])
+def test_a_pruner_hears_the_first_fit_only(begin, data):
+    study, splits = begin(trials=2, race=False, **data)
     heard, pruner = [], Lenient()
-    pruner.hear = lambda trial, epoch, score: heard.append((epoch, score))
-    executor = Instant(epochs=2)
-    executor._score = lambda values, epoch: epoch * (1.0 if len(executor.orders) == 1 else 0.5)
+    pruner.hear = lambda trial, epoch, score: heard.append((trial, epoch, score))
+    executor = Instant(lambda values, epoch: epoch / (1 + executor.orders[-1].attempt.fit.fold), epochs=2)
 
     search(study, Dice(), pruner, Crew(study, executor, splits), lambda: False)
 
-    assert heard == [(1, 1.0), (2, 2.0), (1, 0.75), (2, 1.5)]
+    assert heard == [(0, 1, 1.0), (0, 2, 2.0), (1, 1, 1.0), (1, 2, 2.0)]
+
+
+class Uneven(Instant):
+    """Folds that are hard and easy for every trial: a fit scores its trial's quality, less what its fold takes."""
+
+    def __init__(self, takes, **more):
+        super().__init__(**more)
+        self._takes = takes
+
+    def _step(self, fitting):
+        taken = self._takes[fitting.order.attempt.fit.fold]
+        self._score = lambda values, epoch: 0.4 + 0.3 * values["x"] - taken
+        super()._step(fitting)
+
+
+@pytest.mark.parametrize("hands", [1, 4])
+@pytest.mark.parametrize("pruner", [ASHA, Median])
+def test_a_pruner_stops_the_same_trials_however_hard_each_fold_is(begin, pruner, hands):
+    found = []
+
+    for takes in ([0.0] * 5, [0.2, 0.0, -0.1, 0.1, -0.2]):
+        study, splits = begin(f"{next(NAMES)}", trials=40, race=False, folds=5)
+        judge = pruner()
+        judge.begin(Brief(study.experiment.objective, seed=0, trials=40, epochs=8))
+        search(study, Dice(), judge, Crew(study, Uneven(takes, epochs=8, count=hands), splits), lambda: False)
+        found.append(statuses(study))
+
+    best = max(study.state.results, key=lambda result: result.trial.values["x"])
+    assert found[0] == found[1]
+    assert best.trial.number > 5
+    assert best.status is Status.COMPLETED
+    assert study.state.with_status(Status.PRUNED)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,4 +1,4 @@
-"""Remembers each trial's score by epoch; an epoch heard again (another fold's mean, a resumed fit) replaces itself."""
+"""Remembers each trial's score by epoch; an epoch heard again (in a resumed fit) replaces itself."""
 
 import math
 from collections import defaultdict
