@@ -1,5 +1,6 @@
 """Draws from the finals how sure the verdict is: the interval, who ties with the winner, what was luck."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -116,9 +117,13 @@ def optimism(objective: Objective, leader: TrialResult, standings: Sequence[Stan
 
 
 def luck(
-    objective: Objective, searched: Sequence[TrialResult], standings: Sequence[Standing], seed: int
+    objective: Objective, searched: Sequence[TrialResult], standings: Sequence[Standing], seed: int, repeats: int = 1
 ) -> float | None:
-    """How much of the best score of all trials was luck, by bootstrap; None where no finalist has two seeds."""
+    """How much of the best score of all trials was luck, by bootstrap; None where no finalist has two seeds.
+
+    A score of the search is a mean over so many `repeats`, each under a seed of its own, and has less luck than one of
+    the finals, which is of one seed.
+    """
     import numpy as np
 
     from hpsearch.luck import PLAIN, SHARES, luck_of_the_best, pooled_deviation
@@ -127,4 +132,6 @@ def luck(
     groups = [objective.sign * np.asarray(standing.scores) for standing in standings]
     scale = SHARES if all(0 <= score <= 1 for score in np.concatenate([scores, *groups])) else PLAIN
     deviation = pooled_deviation([scale.of(group).tolist() for group in groups])
-    return None if deviation is None else luck_of_the_best(scores, deviation, derive(seed, "luck"), scale)
+    if deviation is None:
+        return None
+    return luck_of_the_best(scores, deviation / math.sqrt(repeats), derive(seed, "luck"), scale)

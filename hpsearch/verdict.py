@@ -104,13 +104,14 @@ class OneLook:
         return self._with_optimism(sure, standings)
 
     def _with_optimism(self, verdict: Verdict, standings: Sequence[Standing]) -> Verdict:
-        objective, searched = self.study.experiment.objective, candidates(self.study)
+        experiment, searched = self.study.experiment, candidates(self.study)
+        objective, repeats = experiment.objective, experiment.data.repeats
         if not searched:  # time let no trial have all its folds
             return verdict
         return replace(
             verdict,
             optimism=conclusions.optimism(objective, searched[0], standings),
-            bootstrap_optimism=conclusions.luck(objective, searched, standings, self.study.experiment.seed),
+            bootstrap_optimism=conclusions.luck(objective, searched, standings, experiment.seed, repeats),
         )
 
 

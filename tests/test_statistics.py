@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy import stats
 
-from hpsearch import statistics
+from hpsearch import conclusions, statistics
+from hpsearch.conclusions import Standing
 from hpsearch.luck import SHARES, luck_of_the_best, pooled_deviation
+from hpsearch.objective import Objective
+from hpsearch.trial import Status, Trial, TrialResult
 from interval_coverage import run
 from simulated_finals import Setting
 
@@ -163,6 +166,19 @@ def test_among_equals_all_that_the_best_score_is_ahead_is_luck():
         told.append(luck_of_the_best(0.9 + luck, 0.01, study))
 
     assert np.mean(told) == pytest.approx(np.mean(true), rel=0.1)
+
+
+def test_where_each_score_is_a_mean_over_repeats_less_luck_is_told():
+    random, found = np.random.default_rng(0), []
+    for study in range(40):
+        searched = 0.8 + random.normal(0, 0.01, (25, 4)).mean(axis=1)
+        results = [TrialResult(Trial(number), Status.COMPLETED, score) for number, score in enumerate(searched)]
+        finals = [Standing(trial, tuple(0.8 + random.normal(0, 0.01, 10))) for trial in range(3)]
+        told = conclusions.luck(Objective("max", "val_accuracy"), results, finals, study, repeats=4)
+        found.append((searched.max() - 0.8, told))
+
+    true, told = np.mean(found, axis=0)
+    assert told == pytest.approx(true, rel=0.15)
 
 
 @given(some.lists(some.floats(0, 1), min_size=1, max_size=30), some.floats(-5, 5))
