@@ -37,6 +37,11 @@ class Parts:
         """What of the seeds' part is theirs on all images."""
         return max(self.seeds - self.rest, 0.0)
 
+    @property
+    def among_seeds(self) -> float:
+        """The seeds' part, or the rest where that is larger: a few seeds may be equally right by chance."""
+        return max(self.seeds, self.rest)
+
 
 def parts(rights: Rights) -> Parts:
     """Divide by two-way analysis of variance, images and seeds crossed and both random; needs 2 × 2 or more.
@@ -66,7 +71,7 @@ def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval
     """
     own, freedom = parts(rights), rights.shape[1] - 1
     every = [(own, freedom), *((parts(one), one.shape[1] - 1) for one in others)]
-    least = max(own.seeds, own.rest)  # three seeds may be equally right by chance
+    least = own.among_seeds
     alike = [(one, free) for one, free in every if one is own or one.seeds <= least * _f(CLEARLY, free, freedom)]
     seeds = max(own.seeds, fmean(one.seeds for one, _ in alike))
     luck = max(own.luck, fmean(one.luck for one, _ in alike))
@@ -98,8 +103,8 @@ def difference(one: Rights, other: Rights, pairs: int = 1) -> tuple[float, Inter
     gaps = one.mean(axis=1) - other.mean(axis=1)
     rows = len(gaps)
     images = max(gaps.var(ddof=1) / rows - first.rest - second.rest, 0.0)
-    variance = images + first.seeds + second.seeds
-    unsure = sum(part.seeds**2 / (rights.shape[1] - 1) for part, rights in ((first, one), (second, other)))
+    variance = images + first.among_seeds + second.among_seeds
+    unsure = sum(part.among_seeds**2 / (rights.shape[1] - 1) for part, rights in ((first, one), (second, other)))
     freedom = CERTAIN if unsure <= 0 else variance**2 / unsure
     reach = _t(OUTSIDE / 2 / pairs, freedom) * math.sqrt(variance)
     gap = float(gaps.mean())

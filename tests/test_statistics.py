@@ -142,6 +142,24 @@ def test_more_comparisons_make_each_interval_wider(one, other, pairs):
     assert higher - lower >= high - low
 
 
+@given(rights(rows=some.just(30)), rights(rows=some.just(30)))
+def test_a_difference_is_sure_only_where_no_seed_reads_an_image_otherwise_than_another(one, other):
+    _, (low, high) = statistics.difference(one, other)
+
+    unsure = max(statistics.parts(one).rest, statistics.parts(other).rest) > 0
+    assert high > low or not unsure
+
+
+def test_seeds_that_are_equally_right_by_chance_do_not_make_a_difference_sure():
+    winner = np.ones((359, 3), bool)
+    other = winner.copy()
+    other[[7, 70, 300], [0, 1, 2]] = False  # each seed misses another image
+
+    gap, (low, high) = statistics.difference(winner, other)
+
+    assert low < 0 < gap < high
+
+
 @given(some.lists(some.floats(-1, 1), min_size=4, max_size=30))
 def test_folds_that_share_rows_make_a_wider_interval_than_a_plain_t_test(gaps):
     mean, (low, high) = statistics.fold_difference(gaps, folds=5)
