@@ -23,7 +23,7 @@ class Shown:
 
     `splits` are digests that the split is known by: its own, that of its images in whatever order, that of their
     negatives, and that of the data which it belongs to (ledgers of older versions lack some of the first three).
-    `models` are SHA-256 of files.
+    `models` are SHA-256 of files; where the weights of every epoch were judged, they are among them.
     """
 
     splits: frozenset[str] = frozenset()
@@ -73,7 +73,8 @@ def _shown_or_unknown(project: paths.Project, name: str) -> Shown | None:
 
 
 def _shown(study: paths.Study) -> Shown:
-    splits, models = set(), set()
+    splits: set[str] = set()
+    models: set[str] = set()
     with closing(Ledger(study.ledger, writer=False)) as ledger:
         for news in ledger.select(SPOKEN_OF):
             match news.body:
@@ -81,5 +82,5 @@ def _shown(study: paths.Study) -> Shown:
                     splits.add(identity.get("data", ""))
                 case TestOpened() | TestLooked() as look:
                     splits |= {look.split, look.images, look.negative}
-                    models |= set(look.models.values())
+                    models |= look.shown
     return Shown(frozenset(splits - {""}), frozenset(models))

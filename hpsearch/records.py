@@ -90,6 +90,11 @@ class TestOpened:
     images: str = ""
     negative: str = ""
 
+    @property
+    def shown(self) -> frozenset[str]:
+        """All that the split is shown to: the models, and the weights of epochs."""
+        return frozenset(self.models.values()).union(*self.epochs.values())
+
 
 @dataclass(frozen=True)
 class TestCurve:
@@ -140,6 +145,11 @@ class TestLooked:
     split: str = ""  # as in TestOpened
     images: str = ""
     negative: str = ""
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """All that the split is shown to."""
+        return frozenset(self.models.values())
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What the records of a ledger add up to: every trial, its fits, and how far the study is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hpsearch.records import (
@@ -64,7 +63,7 @@ class State:
     finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
     opened: TestOpened | None = None
     openings: int = 0
-    judged: dict[str, str] = field(default_factory=dict)  # every model the test split was shown to, by SHA-256
+    judged: set[str] = field(default_factory=set)  # the SHA-256 of every model that the test split was shown to
     test_curves: dict[str, tuple[float, ...]] = field(default_factory=dict)  # of final fits, by name
     verdict: Verdict | None = None
     ended: SessionEnded | None = None
@@ -156,19 +155,15 @@ class State:
                 self.finalists = trials
             case TestOpened():
                 self.opened, self.openings = body, self.openings + 1
-                self._look(body.models)
+                self.judged |= body.shown
             case TestCurve(fit, accuracies):
                 self.test_curves[fit] = accuracies
-            case TestLooked(models):
-                self._look(models)
+            case TestLooked():
+                self.judged |= body.shown
             case Verdict():
                 self.verdict = body
             case SessionEnded():
                 self.ended = body
-
-    def _look(self, models: Mapping[str, str]) -> None:
-        """A model that is judged again counts once."""
-        self.judged |= {digest: name for name, digest in models.items()}
 
     def taken_up(self) -> list[Course]:
         """The trials to go on with, by number: those without a result, and those that only ran out of time."""

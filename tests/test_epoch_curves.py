@@ -12,7 +12,7 @@ import pytest
 from data_makers import write_pair
 from sklearn.datasets import load_digits
 
-from hpsearch import epoch_curves, paths, records
+from hpsearch import epoch_curves, looks, paths, records
 from hpsearch.errors import StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.records import Verdict
@@ -98,6 +98,11 @@ def test_the_epochs_are_listed_before_any_is_judged_and_the_split_is_opened_once
     kinds = [type(body) for body in told(project, (records.TestOpened, records.TestCurve, Verdict))]
     assert kinds == [records.TestOpened, *[records.TestCurve] * 4, Verdict]
     assert {name: len(digests) for name, digests in opened.epochs.items()} == dict.fromkeys(opened.models, 3)
+
+
+def test_every_epoch_counts_as_a_look_at_the_test_split(project):
+    assert looks.of_study(project, "curves") == {"curves": 4 * (1 + 3)}
+    assert len(folded(project).judged) == 4 * (1 + 3)
 
 
 def test_the_search_keeps_no_epochs(project):

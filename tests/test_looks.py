@@ -83,6 +83,13 @@ def test_a_model_that_is_shown_again_counts_once(project):
     assert looks.of_study(project, "first") == {"first": 3}
 
 
+def test_the_weights_of_every_epoch_that_was_judged_count_too(project):
+    curves = Opened({"final-a": "a", "final-b": "b"}, {"final-a": ("a1", "a2", "a3"), "final-b": ("b1",)}, "s")
+    keep(project, "curves", "d", curves, Looked({"final-a": "a", "search-3": "a2"}, "compare", "s"))
+
+    assert looks.of_study(project, "curves") == {"curves": 6}
+
+
 def test_another_studys_damage_is_told_and_its_own_is_an_error(project):
     keep(project, "sound", "d", opened("a"))
     keep(project, "broken", "d", opened("b"))

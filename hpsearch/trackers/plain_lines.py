@@ -36,8 +36,8 @@ class PlainLines:
                 self._final_ended(end)
             case FinalistsChosen(trials):
                 self._say(f"finals: {', '.join(f'trial {trial}' for trial in trials)} on fresh seeds")
-            case TestOpened(models):
-                self._say(f"the test split is opened for {words.count(len(models), 'model')}")
+            case TestOpened() as opened:
+                self._say(f"the test split is opened for {words.count(len(opened.shown), 'model')}")
             case Verdict() as verdict:
                 self._verdict(verdict)
 
