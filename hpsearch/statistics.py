@@ -43,9 +43,10 @@ class Parts:
         return max(self.seeds, self.rest)
 
 
-def parts(rights: Rights) -> Parts:
+def parts(rights: Rights, wanted: int | None = None) -> Parts:
     """Divide by two-way analysis of variance, images and seeds crossed and both random; needs 2 × 2 or more.
 
+    The variance is that of a mean over as many seeds as there are, or over `wanted` ones of their kind.
     Searle, Casella & McCulloch, Variance Components (1992), chapter 4; negative estimates become 0.
     """
     rows, seeds = rights.shape
@@ -54,14 +55,15 @@ def parts(rights: Rights) -> Parts:
     images = seeds * np.square(by_image - mean).sum()
     models = rows * np.square(by_seed - mean).sum()
     rest = max(np.square(right - mean).sum() - images - models, 0.0) / ((rows - 1) * (seeds - 1))
-    images, models, cells = images / (rows - 1), models / (seeds - 1), rows * seeds
-    return Parts(float(mean), max(images - rest, 0.0) / cells, models / cells, rest / cells)
+    images, models, cells = images / (rows - 1), models / (seeds - 1), rows * (wanted or seeds)
+    return Parts(float(mean), max(images - rest, 0.0) / (rows * seeds), models / cells, rest / cells)
 
 
 def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval:
     """Where the expected accuracy on new images lies of a configuration trained under a new seed.
 
-    `others` are the rights of the finalists among which it was chosen by these very models. Three seeds alone say
+    `others` are the rights of the finalists among which it was chosen by these very models; some of their seeds may
+    have failed, and then what they had beside it is brought to as many seeds as the winner has. Three seeds alone say
     little of how much seeds differ, so the variance over seeds is the winner's own or the mean of all finalists,
     whichever is larger, with the degrees of freedom of all; a finalist whose seeds clearly differ more than the
     winner's (F test, 1 %), as when one of them diverged, is left out. The lower bound allows for the luck of the one
@@ -70,7 +72,7 @@ def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval
     One seed has no variance over seeds: `accuracy_of_one` is for that.
     """
     own, freedom = parts(rights), rights.shape[1] - 1
-    every = [(own, freedom), *((parts(one), one.shape[1] - 1) for one in others)]
+    every = [(own, freedom), *((parts(one, rights.shape[1]), one.shape[1] - 1) for one in others)]
     least = own.among_seeds
     alike = [(one, free) for one, free in every if one is own or one.seeds <= least * _f(CLEARLY, free, freedom)]
     seeds = max(own.seeds, fmean(one.seeds for one, _ in alike))

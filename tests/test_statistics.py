@@ -90,6 +90,27 @@ def test_another_finalist_never_makes_the_interval_reach_less_far_down_than_the_
     assert statistics.expected_accuracy(right, [other])[0] <= right.mean()
 
 
+def test_a_finalist_that_failed_under_a_seed_says_as_much_of_a_seeds_luck_as_one_that_did_not():
+    random, found = np.random.default_rng(4), []
+    for _ in range(300):
+        three = random.random((400, 3)) < 0.9 + 0.03 * random.normal(size=3)
+        found.append((statistics.parts(three).seeds, statistics.parts(three[:, :2], wanted=3).seeds))
+
+    every, left = np.mean(found, axis=0)
+    assert left == pytest.approx(every, rel=0.1)
+
+
+@given(rights(), some.integers(2, 9))
+def test_only_the_seeds_part_depends_on_how_many_seeds_a_mean_is_over(right, wanted):
+    found, over = statistics.parts(right), statistics.parts(right, wanted)
+
+    share = right.shape[1] / wanted
+    assert over.images == found.images
+    assert (over.seeds, over.rest, over.luck) == pytest.approx(
+        (share * found.seeds, share * found.rest, share * found.luck)
+    )
+
+
 def test_a_finalist_with_a_seed_that_diverged_does_not_widen_the_winners_interval():
     random = np.random.default_rng(3)
     winner = random.random((2000, 3)) < [0.95, 0.953, 0.951]
