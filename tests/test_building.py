@@ -68,6 +68,28 @@ def test_a_file_of_the_project_is_found_with_its_neighbours(project: Callable[..
     assert not list(root.rglob("__pycache__"))
 
 
+@pytest.mark.parametrize("prefix", [".", ".."])
+def test_a_project_that_lies_where_python_is_installed_has_its_modules_seen(
+    project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, prefix: str
+) -> None:
+    root = project(mine__space="from mine.models import made\n\ndef build(hp):\n    return made(hp, 3)\n")
+    monkeypatch.setattr(sys, "prefix", str(root / prefix))  # `python -m venv .`, /usr/local/app
+
+    found = fly(Sample(root, "mine.space:build", TASK, 1, {}, "loss"))
+
+    assert found.modules == ("mine/models.py", "mine/space.py")
+
+
+def test_a_build_whose_own_file_would_not_be_seen_to_change_is_refused(project: Callable[..., Path]) -> None:
+    root = project(
+        mine__space="import sys\nfrom mine.models import made\n\ndef build(hp):\n    sys.modules.pop(__name__, None)\n"
+        "    return made(hp, 3)\n"
+    )
+
+    with pytest.raises(ExperimentRefused, match=r"changes of mine.space.py could not be seen"):
+        fly(Sample(root, "mine.space:build", TASK, 1, {}, "loss"))
+
+
 @pytest.mark.parametrize(("file", "spec"), [("mine__space__init__", "mine.space:build"), ("flat", "flat:build")])
 def test_packages_and_single_files_will_do(tmp_path: Path, file: str, spec: str) -> None:
     path = tmp_path / "flat.py" if file == "flat" else tmp_path / "mine" / "space" / "__init__.py"

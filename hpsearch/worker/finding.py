@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -41,9 +42,13 @@ def find_build(root: Path, spec: str) -> Build:
 
 
 def project_modules(root: Path) -> list[Path]:
-    """The project's own source files that are imported now, in order: what the fingerprint covers."""
+    """The project's own source files that are imported now, in order: what the fingerprint covers.
+
+    Not all below `sys.prefix` is installed: the project may lie there, too.
+    """
     root = root.resolve()
-    others = [Path(sys.prefix).resolve(), Path(hpsearch.__file__).resolve().parent]
+    installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")]
+    others = [Path(hpsearch.__file__).resolve().parent, *(Path(folder).resolve() for folder in installed)]
     modules = list(sys.modules.values())
     files = {Path(file).resolve() for module in modules if (file := getattr(module, "__file__", None))}
     return sorted(

@@ -57,9 +57,19 @@ def fly(sample: Sample) -> Preflight:
     except (Exception, SystemExit) as error:
         raise ExperimentRefused([Mistake(WHERE, _in_words(error), _where(error, sample.root))]) from error
     _refuse_missing_metric(sample.metric, metrics)
-    root = sample.root.resolve()
-    modules = (file.relative_to(root).as_posix() for file in building.project_modules(sample.root))
-    return Preflight(tuple(parameters), tuple(modules))
+    return Preflight(tuple(parameters), _modules(sample))
+
+
+def _modules(sample: Sample) -> tuple[str, ...]:
+    """The project's modules; raise ExperimentRefused if the build's own is not among them: its changes count, too."""
+    from hpsearch.worker import building, serving
+
+    root, module = sample.root.resolve(), sample.build.partition(":")[0]
+    files, own = building.project_modules(root), serving.place(root, module)
+    if own and own.resolve() not in files:
+        what = f"changes of {own.relative_to(root)} could not be seen: it is not among the modules that Python holds"
+        raise ExperimentRefused([Mistake(WHERE, what, "see that it stays in sys.modules, as a plain file does")])
+    return tuple(file.relative_to(root).as_posix() for file in files)
 
 
 def _one_step(sample: Sample) -> Iterable[str]:
