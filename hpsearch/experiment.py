@@ -208,7 +208,7 @@ class Final(Section):
     """[final]: who is trained again before the test split is opened."""
 
     finalists: Annotated[int, Field(ge=1, le=100)] = 3
-    """How many of the best trials are trained again."""
+    """How many of the best trials are trained again, each with values of its own."""
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
     """On how many fresh seeds each of them is trained."""
     refit: Literal["all"] | None = None

@@ -1,6 +1,6 @@
 """The nouns of a search: what is ordered, what is trained, what is heard of it, and how it ended."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -146,3 +146,12 @@ class TrialResult:
     reason: str = ""
     failure: Failure | None = None
     scores: Metrics = field(default_factory=dict)
+
+
+def distinct(results: Iterable[TrialResult]) -> Iterator[TrialResult]:
+    """The results in their order, each with other values than those before it: a tuner may come to a point again."""
+    seen: list[Values] = []
+    for result in results:
+        if result.trial.values not in seen:
+            seen.append(result.trial.values)
+            yield result

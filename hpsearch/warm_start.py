@@ -1,6 +1,7 @@
 """Takes the first points of a search from the best trials of another study of the project."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import NoReturn
 
 from hpsearch.errors import ExperimentRefused, Mistake
@@ -11,7 +12,7 @@ from hpsearch.records import News, Planned
 from hpsearch.space import Value
 from hpsearch.state import State
 from hpsearch.study import read
-from hpsearch.trial import Status
+from hpsearch.trial import Status, distinct
 
 MOST_POINTS = 5
 
@@ -33,7 +34,7 @@ def plan(project: Project, experiment: Experiment) -> Planned | None:
 
 
 def best_points(story: Iterable[News], most: int) -> tuple[dict[str, Value], ...]:
-    """The values of the best completed trials of a study, best first."""
+    """The values of the best completed trials of a study, best first, none of them twice."""
     state = State()
     for news in story:
         state.take(news)
@@ -42,7 +43,7 @@ def best_points(story: Iterable[News], most: int) -> tuple[dict[str, Value], ...
     key = Objective.parse(state.session.experiment["search"]["objective"]).key
     scored = [result for result in state.with_status(Status.COMPLETED) if result.score is not None]
     ordered = sorted(scored, key=lambda result: (key(result.score), result.trial.number))
-    return tuple(dict(result.trial.values) for result in ordered[:most])
+    return tuple(dict(result.trial.values) for result in islice(distinct(ordered), most))
 
 
 def _refuse(what: str, mend: str) -> NoReturn:

@@ -94,7 +94,7 @@ def hold(tmp_path):
         study = Study(experiment, paths.Study(paths.make(tmp_path / "a")))
         for number, score in enumerate(scores):
             study.record(Asked(Trial(number)))
-            result = TrialResult(Trial(number), Status.COMPLETED, score, 2, seconds[number])
+            result = TrialResult(Trial(number, {"x": number}), Status.COMPLETED, score, 2, seconds[number])
             cut = replace(result, status=Status.PRUNED, reason=OUT_OF_TIME, scores={"fold_1": score})
             study.record(cut if out_of_time else result)
         executor = Lucky(study.paths.fits, luck, diverging(diverges))

@@ -19,7 +19,9 @@ DROPPED = "after {} of 3 fits 2.00 % behind trial 2 on the same 400 images, wher
 def result(number, *folds, reason=None):
     scores = {f"fold_{place}": score for place, score in enumerate(folds, 1)}
     status = Status.COMPLETED if reason is None else Status.PRUNED
-    return TrialResult(Trial(number), status, sum(folds) / len(folds), 1, scores=scores, reason=reason or "")
+    return TrialResult(
+        Trial(number, {"x": number}), status, sum(folds) / len(folds), 1, scores=scores, reason=reason or ""
+    )
 
 
 def dropped(number, *folds):
@@ -70,7 +72,7 @@ def test_what_a_pruner_or_the_clock_stopped_is_not_taken_for_dropped(study):
         WORST,
         LEADER,
         result(3, 0.98, reason="epoch 3: below the median"),
-        TrialResult(Trial(4), Status.PRUNED, reason="time"),
+        TrialResult(Trial(4, {"x": 4}), Status.PRUNED, reason="time"),
     )
 
     assert finalists(told) == [2, 0, 1]
@@ -100,3 +102,11 @@ def test_a_trial_of_one_fit_that_time_cut_short_is_judged_by_its_best_epoch(stud
 
 def test_where_no_fold_came_to_its_end_there_is_nobody_to_choose(study):
     assert finalists(study(cut(0, half=0.97))) == []
+
+
+def test_trials_of_the_same_values_are_one_finalist(study):
+    twins = [replace(result(number, *folds), trial=Trial(number, {"x": 2})) for number, folds in (
+        (3, (0.98, 0.90, 0.92)), (4, (0.97, 0.90, 0.92)),
+    )]  # fmt: skip
+
+    assert finalists(study(EARLY, WORST, LEADER, *twins)) == [2, 0, 1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from instant import KIND, Instant, X
 from kept_studies import keep
-from stories import began
+from stories import began, told
 from test_search import go
 
 from hpsearch import paths
@@ -20,7 +20,7 @@ from hpsearch.space import Parameter
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import Status, Trial, TrialResult
-from hpsearch.warm_start import plan
+from hpsearch.warm_start import best_points, plan
 
 UNITS = Parameter("units", "int", 8, low=8, high=64, step=8)
 RATE = Parameter("rate", "float", 0.1, low=0.01, high=1.0)
@@ -89,6 +89,14 @@ def test_the_first_trials_are_the_best_of_the_other_study_where_they_fit(project
     assert values[3] == {"x": 0.2, "kind": "a"}
     assert len(values) == 16
     assert len({value["x"] for value in values}) == 16
+
+
+def test_a_point_that_was_tried_twice_is_taken_once():
+    again = [Asked(Trial(5)), TrialResult(Trial(5, {"x": 0.7, "kind": "b"}), Status.COMPLETED, 0.85, 1, 1.0)]
+
+    points = best_points(told([*began(), *_trials(), *again]), most=3)
+
+    assert [point["x"] for point in points] == [0.7, 7.0, 0.1]
 
 
 @pytest.mark.parametrize("tuner", ["optuna.tpe", "keras-tuner.random"])
