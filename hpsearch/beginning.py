@@ -14,6 +14,7 @@ from hpsearch.orders import Recipe, Slot, Steps
 from hpsearch.protocols import Executor
 from hpsearch.records import SessionBegan, SpaceFound
 from hpsearch.seeds import derive
+from hpsearch.space import searched_batch_size
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, How
@@ -78,7 +79,9 @@ class Beginning:
         except ending.ChildDied as died:
             what, mend = f"the process of the sample builds {died.how}", "see what build_model does beside building"
             raise ExperimentRefused([Mistake("model.build", what, mend)]) from died
-        for mistake in narrowing.never_asked(self.study.experiment.space, preflight.parameters):
+        wanted, sizes = self.study.experiment.space, self.study.experiment.train.batch_sizes
+        searched = [searched_batch_size(sizes)] if len(sizes) > 1 else []
+        for mistake in narrowing.never_asked(wanted, [*preflight.parameters, *searched]):
             self.say(f"warning: {mistake}")
         return preflight
 

@@ -14,10 +14,10 @@ from hpsearch.orders import Slot
 from hpsearch.parts import make_dataset
 from hpsearch.protocols import Prepared, Progress
 from hpsearch.records import TestLooked
+from hpsearch.space import BATCH_SIZE
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held
 from hpsearch.worker import process
-from hpsearch.worker.fit import BATCH_SIZE
 from hpsearch.worker.rebuilding import Remains, rebuild
 from hpsearch.worker.task import Task
 

@@ -31,10 +31,10 @@ def narrow(parameter: Parameter, space: Mapping[str, Wish]) -> Parameter:
 
 
 def never_asked(space: Mapping[str, Wish], parameters: Iterable[Parameter]) -> list[Mistake]:
-    """What is wrong with the names in [space] that no sample build asked for, each with the nearest known one."""
+    """What may be wrong with the names in [space] that no sample build asked for, each with the nearest known one."""
     known = list(dict.fromkeys(parameter.name for parameter in parameters))
     return [
-        Mistake(f"space.{name}", f"build_model never asks for {name!r}", _hint(name, known))
+        Mistake(f"space.{name}", f"no sample build asked for {name!r} (a rare branch may)", _hint(name, known))
         for name in space
         if name not in known
     ]

@@ -6,9 +6,8 @@ from typing import Any
 
 from hpsearch.experiment import Experiment, Range
 from hpsearch.report.findings import BoundHit, Finding, Gathered, NeverHelped
-from hpsearch.space import Parameter, Value, Values
+from hpsearch.space import BATCH_SIZE, Parameter, Value, Values
 
-BATCH_SIZE = "batch_size"
 FURTHER = 0.5  # of a range: by so much it is widened, and what the best trials cover is widened on both sides
 FEW, EXACT = 3, 12  # digits of a bound; with more than twelve a step shows how it was added up
 

@@ -8,6 +8,8 @@ Values = dict[str, Value]
 Kind = Literal["int", "float", "choice", "boolean", "fixed"]
 Sampling = Literal["linear", "log", "reverse_log"]
 
+BATCH_SIZE = "batch_size"
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -57,6 +59,11 @@ class Parameter:
     def fixed_to(self, value: Value) -> "Parameter":
         """The same parameter with one value only."""
         return replace(self, kind="fixed", default=value, low=None, high=None, step=None, sampling="linear", choices=())
+
+
+def searched_batch_size(sizes: tuple[int, ...]) -> Parameter:
+    """The batch size where `train.batch_size` lists several: it is asked for before `build_model` runs."""
+    return Parameter(BATCH_SIZE, "choice", sizes[0], choices=sizes, ordered=True)
 
 
 def same(one: Value, other: Value) -> bool:

@@ -131,8 +131,9 @@ def test_a_wish_that_cannot_be_granted_is_refused(parameter: Parameter, wish: An
     assert says in refusal(parameter, wish)
 
 
-def test_names_that_no_build_asks_for_are_mistakes_with_the_nearest_known_name() -> None:
+def test_names_that_no_sample_build_asked_for_may_be_mistakes_with_the_nearest_known_name() -> None:
     mistakes = never_asked({"unit": 3, "rate": 0.1}, [UNITS, RATE, RATE])
 
     assert [mistake.where for mistake in mistakes] == ["space.unit"]
+    assert mistakes[0].what == "no sample build asked for 'unit' (a rare branch may)"
     assert mistakes[0].mend == "did you mean 'units'? known: units, rate"

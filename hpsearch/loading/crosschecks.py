@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from hpsearch.dividing import Strata, hindrance
+from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import RACED, Experiment, Range
 from hpsearch.loading.metric_names import metric_findings
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
+from hpsearch.narrowing import narrow
 from hpsearch.protocols import Outline
+from hpsearch.space import BATCH_SIZE, searched_batch_size
 
 ENDS_BY_ITSELF = {"keras-tuner.grid"}
 ADDRESS = re.compile(r"^(?:databricks|uc|[a-z][a-z0-9+.-]*://.*|databricks(?:-uc)?:.*)$", re.DOTALL)
@@ -24,6 +27,7 @@ def crosschecks(experiment: Experiment) -> list[Finding]:
         *_end(experiment),
         *metric_findings(experiment.objective),
         *_ranges(experiment),
+        *_searched_batch(experiment),
         *_option_values(experiment),
         *_addresses(experiment),
     ]
@@ -110,6 +114,16 @@ def _range(place: Place, given: Range) -> Iterator[Finding]:
     if given.step is not None and given.step <= (1 if given.sampling in {"log", "reverse_log"} else 0):
         what = f"{dotted(place)}: a step of {given.step} leads nowhere"
         yield Finding((*place, "step"), what, "a step is more than 0; with log sampling it is a factor above 1")
+
+
+def _searched_batch(experiment: Experiment) -> Iterator[Finding]:
+    """What [space] wants of the batch size that [train] has searched, and that cannot be."""
+    if len(experiment.train.batch_sizes) > 1 and experiment.space.get(BATCH_SIZE) != []:
+        try:
+            narrow(searched_batch_size(experiment.train.batch_sizes), experiment.space)
+        except ExperimentRefused as refused:
+            for mistake in refused.mistakes:
+                yield Finding(("space", BATCH_SIZE), f"{mistake.where}: {mistake.what}", mistake.mend)
 
 
 def _option_values(experiment: Experiment) -> Iterator[Finding]:

@@ -10,11 +10,11 @@ from hpsearch.contenders import Contender
 from hpsearch.model_card.limits import limits
 from hpsearch.protocols import Prepared
 from hpsearch.records import Finalist, Verdict
+from hpsearch.space import BATCH_SIZE
 from hpsearch.state import State
 from hpsearch.statistics import accuracy_of_one
 from hpsearch.trackers import verdict_words
 from hpsearch.winner import figures
-from hpsearch.worker.fit import BATCH_SIZE
 from hpsearch.worker.judging import Judgement
 from hpsearch.worker.measuring import BATCH
 

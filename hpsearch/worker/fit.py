@@ -12,12 +12,10 @@ from hpsearch.errors import DataRefused, FolderUnusable
 from hpsearch.orders import Order, Recipe
 from hpsearch.paths import FULL, disk_full, make, write
 from hpsearch.seeds import derive
-from hpsearch.space import Parameter, Value, Values
+from hpsearch.space import BATCH_SIZE, Parameter, Value, Values, searched_batch_size
 from hpsearch.trial import AttemptEnd, Built, Failure, Fit, How, Measure, Metrics
 from hpsearch.worker.epochs import NonFinite
 from hpsearch.worker.wire import Stopped, Wire
-
-BATCH_SIZE = "batch_size"
 
 
 class Drifted(ValueError):
@@ -174,7 +172,7 @@ class _Run:
         if len(sizes) == 1:
             return sizes[0]
         if BATCH_SIZE not in values:
-            values[BATCH_SIZE] = self._wire.ask(Parameter(BATCH_SIZE, "choice", sizes[0], choices=sizes, ordered=True))
+            values[BATCH_SIZE] = self._wire.ask(searched_batch_size(sizes))
         return int(values[BATCH_SIZE])
 
     def _parameters(self, values: Values, batch_size: int, rows: Any) -> Any:
