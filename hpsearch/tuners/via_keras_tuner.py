@@ -60,7 +60,9 @@ class _Remote:
 class Random(_Remote):
     """KerasTuner's RandomSearch: never the same values twice; done after 21 collisions in a row.
 
-    Where one name has other ranges on plain branches, a few points of a small space may come twice.
+    What a plain `if` or loop leaves unasked counts among the values all the same, so that whole models come again;
+    under `with hp.conditional_scope("layers", [2, 3]):` it does not. Where one name has other ranges on plain branches,
+    a few points of a small space may come twice.
     """
 
     kind = "random"
@@ -71,9 +73,12 @@ class Random(_Remote):
 
 
 class Grid(_Remote):
-    """KerasTuner's GridSearch: every combination, defaults first. A range without steps counts as ten values.
+    """KerasTuner's GridSearch: every combination, defaults first.
 
-    Where one name has other ranges on plain branches, it takes as many values in each as in the one met first.
+    A range without steps counts as eleven values: its default, and ten spread over it. What a plain `if` or loop leaves
+    unasked is combined all the same, so that whole models come again; under
+    `with hp.conditional_scope("layers", [2, 3]):` it is not. Where one name has other ranges on plain branches, it
+    takes as many values in each as in the one met first.
     """
 
     kind = "grid"
