@@ -15,7 +15,11 @@ from hpsearch.worker import checkpoint
 from hpsearch.worker.loops import Rows, make_loop
 
 layers = keras.layers
-OPTIMIZERS = ("sgd", "adam", "rmsprop", "adamw", "nadam", "adagrad", "lion", "loss-scaled", "averaging", "divided")
+OPTIMIZERS = (
+    "sgd", "adam", "rmsprop", "adamw", "nadam", "adagrad", "lion", "averaging", "divided",
+    "loss-scaled adam", "loss-scaled nadam",
+)  # fmt: skip
+PLAIN = dict.fromkeys(("cosine", "dropout", "norm", "noise", "augment"), False)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,8 +56,9 @@ def optimizer(name, *, cosine):
         case "divided":
             kernels = {".*/kernel": keras.optimizers.Adam(rate)}
             return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.01), kernels))
-        case "loss-scaled":
-            return keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(rate), dynamic_growth_steps=3)
+    if name.startswith("loss-scaled"):
+        inner = type(keras.optimizers.get(name.split()[1]))(rate)
+        return keras.optimizers.LossScaleOptimizer(inner, dynamic_growth_steps=3)
     return type(keras.optimizers.get(name))(rate)
 
 
@@ -78,10 +83,11 @@ def everything(model):
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example(name="divided", loop="graph", parts=dict.fromkeys(("cosine", "dropout", "norm", "noise", "augment"), False))
+@example(name="divided", loop="graph", parts=PLAIN)
+@example(name="loss-scaled nadam", loop="graph", parts=PLAIN)
 @given(
     name=st.sampled_from(OPTIMIZERS), loop=st.sampled_from(["graph", "fit"]),
-    parts=st.fixed_dictionaries(dict.fromkeys(("cosine", "dropout", "norm", "noise", "augment"), st.booleans())),
+    parts=st.fixed_dictionaries(dict.fromkeys(PLAIN, st.booleans())),
 )  # fmt: skip
 def test_a_resumed_fit_ends_bit_for_bit_where_an_undisturbed_one_does(rows, tmp_path, name, loop, parts):
     straight, begun, resumed = build(name, **parts), build(name, **parts), None
@@ -104,7 +110,7 @@ def test_a_resumed_fit_ends_bit_for_bit_where_an_undisturbed_one_does(rows, tmp_
 
 
 def test_a_checkpoint_says_which_optimizers_it_leaves_out():
-    model = build("loss-scaled")
+    model = build("loss-scaled adam")
     model.own = model.optimizer.inner_optimizer
     several = build("divided")
     several.own = several.optimizer.optimizers

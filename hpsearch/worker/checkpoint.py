@@ -91,12 +91,16 @@ def _each(value: Any) -> Iterable[Any]:
 
 def _variables(model: Any) -> list[Any]:
     # Keras counts the states of SeedGenerators among `variables`, not among `weights`. A layer that draws without
-    # a seed of its own uses the global generator, which has no public name.
+    # a seed of its own uses the global generator, which has no public name. What an optimizer makes for itself while
+    # a LossScaleOptimizer builds it (Nadam its product of momenta), Keras does not count among its variables.
+    import keras
     from keras.src.random.seed_generator import global_seed_generator
 
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    found = [*model.variables, *model.optimizer.variables, global_seed_generator().state]
+    attributes = (value for one in updating(model.optimizer) for value in vars(one).values())
+    uncounted = (value for value in attributes if isinstance(value, keras.Variable))
+    found = [*model.variables, *model.optimizer.variables, global_seed_generator().state, *uncounted]
     return list({id(variable): variable for variable in found}.values())
 
 
