@@ -52,6 +52,15 @@ def test_a_warmup_is_counted_in_begun_epochs(rate, epochs):
     assert warmup_epochs(model, rows=95, batch_size=10) == epochs
 
 
+@pytest.mark.parametrize(("own", "epochs"), [(0, 2), (35, 4)])
+def test_a_warmup_of_the_optimizer_itself_counts_beside_that_of_its_schedule(own, epochs):
+    rate = schedules.CosineDecay(0.0, 90, warmup_target=0.1, warmup_steps=20)
+
+    model = compiled(keras.optimizers.ScheduleFreeAdamW(rate, warmup_steps=own))
+
+    assert warmup_epochs(model, rows=100, batch_size=10) == epochs
+
+
 def test_the_longest_warmup_of_several_optimizers_counts():
     rates = [schedules.CosineDecay(0.0, 90, warmup_target=0.1, warmup_steps=steps) for steps in (20, 40)]
     first, other = map(keras.optimizers.SGD, rates)
