@@ -106,6 +106,9 @@ class Instant:
         self._news.append(Built(attempt, 100, "a model", "instant", self._warmup))
 
     def _end(self, fitting: Fitting, how: How, reason: str = "") -> None:
+        if how is How.LOST:
+            self._news.append(AttemptEnd(fitting.order.attempt, how, 0.1, reason=reason))
+            return
         scores = {epoch: self._score(fitting.values, epoch) for epoch in range(1, fitting.epoch)}
         best = max(scores, key=lambda epoch: scores[epoch], default=None)
         score = scores[best] if best else None

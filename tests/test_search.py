@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -371,6 +372,37 @@ def test_an_attempt_that_dies_while_it_is_stopped_is_not_begun_again(begin):
 
     assert len(executor.orders) == 1
     assert (study.state.results[0].status, study.state.results[0].reason) == (Status.PRUNED, "enough after 2")
+
+
+def test_a_pruned_trial_that_heeds_its_stop_too_late_has_the_result_of_one_that_heeds_it(begin, tmp_path):
+    study, splits = begin(search={"trials": 2}, data={"folds": 2})
+    other = Study(study.experiment, paths.Study(paths.make(tmp_path / "b")))
+
+    def best_in_the_second(values, epoch):
+        return float(values["x"]) / (1 + abs(epoch - 2))
+
+    go(study, splits, Instant(best_in_the_second, epochs=9), pruner=Impatient(after=4))
+    go(other, splits, Instant(best_in_the_second, epochs=9, dies_of_stop=True), pruner=Impatient(after=4))
+
+    assert [result.best_epoch for result in study.state.results] == [2, 2]
+    for heeds, dies in zip(study.state.results, other.state.results, strict=True):
+        assert replace(dies, seconds=heeds.seconds, metrics={}) == replace(heeds, metrics={})
+        assert dies.metrics["val_accuracy"] == heeds.score
+
+
+def test_a_trial_taken_up_again_and_killed_by_its_stop_keeps_the_best_of_both_sessions(begin):
+    study, splits = begin(search={"trials": 1})
+    polls = iter(range(10_000))
+    with pytest.raises(Interrupted):
+        go(study, splits, Instant(epochs=9), leave=lambda: next(polls) > 6)
+    study.close()
+
+    again = Study(study.experiment, study.paths)
+    falling = Instant(lambda values, epoch: -float(epoch), epochs=9, dies_of_stop=True)
+    go(again, splits, falling, pruner=Impatient(after=5))
+
+    told = [news.body for news in again.ledger.read() if isinstance(news.body, Measure)]
+    assert again.state.results[0].score == max(measure.metrics["val_accuracy"] for measure in told) > 0
 
 
 def test_a_measure_that_is_told_again_is_written_once(begin):
