@@ -131,9 +131,10 @@ class Desk:
 
     def _result(self, course: Course, end: AttemptEnd, pruned: str) -> TrialResult | None:
         failure = Failure("lost", end.reason) if end.how is How.LOST else end.failure
-        if failure:
-            return TrialResult(course.trial, Status.FAILED, seconds=end.seconds, failure=failure)
         ends = {**course.ends, end.attempt.fit: end}
+        if failure:
+            seconds = sum(one.seconds for one in ends.values())
+            return TrialResult(course.trial, Status.FAILED, seconds=seconds, failure=failure)
         if all(fit in course.ends for fit in search_fits(self._study.experiment, course.number)):
             return self._mean(course, list(ends.values()), Status.COMPLETED, end.reason)
         if pruned := pruned or (self._race.reason(course.number) if self._race else ""):

@@ -161,6 +161,15 @@ def test_a_failed_trial_is_data_and_the_tuner_hears_of_it(begin):
     assert tuner.told[2].failure.message == "no such layer"
 
 
+def test_the_seconds_of_a_failed_trial_are_those_of_all_its_fits(begin):
+    study, splits = begin(search={"trials": 1}, data={"folds": 3})
+
+    go(study, splits, Instant(fate=lambda attempt: "lose" if attempt.fit.fold == 2 else ""))
+
+    assert study.state.results[0].status is Status.FAILED
+    assert study.state.results[0].seconds == pytest.approx(0.3)
+
+
 @pytest.mark.promise("28", "P20")
 def test_the_same_failure_from_the_start_stops_the_search(begin):
     study, splits = begin(search={"trials": 50})
