@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from hpsearch.worker.loop_graph import Source, read, words
-from hpsearch.worker.loops import GivenUp, LoopUnfit, NonFinite, Rows, ShapesDisagree, choose, make_loop
+from hpsearch.worker.loops import LoopUnfit, NonFinite, Rows, ShapesDisagree, choose, make_loop
 from hpsearch.worker.rows import fitted
 
 layers, regularizers = keras.layers, keras.regularizers
@@ -289,30 +289,38 @@ def test_large_images_are_validated_fewer_at_once_but_no_fewer_than_trained(side
     assert (metrics["most_rows"], metrics["val_most_rows"]) == (batch_size, most)
 
 
-def test_a_graph_epoch_is_given_up_between_two_stretches_when_tick_says_no(rows):
+class Enough(Exception):
+    """What a tick may raise."""
+
+
+def test_a_graph_epoch_ends_between_two_stretches_when_tick_raises(rows):
     heard = []
     loop = make_loop(mlp(), rows, batch_size=1, seed=1)
 
     def tick(step, steps):
         heard.append((step, steps))
-        return len(heard) < 2
+        if len(heard) == 2:
+            raise Enough
 
-    with pytest.raises(GivenUp):
+    with pytest.raises(Enough):
         loop.epoch(1, tick=tick)
 
     assert [step for step, _ in heard] == sorted({step for step, _ in heard})
     assert {steps for _, steps in heard} == {237}
 
 
-def test_a_fit_epoch_is_given_up_when_tick_says_no(rows):
+def test_a_fit_epoch_ends_when_tick_raises(rows):
     model = mlp(run_eagerly=True)
     loop = make_loop(model, rows, batch_size=1, seed=1, loop="fit")
 
+    def tick(step, steps):
+        raise Enough
+
     def train():
         for number in range(1, 50):
-            loop.epoch(number, tick=lambda _step, _steps: False)
+            loop.epoch(number, tick=tick)
 
-    with pytest.raises(GivenUp):
+    with pytest.raises(Enough):
         train()
 
 

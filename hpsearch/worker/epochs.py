@@ -1,4 +1,4 @@
-"""What every training loop promises: epochs, one after another, which can be given up between two steps."""
+"""What every training loop promises: epochs, one after another, which end early where `tick` raises."""
 
 import math
 import reprlib
@@ -7,12 +7,8 @@ from typing import Any, Protocol
 
 from hpsearch.worker.optimizers import updating
 
-Tick = Callable[[int, int], bool]
+Tick = Callable[[int, int], None]
 VALIDATION_BATCH = 256  # rows of small images a step, or as many as in training if that is more
-
-
-class GivenUp(Exception):
-    """`tick` said no, so the epoch ended half way; the model is as the last step left it."""
 
 
 class NonFinite(ValueError):
@@ -36,7 +32,8 @@ class Loop(Protocol):
         """Train epoch `number` (from 1) and validate; give Keras's metrics by their names.
 
         Adds learning_rate as it stands after the epoch, where there is one; without validation rows there is no val_*.
-        About once a second `tick(step, steps)` hears how far the training is; if it says False, raise GivenUp.
+        About once a second, between two steps, `tick(step, steps)` hears how far the training is. What it raises ends
+        the epoch half way, and leaves the model as the last step did.
         As often the loss is looked at: raise NonFinite when it is NaN or infinite, long before a long epoch's end.
         What is given at the end may still be such.
         """

@@ -216,11 +216,10 @@ class _Run:
         progress = self._progress
         self._wire.tell(Measure(self._order.attempt, progress.epoch, progress.last_metrics, progress.last_seconds))
 
-    def _tick(self, _step: int, _steps: int) -> bool:
+    def _tick(self, _step: int, _steps: int) -> None:
         if (stop := self._wire.stopped()) and stop.at_once:
             raise Stopped(stop.reason)
         self._wire.beat()
-        return True
 
     def _check(self, metrics: Metrics, epoch: int) -> None:
         wrong = [f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)]

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers, refuse_non_finite
+from hpsearch.worker.epochs import VALIDATION_BATCH, Tick, learning_rate, numbers, refuse_non_finite
 from hpsearch.worker.optimizers import updating
 from hpsearch.worker.rows import Fitted, rows_at_once
 
@@ -65,8 +65,8 @@ class Ticking(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
 
     def _beat(self) -> None:
         self._last = time.monotonic()
-        if self._tick and not self._tick(self._done, self._steps):
-            raise GivenUp
+        if self._tick:
+            self._tick(self._done, self._steps)
 
 
 class FitLoop:

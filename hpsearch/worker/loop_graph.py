@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.worker import fused_norm, quick_penalty, split_bias
-from hpsearch.worker.epochs import VALIDATION_BATCH, GivenUp, Tick, learning_rate, numbers, refuse_non_finite
+from hpsearch.worker.epochs import VALIDATION_BATCH, Tick, learning_rate, numbers, refuse_non_finite
 from hpsearch.worker.fused import Fused
 from hpsearch.worker.rows import Fitted, rows_at_once
 
@@ -153,8 +153,8 @@ class GraphLoop:
         order, steps = self._rows.order(self._seed, number), 0
 
         def heard(done: int, of: int) -> None:
-            if tick and not tick(done, of):
-                raise GivenUp
+            if tick:
+                tick(done, of)
 
         def training(done: int, of: int) -> None:
             nonlocal steps

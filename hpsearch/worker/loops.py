@@ -2,11 +2,11 @@
 
 from typing import Any, Literal
 
-from hpsearch.worker.epochs import GivenUp, Loop, NonFinite, NoNumber, Tick
+from hpsearch.worker.epochs import Loop, NonFinite, NoNumber, Tick
 from hpsearch.worker.rows import Rows, ShapesDisagree, fitted
 
 __all__ = [
-    "GivenUp", "Loop", "LoopUnfit", "NoNumber", "NonFinite", "Rows", "ShapesDisagree", "Tick", "choose", "make_loop",
+    "Loop", "LoopUnfit", "NoNumber", "NonFinite", "Rows", "ShapesDisagree", "Tick", "choose", "make_loop",
 ]  # fmt: skip
 
 OWN = (  # where a model with its own version of one of these does something the graph loop would pass by
