@@ -116,6 +116,21 @@ class Own(keras.Model):
 def subclassed(hp):
     return compiled(Own())
 
+@keras.saving.register_keras_serializable("tiny")
+class Restoring(Own):
+    def __init__(self, **given):
+        super().__init__(**given)
+        self.restored = keras.layers.Dense(16)
+
+    def call(self, images, training=False):
+        flat, given = self.flat(images), super().call(images)
+        if training:
+            self.add_loss(keras.ops.mean(keras.ops.square(self.restored(given) - flat)))
+        return given
+
+def restoring(hp):
+    return compiled(Restoring())
+
 def divided(hp):
     model = build(hp)
     map = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.05), {".*/kernel": keras.optimizers.Adam(0.01)})
@@ -392,7 +407,8 @@ def test_a_fit_whose_weights_are_divided_among_optimizers_is_kept_and_read(recip
     assert read_model(model_file(recipe.fits, Fit(0, 11, "final"))).count_params() > 0
 
 
-@pytest.mark.parametrize("build", ["without_input", "subclassed"])
+@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer 'restoring")  # Keras's word of its layer
+@pytest.mark.parametrize("build", ["without_input", "subclassed", "restoring"])
 def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe, tmp_path, build):
     made = recipe(build)
     end, _ = go(made)

@@ -139,6 +139,56 @@ def test_a_subclassed_model_is_built(rows):
     assert 0 <= metrics["val_accuracy"] <= 1
 
 
+unbuilt = pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer 'restoring")  # Keras's word of its layer
+
+
+class Restoring(keras.Model):
+    """Has a layer that only training calls, and one that nobody does."""
+
+    def __init__(self):
+        super().__init__()
+        self.flatten, self.dense, self.last = layers.Flatten(), layers.Dense(16), layers.Dense(10, "softmax")
+        self.norm, self.restored, self.forgotten = layers.BatchNormalization(), layers.Dense(784), layers.Dense(1)
+
+    def call(self, images, training=False):
+        flat = self.flatten(images)
+        hidden = self.dense(self.norm(flat, training=training))
+        if training:
+            self.add_loss(keras.ops.mean(keras.ops.square(self.restored(hidden) - flat)))
+        return self.last(hidden)
+
+
+def restoring():
+    keras.utils.set_random_seed(7)
+    model = Restoring()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@unbuilt
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+def test_a_layer_that_only_training_calls_is_trained_as_by_model_fit(rows, loop):
+    ours, theirs = restoring(), restoring()
+    expected = stock(theirs, rows, epochs=1)
+
+    found = make_loop(ours, rows, batch_size=32, seed=5, loop=loop).epoch(1)
+
+    found.pop("learning_rate")
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    assert len(ours.trainable_weights) == len(theirs.trainable_weights) == 8
+
+
+@unbuilt
+def test_what_builds_a_layer_for_training_moves_no_state(rows):
+    model = restoring()
+
+    fitted(rows, model)
+
+    assert model.restored.built
+    np.testing.assert_array_equal(model.norm.moving_mean, np.zeros(784))
+    assert model.losses == []
+
+
 @pytest.mark.parametrize("loop", ["graph", "fit"])
 @pytest.mark.parametrize(
     "loss",

@@ -1,6 +1,7 @@
 """The rows a fit trains and validates on, in the shapes that its model wants."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -137,11 +138,28 @@ def _probed(model: Any, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
 
 
 def output_shape(model: Any, shape: tuple[int, ...]) -> Any:
-    """The shape the model ends in, given images in `shape`; one that does not know is called once, which builds it."""
-    if not model.built or not hasattr(model, "output_shape"):
+    """The shape the model ends in, given images in `shape`; one that does not know is called once, which builds it.
+
+    What only training calls is built, too: an optimizer learns all variables at once, and so does a checkpoint.
+    """
+    if model.built and hasattr(model, "output_shape"):
+        found = model.output_shape
+    else:
         outputs = model(np.zeros((1, *shape), np.float32))
-        return (None, *outputs.shape[1:]) if hasattr(outputs, "shape") else outputs
-    return model.output_shape
+        found = (None, *outputs.shape[1:]) if hasattr(outputs, "shape") else outputs
+    _build_for_training(model, shape)
+    return found
+
+
+def _build_for_training(model: Any, shape: tuple[int, ...]) -> None:
+    """Build the layers that are not built yet, by a call in training that moves no state, as Keras itself builds."""
+    import keras
+    from keras.src.backend import compute_output_spec  # which has no public name
+
+    if all(layer.built for layer in model._flatten_layers()):  # noqa: SLF001  # which gives nested ones, too
+        return
+    with suppress(Exception):  # a call that cannot be made here can perhaps be made eagerly, or says why in training
+        compute_output_spec(model, keras.KerasTensor((1, *shape)), training=True)
 
 
 def _refuse_several(outputs: Any) -> None:
