@@ -92,7 +92,8 @@ class Beginning:
         task = Task(data.shape, len(data.class_names), data.class_names, rows, wanted.train.epochs, batch)
         return Sample(
             self.identity.root, wanted.model.build, task, derive(wanted.seed, "preflight"),
-            dict(wanted.space), wanted.objective.metric,
+            dict(wanted.space), wanted.objective.metric, wanted.train.loop,
+            "float32" if wanted.train.precision == "auto" else wanted.train.precision,  # "auto" is still being measured
         )  # fmt: skip
 
     def _recipe(self, weights: tuple[float, ...], steps: Steps) -> Recipe:

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,55 @@ def test_a_model_that_does_not_end_in_a_value_for_each_class_is_refused(
 
     with pytest.raises(ExperimentRefused, match=rf"the model ends in shape \(None, {units}\)(.|\n)*have 3 units"):
         fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+
+EAGER = """
+import keras
+
+def build(hp):
+    model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    return model
+"""
+
+
+def test_a_model_that_the_loop_asked_for_cannot_train_is_refused_before_the_first_trial(
+    project: Callable[..., Path],
+) -> None:
+    sample = Sample(project(mine__space=EAGER), "mine.space:build", TASK, 1, {}, "val_loss", loop="graph")
+
+    with pytest.raises(ExperimentRefused, match=r"train.loop: the graph loop .* run_eagerly") as caught:
+        fly(sample)
+
+    assert [mistake.where for mistake in caught.value.mistakes] == ["train.loop"]
+    assert fly(replace(sample, loop="auto")).modules == ("mine/space.py",)
+
+
+HALF = """
+import keras
+
+def build(hp):
+    images = keras.Input(hp.task.image_shape)
+    flat = keras.layers.Flatten()(images)
+    model = keras.Model(images, keras.layers.Dense(3)(flat))
+    if flat.dtype != "float32":
+        raise TypeError(f"of {flat.dtype}")
+    model.compile("sgd", "mse")
+    return model
+"""
+
+
+def test_sample_builds_are_made_in_the_precision_of_the_trials(project: Callable[..., Path]) -> None:
+    import keras
+
+    sample = Sample(project(mine__space=HALF), "mine.space:build", TASK, 1, {}, "val_loss")
+
+    fly(sample)
+    try:
+        with pytest.raises(ExperimentRefused, match="of bfloat16"):
+            fly(replace(sample, precision="mixed_bfloat16"))
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.mark.promise("29")

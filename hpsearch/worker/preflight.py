@@ -10,6 +10,7 @@ from typing import Any
 
 from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
 from hpsearch.narrowing import narrow
+from hpsearch.orders import Loop
 from hpsearch.space import Parameter
 from hpsearch.worker.task import Task
 
@@ -27,7 +28,10 @@ class NotKept(ValueError):
 
 @dataclass(frozen=True)
 class Sample:
-    """What sample builds are made of; `metric` is what the search will optimise."""
+    """What sample builds are made of; `metric` is what the search will optimise.
+
+    `loop` and `precision` (one of Keras's dtype policies) are those that the trials will train by.
+    """
 
     root: Path
     build: str
@@ -35,6 +39,8 @@ class Sample:
     seed: int
     space: Mapping[str, Any]
     metric: str
+    loop: Loop = "auto"
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -50,12 +56,13 @@ def fly(sample: Sample) -> Preflight:
     from hpsearch.worker import building
 
     try:
+        _set_precision(sample.precision)
         parameters = building.discover(sample.root, sample.build, sample.task, sample.seed, sample.space)
         metrics = _one_step(sample)
     except HpsearchError:
         raise
     except (Exception, SystemExit) as error:
-        raise ExperimentRefused([Mistake(WHERE, _in_words(error), _where(error, sample.root))]) from error
+        raise ExperimentRefused([_mistake(error, sample.root)]) from error
     _refuse_missing_metric(sample.metric, metrics)
     return Preflight(tuple(parameters), _modules(sample))
 
@@ -72,6 +79,12 @@ def _modules(sample: Sample) -> tuple[str, ...]:
     return tuple(file.relative_to(root).as_posix() for file in files)
 
 
+def _set_precision(precision: str) -> None:
+    import keras
+
+    keras.config.set_dtype_policy(precision)
+
+
 def _one_step(sample: Sample) -> Iterable[str]:
     """Train the model of the default values on an image of noise a class; give the names of its metrics.
 
@@ -85,6 +98,7 @@ def _one_step(sample: Sample) -> Iterable[str]:
 
     hp = AskingHyperParameters(lambda parameter: narrow(parameter, sample.space).default, sample.task)
     model = building.build(building.find_build(sample.root, sample.build), hp)
+    loops.choose(model, sample.loop)  # before it runs eagerly, which no graph does
     classes = np.arange(sample.task.classes)
     images = np.random.default_rng(0).integers(0, 256, (len(classes), *sample.task.image_shape), np.uint8)
     rows = loops.Rows(images, classes, classes, classes)
@@ -117,6 +131,14 @@ def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
     hint = f"did you mean {near[0]!r}? " if near else ""
     what = f"the model does not give {metric!r}; name it in model.compile(metrics=[...]) or optimise another"
     raise ExperimentRefused([Mistake("search.objective", what, f"{hint}it gives: {', '.join(known)}")])
+
+
+def _mistake(error: BaseException, root: Path) -> Mistake:
+    from hpsearch.worker.loops import LoopUnfit
+
+    if isinstance(error, LoopUnfit):
+        return Mistake("train.loop", str(error))
+    return Mistake(WHERE, _in_words(error), _where(error, root))
 
 
 def _in_words(error: BaseException) -> str:
