@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hpsearch.worker.loop_graph import Source, read, words
+from hpsearch.worker.loop_graph import NotCompiled, Source, read, words
 from hpsearch.worker.loops import LoopUnfit, NonFinite, Rows, ShapesDisagree, choose, make_loop
 from hpsearch.worker.rows import fitted
 
@@ -488,7 +488,7 @@ def test_compiled_steps_train_as_plain_ones_do(rows, optimizer):
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
-def test_a_layer_that_cannot_be_compiled_is_trained_without_xla(rows):
+def test_a_layer_that_says_that_it_cannot_be_compiled_is_trained_without_xla(rows):
     turning = keras.Sequential([
         layers.Input((28, 28, 1)), layers.RandomRotation(0.05), layers.Flatten(), layers.Dense(10, "softmax"),
     ])  # fmt: skip
@@ -498,6 +498,19 @@ def test_a_layer_that_cannot_be_compiled_is_trained_without_xla(rows):
 
     assert loop.kind == "graph"
     assert np.isfinite(loop.epoch(1)["loss"])
+
+
+def test_a_step_that_turns_out_not_to_be_compilable_says_why_and_what_to_set(rows):
+    class Own(layers.Layer):
+        def call(self, images):
+            return keras.ops.reshape(tf.py_function(lambda same: same, [images], images.dtype), (-1, 784))
+
+    model = keras.Sequential([layers.Input((784,)), Own(), layers.Dense(10, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    loop = make_loop(model, rows, batch_size=32, seed=5, xla=True)
+
+    with pytest.raises(NotCompiled, match=r"it knows no EagerPyFunc\n  set train.compile to false"):
+        loop.epoch(1)
 
 
 @pytest.mark.parametrize("side", [28, 30, 25])  # so many pixels are a multiple of 8 bytes, of 4, of 1

@@ -1,5 +1,6 @@
 """Trains whole stretches of an epoch inside one TensorFlow graph, through the model's own train_step."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -18,7 +19,12 @@ SECONDS = 1.0  # how long a stretch aims to be
 FIRST = 16  # steps of the first stretch, before anything is known
 GROWTH = 8  # a stretch is at most so many times longer than the last
 WORD = 8  # bytes; TensorFlow 2.21 has no kernel that gathers uint8 on a card, but one for int64
+NO_KERNEL = re.compile(r"(\w+) \(No registered")  # so TensorFlow names an operation that XLA does not have
 ALIGNED = 64  # bytes; TensorFlow ends the process over memory that begins elsewhere (EIGEN_MAX_ALIGN_BYTES)
+
+
+class NotCompiled(ValueError):
+    """XLA cannot compile the model's steps."""
 
 
 class Stretches:
@@ -129,7 +135,7 @@ class GraphLoop:
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         self.kind = "graph, XLA" if xla else "graph"
-        self._model, self._rows, self._seed = model, fitted.rows, seed
+        self._model, self._rows, self._seed, self._xla = model, fitted.rows, seed, xla
         self._fused, source = Fused(model.optimizer), Source(fitted)
         _make_metrics(model, source.batch(fitted.rows.train[:1]))
         train, test = (_compiled(step) if xla else step for step in (model.train_step, model.test_step))
@@ -179,7 +185,8 @@ class GraphLoop:
         self, stretches: Stretches, order: NDArray[np.int64], tick: Callable[[int, int], None]
     ) -> dict[str, float]:
         self._model.reset_metrics()
-        stretches.run(order, tick)
+        with _compiling() if self._xla else nullcontext():
+            stretches.run(order, tick)
         return numbers(self._model.get_metrics_result())
 
 
@@ -202,6 +209,22 @@ def _compiled(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     compiled: Callable[[Any], Any] = tf.function(step, autograph=False, jit_compile=True, reduce_retracing=False)
     return compiled
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Within: what TensorFlow raises where XLA cannot compile comes as NotCompiled."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+        if "xla" not in error.message.lower():
+            raise
+        unknown = sorted(set(NO_KERNEL.findall(error.message)))
+        why = f"it knows no {', '.join(unknown)}" if unknown else error.message
+        message = f"XLA cannot compile the steps of this model: {why}\n  set train.compile to false"
+        raise NotCompiled(message) from error
 
 
 def _looped(step: Callable[[Any], Any], batch_size: int) -> Any:

@@ -31,7 +31,8 @@ def make_loop(
     """Make the loop that trains a compiled model on these rows; it builds model and optimizer if need be.
 
     `seed` orders the batches; `xla` compiles the graph loop's steps, and leaves the other as the model has it.
-    A model with a layer that XLA cannot compile (Keras's random rotation, say) is trained without it.
+    A model with a layer that says that XLA cannot compile it (Keras's random rotation, say) is trained without;
+    where another cannot be compiled, the first epoch raises NotCompiled.
     Raise ShapesDisagree or LoopUnfit, both ValueErrors, when it cannot be.
     """
     name, reason = choose(model, loop)
