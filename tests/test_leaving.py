@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM, a closed terminal and `hpsearch stop` end a run as is meant, and leave nothing behind."""
 
+import io
 import json
 import os
 import pty
@@ -12,14 +13,18 @@ from collections import Counter
 from contextlib import suppress
 
 import chaos
+import click
 import psutil
 import pytest
 from test_chaos import failing
 from test_faults import gone
 from test_run import BUILD, environment, hpsearch, project, template, trials, wait_for_a_trial  # noqa: F401 - fixtures
+from written import file_of, seven
 
 from hpsearch.__main__ import main
-from hpsearch.errors import RunningElsewhere
+from hpsearch.cli.serving import terminated_as_interrupted
+from hpsearch.datasets.pictures import opened
+from hpsearch.errors import Interrupted, RunningElsewhere
 from hpsearch.holding import Holder, read
 from hpsearch.leaving import AtOnce, told_to_leave
 from hpsearch.paths import Study, make
@@ -154,6 +159,31 @@ def test_a_signal_that_nohup_has_ignored_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
     assert not leave()
+
+
+class Interrupting(io.StringIO):
+    """A stream that is interrupted where click looks at it, and passes over whatever exception comes of that."""
+
+    def isatty(self):
+        signal.raise_signal(signal.SIGTERM)
+        return False
+
+
+def printed():
+    click.echo("an answer", file=Interrupting())
+
+
+def unpacked():
+    with opened(io.BytesIO(file_of(seven()))):
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("work", [printed, unpacked])
+def test_a_signal_is_heard_where_every_exception_is_taken_for_another(work):
+    with pytest.raises(Interrupted) as told, terminated_as_interrupted():
+        work()
+
+    assert told.value.exit_code == 143
 
 
 @pytest.mark.promise("14", "P15")

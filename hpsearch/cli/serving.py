@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hpsearch.errors import HpsearchError, Interrupted, PortTaken
+from hpsearch.leaving import AtOnce
 
 HOST = "127.0.0.1"
 START_SECONDS = 90.0
@@ -94,18 +95,24 @@ def wait_until_up(server: "subprocess.Popen[bytes]", port: int, log: str, host: 
 
 @contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """Within: SIGTERM ends the command as Ctrl-C does, each with its exit code.
+    """Within: SIGTERM ends the command as Ctrl-C does; raise Interrupted with the exit code of the one that came first.
 
-    Ctrl-C is set as well, because a shell starts its background jobs with SIGINT ignored.
+    Ctrl-C is set as well, because a shell starts its background jobs with SIGINT ignored. Within, it is AtOnce that
+    is raised: an Exception would be taken for a damaged picture by whoever unpacks one, and click's `echo` for one
+    lets all of them pass.
     """
+    codes: list[int] = []
 
     def heard(number: int, _frame: object) -> None:
-        message = "stopped"
-        raise Interrupted(message, 128 + number)
+        codes.append(128 + number)
+        raise AtOnce
 
     before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except AtOnce:
+        message = "stopped"
+        raise Interrupted(message, codes[0]) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

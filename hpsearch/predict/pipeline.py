@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from hpsearch import machine
-from hpsearch.errors import HpsearchError
 from hpsearch.predict.answerer import Answerer
 from hpsearch.predict.lookers import Lookers, Manner, Sight
 from hpsearch.predict.reading import Reading, readings, shown_names
@@ -25,7 +24,8 @@ def read_all(
 ) -> Generator[Answer, None, None]:
     """What is read in each picture, in their order; the model is asked for `batch` characters or more at a time.
 
-    With `one` each picture is one character. Raises what the answerer does.
+    With `one` each picture is one character. Raises what the answerer does. Whoever leaves before the last picture
+    closes the answerer with it.
     """
     manner = Manner(answerer.framing, answerer.shape, answerer.polarity, one)
     with (
@@ -41,7 +41,7 @@ def read_all(
                 earlier = later
             if earlier:
                 yield from earlier.result()
-        except (KeyboardInterrupt, HpsearchError):
+        except BaseException:  # GeneratorExit among them: whoever prints the answers was interrupted
             answerer.close()  # so that nobody waits for an answer that nobody wants
             raise
 
