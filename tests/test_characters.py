@@ -7,17 +7,21 @@ from written import PAPER, file_of, noisy, page, seven
 
 from hpsearch.predict.framing import Framing
 from hpsearch.predict.looking import look
-from hpsearch.predict.sights import Picture, Unread
+from hpsearch.predict.sights import Character, Picture, Unread
 
 Stroke = list[tuple[float, float]]
 ONE = [(0.5, 0.3), (0.5, 0.7)]
 RING = [(0.5 + 0.2 * np.sin(angle), 0.5 + 0.2 * np.cos(angle)) for angle in np.linspace(0, 6.3, 40)]
 
 
-def boxes(picture: Image.Image, *, one: bool = False) -> list[tuple[int, int, int, int]]:
+def seen(picture: Image.Image, *, one: bool = False) -> tuple[Character, ...]:
     found = look("a picture", file_of(picture), Framing.MNIST, one=one)
     assert isinstance(found, Picture), found
-    return [character.box for character in found.characters]
+    return found.characters
+
+
+def boxes(picture: Image.Image, *, one: bool = False) -> list[tuple[int, int, int, int]]:
+    return [character.box for character in seen(picture, one=one)]
 
 
 def placed(stroke: Stroke, left: float, top: float, size: float) -> Stroke:
@@ -62,11 +66,12 @@ def test_a_line_may_slope() -> None:
     upper = [(0.16 * number, 0.06 * number) for number in range(5)]
     lower = [(left, top + 0.3) for left, top in upper]
 
-    found = boxes(text(upper, lower))
+    found = seen(text(upper, lower))
 
-    assert len(found) == 10
-    assert [left for left, *_ in found[:5]] == sorted(left for left, *_ in found[:5])
-    assert max(top for _, top, *_ in found[:2]) < min(top for _, top, *_ in found[5:7])
+    assert [character.line for character in found] == [0] * 5 + [1] * 5
+    lefts = [character.box[0] for character in found]
+    assert lefts[:5] == sorted(lefts[:5])
+    assert lefts[5:] == sorted(lefts[5:])
 
 
 def test_characters_close_to_each_other_stay_apart() -> None:

@@ -9,10 +9,11 @@ from hpsearch.predict.sights import Character, Picture
 BALANCED = [*"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"]
 
 
-def written(*boxes):
-    """A reading with a letter in each box, from A on."""
-    guesses = tuple(Guess(box, ((chr(65 + place), 0.9), ("x", 0.1)), 0.5) for place, box in enumerate(boxes))
-    return Reading(Picture("a.png", (900, 300), (), dark_on_light=True), guesses)
+def written(*lines):
+    """A reading with a letter in each box of each line, from A on."""
+    boxes = [(box, number) for number, line in enumerate(lines) for box in line]
+    guesses = [Guess(box, ((chr(65 + place), 0.9), ("x", 0.1)), 0.5, line) for place, (box, line) in enumerate(boxes)]
+    return Reading(Picture("a.png", (900, 300), (), dark_on_light=True), tuple(guesses))
 
 
 def at(left, top=0, width=20, height=30):
@@ -20,20 +21,22 @@ def at(left, top=0, width=20, height=30):
 
 
 @pytest.mark.parametrize(
-    ("boxes", "text"),
+    ("lines", "text"),
     [
         ([], ""),
-        ([at(0)], "A"),
-        ([at(0), at(25), at(50)], "ABC"),
-        ([at(0), at(25), at(80), at(105)], "AB CD"),
-        ([at(0), at(50), at(100), at(240)], "ABC D"),  # wide apart, all of them
-        ([at(0), at(100)], "A B"),
-        ([at(0), at(30)], "AB"),
-        ([at(0), at(25), at(0, top=60), at(25, top=60)], "AB\nCD"),
+        ([[at(0)]], "A"),
+        ([[at(0), at(25), at(50)]], "ABC"),
+        ([[at(0), at(25), at(80), at(105)]], "AB CD"),
+        ([[at(0), at(50), at(100), at(240)]], "ABC D"),  # wide apart, all of them
+        ([[at(0), at(100)]], "A B"),
+        ([[at(0), at(30)]], "AB"),
+        ([[at(0), at(25)], [at(0, top=60), at(25, top=60)]], "AB\nCD"),
+        ([[at(0)], [at(2, top=60)], [at(0, top=120)]], "A\nB\nC"),
+        ([[at(0), at(25, top=30), at(50, top=60)], [at(0, top=60), at(80, top=130)]], "ABC\nD E"),  # both slope
     ],
 )
-def test_words_and_lines_are_parted_as_they_are_written(boxes, text):
-    assert written(*boxes).text == text
+def test_words_and_lines_are_parted_as_they_are_written(lines, text):
+    assert written(*lines).text == text
 
 
 def named(*names, classes):
@@ -71,7 +74,7 @@ def test_only_close_calls_and_strange_images_are_doubted():
 def test_answers_go_to_the_characters_they_were_asked_for():
     image = np.zeros((2, 2), np.uint8)
     pictures = [
-        Picture(name, (9, 9), tuple(Character(at(place), image) for place in range(count)), dark_on_light=True)
+        Picture(name, (9, 9), tuple(Character(at(place), image, place) for place in range(count)), dark_on_light=True)
         for name, count in (("one", 1), ("none", 0), ("two", 2))
     ]
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], np.float32)
@@ -81,6 +84,7 @@ def test_answers_go_to_the_characters_they_were_asked_for():
     assert [[guess.name for guess in one.guesses] for one in found] == [["a"], [], ["b", "a"]]
     assert [guess.unlike for one in found for guess in one.guesses] == [0.5, None, 2.0]
     assert found[2].guesses[0].ranked[1][0] == "a"
+    assert found[2].text == "b\na"
 
 
 def test_answers_for_other_characters_are_not_taken():

@@ -1,6 +1,6 @@
 """Finds the characters among the marks of a picture: dots and broken strokes are joined, dust is left out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from hpsearch.datasets.pictures import NotRead
 from hpsearch.predict.ink import Ink, Plane
+from hpsearch.predict.lines import in_lines
 from hpsearch.predict.sights import Box
 from hpsearch.predict.strokes import pen
 
@@ -25,10 +26,11 @@ SHARP = 40, 4.0  # pixels; larger characters become as black and white as scans 
 
 @dataclass(frozen=True)
 class Mark:
-    """The ink of one character alone (float32, 0 … 1, height × width of its box), and its box."""
+    """The ink of one character alone (float32, 0 … 1, height × width of its box), its box, and which line it is on."""
 
     box: Box
     ink: Plane
+    line: int = 0
 
 
 def find_characters(ink: Ink, *, one: bool = False) -> list[Mark]:
@@ -43,7 +45,9 @@ def find_characters(ink: Ink, *, one: bool = False) -> list[Mark]:
         message = f"nothing is written on it that is {LEAST} pixels large"
         raise NotRead(message)
     groups = [[number for group in groups for number in group]] if one else groups
-    return _in_reading_order([_mark(ink, numbers, group, _around(boxes[group]), wide) for group in groups])
+    marks = [_mark(ink, numbers, group, _around(boxes[group]), wide) for group in groups]
+    lines = in_lines([mark.box for mark in marks])
+    return [replace(marks[place], line=number) for number, line in enumerate(lines) for place in line]
 
 
 def _marks(drawn: NDArray[np.bool_], wide: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -121,22 +125,3 @@ def _mark(ink: Ink, numbers: NDArray[np.int32], group: list[int], box: Box, wide
     steep = min(max(_longest(box) / large, 1), steepest)
     sharp = np.clip(HALF + (ink.strength[place] - HALF) * steep, 0, 1)
     return Mark(box, np.where(near & (ink.strength[place] > 0), sharp, 0).astype(np.float32))
-
-
-def _in_reading_order(marks: list[Mark]) -> list[Mark]:
-    """Line by line; a mark belongs to the line whose last one stands most at its height, so that lines may slope."""
-    lines: list[list[Mark]] = []
-    for mark in sorted(marks, key=lambda mark: mark.box[0]):
-        shares = [_beside(line[-1].box, mark.box) for line in lines]
-        if shares and max(shares) >= HALF:
-            lines[shares.index(max(shares))].append(mark)
-        else:
-            lines.append([mark])
-    lines.sort(key=lambda line: sum(mark.box[1] + mark.box[3] for mark in line) / len(line))
-    return [mark for line in lines for mark in line]
-
-
-def _beside(one: Box, other: Box) -> float:
-    """Which share of the lower of two boxes stands at the other's height."""
-    shared = min(one[3], other[3]) - max(one[1], other[1])
-    return shared / min(one[3] - one[1], other[3] - other[1])

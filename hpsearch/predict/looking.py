@@ -35,8 +35,10 @@ def look(
     except NotRead as reason:
         return Unread(name, str(reason))
     scale = sheet.size[0] / sheet.grey.shape[1]
-    images = (polarity.turned(frame(mark.ink, framing, shape)) for mark in marks)
-    characters = tuple(Character(_scaled(mark.box, scale), image) for mark, image in zip(marks, images, strict=True))
+    characters = tuple(
+        Character(_scaled(mark.box, scale), polarity.turned(frame(mark.ink, framing, shape)), mark.line)
+        for mark in marks
+    )
     return Picture(name, sheet.size, characters, ink.dark_on_light)
 
 

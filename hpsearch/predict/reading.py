@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from hpsearch.predict.sights import Box, Picture
+from hpsearch.predict.sights import Box, Character, Picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,11 +25,13 @@ class Guess:
     """What one character may be: class names with their probabilities, most probable first.
 
     `unlike` is its distance from the training images (above 1 as hardly any of them), None where that is not known.
+    `line` says on which line of the picture it stands.
     """
 
     box: Box
     ranked: tuple[tuple[str, float], ...]
     unlike: float | None
+    line: int = 0
 
     @property
     def name(self) -> str:
@@ -59,11 +61,11 @@ class Reading:
         """
         if not self.guesses:
             return ""
-        wide = _wide([guess.box for guess in self.guesses])
+        wide = _wide(self.guesses)
         apart = " " if any(len(_sign(name)) > 1 for name, _ in self.guesses[0].ranked) else ""
         written = [_sign(self.guesses[0].name)]
         for before, guess in pairwise(self.guesses):
-            written.append((_between(before.box, guess.box, wide) or apart) + _sign(guess.name))
+            written.append((_between(before, guess, wide) or apart) + _sign(guess.name))
         return "".join(written)
 
 
@@ -72,21 +74,21 @@ def _sign(name: str) -> str:
     return name[0] if name[:1].isupper() and name == _both_forms(name[0]) else name
 
 
-def _wide(boxes: Sequence[Box]) -> float:
+def _wide(guesses: Sequence[Guess]) -> float:
     """How wide a gap between two characters parts words."""
-    height = median(bottom - top for _, top, _, bottom in boxes)
-    gaps = [after[0] - before[2] for before, after in pairwise(boxes) if not _new_line(before, after)]
+    height = median(guess.box[3] - guess.box[1] for guess in guesses)
+    gaps = [_gap(before, after) for before, after in pairwise(guesses) if before.line == after.line]
     return max(WORDS_APART * height, min(GAPS * median(gaps), HEIGHTS * height)) if gaps else 0.0
 
 
-def _between(before: Box, after: Box, wide: float) -> str:
-    if _new_line(before, after):
+def _between(before: Guess, after: Guess, wide: float) -> str:
+    if after.line != before.line:
         return "\n"
-    return " " if after[0] - before[2] > wide else ""
+    return " " if _gap(before, after) > wide else ""
 
 
-def _new_line(before: Box, after: Box) -> bool:
-    return after[0] < before[0] and after[1] > (before[1] + before[3]) / 2
+def _gap(before: Guess, after: Guess) -> int:
+    return after.box[0] - before.box[2]
 
 
 def readings(
@@ -98,7 +100,7 @@ def readings(
     """Put answers (rows × classes, and rows) to the characters of pictures, in their order; raise if they don't fit."""
     rows = zip(probabilities.tolist(), unlike.tolist(), strict=True)
     found = [
-        Reading(picture, tuple(_guess(character.box, *next(rows), names) for character in picture.characters))
+        Reading(picture, tuple(_guess(character, *next(rows), names) for character in picture.characters))
         for picture in pictures
     ]
     if next(rows, None) is not None:
@@ -107,9 +109,9 @@ def readings(
     return found
 
 
-def _guess(box: Box, probabilities: list[float], unlike: float, names: Sequence[str]) -> Guess:
+def _guess(character: Character, probabilities: list[float], unlike: float, names: Sequence[str]) -> Guess:
     ranked = sorted(zip(names, probabilities, strict=True), key=lambda one: -one[1])
-    return Guess(box, tuple(ranked), None if math.isnan(unlike) else unlike)
+    return Guess(character.box, tuple(ranked), None if math.isnan(unlike) else unlike, character.line)
 
 
 def shown_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -14,11 +14,13 @@ Box = tuple[int, int, int, int]
 class Character:
     """One character: its box (left, top, right, bottom in pixels of the upright picture) and its raw image.
 
-    `image` is uint8, height × width, upright, with bright ink on dark or dark on bright, as the training images are.
+    `image` is uint8, height × width, upright, with bright ink on dark or dark on bright, as the training images are;
+    `line` says on which line of the picture it stands, 0 for the topmost.
     """
 
     box: Box
     image: "NDArray[np.uint8]"
+    line: int = 0
 
 
 @dataclass(frozen=True)
