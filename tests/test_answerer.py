@@ -120,6 +120,16 @@ def test_what_training_images_look_like_is_kept_so_that_the_data_may_be_gone(ano
     assert not (tmp_path / "empty").exists()
 
 
+def test_a_study_in_which_nothing_can_be_kept_answers_all_the_same(another, digits):
+    best = another.study("digits").best
+    shutil.rmtree(best, ignore_errors=True)
+    best.write_text("in the way of a folder")
+
+    with answering(another, "digits") as answerer:
+        assert accuracy(answerer, digits) > 0.85
+        assert np.isfinite(answerer.unlike(digits[0][:2])).all()
+
+
 def test_a_trial_of_which_only_weights_are_kept_is_built_again(home, digits):
     with answering(home, "digits:1") as answerer:
         assert answerer.label == "digits:1"

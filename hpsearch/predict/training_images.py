@@ -1,13 +1,14 @@
 """Keeps beside a study's winner what the training images look like, so that pictures can be read without the data."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hpsearch import paths
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import load
-from hpsearch.errors import StateDamaged
+from hpsearch.errors import FolderUnusable, StateDamaged
 from hpsearch.polarity import Polarity, polarity_of
 from hpsearch.predict.framing import Framing, framing_of
 from hpsearch.predict.likeness import Likeness
@@ -31,7 +32,7 @@ class TrainingImages:
 
 
 def of_study(one: Contender, progress: Progress) -> TrainingImages:
-    """What is kept of the study's training images; looked at and kept now if there is nothing yet.
+    """What is kept of the study's training images; looked at now if there is nothing yet, and kept if that can be.
 
     Then it raises DataRefused when the data are gone, StudyChanged when they are others.
     """
@@ -43,7 +44,8 @@ def of_study(one: Contender, progress: Progress) -> TrainingImages:
     (height, width), polarity = data.shape, polarity_of(images)
     framing = framing_of(images, polarity)
     found = TrainingImages(data.class_names, (height, width), framing, polarity, Likeness.fit(images))
-    _keep(one, found)
+    with suppress(FolderUnusable):  # the study may be for reading only: the next time looks at them again
+        _keep(one, found)
     return found
 
 
