@@ -15,7 +15,7 @@ from PIL import Image
 from readers import unseen_images
 from written import file_of, page, seven
 
-from hpsearch.errors import ExperimentRefused, PictureRefused
+from hpsearch.errors import ExperimentRefused
 from hpsearch.predict.sources import refuse_strangers, sources
 
 MANY = 20_000  # some forty seconds' work: whoever is slow to interrupt it is still in time
@@ -152,9 +152,14 @@ def test_a_folder_is_read_to_its_depths_in_the_order_of_names(tmp_path):
     assert list(map(str, found)) == ["a.png", "b/10.JPG", "b/2.png"]
 
 
-def test_too_much_on_standard_input_is_refused(tmp_path):
-    with pytest.raises(PictureRefused, match="-: it is larger than 30 MB"):
-        list(sources(["-"], tmp_path, io.BytesIO(bytes(30_000_001))))
+def test_too_much_on_standard_input_is_named_and_the_others_are_answered(model, tmp_path):
+    (tmp_path / "seven.png").write_bytes(file_of(seven()))
+
+    out, err = predict(model, "-", tmp_path / "seven.png", code=9, input=bytes(30_000_001))
+
+    assert "-: more than 30,000,000 bytes" in err
+    assert "seven.png" in out
+    assert "1 of 2 pictures could not be read" in err
 
 
 @pytest.fixture

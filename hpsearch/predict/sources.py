@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 from hpsearch import paths
 from hpsearch.datasets.pictures import ENDINGS
-from hpsearch.errors import ExperimentRefused, PictureRefused
+from hpsearch.errors import ExperimentRefused
+from hpsearch.predict.pictures import MOST_BYTES
 
 STDIN = "-"
-MOST_BYTES = 30_000_000  # of a picture on standard input, as `predict.pictures` takes of a file
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,7 @@ def _trouble(word: str) -> str:
 
 
 def sources(words: Iterable[str], scratch: Path, stdin: BinaryIO) -> Iterator[Source]:
-    """The pictures in the order of the words, those of a folder by name; standard input is put into `scratch` first.
-
-    Raises PictureRefused when there is too much on standard input.
-    """
+    """The pictures in the order of the words, those of a folder by name; standard input is put into `scratch` first."""
     for word in words:
         if word == STDIN:
             yield Source(STDIN, _received(stdin, scratch / "standard-input"))
@@ -55,9 +52,7 @@ def sources(words: Iterable[str], scratch: Path, stdin: BinaryIO) -> Iterator[So
 
 
 def _received(stdin: BinaryIO, file: Path) -> Path:
-    content = stdin.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise PictureRefused(STDIN, f"it is larger than {MOST_BYTES // 1_000_000} MB")
+    content = stdin.read(MOST_BYTES + 1)  # one too many, which is refused where it is looked at, as a file's are
 
     def fill(temporary: Path) -> None:
         temporary.write_bytes(content)
