@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -16,7 +17,7 @@ from readers import unseen_images
 from written import file_of, page, seven
 
 from hpsearch.errors import ExperimentRefused
-from hpsearch.predict.sources import refuse_strangers, sources
+from hpsearch.predict.sources import refuse_drawings_among_pictures, refuse_strangers, sources
 
 MANY = 20_000  # some forty seconds' work: whoever is slow to interrupt it is still in time
 
@@ -94,7 +95,40 @@ def test_a_picture_comes_by_standard_input_and_what_was_seen_is_drawn(model, tmp
 
     assert json.loads(out)["picture"] == "-"
     (drawn,) = (tmp_path / "seen").iterdir()
+    assert drawn.name == "-.seen.png"
     assert Image.open(drawn).size[0] > 200
+
+
+def test_drawings_take_the_place_of_earlier_ones_and_of_nothing_else(model, tmp_path):
+    mine = {"seven.png": file_of(seven()), "seven.seen.png": file_of(seven(pen=20)), "seven-2.seen.png": b"my words"}
+    for name, content in mine.items():
+        (tmp_path / name).write_bytes(content)
+
+    for _ in range(2):
+        predict(model, "seven.png", "--show", ".", cwd=tmp_path)
+
+    assert {name: (tmp_path / name).read_bytes() for name in mine} == mine
+    (drawn,) = {file.name for file in tmp_path.iterdir()} - set(mine)
+    assert drawn == "seven-3.seen.png"
+
+
+@pytest.mark.parametrize("words", [["."], ["scans"], ["one.png", "link"]])
+def test_a_folder_for_drawings_within_one_that_is_read_is_refused(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "link").symlink_to("scans", target_is_directory=True)
+
+    with pytest.raises(ExperimentRefused, match=f"--show scans/seen: it lies in {words[-1]}, "):
+        refuse_drawings_among_pictures(Path("scans/seen"), words)
+
+
+@pytest.mark.parametrize("words", [["-"], ["scans/one.png"], ["scan", "seen/deeper"]])
+def test_a_folder_for_drawings_beside_what_is_read_is_taken(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("scan", "seen/deeper"):
+        (tmp_path / folder).mkdir(parents=True)
+
+    refuse_drawings_among_pictures(Path("seen"), words)
 
 
 def test_lines_of_characters_are_read_as_text(model, tmp_path):

@@ -1,9 +1,15 @@
-"""Draws what a model saw of a picture: a box around each character, and beside it each image that it was shown."""
+"""Draws what a model saw of a picture: a box around each character, and beside it each image that it was shown.
 
+A drawing lies among people's own pictures at times, and what a folder holds may be all they have of them: so each
+bears a mark in its file (PNG's "Software"), and only what bears it is written over.
+"""
+
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch import paths
+from hpsearch.datasets.pictures import NotRead, opened
 from hpsearch.predict.pictures import open_picture
 from hpsearch.predict.reading import Reading
 
@@ -14,10 +20,11 @@ LONGEST = 800  # pixels of the drawn picture
 TILE, GAP = 112, 8  # pixels of a drawn character, and around it
 ACROSS = 8  # characters in a row
 BLUE, PAPER, INK = (30, 100, 220), (255, 255, 255), (40, 40, 40)
+MARK, OURS = "Software", "hpsearch predict --show"  # a keyword of PNG (W3C, 11.3.3.2), and what no other program says
 
 
 class Drawings:
-    """A folder of drawings, each named as its picture is."""
+    """A folder of drawings: that of `seven.png` is `seven.seen.png`."""
 
     def __init__(self, folder: Path) -> None:
         """Make the folder; raise FolderUnusable when that cannot be."""
@@ -25,26 +32,40 @@ class Drawings:
 
     def draw(self, reading: Reading, file: Path) -> Path:
         """Write the PNG of a picture; `file` is the picture's own."""
-        target = self._folder / f"{self._name(Path(reading.picture.name).stem)}.png"
+        from PIL.PngImagePlugin import PngInfo
+
+        target, mark = self._target(Path(reading.picture.name).stem), PngInfo()
+        mark.add_text(MARK, OURS)
         drawing = _drawn(reading, file)
 
         def fill(temporary: Path) -> None:
-            drawing.save(temporary, "PNG")
+            drawing.save(temporary, "PNG", pnginfo=mark)
 
         paths.write(target, fill)
         return target
 
-    def _name(self, stem: str) -> str:
-        """The picture's name, with a number where another one had it before."""
+    def _target(self, stem: str) -> Path:
+        """A file named as the picture; with a number, where one of its name was drawn, or something else has it."""
         safe = (
             "".join(sign if sign.isalnum() or sign in "-_. " else "_" for sign in stem).strip(". ")[:100] or "picture"
         )
         name, number = safe, 1
-        while name.casefold() in self._taken:
+        while name.casefold() in self._taken or _is_anothers(self._folder / f"{name}.seen.png"):
             number += 1
             name = f"{safe}-{number}"
         self._taken.add(name.casefold())
-        return name
+        return self._folder / f"{name}.seen.png"
+
+
+def _is_anothers(file: Path) -> bool:
+    """Whether there is something, and it is no drawing of an earlier time."""
+    if not os.path.lexists(file):
+        return False
+    try:
+        with opened(file) as picture:
+            return picture.info.get(MARK) != OURS
+    except NotRead:
+        return True
 
 
 def _drawn(reading: Reading, file: Path) -> "Image.Image":

@@ -40,6 +40,16 @@ def _trouble(word: str) -> str:
     return "" if word and path.exists() else f"{word or repr(word)}: there is no such file or folder"
 
 
+def refuse_drawings_among_pictures(drawings: Path, words: Sequence[str]) -> None:
+    """Raise ExperimentRefused when the folder for drawings is one that is read, where they would be read next time."""
+    inside = Path(os.path.realpath(drawings))
+    for word in words:
+        if Path(word).is_dir() and inside.is_relative_to(os.path.realpath(word)):
+            message = f"--show {drawings}: it lies in {word}, whose pictures are read at any depth"
+            message += "\n  the next time, the drawings would be among them: choose a folder outside of it"
+            raise ExperimentRefused(message)
+
+
 def sources(words: Iterable[str], scratch: Path, stdin: BinaryIO) -> Iterator[Source]:
     """The pictures in the order of the words, those of a folder by name; standard input is put into `scratch` first."""
     for word in words:
