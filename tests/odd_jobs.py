@@ -124,6 +124,12 @@ def alive_but_slow(line, recipe):
     line.send(AttemptEnd(order.attempt, How.FINISHED, 0.0, 0.5, 1, 1))
 
 
+def talks_without_end(line, recipe):
+    wire = Wire(line, (attempt := line.recv().attempt))
+    for epoch in range(1, sys.maxsize):
+        wire.tell(Measure(attempt, epoch, {"val_accuracy": 0.5}, 0.0))
+
+
 def signs_in_and_hangs(line, recipe):
     """Says its pid as a metric and is silent from then on."""
     order = line.recv()

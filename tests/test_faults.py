@@ -110,6 +110,26 @@ def test_a_trial_that_hangs_is_ended_when_its_time_is_up_and_leaves_no_process(l
 
 
 @pytest.mark.promise("30")
+def test_a_trial_that_ended_in_time_stands_though_nobody_looked_until_its_time_was_up(local):
+    executor = local(odd_jobs.honest, recipe=50, seconds=1.5)
+
+    executor.submit(order(x=0.5))
+    time.sleep(2)
+
+    end = hear(executor)[-1]
+    assert (end.how, end.failure, end.epochs) == (How.FINISHED, None, 50)
+
+
+@pytest.mark.promise("30")
+def test_a_trial_that_talks_without_end_is_ended_when_its_time_is_up(local):
+    executor = local(odd_jobs.talks_without_end, seconds=1.0)
+
+    executor.submit(order())
+
+    assert hear(executor)[-1].failure.kind == "timeout"
+
+
+@pytest.mark.promise("30")
 def test_a_trial_without_a_sign_of_life_is_ended_and_one_with_is_not(local):
     silent = local(odd_jobs.hangs, silence=2.0)
     alive = local(odd_jobs.alive_but_slow, recipe=15, silence=2.0)

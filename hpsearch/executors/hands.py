@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 8.0
 SAMPLE_SECONDS = 0.5
+UNSEEN_SECONDS = 1.0  # between two looks; what goes beyond counts for no limit
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Hand:
     stop: Stop | None = None
     began: float = 0.0
     heard: float = 0.0
+    looked: float = 0.0
+    unseen: float = 0.0
     asks: bool = False
     stopped: float = 0.0
     left: float = 0.0
@@ -69,7 +72,7 @@ class Hand:
         if self.dead or not self._send(order):
             return False
         self.attempt = order.attempt
-        self.began = self.heard = time.monotonic()
+        self.began = self.heard = self.looked = time.monotonic()
         if log:
             self.log.keep(log)
         return True
@@ -113,6 +116,7 @@ class Hand:
     def overdue(self) -> AttemptEnd | None:
         """See to it that it heeds a stop and takes no more than it may; if it does, it is killed."""
         now = time.monotonic()
+        self._look(now)
         if self.stop and self.stop.at_once:
             if now - self.stopped > GRACE_SECONDS:
                 ending.kill(self.process)
@@ -121,11 +125,19 @@ class Hand:
             return None
         self._sample(now)
         silent = 0.0 if self.asks else now - self.heard
-        failure = self.rules.limits.broken(now - self.began, silent, self.held)
+        failure = self.rules.limits.broken(now - self.began - self.unseen, silent, self.held)
         if failure and failure.kind == "stall" and self._paused():
             self.heard = now
             return None
         return self._fail(failure) if failure else None
+
+    def _look(self, now: float) -> None:
+        """Leave out of its time that in which nobody looked: what it said then, its end too, is heard word by word.
+
+        A second of it counts, so that a coordinator which is always late has an endless attempt end all the same.
+        """
+        unseen = max(0.0, now - self.looked - UNSEEN_SECONDS)
+        self.looked, self.unseen, self.heard = now, self.unseen + unseen, min(now, self.heard + unseen)
 
     def _speaks(self) -> bool:
         """Whether something waits to be heard, its end included."""
