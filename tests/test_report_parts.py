@@ -93,13 +93,11 @@ def test_a_curve_has_gaps_where_epochs_are_missing_or_no_number():
     assert columns["curves"] == [{"name": "val_accuracy", "lines": [[0.12346, None, None, 0.5]]}]
 
 
-def work(*spans, sessions=((0, 100_000),)):
+def work(*spans, sessions=((0, 100),)):
     """Facts of attempts as (from, to) in seconds."""
     from hpsearch.report.labour import Work
 
-    done = [
-        Work(number, "search", began * 1000, ended * 1000, "finished") for number, (began, ended) in enumerate(spans)
-    ]
+    done = [Work(number, "search", began, ended, "finished") for number, (began, ended) in enumerate(spans)]
     return Facts(session_times=list(sessions), work=done)
 
 
@@ -111,8 +109,8 @@ def test_work_at_one_time_lies_in_lanes_of_its_own_and_a_free_lane_is_taken_agai
     assert all(row[1] <= row[2] for row in laid["rows"])
 
 
-def test_the_night_between_two_sessions_is_left_out():
-    laid = timeline.lanes(work((0, 10), (50_000, 50_010), sessions=((0, 10_000), (50_000_000, 50_020_000))))
+def test_the_timeline_marks_where_a_later_session_began():
+    laid = timeline.lanes(work((0, 10), (10, 20), sessions=((0, 10), (10, 30))))
 
     assert [(row[1], row[2]) for row in laid["rows"]] == [(0, 10), (10, 20)]
     assert laid["sessions"] == [10]
@@ -130,8 +128,26 @@ def test_a_night_after_a_kill_and_a_look_on_another_day_belong_to_no_session():
 
     facts = gather(night)
 
-    assert [ended - began for began, ended in facts.session_times] == [5000, 2000]
-    assert [one.ended - one.began for one in facts.work] == [1000, 0]
+    assert facts.session_times == [(0.0, 3.0), (3.0, 4.5)]
+    assert [one.ended - one.began for one in facts.work] == [0.5, 0]
+
+
+@pytest.mark.promise("50")
+def test_a_machine_that_sleeps_or_sets_its_clock_back_changes_no_time_of_the_search():
+    attempt = Attempt(Fit(0, 0))
+    story = told([
+        *began(), Asked(Trial(0)), AttemptBegan(attempt), Measure(attempt, 1, {"val_accuracy": 0.5}, 0.5),
+        AttemptEnd(attempt, How.FINISHED, 0.5), SessionEnded(finished=True, reason="enough"),
+    ])  # fmt: skip
+    asked = next(news.number for news in story if isinstance(news.body, Asked))
+
+    gathered = [
+        gather([replace(news, time_ms=news.time_ms + jump * (news.number > asked + 1)) for news in story])
+        for jump in (0, 3_600_000, -3_600_000)
+    ]
+
+    undisturbed, *disturbed = [(facts.session_times, facts.work, timeline.shares(facts)) for facts in gathered]
+    assert disturbed == [undisturbed] * 2
 
 
 def test_the_shares_of_time_add_up_to_all_of_it():
@@ -156,7 +172,7 @@ def test_an_attempt_that_its_session_did_not_outlive_ends_with_that_session():
     (one,) = gather(story).work
 
     assert one.how == "lost"
-    assert one.ended - one.began < 10_000
+    assert one.ended - one.began < 10
     assert (one.building, one.training) == (3.0, 0.5)
 
 

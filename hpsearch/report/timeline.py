@@ -1,7 +1,7 @@
 """Lays a study's work out over time, and adds up where the workers' time went."""
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,24 +22,24 @@ class Share:
 
 
 def lanes(facts: Facts) -> Mapping[str, Any] | None:
-    """Each attempt as (lane, from, to, trial, kind, outcome), in seconds since the beginning; None without any.
+    """Each attempt as (lane, from, to, trial, kind, outcome), in seconds of the study; None without any.
 
-    A lane is a worker's place. The time between two sessions is left out.
+    A lane is a worker's place.
     """
     if not facts.work:
         return None
-    clock = _Clock(facts.session_times)
     rows, free, taken = [], list[tuple[float, int]](), 0
     for work in sorted(facts.work, key=lambda one: (one.began, one.ended)):
-        began, ended = clock.seconds(work.began), clock.seconds(work.ended)
-        if free and free[0][0] <= began:
+        if free and free[0][0] <= work.began:
             lane = heapq.heappop(free)[1]
         else:
             lane, taken = taken, taken + 1
-        heapq.heappush(free, (ended, lane))
+        heapq.heappush(free, (work.ended, lane))
         kind = KINDS.index(work.kind) if work.kind in KINDS else 0
-        rows.append((lane, round(began, 2), round(ended, 2), work.trial, kind, OUTCOMES.index(_outcome(work))))
-    marks = [round(clock.seconds(began), 2) for began, _ in facts.session_times[1:]]
+        rows.append(
+            (lane, round(work.began, 2), round(work.ended, 2), work.trial, kind, OUTCOMES.index(_outcome(work)))
+        )
+    marks = [round(began, 2) for began, _ in facts.session_times[1:]]
     return {"lanes": taken, "rows": rows, "kinds": KINDS, "outcomes": OUTCOMES, "sessions": marks}
 
 
@@ -49,22 +49,6 @@ def _outcome(work: Work) -> str:
     return work.how or "running"
 
 
-class _Clock:
-    """Counts seconds since the first session began, standing still between sessions."""
-
-    def __init__(self, sessions: Sequence[tuple[int, int]]) -> None:
-        self._sessions, self._before, total = sessions, list[int](), 0
-        for began, ended in sessions:
-            self._before.append(total)
-            total += ended - began
-
-    def seconds(self, time_ms: int) -> float:
-        for (began, ended), before in zip(reversed(self._sessions), reversed(self._before), strict=True):
-            if time_ms >= began:
-                return (before + min(time_ms, ended) - began) / 1000
-        return 0.0
-
-
 def shares(facts: Facts) -> list[Share]:
     """Where the workers' time went, largest first: what they did, and how long they waited."""
     if not (laid := lanes(facts)):
@@ -72,7 +56,7 @@ def shares(facts: Facts) -> list[Share]:
     spent = {"epochs of the search": 0.0, "epochs of the finals": 0.0, "building and tracing models": 0.0,
              "starting, judging and saving": 0.0, "attempts that failed or were lost": 0.0}  # fmt: skip
     for work in facts.work:
-        lasted = (work.ended - work.began) / 1000
+        lasted = work.ended - work.began
         if work.failed or work.how == "lost":
             spent["attempts that failed or were lost"] += lasted
             continue
@@ -80,7 +64,7 @@ def shares(facts: Facts) -> list[Share]:
         spent["epochs of the search" if work.kind == "search" else "epochs of the finals"] += training
         spent["building and tracing models"] += building
         spent["starting, judging and saving"] += lasted - training - building
-    whole = laid["lanes"] * sum(ended - began for began, ended in facts.session_times) / 1000
+    whole = laid["lanes"] * sum(ended - began for began, ended in facts.session_times)
     spent["waiting, and the program's own work"] = max(0.0, whole - sum(spent.values()))
     total = sum(spent.values()) or 1.0
     known = [Share(what, seconds, seconds / total) for what, seconds in spent.items() if seconds > 0]
