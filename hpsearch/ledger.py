@@ -22,7 +22,7 @@ from typing import get_args
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from hpsearch import failpoints, ledger_file, schema
+from hpsearch import failpoints, ledger_file, paths, schema
 from hpsearch.errors import FolderUnusable
 from hpsearch.records import Answered, Body, News
 from hpsearch.space import Parameter
@@ -234,7 +234,7 @@ class Ledger:
 
 def _make_ready(path: Path) -> None:
     """Before a writer opens the file: make it if there is none, refuse what is damaged, migrate what is older."""
-    if not path.exists() and not any(path.parent.glob(f"{path.stem}*.db")):
+    if not path.exists() and not any(path.parent.glob(paths.LEDGERS)):
         schema.create(path)
     ledger_file.refuse_unsound(path)
     with closing(ledger_file.to_read(path)) as db:

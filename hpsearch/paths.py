@@ -1,6 +1,7 @@
 """Every path that a run touches, and the one way to write a file or folder: whole, or not at all."""
 
 import errno
+import fnmatch
 import glob
 import os
 import shutil
@@ -17,6 +18,7 @@ MB = 1_000_000
 LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 LEDGER, BACKUP = "ledger.db", "ledger.backup.db"
+LEDGERS = "ledger*.db"  # these two, and what a repair made or set aside: where one of them is, a study was begun
 PART = ".part"  # of the name of a folder that is being written
 ROOT_MARKS = ("pyproject.toml", "experiments", "searchspace", "mlruns", ".git")
 
@@ -40,7 +42,7 @@ class Study:
     @property
     def begun(self) -> bool:
         """Whether there is a study: a ledger, or what is left of one."""
-        return self.ledger.exists() or self.backup.exists()
+        return any(self.folder.glob(LEDGERS))
 
     @property
     def lock(self) -> Path:
@@ -144,7 +146,7 @@ class Project:
 def _may_be_study(folder: Path) -> bool:
     """Whether a ledger is in the folder; yes where that cannot be seen, so that nothing is counted without it."""
     try:
-        return not {LEDGER, BACKUP}.isdisjoint(os.listdir(folder))  # noqa: PTH208  # names alone, which need no stat
+        return bool(fnmatch.filter(os.listdir(folder), LEDGERS))  # noqa: PTH208  # names alone, which need no stat
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:

@@ -23,7 +23,7 @@ class Repaired:
     """What a repair came to; `lost` counts the records that the damaged file had beyond those kept, where it said so.
 
     `source` is the file that the records are from, `aside` where the damaged one is kept, both "" when nothing was
-    wrong; `trials` have their results, `unfinished` ones begin anew.
+    wrong, `aside` also where it was gone; `trials` have their results, `unfinished` ones begin anew.
     """
 
     study: str
@@ -50,18 +50,25 @@ def repair(study: paths.Study) -> Repaired:
     """Put the ledger right, for one who holds the study; raise StateDamaged when nothing of it is left."""
     ours = _look_at(study.ledger)
     if not ours.wrong:
-        return _told(study, ours, ours, aside="")
-    others = (_look_at(file) for file in (study.backup, study.ledger.with_name(REPAIRED)) if file.exists())
-    best = max((ours, *others), key=lambda found: len(found.rows))
+        return _told(study, _state(study.ledger), ours, ours)
+    best = max((ours, *map(_look_at, _spare(study))), key=lambda found: len(found.rows))
     if not best.rows:
         message = f"{study.ledger}: {ours.wrong}\n  no record can be restored; begin anew with --fresh"
         raise StateDamaged(message)
     fresh = study.ledger.with_name(REPAIRED)
     _write(fresh, best.rows)
+    state = _state(fresh)
+    _forget_unfinished(study, state)  # before the ledger is sound again: one killed on the way is repaired once more
+    study.cursor.unlink(missing_ok=True)  # new records will have numbers that MLflow has heard
     aside = _set_aside(study.ledger)
     fresh.replace(study.ledger)
-    study.cursor.unlink(missing_ok=True)  # new records will have numbers that MLflow has heard
-    return _told(study, best, ours, aside)
+    return _told(study, state, best, ours, aside)
+
+
+def _spare(study: paths.Study) -> list[Path]:
+    """What the records may be in beside the ledger; without all these, what was set aside, which may be much older."""
+    near = [file for file in (study.backup, study.ledger.with_name(REPAIRED)) if file.exists()]
+    return near if near or study.ledger.exists() else sorted(study.folder.glob(paths.LEDGERS))
 
 
 def _look_at(file: Path) -> _Found:
@@ -94,24 +101,30 @@ def _write(file: Path, rows: Sequence[Row]) -> None:
 
 
 def _set_aside(ledger: Path) -> str:
-    """Move the file, then its write-ahead log: without its ledger a log is no harm, the other way round it would be."""
+    """Move the file, then its write-ahead log: without its ledger a log is no harm, the other way round it would be.
+
+    Gives the new name, "" where there was no file.
+    """
     number = 1
     while (aside := ledger.with_name(f"ledger.damaged-{number}.db")).exists():
         number += 1
+    was_there = ledger.exists()
     for ending in ("", "-wal", "-journal"):
         if (part := ledger.with_name(f"{ledger.name}{ending}")).exists():
             part.rename(aside.with_name(f"{aside.name}{ending}"))
     ledger.with_name(f"{ledger.name}-shm").unlink(missing_ok=True)
-    return aside.name
+    return aside.name if was_there else ""
 
 
-def _told(study: paths.Study, best: _Found, ours: _Found, aside: str) -> Repaired:
+def _state(file: Path) -> State:
     state = State()
-    with closing(Ledger(study.ledger, writer=False)) as ledger:
+    with closing(Ledger(file, writer=False)) as ledger:
         for news in ledger.read():
             state.take(news)
-    if ours.wrong:
-        _forget_unfinished(study, state)
+    return state
+
+
+def _told(study: paths.Study, state: State, best: _Found, ours: _Found, aside: str = "") -> Repaired:
     ended = len(state.results)
     return Repaired(
         study.folder.name, ours.wrong, best.file.name if ours.wrong else "", aside, len(best.rows),

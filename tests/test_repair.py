@@ -97,6 +97,22 @@ def test_a_ledger_that_is_gone_comes_back_from_its_backup(study):
     assert len(records(study.ledger)) > WHOLE
 
 
+@pytest.mark.promise("37")
+@pytest.mark.parametrize("left", ["ledger.damaged-1.db", "ledger.repaired.db"])
+def test_what_a_repair_left_is_a_study_that_can_be_repaired_or_begun_anew(study, left):
+    written = records(study.ledger)
+    study.ledger.rename(study.folder / left)
+    assert paths.Project(study.folder.parents[2]).studies() == ["a"]
+    assert study.begun
+    with pytest.raises(StateDamaged, match="hpsearch repair a"):
+        Ledger(study.ledger)
+
+    done = repair(study)
+
+    assert records(study.ledger) == written
+    assert (done.source, done.aside) == (left, "")
+
+
 def test_what_unfinished_trials_left_is_gone_after_a_repair_and_that_of_ended_ones_stays(study):
     for number in (18, 19, 20):
         paths.make(study.fits / f"search-{number:04d}-r0-f0")
@@ -139,22 +155,26 @@ def test_a_repaired_study_opens_and_goes_on(study):
         assert opened.state.last == 200
 
 
-@pytest.mark.parametrize("renames", range(4))
-def test_a_repair_that_is_killed_between_two_renames_is_finished_by_the_next(study, renames):
+@pytest.mark.parametrize("steps", range(6))
+def test_a_repair_that_is_killed_between_two_steps_is_finished_by_the_next(study, steps):
     written = records(study.ledger)
+    paths.make(study.fits / "search-0019-r0-f0")
+    paths.write_text(study.cursor, "300")
     spoil(study.ledger, 200)
     study.ledger.with_name("ledger.db-wal").write_bytes(b"no log at all")
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(study.folder), str(renames)], check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(study.folder), str(steps)], check=False)
     assert killed.returncode == -signal.SIGKILL
 
     done = repair(study)
 
     assert records(study.ledger) == written[:199]
     assert not done.wrong or done.records == 199
+    assert not study.cursor.exists()
+    assert list(study.fits.iterdir()) == []
 
 
 KILLED = """
-import os, pathlib, signal, sys
+import os, pathlib, shutil, signal, sys
 from hpsearch import paths
 from hpsearch.repair import repair
 left = int(sys.argv[2])
@@ -168,7 +188,9 @@ def dying(method):
     return call
 for name in ("rename", "replace"):
     setattr(pathlib.Path, name, dying(getattr(pathlib.Path, name)))
+shutil.rmtree = dying(shutil.rmtree)
 repair(paths.Study(pathlib.Path(sys.argv[1])))
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 

@@ -38,6 +38,6 @@ def _lines(done: "Repaired") -> list[str]:
         done.wrong,
         f"kept: {done.records} records, of {done.source}: {trials}",
         f"lost: {lost}",
-        f"the damaged file is kept as {done.aside}",
+        *([f"the damaged file is kept as {done.aside}"] if done.aside else []),
         "to go on, run the experiment again",
     ]
