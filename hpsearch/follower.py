@@ -1,7 +1,8 @@
 """Carries a ledger's committed records to a tracker, in order, as often as it takes: the far side of an outbox.
 
 It lives in a process of its own, so that a tracker takes no time from the coordinator's thread. A cursor on disk
-says how far the tracker has heard; one that fails is made anew later, and hears the same records again.
+says how far the tracker has heard; one that fails is made anew later, and hears the same records again. The cursor
+holds for one place alone, and only while anything of the study is there.
 """
 
 import os
@@ -14,21 +15,21 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import failpoints
+from hpsearch import cut_off, failpoints
 from hpsearch.ledger import Ledger
 from hpsearch.paths import write_text
-from hpsearch.protocols import Batching, Call, Tracker
+from hpsearch.protocols import Batching, Made, Remembering, Tracker
 from hpsearch.records import News
 from hpsearch.worker import process
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-Made = Callable[[Call], Tracker]
 FINISH = "finish"  # what the outbox says when nothing more will be written
 POLL_SECONDS = 0.25
 SAVE_SECONDS = 1.0
 BATCH = 2000  # records between two flushes of a tracker that can write many at once
+CAREFUL = 16  # as many after a failed try: what was heard is seen sooner; doubled by each that got through
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 
@@ -41,6 +42,14 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Source:
+    """The ledger that is followed; `over` says that nobody holds its study who could write any more."""
+
+    ledger: Path
+    over: bool = False
+
+
+@dataclass(frozen=True)
 class Wish:
     """A function that the tracker wants to have called where the outbox is; the answer is that of `process.attempt`."""
 
@@ -48,8 +57,8 @@ class Wish:
     arguments: tuple[Any, ...]
 
 
-def read_cursor(cursor: Path) -> int:
-    """The number of the last record that was heard, 0 where the file does not hold what was written.
+def read_cursor(cursor: Path, place: str) -> int:
+    """The number of the last record heard in this place, 0 where the file does not hold what was written for it.
 
     A tracker may hear all again, but miss none.
     """
@@ -57,13 +66,17 @@ def read_cursor(cursor: Path) -> int:
         number, checksum = map(int, cursor.read_text().split())
     except (OSError, ValueError):
         return 0
-    return number if checksum == zlib.crc32(b"%d" % number) else 0
+    return number if checksum == _checksum(number, place) else 0
 
 
-def follow(line: "Connection[Any, Any]", ledger: Path, cursor: Path, made: Made) -> None:
+def _checksum(number: int, place: str) -> int:
+    return zlib.crc32(f"{number} {place}".encode())
+
+
+def follow(line: "Connection[Any, Any]", source: Source, cursor: Path, made: Made) -> None:
     """Follow the ledger from where the cursor stands, until told to finish and everything is heard."""
     os.dup2(2, 1)  # standard output belongs to the coordinator's answers
-    follower, tries = _Follower(line, ledger, cursor, made), 0
+    follower, tries = _Follower(line, source, cursor, made), 0
     while True:
         before = follower.heard
         try:
@@ -71,37 +84,37 @@ def follow(line: "Connection[Any, Any]", ledger: Path, cursor: Path, made: Made)
         except Exception as error:  # noqa: BLE001  # whatever a tracker raises, it is tried again
             tries = tries if follower.heard == before else 0
             pause = BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS) - 1)]
-            follower.pause(pause, f"{type(error).__name__}: {error}")
+            follower.falter(pause, f"{type(error).__name__}: {error}")
             tries += 1
 
 
 class _Follower:
-    def __init__(self, line: "Connection[Any, Any]", ledger: Path, cursor: Path, made: Made) -> None:
-        self._line, self._ledger, self._cursor, self._made = line, ledger, cursor, made
-        self._standing, self._saved = Standing(read_cursor(cursor)), time.monotonic()
-        self._finish = False
+    def __init__(self, line: "Connection[Any, Any]", source: Source, cursor: Path, made: Made) -> None:
+        self._line, self._source, self._cursor, self._made = line, source, cursor, made
+        self._standing, self._saved = Standing(read_cursor(cursor, made.place)), time.monotonic()
+        self._finish, self._most = False, BATCH
 
     @property
     def heard(self) -> int:
         return self._standing.heard
 
     def run(self) -> None:
-        with closing(Ledger(self._ledger, writer=False)) as ledger, closing(self._made(self._call)) as tracker:
-            if self.heard > ledger.waiting(0):
-                self._standing = Standing(
-                    0
-                )  # an older state of the ledger took its place: new records have old numbers
+        with closing(Ledger(self._source.ledger, writer=False)) as ledger, closing(self._made(self._call)) as tracker:
+            older = self.heard > ledger.waiting(0)  # a ledger that was restored: new records have old numbers
+            forgotten = isinstance(tracker, Remembering) and not tracker.remembers()
+            self._tell(Standing(0 if older or forgotten else self.heard))
             try:
                 while True:
                     last_round = self._finish
                     self._catch_up(ledger, tracker)
                     if last_round:
-                        return
+                        return self._end(ledger, tracker)
                     self._heed(POLL_SECONDS)
             finally:
                 self._save()
 
-    def pause(self, seconds: float, trouble: str) -> None:
+    def falter(self, seconds: float, trouble: str) -> None:
+        self._most = CAREFUL
         self._tell(replace(self._standing, trouble=trouble))
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
@@ -139,16 +152,22 @@ class _Follower:
         return process.outcome(*answer)
 
     def _catch_up(self, ledger: Ledger, tracker: Tracker) -> None:
-        most = BATCH if isinstance(tracker, Batching) else 1
-        while batch := self._next(ledger, most):
+        while batch := self._next(ledger, self._most if isinstance(tracker, Batching) else 1):
             for news in batch:
                 tracker.hear(news)
             if isinstance(tracker, Batching):
                 tracker.flush()
             failpoints.reach("outbox.heard")
             self._tell(Standing(batch[-1].number))
+            self._most = min(2 * self._most, BATCH)
             if time.monotonic() - self._saved > SAVE_SECONDS:
                 self._save()
+
+    def _end(self, ledger: Ledger, tracker: Tracker) -> None:
+        """Let the tracker hear the end of a session that was killed before it wrote one."""
+        if self._source.over:
+            for news in _unwritten(ledger):
+                tracker.hear(news)
 
     def _next(self, ledger: Ledger, most: int) -> list[News]:
         """The next records; the ledger is not kept open for reading, or its write-ahead log could not shrink."""
@@ -157,5 +176,13 @@ class _Follower:
 
     def _save(self) -> None:
         heard = self._standing.heard
-        write_text(self._cursor, f"{heard} {zlib.crc32(b'%d' % heard)}")
+        write_text(self._cursor, f"{heard} {_checksum(heard, self._made.place)}")
         self._saved = time.monotonic()
+
+
+def _unwritten(ledger: Ledger) -> list[News]:
+    """What is told of a session after its records, where they break off."""
+    sessions = ledger.select("kind IN ('SessionBegan', 'SessionEnded')")
+    last = ledger.read(max(0, ledger.waiting(0) - 1))
+    story = [*sessions, *last]
+    return list(cut_off.ended(story, lambda: False))[len(story) :]

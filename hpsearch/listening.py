@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from hpsearch.errors import first_line
-from hpsearch.follower import Made
 from hpsearch.outbox import Outbox
-from hpsearch.protocols import Executor
+from hpsearch.protocols import Executor, Made
 from hpsearch.records import Answered, Asked, AttemptBegan, News
 from hpsearch.study import Study
 

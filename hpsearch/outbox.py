@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hpsearch.follower import BACKOFF_SECONDS, FINISH, Made, Standing, Wish, follow, read_cursor
+from hpsearch.follower import BACKOFF_SECONDS, FINISH, Source, Standing, Wish, follow, read_cursor
 from hpsearch.ledger import Ledger
-from hpsearch.protocols import Call
+from hpsearch.protocols import Call, Made
 from hpsearch.worker import ending, process, starting
 
 
@@ -23,10 +23,15 @@ class Outbox:
     `call(function, *arguments)` is what the tracker may have called in a fresh process beside this one.
     """
 
-    def __init__(self, ledger: Path, cursor: Path, made: Made, call: Call = process.call) -> None:
-        """Follow the ledger from where the cursor stands."""
-        self._ledger, self._given, self._called = ledger, (ledger, cursor, made), call
-        self._standing = Standing(read_cursor(cursor))
+    def __init__(
+        self, ledger: Path, cursor: Path, made: Made, call: Call = process.call, *, over: bool = False
+    ) -> None:
+        """Follow the ledger from where the cursor stands.
+
+        With `over` nobody else holds the study: of a session that was killed the tracker hears that it has ended.
+        """
+        self._ledger, self._given, self._called = ledger, (Source(ledger, over), cursor, made), call
+        self._standing, self._sent, self._finished = Standing(read_cursor(cursor, made.place)), 0, False
         self._finish, self._quit, self._saying = threading.Event(), threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._attend, name="outbox", daemon=True)
 
@@ -34,6 +39,16 @@ class Outbox:
     def trouble(self) -> str:
         """What is in the tracker's way, in words; "" when it hears."""
         return self._standing.trouble
+
+    @property
+    def sent(self) -> int:
+        """How many records the tracker has heard since the start; one that had lost its memory hears all anew."""
+        return self._sent
+
+    @property
+    def finished(self) -> bool:
+        """Whether the tracker, told that there is no more to come, has heard all and was closed."""
+        return self._finished
 
     def start(self) -> None:
         """Begin to follow."""
@@ -76,7 +91,8 @@ class Outbox:
         """Hear of the process until it has finished; begin it again whenever it dies."""
         while True:
             self._hear()
-            if self._quit.is_set() or self._process.exitcode == 0:
+            self._finished = self._process.exitcode == 0
+            if self._finished or self._quit.is_set():
                 return
             self._standing = replace(self._standing, trouble=f"its process {ending.how_it_died(self._process)}")
             if self._quit.wait(BACKOFF_SECONDS[1]):
@@ -94,6 +110,7 @@ class Outbox:
                 if isinstance(told, Wish):
                     self._grant(told)
                 else:
+                    self._sent += max(0, told.heard - self._standing.heard)
                     self._standing = told
         self._process.join(5)
 

@@ -212,6 +212,25 @@ class Batching(Tracker, Protocol):
         """Write out what is held back. If this raises, everything heard since the last flush is told again."""
 
 
+@runtime_checkable
+class Remembering(Tracker, Protocol):
+    """A tracker whose memory is elsewhere, where it may be lost."""
+
+    def remembers(self) -> bool:
+        """Whether anything of the study is there. If not, all is told from its first record."""
+
+
+class Made(Protocol):
+    """Makes a tracker, in whatever process it is sent to."""
+
+    @property
+    def place(self) -> str:
+        """Where its tracker's memory is, in words without secrets: what was heard there was not heard elsewhere."""
+
+    def __call__(self, call: Call) -> Tracker:
+        """Make it; `call(function, *arguments)` is what it may have called in a fresh process."""
+
+
 class Exporter(Protocol):
     """Writes a model in one format, and reads it back by that format's own runtime.
 

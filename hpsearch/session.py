@@ -13,12 +13,11 @@ from hpsearch.datasets import appearance, memory
 from hpsearch.errors import FolderUnusable, Interrupted, StateDamaged, first_line
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
-from hpsearch.follower import Made
 from hpsearch.identity import Identity, refuse_if_opened
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.listening import DRAIN_SECONDS, drain, follow, told_again
 from hpsearch.parts import make_dataset, make_executor, make_minds
-from hpsearch.protocols import Executor, Prepared, Progress, Selective, Tracker
+from hpsearch.protocols import Executor, Made, Prepared, Progress, Selective, Tracker
 from hpsearch.records import SessionEnded, Verdict
 from hpsearch.search import search
 from hpsearch.study import OTHER_NAME, Study, held

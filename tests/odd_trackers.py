@@ -15,6 +15,7 @@ class Listener:
     """
 
     folder: Path
+    place: str = ""
 
     def __call__(self, call):
         return self
@@ -50,6 +51,13 @@ class Batcher(Listener):
     @property
     def batches(self):
         return read(self.folder / "batches")
+
+
+class Keeper(Listener):
+    """Knows of the study as long as the file of what it heard lies in the folder."""
+
+    def remembers(self):
+        return (self.folder / "heard").exists()
 
 
 class Mortal(Listener):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import odd_trackers
 import psutil
 import pytest
 from data_makers import drawings, idx_bytes, table_text
@@ -285,7 +286,7 @@ def test_cursors(content: bytes, ours: dict[str, bytes], tmp_path: Path) -> None
     (tmp_path / "ledger.db").write_bytes(ours["ledger"])
     (tmp_path / "cursor").write_bytes(content)
 
-    answered(Outbox(tmp_path / "ledger.db", tmp_path / "cursor", lambda: None).waiting)  # type: ignore[arg-type,return-value]
+    answered(Outbox(tmp_path / "ledger.db", tmp_path / "cursor", odd_trackers.Listener(tmp_path)).waiting)
 
 
 @fuzzed

@@ -102,6 +102,29 @@ def test_a_restart_goes_on_after_what_was_heard(ledger, tmp_path, follow):
     assert listener.heard == [6, 7]
 
 
+def test_a_tracker_that_lost_its_memory_hears_everything_again(ledger, tmp_path, follow):
+    write(ledger, 3)
+    follow(odd_trackers.Keeper(tmp_path)).close(patience=60)
+    follow(odd_trackers.Keeper(tmp_path)).close(patience=60)
+    kept = (tmp_path / "heard").read_text()
+    (tmp_path / "heard").unlink()
+
+    outbox = follow(keeper := odd_trackers.Keeper(tmp_path))
+
+    assert outbox.close(patience=60) == 0
+    assert kept == "1\n2\n3\n"
+    assert keeper.heard == [1, 2, 3]
+
+
+def test_what_was_heard_in_one_place_was_not_heard_in_another(ledger, tmp_path, follow):
+    for number, place in enumerate(("here", "here", "elsewhere", "here")):
+        write(ledger, number)
+        outbox = follow(listener := odd_trackers.Listener(tmp_path, place))
+        assert outbox.close(patience=60) == 0
+
+    assert listener.heard == [1, 1, 2, 3, 1, 2, 3, 4, 5, 6]
+
+
 def test_closing_does_not_wait_longer_than_asked_and_leaves_no_process(ledger, tmp_path, follow):
     (tmp_path / "away").touch()
     write(ledger, 1)
@@ -145,6 +168,17 @@ def test_a_batch_that_was_lost_is_told_again_whole(ledger, tmp_path, follow):
 
     assert outbox.close(patience=60) == 0
     assert batcher.batches == ["1-3"]
+
+
+def test_after_a_failed_try_batches_are_small_and_grow(ledger, tmp_path, follow):
+    write(ledger, 60)
+    (tmp_path / "loss").touch()
+
+    outbox = follow(batcher := odd_trackers.Batcher(tmp_path))
+
+    assert outbox.close(patience=60) == 0
+    assert batcher.batches == ["1-16", "17-48", "49-60"]
+    assert outbox.trouble == ""
 
 
 def test_a_tracker_whose_process_is_killed_is_begun_again_and_hears_everything(ledger, tmp_path, follow):

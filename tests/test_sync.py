@@ -9,12 +9,15 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from stories import began, trial_story
+from stories import EXPERIMENT, began, trial_story
 
 from hpsearch import paths
 from hpsearch.ledger import Ledger
-from hpsearch.records import SessionEnded
+from hpsearch.outbox import Outbox
+from hpsearch.records import AttemptBegan, SessionEnded
 from hpsearch.study import held
+from hpsearch.trackers.via_mlflow import Made
+from hpsearch.trial import Attempt, Fit
 
 BODIES = [*began(), *trial_story(0, [0.5, 0.8]), *trial_story(1, [0.4]), SessionEnded(finished=True, reason="done")]
 
@@ -54,8 +57,45 @@ def test_everything_is_sent_once_and_then_there_is_nothing_left_to_send(study, t
 
     assert first == {"study": "tiny", "sent": len(BODIES), "waiting": 0, "trouble": ""}
     assert "0 records were sent" in again.stdout
-    with closing(sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")) as db:
-        assert db.execute("SELECT status FROM runs").fetchall() == [("FINISHED",)] * 3
+    assert statuses(tmp_path / "mlruns" / "mlflow.db") == ["FINISHED"] * 3
+
+
+def test_a_database_that_was_lost_is_told_everything_again_and_so_is_another(study, tmp_path):
+    first = sync(tmp_path, "tiny", "--json")
+    for file in (tmp_path / "mlruns").glob("mlflow.db*"):
+        file.unlink()
+
+    again = sync(tmp_path, "tiny", "--json")
+    elsewhere = sync(tmp_path, "tiny", "--json", MLFLOW_TRACKING_URI="sqlite:///other.db")
+
+    assert [json.loads(done.stdout)["sent"] for done in (first, again, elsewhere)] == [len(BODIES)] * 3
+    assert statuses(tmp_path / "mlruns" / "mlflow.db") == ["FINISHED"] * 3
+    assert statuses(tmp_path / "other.db") == ["FINISHED"] * 3
+
+
+@pytest.mark.promise("P6")
+def test_of_a_killed_study_no_run_stays_running_and_its_report_hangs_on_it(tmp_path):
+    folder = written(tmp_path, [*BODIES[:-1], AttemptBegan(Attempt(Fit(2, 2)))])
+    folder.report.write_text("a report")
+    made = Made(paths.Project(tmp_path), EXPERIMENT)
+    outbox = Outbox(folder.ledger, folder.cursor, made)
+    outbox.start()
+    assert outbox.close(60) == 0
+    before = statuses(tmp_path / "mlruns" / "mlflow.db")
+
+    done = sync(tmp_path, "tiny")
+
+    assert before == ["FINISHED", "FINISHED", "RUNNING", "RUNNING"]
+    assert statuses(tmp_path / "mlruns" / "mlflow.db") == ["FINISHED", "FINISHED", "KILLED", "KILLED"]
+    assert "0 records were sent" in done.stdout
+    assert [file.read_text() for file in (tmp_path / "mlruns").rglob("report.html") if file != folder.report] == [
+        "a report"
+    ]
+
+
+def statuses(database):
+    with closing(sqlite3.connect(database)) as db:
+        return sorted(status for (status,) in db.execute("SELECT status FROM runs"))
 
 
 @pytest.mark.promise("12")

@@ -13,10 +13,8 @@ from hpsearch.errors import Interrupted, StudyChanged
 
 if TYPE_CHECKING:
     from hpsearch.experiment import Experiment
-    from hpsearch.follower import Made
-    from hpsearch.protocols import Tracker
+    from hpsearch.protocols import Made, Tracker
 
-ATTACH_SECONDS = 20.0
 EPILOG = """\b
 Examples:
   hpsearch run experiments/quickstart.toml
@@ -101,6 +99,7 @@ def _under_another_name(experiment: "Experiment", place: "_Place", changed: Stud
 
 def _finish(project: paths.Project, experiment: "Experiment", place: "_Place", *, as_json: bool) -> None:
     from hpsearch import looks
+    from hpsearch.cli.attaching import attach_report
     from hpsearch.cli.output import print_json
     from hpsearch.report.facts import gather
     from hpsearch.report.html import write_report
@@ -118,19 +117,7 @@ def _finish(project: paths.Project, experiment: "Experiment", place: "_Place", *
         if experiment.tracking.mlflow is not False:
             place.say("compare in MLflow: hpsearch ui")
     if experiment.tracking.mlflow is not False:
-        _attach(project, experiment, folder.report, place)
-
-
-def _attach(project: paths.Project, experiment: "Experiment", report: Path, place: "_Place") -> None:
-    """Have MLflow keep the report, in a process of its own: this one has not imported MLflow."""
-    from hpsearch.errors import HpsearchError
-    from hpsearch.trackers.mlflow_report import attach
-    from hpsearch.worker import process
-
-    try:
-        process.call(attach, project, experiment, report, method="spawn", patience=ATTACH_SECONDS)
-    except HpsearchError as error:
-        place.say(f"warning: the report is not attached to the run in {error}")
+        attach_report(project, experiment, folder.report, place.say)
 
 
 class _Place:

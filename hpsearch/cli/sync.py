@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from hpsearch import paths
 
 if TYPE_CHECKING:
     from hpsearch.experiment import Experiment
-    from hpsearch.follower import Made
     from hpsearch.outbox import Outbox
+    from hpsearch.protocols import Made
 
 ROUND_SECONDS = 0.5
 PATIENCE_SECONDS = 10.0  # in which trouble must end, or MLflow is taken to be away
@@ -24,7 +25,8 @@ PATIENCE_SECONDS = 10.0  # in which trouble must end, or MLflow is taken to be a
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers of records as JSON.")
 def sync(*, study: str, as_json: bool) -> None:
     """Send MLflow the records of STUDY that it has not heard, in their order; twice is as good as once."""
-    from hpsearch.cli.output import print_json, say
+    from hpsearch.cli.attaching import attach_report
+    from hpsearch.cli.output import complain, print_json, say
     from hpsearch.errors import HpsearchError
     from hpsearch.outbox import Outbox
     from hpsearch.study import existing, held
@@ -32,41 +34,47 @@ def sync(*, study: str, as_json: bool) -> None:
     project = paths.Project.around(Path.cwd())
     folder = existing(project, study)
     with held(folder):
-        outbox = Outbox(folder.ledger, folder.cursor, _made(project, study))
-        before = outbox.waiting()
-        left = _send(outbox, before) if before else 0
+        experiment = _experiment(folder, study)
+        outbox = Outbox(folder.ledger, folder.cursor, _made(project, experiment), over=True)
+        left = _send(outbox)
+        if outbox.finished and folder.report.exists():
+            attach_report(project, experiment, folder.report, complain)
     if as_json:
-        print_json({"study": study, "sent": before - left, "waiting": left, "trouble": outbox.trouble})
-    elif not left:
-        say(f"MLflow has heard all of {study}: {before} records were sent")
-    if left:
-        message = f"MLflow has not heard the last {left} records of {study}: {outbox.trouble}\n  try again later"
+        print_json({"study": study, "sent": outbox.sent, "waiting": left, "trouble": outbox.trouble})
+    elif outbox.finished:
+        say(f"MLflow has heard all of {study}: {outbox.sent} records were sent")
+    if not outbox.finished:
+        what = f"the last {left} records" if left else "the end"
+        message = f"MLflow has not heard {what} of {study}: {outbox.trouble}\n  try again later"
         raise HpsearchError(message)
 
 
-def _made(project: paths.Project, study: str) -> "Made":
-    """What makes the tracker; raise ExperimentRefused where the study's last session tells no address."""
+def _made(project: paths.Project, experiment: "Experiment") -> "Made":
+    """What makes the tracker; raise ExperimentRefused where the study is not to be tracked."""
     from hpsearch.errors import ExperimentRefused
     from hpsearch.trackers.via_mlflow import for_study
 
-    made = for_study(project, _experiment(project, study))
+    made = for_study(project, experiment)
     if made is None:
-        message = f"the study {study!r} is not tracked (tracking.mlflow = false)\n  run it again with tracking on"
+        what = f"the study {experiment.name!r} is not tracked (tracking.mlflow = false)"
+        message = f"{what}\n  run it again with tracking on"
         raise ExperimentRefused(message)
     return made
 
 
-def _experiment(project: paths.Project, study: str) -> "Experiment":
-    """The study's experiment as its last session began with it.
+def _experiment(folder: paths.Study, study: str) -> "Experiment":
+    """The study's experiment as its last session began with it; raise ExperimentRefused where it tells no address.
 
     What was secret in its address was not kept: then MLFLOW_TRACKING_URI says it, as for every other MLflow client.
     """
     from hpsearch.errors import ExperimentRefused
     from hpsearch.experiment import Experiment
+    from hpsearch.ledger import Ledger
     from hpsearch.records import SessionBegan
-    from hpsearch.study import read
 
-    sessions = [news.body for news in read(project, study) if isinstance(news.body, SessionBegan)]
+    with closing(Ledger(folder.ledger, writer=False)) as ledger:
+        said = [news.body for news in ledger.select("kind = 'SessionBegan'")]
+    sessions = [body for body in said if isinstance(body, SessionBegan)]
     if not sessions:
         message = f"the study {study!r} has not begun yet\n  run its experiment file again"
         raise ExperimentRefused(message)
@@ -79,20 +87,21 @@ def _experiment(project: paths.Project, study: str) -> "Experiment":
     return experiment.model_copy(update={"tracking": experiment.tracking.model_copy(update={"mlflow": None})})
 
 
-def _send(outbox: "Outbox", waiting: int) -> int:
-    """Feed the outbox until all is heard or trouble does not end; give the number of records not heard."""
+def _send(outbox: "Outbox") -> int:
+    """Feed the outbox until it has finished or trouble does not end; give the number of records not heard."""
     outbox.start()
-    total, moved, shown = waiting, time.monotonic(), sys.stderr.isatty()
+    moved, waiting, troubled = time.monotonic(), outbox.waiting(), False
     try:
-        while left := outbox.drain(ROUND_SECONDS):
-            moved = time.monotonic() if left < waiting or not outbox.trouble else moved
-            waiting = left
-            if shown:
-                click.echo(f"\rsending records: {total - left} of {total}", nl=False, err=True)
-            if time.monotonic() - moved > PATIENCE_SECONDS:
-                return left
-        return 0
+        while not outbox.finished:
+            left, trouble = outbox.drain(ROUND_SECONDS), outbox.trouble
+            if left != waiting or not (troubled := troubled or bool(trouble)):
+                moved, waiting, troubled = time.monotonic(), left, False
+            if sys.stderr.isatty():
+                click.echo(f"\rsending records: {outbox.sent} of {outbox.sent + left}", nl=False, err=True)
+            if trouble and time.monotonic() - moved > PATIENCE_SECONDS:  # and not while it is being tried again
+                break
+        return waiting
     finally:
         outbox.close(0)
-        if shown:
+        if sys.stderr.isatty():
             click.echo(err=True)

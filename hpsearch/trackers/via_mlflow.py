@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from hpsearch import paths
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
-from hpsearch.protocols import Call, Tracker
+from hpsearch.protocols import Call
 from hpsearch.provenance import FREE, redacted
 from hpsearch.records import AttemptBegan, News, SessionBegan, SessionEnded, SpaceFound, TestOpened, Verdict
 from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_finals import Finals
-from hpsearch.trackers.mlflow_runs import Runs
+from hpsearch.trackers.mlflow_runs import STUDY, Runs
 from hpsearch.trackers.mlflow_store import Place, client, database, prepare_store, project_name, resolve
 from hpsearch.trackers.mlflow_trials import Trials
 from hpsearch.trackers.mlflow_trouble import safe, told_apart
@@ -28,22 +28,33 @@ class Made:
     project: paths.Project
     experiment: Experiment
 
-    def __call__(self, call: Call) -> Tracker:
+    @property
+    def place(self) -> str:
+        """MLflow's address and experiment."""
+        return f"{redacted(self._address)} {self._name}"
+
+    @property
+    def _address(self) -> str:
+        return resolve(self.project, self.experiment.tracking.mlflow or None)
+
+    @property
+    def _name(self) -> str:
+        return self.experiment.tracking.experiment or project_name(self.project)
+
+    def __call__(self, call: Call) -> "ViaMLflow":
         """Find MLflow's store, or make it; raise NotHeard when it cannot be reached."""
         with told_apart():
-            wanted, folder = self.experiment.tracking, self.project.study(self.experiment.name)
-            name = wanted.experiment or project_name(self.project)
-            uri = prepare_store(self.project, wanted.mlflow or None, name)
-            place = Place(uri, name, study_id(folder), folder.fits, ledger=folder.ledger)
+            folder = self.project.study(self.experiment.name)
+            uri = prepare_store(self.project, self._address, self._name)
+            place = Place(uri, self._name, study_id(folder), folder.fits, ledger=folder.ledger)
             return ViaMLflow(self.experiment, place, call)
 
 
 def for_study(project: paths.Project, experiment: Experiment) -> Made | None:
     """What makes the tracker of a study; None when [tracking] turns MLflow off."""
-    wanted = experiment.tracking
-    if wanted.mlflow is False:
+    if experiment.tracking.mlflow is False:
         return None
-    if file := database(resolve(project, wanted.mlflow or None)):
+    if file := database(resolve(project, experiment.tracking.mlflow or None)):
         paths.make(file.parent)  # refuses now what could only fail later
     return Made(project, experiment)
 
@@ -69,6 +80,10 @@ class ViaMLflow:
         self._runs = Runs(client(place.uri), place.experiment, place.study_id, place.artifacts)
         self._trials = Trials(experiment, self._runs)
         self._finals = Finals(experiment, place, self._runs, self._trials, call)
+
+    def remembers(self) -> bool:
+        """Whether MLflow has a run of the study, be it one that a person deleted; its database may be a new one."""
+        return self._runs.find(STUDY) is not None
 
     def hear(self, news: News) -> None:
         """Take the record in; raise NotHeard, without passwords in its text, when MLflow cannot take it now.
