@@ -13,7 +13,16 @@ from hpsearch.contender_files import model_file, note_looks
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import test_digests
 from hpsearch.errors import ExperimentRefused, NotExported, StateDamaged
-from hpsearch.exported import MANIFEST, VERSION, Exported, digest, files_in, read_export, read_manifest, refuse_unreadable
+from hpsearch.exported import (
+    MANIFEST,
+    VERSION,
+    Exported,
+    digest,
+    files_in,
+    read_export,
+    read_manifest,
+    refuse_unreadable,
+)
 from hpsearch.formats import Formats, exporter
 from hpsearch.model_card.facts import Case, gather, test_figures
 from hpsearch.model_card.page import page

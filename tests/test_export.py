@@ -32,12 +32,12 @@ from hpsearch.worker import process
 from hpsearch.worker.rebuilding import Remains, rebuild
 from hpsearch.worker.task import Task
 
-SMALL = settings(
-    "search.trials=2", "train.epochs=2", "train.keep=2", "final.finalists=1", "final.seeds=1", "tracking.mlflow=false"
-)
 FIRST = "keras.layers.Flatten()])\n"
 DRAWN = "    model.add(keras.layers.Rescaling(np.random.choice([-1.0, 1.0], 256).tolist()))\n"
 SPACE = BUILD.replace("import keras\n", "import keras\nimport numpy as np\n").replace(FIRST, FIRST + DRAWN)
+SMALL = settings(
+    "search.trials=2", "train.epochs=2", "train.keep=2", "final.finalists=1", "final.seeds=1", "tracking.mlflow=false"
+)
 MORE = [name for name in plugins.known("exporters") if missing(name)]
 
 
@@ -191,9 +191,6 @@ def test_a_trial_that_was_never_judged_is_exported_from_its_weights_and_its_look
     assert set(read_export(project / "out").formats) == {"keras"}
 
 
-@pytest.mark.promise("43")
-@pytest.mark.parametrize("words", [["export", "--out", "out"], ["compare", "digits"], ["predict", "a.png"]])
-def test_weights_are_put_into_no_other_code_than_they_were_trained_in(
 def share_right(model: Path, data: Path, split: Path) -> float:
     """Of the validation rows, by an exported `.keras` file."""
     from hpsearch.worker.model_reading import read_model
@@ -215,6 +212,9 @@ def test_an_exported_trial_is_the_model_that_was_trained_with_all_that_its_build
     assert read == pytest.approx(trial.end.score)
 
 
+@pytest.mark.promise("43")
+@pytest.mark.parametrize("words", [["export", "--out", "out"], ["compare", "digits"], ["predict", "a.png"]])
+def test_weights_are_put_into_no_other_code_than_they_were_trained_in(
     project: Path, words: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     other = f"digits:{1 - the_winner(project)}"
