@@ -12,17 +12,9 @@ from hpsearch.artefacts import Checked
 from hpsearch.contender_files import model_file, note_looks
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import test_digests
-from hpsearch.errors import ExperimentRefused, NotExported, StateDamaged
-from hpsearch.exported import (
-    MANIFEST,
-    VERSION,
-    Exported,
-    digest,
-    files_in,
-    read_export,
-    read_manifest,
-    refuse_unreadable,
-)
+from hpsearch.errors import ExperimentRefused, NotExported
+from hpsearch.export_place import refuse_place
+from hpsearch.exported import MANIFEST, VERSION, Exported, digest, files_in, read_export, refuse_unreadable
 from hpsearch.formats import Formats, exporter
 from hpsearch.model_card.facts import Case, gather, test_figures
 from hpsearch.model_card.page import page
@@ -63,31 +55,11 @@ def export(subject: Subject, out: Path, say: Say) -> Exported:
     Whatever is raised, what was at `out` is there as it was.
     """
     folder = out.absolute()
-    refuse_unlike_an_export(folder)
+    refuse_place(folder)
     refuse_unreadable(subject.data.class_names, subject.data.shape)
     with TemporaryDirectory(prefix="hpsearch-export-") as scratch:
         paths.write_folder(folder, lambda temporary: _Work(subject, Path(scratch), temporary, say).do())
     return read_export(folder)
-
-
-def refuse_unlike_an_export(folder: Path) -> None:
-    """Raise ExperimentRefused unless the folder is new, empty, or an earlier export and nothing beside it."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        message = f"{folder}: there is something here that is no folder\n  choose another --out"
-        raise ExperimentRefused(message)
-    there = {file.relative_to(folder).as_posix() for file in files_in(folder)} if folder.exists() else set()
-    if not there:
-        return
-    try:
-        files = read_manifest(folder).get("files")
-    except StateDamaged as error:
-        message = f"{folder}: this folder is not empty, and not an earlier export\n  choose another --out"
-        raise ExperimentRefused(message) from error
-    if strange := sorted(there - {MANIFEST, *(files if isinstance(files, dict) else ())}):
-        message = (
-            f"{folder}: beside an earlier export there is {strange[0]!r}, which would be lost\n  move it away first"
-        )
-        raise ExperimentRefused(message)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from hpsearch.__main__ import main
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import find
 from hpsearch.errors import ExperimentRefused, StateDamaged
+from hpsearch.export_place import refuse_place
 from hpsearch.exported import read_export
 from hpsearch.formats import Formats, chosen, missing
 from hpsearch.orders import Slot
@@ -327,6 +328,20 @@ def test_a_folder_that_holds_something_else_is_left_alone(
     assert code == 2
     assert words in capfd.readouterr().err
     assert contents(project / "out") == before
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused_at_once(
+    tmp_path: Path, mounted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = paths.make(tmp_path / "here" / "inside")
+    monkeypatch.chdir(here)
+
+    for folder in (here, here.parent, here / ".."):
+        with pytest.raises(ExperimentRefused, match=r"you are in this folder(.|\n)*name a folder inside it"):
+            refuse_place(folder)
+    refuse_place(here / "new")
+    with pytest.raises(ExperimentRefused, match=r"this is the root of a disk(.|\n)*name a folder inside it"):
+        refuse_place(mounted("size=8k"))
 
 
 def test_an_earlier_export_is_replaced_whole(project: Path) -> None:

@@ -38,12 +38,13 @@ def export(*, model: str, formats: str, out: Path, as_json: bool) -> None:
     from hpsearch.cli.serving import terminated_as_interrupted
     from hpsearch.contender_files import data_of
     from hpsearch.contenders import find
-    from hpsearch.exporting import Subject, refuse_unlike_an_export
+    from hpsearch.export_place import refuse_place
+    from hpsearch.exporting import Subject
     from hpsearch.exporting import export as write
     from hpsearch.formats import chosen
 
     wanted = chosen(formats)
-    refuse_unlike_an_export(out.absolute())
+    refuse_place(out.absolute())
     project = paths.Project.around(Path.cwd())
     contender = find(project, model)
     with terminated_as_interrupted():
