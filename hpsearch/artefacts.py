@@ -1,12 +1,15 @@
 """Writes exported formats and tries them out: each in a fresh process, which knows the exported folder and no more."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.errors import HpsearchError, NotExported, first_line
+from hpsearch import paths
+from hpsearch.errors import FormatUnusable, HpsearchError, NotExported, first_line
 from hpsearch.exported import files_in, read_export
 from hpsearch.formats import exporter
 from hpsearch.worker.finding import find_build
@@ -14,7 +17,7 @@ from hpsearch.worker.judging import BATCH_ROWS, Judgement, class_probabilities, 
 from hpsearch.worker.measuring import BATCH, medians
 from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.quiet import silence
-from hpsearch.worker.rows import rows_at_once
+from hpsearch.worker.rows import open_arrays, rows_at_once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,54 +41,65 @@ class Checked:
 
 
 def write(root: Path, build: str, name: str, model: Path, folder: Path, samples: "Images") -> None:
-    """Write one format of a wrapped model into the folder; raise NotExported when the format cannot hold it."""
+    """Write one format of a wrapped model into the folder.
+
+    Raises FormatUnusable when the format cannot hold it, FolderUnusable when a disk is full.
+    """
     find_build(root, build)
-    with _as_not_exported(name, "this model cannot be written in this format"), silence(*STREAMS):
+    with _as_unusable(name, "this model cannot be written in this format", folder), silence(*STREAMS):
         exporter(name).write(model, folder, samples)
 
 
 def reference(root: Path, build: str, model: Path, test: Path, classes: tuple[str, ...], target: Path) -> Judgement:
-    """What Keras's own model, as it was trained, shows on the test split; its probabilities go to `target` (.npy)."""
+    """What Keras's own model, as it was trained, shows on the test split; its probabilities go to `target` (.npy).
+
+    Raises DataRefused when the data are gone, FolderUnusable when the disk is full.
+    """
     import numpy as np
 
     find_build(root, build)
-    images, labels = (np.load(file, mmap_mode="r") for file in _files(test))
+    images, labels = open_arrays(test, "r")
     found = class_probabilities(read_model(model), images)
-    np.save(target, found)
+    np.save(content := BytesIO(), found)  # numpy's own write into a file does not notice that the disk is full
+    paths.write(target, lambda temporary: _filled(temporary, content))
     return judgement(labels, found.argmax(axis=1), found.max(axis=1), classes)
+
+
+def _filled(file: Path, content: BytesIO) -> None:
+    file.write_bytes(content.getbuffer())
 
 
 def check(folder: Path, name: str, test: Path, wanted: Path) -> Checked:
     """Load a format of the folder by its own runtime, and run it over the test split.
 
     `wanted` has the probabilities of Keras's own model. Raises StateDamaged when a file is not as it was written,
-    NotExported when the runtime cannot load or run it, or when it gives something else than probabilities.
+    FormatUnusable when the runtime cannot load or run it, NotExported when it gives something else than probabilities,
+    FolderUnusable when a disk is full, DataRefused when the data are gone.
     """
     import numpy as np
 
-    images, labels, expected = (np.load(file, mmap_mode="r") for file in (*_files(test), wanted))
+    (images, labels), expected = open_arrays(test, "r"), np.load(wanted, mmap_mode="r")
     artefact = read_export(folder).formats[name]
-    with _as_not_exported(name, "its own runtime cannot run it"), silence(*STREAMS):
+    with _as_unusable(name, "its own runtime cannot run it", folder), silence(*STREAMS):
         read = exporter(name).load(folder)
-        given = _probabilities(read, images, expected)
+        given = _probabilities(name, read, images, expected)
         (single,), (batch,) = (medians([_call(read, np.array(images[:rows]))]) for rows in (1, BATCH))
     size = sum(file.stat().st_size for file in ([artefact] if artefact.is_file() else files_in(artefact)))
     accuracy, difference = float((given.argmax(axis=1) == labels).mean()), float(np.abs(given - expected).max())
     return Checked(accuracy, len(labels), difference, size, single, batch)
 
 
-def _files(test: Path) -> tuple[Path, Path]:
-    return test / "images.npy", test / "labels.npy"
-
-
-def _probabilities(read: "Reader", images: "Images", wanted: "Probabilities") -> "Probabilities":
+def _probabilities(name: str, read: "Reader", images: "Images", wanted: "Probabilities") -> "Probabilities":
     import numpy as np
 
     rows = rows_at_once(BATCH_ROWS, images.shape[1:])
     given = np.concatenate([read(np.array(images[start : start + rows])) for start in range(0, len(images), rows)])
     if given.dtype != np.float32 or given.shape != wanted.shape:
-        message = f"it gives {given.dtype} of shape {given.shape}, not float32 of shape {wanted.shape}"
-        raise ValueError(message)
+        message = (
+            f"{name}: it gives {given.dtype} of shape {given.shape}, not float32 of shape {wanted.shape}\n"
+            "  leave this format out"
+        )
+        raise NotExported(message)
     return given
 
 
@@ -94,13 +108,18 @@ def _call(read: "Reader", images: "NDArray[np.uint8]") -> Callable[[], Any]:
 
 
 @contextmanager
-def _as_not_exported(name: str, what: str) -> Iterator[None]:
-    """Within: whatever a library raises is told as the format's fault, in one line."""
+def _as_unusable(name: str, what: str, folder: Path) -> Iterator[None]:
+    """Within: whatever a library raises is told as the format's fault, in one line, unless a disk is full.
+
+    It is the one that is written to, or the one where libraries keep things for a while: that with the least room.
+    """
     try:
         yield
     except HpsearchError:
         raise
     except Exception as error:  # converters and runtimes raise anything
+        if paths.of_full_disk(error):
+            raise paths.disk_full(min(folder.parent, Path(tempfile.gettempdir()), key=paths.room)) from error
         why = f"{type(error).__name__}: {first_line(str(error).strip())}"
         message = f"{name}: {what} ({why})\n  leave this format out"
-        raise NotExported(message) from error
+        raise FormatUnusable(message) from error

@@ -7,6 +7,7 @@ HpsearchError                         exit code; its own is 1: it came to nothin
 ├── StateDamaged                      4    the study's own files do not hold what was written
 │   └── NeedsNewer                    4    a newer hpsearch wrote them
 ├── NotExported                       4    a format does not hold the model as it is
+│   └── FormatUnusable                4    ... and cannot hold it at all, so that others may do without
 ├── RunningElsewhere                  5    another process owns the study
 ├── StudyChanged                      6    the experiment, its code or its data changed since the last run
 ├── FolderUnusable                    7    a folder cannot be read or written
@@ -80,6 +81,10 @@ class NotExported(HpsearchError):
     """An exported model does not give what the model gives, so nothing is left of the export."""
 
     exit_code = 4
+
+
+class FormatUnusable(NotExported):
+    """A model cannot be written in a format, or not be run in it by the format's own runtime."""
 
 
 class RunningElsewhere(HpsearchError):

@@ -1,7 +1,8 @@
 """Exports a model in several formats as one folder: written, tried out beside Keras's own, and only then named."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ from hpsearch.artefacts import Checked
 from hpsearch.contender_files import model_file, note_looks
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import test_digests
-from hpsearch.errors import ExperimentRefused, NotExported
+from hpsearch.errors import ExperimentRefused, FormatUnusable, NotExported, first_line
 from hpsearch.export_place import refuse_place
 from hpsearch.exported import MANIFEST, VERSION, Exported, digest, files_in, read_export, refuse_unreadable
 from hpsearch.formats import Formats, exporter
@@ -25,8 +26,10 @@ from hpsearch.state import State
 from hpsearch.study import read as study_news
 from hpsearch.winner import described
 from hpsearch.worker import process
+from hpsearch.worker.ending import ChildDied
 from hpsearch.worker.judging import Judgement
 from hpsearch.worker.raw_model import Wrapped, wrap
+from hpsearch.worker.rows import open_arrays
 
 if TYPE_CHECKING:
     from hpsearch.protocols import Images
@@ -47,18 +50,19 @@ class Subject:
     formats: Formats
 
 
-def export(subject: Subject, out: Path, say: Say) -> Exported:
-    """Write the folder; `say` hears what is being done.
+def export(subject: Subject, out: Path, say: Say, warn: Say) -> Exported:
+    """Write the folder; `say` hears what is being done, `warn` which formats are left out, and why.
 
     Raises ExperimentRefused when the model cannot have a format, NotExported when a format does not give what the
-    model gives, StateDamaged when a file is not what it was, and what rebuilding a model and noting a look raise.
+    model gives, StateDamaged when a file is not what it was, DataRefused when the data are gone, FolderUnusable when a
+    disk is full, and what rebuilding a model and noting a look raise.
     Whatever is raised, what was at `out` is there as it was.
     """
     folder = out.absolute()
     refuse_place(folder)
     refuse_unreadable(subject.data.class_names, subject.data.shape)
     with TemporaryDirectory(prefix="hpsearch-export-") as scratch:
-        paths.write_folder(folder, lambda temporary: _Work(subject, Path(scratch), temporary, say).do())
+        paths.write_folder(folder, lambda temporary: _Work(subject, Path(scratch), temporary, say, warn).do())
     return read_export(folder)
 
 
@@ -70,6 +74,7 @@ class _Work:
     scratch: Path
     folder: Path
     say: Say
+    warn: Say
 
     def do(self) -> None:
         """Wrap the model, write it in every format, try each out, and say in the folder what was found."""
@@ -79,17 +84,14 @@ class _Work:
         samples = _samples(data)
         model = model_file(self.subject.project, contender, data, self.scratch / "model.keras")
         wrapped = self._call(wrap, model, samples, len(data.class_names), raw)
-        names = self._possible(wrapped)
-        for name in names:
-            self.say(f"writing {name}")
-            self._call(artefacts.write, name, raw, self.folder, samples)
+        names = list(self._each(self._possible(wrapped), lambda name: self._written(name, raw, samples)))
         described = self._described(names)
         self._write(described)
         failpoints.reach("export.written")
         note_looks([contender], test_digests(data), "export")
         self.say(f"reading the {data.test_rows:,} images of the test split")
         read = self._call(artefacts.reference, model, data.folder / "test", data.class_names, wanted)
-        checked = {name: self._checked(name, wanted, read) for name in names}
+        checked = self._each(names, lambda name: self._checked(name, wanted, read))
         self._conclude(described, wrapped, read, checked)
 
     def _conclude(
@@ -121,13 +123,36 @@ class _Work:
         without = [name for name in names if wrapped.own and not exporter(name).holds_code]
         if not without or self.subject.formats.as_can_be:
             for name in without:
-                self.say(f"leaving out {name}: it would need the project's code of {', '.join(wrapped.own)}")
+                self.warn(f"leaving out {name}: it would need the project's code of {', '.join(wrapped.own)}")
             return tuple(name for name in names if name not in without)
         message = (
             f"{', '.join(without)}: the model has layers of the project's own ({', '.join(wrapped.own)}), "
             "whose code this format does not hold\n  choose another, such as --format saved-model"
         )
         raise ExperimentRefused(message)
+
+    def _each(self, names: Iterable[str], attempt: Callable[[str], Any]) -> dict[str, Any]:
+        """What the attempt at each format gives; of "all", one that cannot be had is left out, with the reason."""
+        found: dict[str, Any] = {}
+        without = []
+        for name in names:
+            try:
+                found[name] = attempt(name)
+            except (FormatUnusable, ChildDied) as error:
+                if not self.subject.formats.as_can_be:
+                    raise
+                self.warn(f"leaving out {name}: {first_line(str(error)).removeprefix(f'{name}: ')}")
+                without.append(name)
+        if not found:
+            message = "no format is left that could be had of this model"
+            raise NotExported(message)
+        for name in without:  # not before: while others are tried out, the manifest names their files
+            _remove(self.folder / exporter(name).artefact)
+        return found
+
+    def _written(self, name: str, raw: Path, samples: "Images") -> None:
+        self.say(f"writing {name}")
+        self._call(artefacts.write, name, raw, self.folder, samples)
 
     def _checked(self, name: str, wanted: Path, read: Judgement) -> Checked:
         self.say(f"trying out {name}")
@@ -167,9 +192,16 @@ def _samples(data: Prepared) -> "Images":
     """Training images, spread evenly over the data."""
     import numpy as np
 
-    images = np.load(data.folder / "train" / "images.npy", mmap_mode="r")
+    images, _ = open_arrays(data.folder / "train", "r")
     places = np.unique(np.linspace(0, len(images) - 1, SAMPLES).astype(int))
     return np.array(images[places])
+
+
+def _remove(artefact: Path) -> None:
+    if artefact.is_dir():
+        shutil.rmtree(artefact)
+    else:
+        artefact.unlink(missing_ok=True)
 
 
 def refuse_unlike(name: str, found: Checked, accuracy: float) -> None:

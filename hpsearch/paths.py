@@ -271,10 +271,21 @@ def whoami() -> str:
 
 def unusable(path: Path, error: OSError) -> FolderUnusable:
     """Why a file cannot be written, in words for a person."""
-    if error.errno in FULL:
+    if of_full_disk(error):
         return disk_full(path)
     why = {errno.ENOENT: "its folder is gone", errno.EROFS: f"not by {whoami()}: {error.strerror}"}
     return FolderUnusable(f"{path}: cannot be written ({why.get(error.errno or 0, error.strerror or error)})")
+
+
+def of_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one behind it, is of a full disk, which libraries tell in classes and words of their own."""
+    while error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        if any(os.strerror(number) in str(error) for number in FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def disk_full(path: Path) -> FolderUnusable:

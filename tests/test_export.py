@@ -18,11 +18,11 @@ from data_makers import write_pair
 from sklearn.datasets import load_digits
 from test_run import BUILD, EXPERIMENT, environment, hpsearch, settings
 
-from hpsearch import paths, plugins, records
+from hpsearch import artefacts, paths, plugins, records
 from hpsearch.__main__ import main
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import find
-from hpsearch.errors import ExperimentRefused, StateDamaged
+from hpsearch.errors import ExperimentRefused, FolderUnusable, StateDamaged
 from hpsearch.export_place import refuse_place
 from hpsearch.exported import read_export
 from hpsearch.formats import Formats, chosen, missing
@@ -385,6 +385,30 @@ def test_an_artefact_that_is_damaged_before_it_was_tried_out_fails_the_export(pr
     assert "model.keras: this is not the file that was written" in said[1]
     assert "Traceback" not in said[1]
     assert [path.name for path in project.glob("*out*")] == []
+
+
+@pytest.mark.parametrize("name", [name for name in ("saved-model", "onnx", "litert") if name not in MORE])
+def test_a_disk_that_is_full_is_told_with_its_place_and_not_as_the_formats_fault(
+    project: Path, mounted: Callable[[str], Path], name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    disk = mounted("size=8k")
+
+    code = main(["export", "digits", "--format", name, "--out", str(disk / "out")])
+
+    assert code == 7
+    said = capfd.readouterr().err
+    assert f"disk full: {disk}" in said
+    assert "Traceback" not in said
+    assert list(disk.iterdir()) == []
+
+
+def test_a_full_disk_beside_the_export_is_the_one_that_is_named(project: Path, mounted: Callable[[str], Path]) -> None:
+    disk, winner = mounted("size=8k"), find(paths.Project(project), "digits")
+    data = data_of(winner, lambda *_: None)
+    place = (project, "spaces.small:build", winner.file, data.folder / "test", data.class_names, disk / "wanted.npy")
+
+    with pytest.raises(FolderUnusable, match=f"disk full: {disk}/wanted.npy"):
+        process.call(artefacts.reference, *place, slot=Slot())
 
 
 def test_all_takes_what_is_there() -> None:

@@ -16,11 +16,11 @@ from stories import RATE, fit_story, trial_story
 from hpsearch import artefacts, paths, records
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import find
-from hpsearch.errors import ExperimentRefused, NotExported
+from hpsearch.errors import ExperimentRefused, FormatUnusable, NotExported
 from hpsearch.experiment import Experiment
 from hpsearch.exported import Exported
 from hpsearch.exporting import Subject, export, refuse_unlike
-from hpsearch.formats import Formats, chosen
+from hpsearch.formats import Formats, chosen, missing
 from hpsearch.ledger import Ledger
 from hpsearch.model_card.page import page
 from hpsearch.orders import Slot
@@ -39,12 +39,19 @@ class Doubled(layers.Layer):
         return 2.0 * images
 
 
+@keras.saving.register_keras_serializable("mine")
+class Rare(layers.Layer):
+    def call(self, values):
+        return keras.ops.erfinv(0.9 * keras.ops.tanh(values))
+
+
 def build(kind):
     keras.utils.set_random_seed(1)
     ends = {"own": [Doubled(), layers.Dense(2)], "sigmoid": [layers.Dense(1, "sigmoid")]}
-    model = keras.Sequential([keras.Input((8, 6, 1)), layers.Conv2D(3, 3), layers.Flatten(), *ends[kind]])
-    losses = {"own": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "sigmoid": "binary_crossentropy"}
-    model.compile("adam", losses[kind])
+    end = ends.get(kind) or [Rare(), layers.Dense(1, "sigmoid")]
+    model = keras.Sequential([keras.Input((8, 6, 1)), layers.Conv2D(3, 3), layers.Flatten(), *end])
+    logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", logits if kind == "own" else "binary_crossentropy")
     return model
 """
 FIT = Fit(0, 7, "final", repeat=1)
@@ -96,10 +103,11 @@ def keep(project: paths.Project, experiment: Experiment, data: str, model: str) 
             ledger.write(body)
 
 
-def exported(subject: Subject, formats: str) -> tuple[Exported, list[str]]:
+def exported(subject: Subject, formats: str | Formats) -> tuple[Exported, list[str]]:
     said: list[str] = []
-    wanted = Subject(subject.project, subject.contender, subject.data, chosen(formats))
-    return export(wanted, subject.project.root / "out", said.append), said
+    names = chosen(formats) if isinstance(formats, str) else formats
+    wanted = Subject(subject.project, subject.contender, subject.data, names)
+    return export(wanted, subject.project.root / "out", said.append, said.append), said
 
 
 @pytest.mark.parametrize("subject", ["own"], indirect=True)
@@ -113,6 +121,23 @@ def test_a_model_with_layers_of_its_own_and_logits_is_exported_but_for_keras(sub
     assert "leaving out keras: it would need the project's code of mine>Doubled" in said
     assert set(read.formats) == set(chosen("all").names) - {"keras"}
     assert read.manifest["test"]["model_accuracy"] > 0.9
+
+
+@pytest.mark.skipif(bool(missing("onnx") or missing("litert")), reason="the extra export is not installed")
+@pytest.mark.parametrize("subject", ["rare"], indirect=True)
+def test_of_all_formats_one_that_cannot_be_had_is_left_out_with_the_reason(subject: Subject) -> None:
+    with pytest.raises(FormatUnusable, match=r"litert: .*\n  leave this format out"):
+        exported(subject, Formats(("litert",)))
+
+    read, said = exported(subject, Formats(("litert", "onnx", "saved-model"), as_can_be=True))
+
+    assert [line.partition(" (")[0] for line in said if line.startswith("leaving out")] == [
+        "leaving out litert: this model cannot be written in this format",
+        "leaving out onnx: its own runtime cannot run it",
+    ]
+    assert set(read.formats) == {"saved-model"}
+    assert [file.name for file in read.folder.glob("model.*")] == []
+    assert "onnx" not in (read.folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize("subject", ["sigmoid"], indirect=True)

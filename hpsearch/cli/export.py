@@ -34,7 +34,7 @@ Keras's own model gives fails the export, and nothing is written. docs/export.md
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def export(*, model: str, formats: str, out: Path, as_json: bool) -> None:
     """Export a model in formats for use elsewhere, each checked, with a model card."""
-    from hpsearch.cli.output import print_json, say, unheard
+    from hpsearch.cli.output import complain, print_json, say, unheard
     from hpsearch.cli.serving import terminated_as_interrupted
     from hpsearch.contender_files import data_of
     from hpsearch.contenders import find
@@ -48,7 +48,8 @@ def export(*, model: str, formats: str, out: Path, as_json: bool) -> None:
     project = paths.Project.around(Path.cwd())
     contender = find(project, model)
     with terminated_as_interrupted():
-        exported = write(Subject(project, contender, data_of(contender, unheard), wanted), out, _progress)
+        subject = Subject(project, contender, data_of(contender, unheard), wanted)
+        exported = write(subject, out, _progress, complain)
     if as_json:
         print_json(exported.manifest)
         return

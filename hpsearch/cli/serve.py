@@ -85,7 +85,7 @@ def _exported(project: paths.Project, word: str) -> "Exported":
 
 
 def _served(project: paths.Project, word: str) -> "Exported":
-    from hpsearch.cli.output import unheard
+    from hpsearch.cli.output import complain, unheard
     from hpsearch.contender_files import data_of
     from hpsearch.contenders import find
     from hpsearch.errors import StateDamaged
@@ -102,7 +102,7 @@ def _served(project: paths.Project, word: str) -> "Exported":
     except (StateDamaged, KeyError, TypeError):
         pass  # it is made now
     click.echo("the model is exported first", err=True)
-    return export(Subject(project, one, data_of(one, unheard), chosen(FORMAT)), folder, lambda _what: None)
+    return export(Subject(project, one, data_of(one, unheard), chosen(FORMAT)), folder, lambda _what: None, complain)
 
 
 def _environment() -> "Mapping[str, str]":
