@@ -111,6 +111,33 @@ def test_chance_alone_is_rarely_a_finding():
     assert sum(found) / 100 < 5 * 2 * 0.01 * 2  # five parameters, two claims of each, and room for luck
 
 
+def drawn(low, high, sampling, draw):
+    """An integer on a logarithmic scale, as Optuna draws it."""
+    number = round(math.exp(draw.uniform(math.log(low - 0.5), math.log(high + 0.5))))
+    return low + high - number if sampling == "reverse_log" else number
+
+
+@pytest.mark.parametrize("sampling", ["log", "reverse_log"])
+@pytest.mark.parametrize(("low", "high"), [(1, 4), (1, 8), (1, 100), (8, 512)])
+def test_small_integers_that_a_logarithm_draws_often_are_no_finding(low, high, sampling):
+    layers, found = Parameter("layers", "int", low, low=low, high=high, sampling=sampling), []
+    for seed in range(200):
+        draw = random.Random(seed)
+        rows = [({"layers": drawn(low, high, sampling, draw)}, draw.random()) for _ in range(50)]
+        found += find(facts_of(rows, (layers,)))
+
+    assert len(found) / 200 < 3 * 0.01 * 2  # two bounds and one part of the range, and room for luck
+
+
+def test_a_bound_on_a_logarithmic_scale_of_integers_is_found():
+    units, draw = Parameter("units", "int", 8, low=8, high=512, sampling="log"), random.Random(0)
+    rows = [({"units": (number := drawn(8, 512, "log", draw))}, number) for _ in range(60)]
+
+    (found,) = find(facts_of(rows, (units,)))
+
+    assert (found.parameter, found.end) == (units, "high")
+
+
 def test_a_range_of_three_values_is_not_hit_by_chance():
     layers = Parameter("layers", "int", 1, low=1, high=3)
     rows = [({"layers": number % 3 + 1}, 1 if number in {2, 5, 8, 0, 1} else 0.5) for number in range(25)]

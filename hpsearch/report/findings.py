@@ -17,6 +17,7 @@ FEWEST_TRIALS = 10
 BEST_SHARE, FEWEST_BEST = 0.2, 5
 EDGE = 0.15  # of a range: what lies nearer to its bound lies at it
 CHANCE = 0.01
+SLACK = 1e-6  # of a step, for what floating point did on the way
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,11 @@ def _numbers(parameter: Parameter, trials: Sequence[TrialFacts]) -> list[float]:
 
 def _bounds_hit(parameter: Parameter, best: Sequence[TrialFacts]) -> Iterator[BoundHit]:
     places = [place(parameter, number) for number in _numbers(parameter, best)]
-    sides: tuple[tuple[Literal["low", "high"], int], ...] = (
-        ("low", sum(one <= EDGE for one in places)),
-        ("high", sum(one >= 1 - EDGE for one in places)),
-    )
-    many, share = len(places), _edge_share(parameter)
-    for end, hits in sides:
-        if many >= FEWEST_BEST and 2 * hits > many and _at_least(hits, many, share) < CHANCE:
+    sides: tuple[tuple[Literal["low", "high"], float, float], ...] = (("low", 0.0, EDGE), ("high", 1 - EDGE, 1.0))
+    many = len(places)
+    for end, first, last in sides:
+        hits = sum(first <= one <= last for one in places)
+        if many >= FEWEST_BEST and 2 * hits > many and _at_least(hits, many, _share(parameter, first, last)) < CHANCE:
             yield BoundHit(parameter, end, hits, many)
 
 
@@ -124,10 +123,30 @@ def _steps(parameter: Parameter) -> float:
     return (high - low) / step if step else math.inf
 
 
-def _edge_share(parameter: Parameter) -> float:
-    """The share of a range's values that lie at one end: of three values, each end has a third."""
+def _share(parameter: Parameter, first: float, last: float) -> float:
+    """The share of a range's even draws that lie between two places of it, both included.
+
+    Of a grid of three values, each end has a third.
+    """
     steps = _steps(parameter)
-    return EDGE if math.isinf(steps) else (math.floor(EDGE * steps) + 1) / (math.floor(steps + 1e-8) + 1)
+    if not math.isinf(steps):
+        inside = math.floor(last * steps + SLACK) - math.ceil(first * steps - SLACK) + 1
+        return max(1, inside) / (math.floor(steps + SLACK) + 1)
+    return last - first if parameter.kind == "float" else _share_of_integers(parameter, first, last)
+
+
+def _share_of_integers(parameter: Parameter, first: float, last: float) -> float:
+    """The same for integers on a logarithmic scale, of which a small one is drawn more often than its place is wide.
+
+    As Optuna draws them: a logarithm from half below the range to half above it, rounded. KerasTuner rounds down what
+    it draws up to one above; that differs little.
+    """
+    low, high = float(parameter.low or 0), float(parameter.high or 0)
+    if parameter.sampling == "reverse_log":
+        first, last = 1 - last, 1 - first
+    least = math.ceil(low * (high / low) ** first - SLACK)
+    most = math.floor(low * (high / low) ** last + SLACK)
+    return math.log((most + 0.5) / (least - 0.5)) / math.log((high + 0.5) / (low - 0.5))
 
 
 def _at_least(hits: int, of: int, chance: float) -> float:
@@ -161,8 +180,7 @@ def _gathered(parameter: Parameter, best: Sequence[TrialFacts]) -> Iterator[Gath
     if len(numbers) < FEWEST_BEST:
         return
     places = [place(parameter, number) for number in numbers]
-    many, steps, width = len(places), _steps(parameter), max(places) - min(places)
-    share = width if math.isinf(steps) else min(1.0, (width * steps + 1) / (math.floor(steps + 1e-8) + 1))
+    many, share = len(places), min(1.0, _share(parameter, min(places), max(places)))
     # Of so many even draws, all lie in one part of this share with this chance (the distribution of their range).
     if many * share ** (many - 1) - (many - 1) * share**many < CHANCE:
         yield Gathered(parameter, min(numbers), max(numbers), many)
