@@ -178,17 +178,21 @@ def test_a_restored_study_of_optuna_holds_what_the_live_one_held() -> None:
     assert held(restored) == held(made.tuner)
 
 
-def test_a_grid_tries_every_combination_once_and_waits_for_hands() -> None:
+def test_a_grid_hands_out_every_combination_once_in_its_order_to_as_many_hands_as_there_are() -> None:
     layers = Parameter("layers", "int", 1, low=1, high=3)
-    made = bench(Grid(), OPTIMIZER, layers, BIAS)
+    made, alone = bench(Grid(), OPTIMIZER, layers, BIAS), bench(Grid(), OPTIMIZER, layers, BIAS)
 
-    first, second, third = made.ask(), made.ask(), made.ask()
-    made.tell(0)
-    made.tell(1)
-    tried = made.run(50)
-    made.tuner.close()
+    given_out = [made.ask() for _ in range(12)]
+    waits = made.ask()
+    for number in range(12):
+        made.tell(number)
+    ends = made.ask()
+    tried = alone.run(50)
+    for one in (made, alone):
+        one.tuner.close()
 
-    assert (first, second, third) == (0, 1, Turn.WAIT)
+    assert (given_out, waits, ends) == (list(range(12)), Turn.WAIT, Turn.DONE)
+    assert list(made.values.values()) == tried
     assert sorted(map(str, tried)) == sorted(
         str({"optimizer": name, "layers": count, "bias": bias})
         for name, count, bias in product(("sgd", "adam"), (1, 2, 3), (True, False))

@@ -83,18 +83,24 @@ class RandomOracle(_Quiet, RandomSearchOracle):  # type: ignore[misc]  # keras_t
 
 
 class GridOracle(_Quiet, GridSearchOracle):  # type: ignore[misc]  # keras_tuner has no types
-    """Goes from one combination to the next. What surfaced after a trial was planned has its default there."""
+    """Goes from one combination to the next. What surfaced after a trial was planned has its default there.
+
+    The next one is planned while its predecessor runs, as KerasTuner itself does only after the first trial, so that
+    every worker has one; a trial that ends is looked at again, for what surfaced in it lies between the two.
+    """
 
     _in_order = True
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """The trial's values: the next combination after that of a trial that ended."""
+        """The trial's values: the next combination after that of an earlier trial."""
         if self.recorded is not None:
             self._in_order = False
             return {"status": TrialStatus.RUNNING, "values": self.recorded}
         if not self._in_order:
             self._put_in_order()
         response: dict[str, Any] = super().populate_space(trial_id)
+        if response["status"] == TrialStatus.RUNNING:
+            self._populate_next.append(trial_id)
         return response
 
     def hold(self, trial: Any, name: str, value: Any) -> None:
