@@ -1,6 +1,7 @@
 """What each tuner does beyond the contract of its socket."""
 
 import dataclasses
+import math
 import os
 import signal
 import statistics
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 
 from hpsearch import plugins
 from hpsearch.errors import ExperimentRefused
+from hpsearch.grid import fits
 from hpsearch.protocols import Turn
-from hpsearch.space import Condition, Parameter
+from hpsearch.space import Condition, Parameter, Values
 from hpsearch.testing.tuners import BATCH, BIAS, CONDITIONAL, FLAT, OPTIMIZER, RATE, Bench, brief
 from hpsearch.trial import Status
-from hpsearch.tuners.axis import Names, axis
+from hpsearch.tuners.axis import axis
+from hpsearch.tuners.dimensions import Dimensions, Share
 from hpsearch.tuners.recent import BEST
 from hpsearch.tuners.via_keras_tuner import Grid, Random
 from hpsearch.tuners.via_optuna import TPE
@@ -88,12 +91,58 @@ def test_a_grid_of_a_thousand_million_values_is_not_listed(name: str) -> None:
 
 
 def test_one_name_with_other_choices_gets_another_name_in_optuna() -> None:
-    names, other = Names(), Parameter("optimizer", "choice", "lion", choices=("lion",))
+    known, other = Dimensions(), Parameter("optimizer", "choice", "lion", choices=("lion",))
 
-    given_names = [names.of(OPTIMIZER), names.of(other), names.of(OPTIMIZER)]
+    names = [known.of(one)[0] for one in (OPTIMIZER, other, OPTIMIZER)]
 
-    assert given_names[0] == given_names[2] == "optimizer"
-    assert given_names[1] != "optimizer"
+    assert names[0] == names[2] == "optimizer"
+    assert names[1] != "optimizer"
+
+
+def test_ranges_whose_ends_hang_on_another_value_are_one_dimension_but_for_the_first() -> None:
+    known, whole = Dimensions(), Parameter("rate", "int", 1, low=1, high=4)
+
+    names = [known.of(dataclasses.replace(RATE, high=high))[0] for high in (0.1, 0.01, 0.02, 0.03, 0.1)]
+
+    assert names[0] == names[4] == "rate"
+    assert len(set(names)) == 2
+    assert known.of(whole)[0] not in names
+
+
+@drawn(numbers(), st.floats(0, 1))
+def test_every_share_of_a_range_is_a_value_inside_and_leads_back(parameter: Parameter, share: float) -> None:
+    laid = Share(axis(parameter))
+
+    value = laid.value(share)
+    point = laid.point(value)
+
+    assert parameter.contains(value)
+    assert fits(parameter, value)
+    assert point is not None
+    assert laid.value(point) == pytest.approx(value)
+
+
+def test_equal_shares_of_a_range_of_whole_numbers_lead_to_each_of_them() -> None:
+    laid = Share(axis(Parameter("units", "int", 16, low=16, high=64, step=16)))
+
+    assert [laid.value((place + 0.5) / 8) for place in range(8)] == [16, 16, 32, 32, 48, 48, 64, 64]
+
+
+def test_tpe_learns_a_range_that_hangs_on_another_value() -> None:
+    def later(name: str, seed: int) -> float:
+        made, scores = Bench(plugins.make("tuners", name, {}), brief((), seed), _warmed_down), []
+        for _ in range(40):
+            number = made.ask()
+            values = made.values[number]
+            scores.append(math.log10(float(values["end"]) / float(values["rate"])))
+            made.tell(number, score=scores[-1])
+        return statistics.mean(scores[20:])
+
+    assert all(later("optuna.tpe", seed) > later("optuna.random", seed) + 0.5 for seed in (1, 2, 3))
+
+
+def _warmed_down(values: Values) -> list[Parameter]:
+    return [RATE, Parameter("end", "float", 1e-6, low=1e-6, high=float(values.get("rate", 1.0)), sampling="log")]
 
 
 def test_tpe_finds_better_points_than_random_search() -> None:

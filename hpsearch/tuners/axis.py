@@ -113,24 +113,3 @@ def _mirror(parameter: Parameter) -> Point | None:
     if parameter.sampling != "reverse_log" or parameter.low is None or parameter.high is None:
         return None
     return parameter.low + parameter.high
-
-
-class Names:
-    """Gives each axis a name of its own: Optuna takes one distribution's kind and choices under one name."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, list[Axis]] = {}
-        self._known: dict[Parameter, str] = {}
-
-    def of(self, parameter: Parameter) -> str:
-        """The parameter's name, or a numbered one where an earlier axis of that name was another."""
-        if parameter not in self._known:
-            self._known[parameter] = self._name(parameter)
-        return self._known[parameter]
-
-    def _name(self, parameter: Parameter) -> str:
-        seen, laid = self._seen.setdefault(parameter.name, []), axis(parameter)
-        if laid not in seen:
-            seen.append(laid)
-        place = seen.index(laid)
-        return f"{parameter.name}\x1f{place}" if place else parameter.name

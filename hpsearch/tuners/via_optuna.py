@@ -35,11 +35,11 @@ class Sampled:
         """Rebuild the study from the history, record by record, in its order."""
         import optuna
 
-        from hpsearch.tuners.axis import Names
+        from hpsearch.tuners.dimensions import Dimensions
         from hpsearch.tuners.recent import Recent
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._seed, self._names, self._storage = brief.seed, Names(), Recent(self.look_back)
+        self._seed, self._dimensions, self._storage = brief.seed, Dimensions(), Recent(self.look_back)
         self._study = optuna.create_study(
             storage=self._storage,
             study_name="hpsearch",
@@ -82,11 +82,9 @@ class Sampled:
         """Draw a value inside the parameter."""
         if parameter.kind == "fixed":
             return parameter.default
-        from hpsearch.tuners.axis import axis
-
         self._draw_from(number, parameter.name)
-        laid = axis(parameter)
-        value = laid.value(laid.suggest(self._live[number], self._names.of(parameter)))
+        name, laid = self._dimensions.of(parameter)
+        value = laid.value(laid.suggest(self._live[number], name))
         self._note(number, parameter, value)
         return value
 
@@ -95,9 +93,7 @@ class Sampled:
 
     def _note(self, number: int, parameter: Parameter, value: Value, *, hold: bool = False) -> None:
         # Written live too, where Optuna has written already: the way out and back may cost a float its last bit.
-        from hpsearch.tuners.axis import axis
-
-        laid, name = axis(parameter), self._names.of(parameter)
+        name, laid = self._dimensions.of(parameter)
         if (point := laid.point(value)) is not None:
             write = self._storage.hold_trial_param if hold else self._storage.set_trial_param
             write(number, name, point, laid.distribution)

@@ -1,0 +1,107 @@
+"""Gives each parameter a dimension of a sampler's: a name in Optuna, and how values lie on it.
+
+Optuna takes one distribution's kind and choices under one name. It would take other ends, but then looks only between
+those that it met first. So a name whose range hangs on another value has a second dimension, for all ranges but the
+first: on it lies which share of the range, as it is in a trial, lies below the value. A dimension for each range, of
+which each trial may have its own, would teach the sampler nothing, and takes more time from trial to trial.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from optuna import Trial
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from hpsearch.space import Parameter, Value
+from hpsearch.tuners.axis import Axis, Point, axis
+
+Range = IntDistribution | FloatDistribution
+
+
+@dataclass(frozen=True)
+class Share:
+    """An axis on which a point is the share, 0 to 1, of another one's range that lies below its value."""
+
+    of: Axis
+    distribution: ClassVar[Range] = FloatDistribution(0.0, 1.0)
+
+    def value(self, point: Point) -> Value:
+        """The value at a point."""
+        return self.of.value(_at(self._range, point))
+
+    def point(self, value: Value) -> Point | None:
+        """Where a value lies; None if it does not lie on the axis."""
+        place = self.of.point(value)
+        return None if place is None else _below(self._range, place)
+
+    @property
+    def _range(self) -> Range:
+        if isinstance(self.of.distribution, CategoricalDistribution):
+            message = "categories have no order"
+            raise TypeError(message)
+        return self.of.distribution
+
+    def suggest(self, trial: Trial, name: str) -> Point:
+        """Have Optuna choose a point."""
+        return trial.suggest_float(name, 0.0, 1.0)
+
+
+Dimension = tuple[str, Axis | Share]
+
+
+class Dimensions:
+    """The dimensions of one study, in the order in which it met them."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[object]] = {}
+        self._known: dict[Parameter, Dimension] = {}
+
+    def of(self, parameter: Parameter) -> Dimension:
+        """The parameter's dimension: under its own name for what was met first, else under a numbered one."""
+        if parameter not in self._known:
+            self._known[parameter] = self._laid(parameter)
+        return self._known[parameter]
+
+    def _laid(self, parameter: Parameter) -> Dimension:
+        seen, laid = self._seen.setdefault(parameter.name, []), axis(parameter)
+        if laid in seen or laid.values or not any(_alike(laid, other) for other in seen):
+            return _numbered(parameter.name, seen, laid), laid
+        scope = (laid.kind, parameter.sampling, parameter.conditions)
+        return _numbered(parameter.name, seen, scope), Share(laid)
+
+
+def _alike(one: Axis, other: object) -> bool:
+    """Whether both are ranges of one kind; their ends differ."""
+    return isinstance(other, Axis) and not other.values and one.kind == other.kind
+
+
+def _numbered(name: str, seen: list[object], key: object) -> str:
+    if key not in seen:
+        seen.append(key)
+    place = seen.index(key)
+    return f"{name}\x1f{place}" if place else name
+
+
+def _at(distribution: Range, share: float) -> Point:
+    low, high = _ends(distribution)
+    number = low + share * (high - low)
+    if distribution.log:
+        number = math.exp(number)
+    if isinstance(distribution, FloatDistribution):
+        return number
+    steps = round((number - distribution.low) / distribution.step)
+    return min(max(distribution.low + steps * distribution.step, distribution.low), distribution.high)
+
+
+def _below(distribution: Range, point: Point) -> float:
+    low, high = _ends(distribution)
+    number = math.log(point) if distribution.log else point
+    return min(max((number - low) / (high - low), 0.0), 1.0) if high > low else 0.5
+
+
+def _ends(distribution: Range) -> tuple[float, float]:
+    """Where a range begins and ends on the scale that is drawn from; a whole number has half a step on either side."""
+    half = distribution.step / 2 if isinstance(distribution, IntDistribution) else 0.0
+    low, high = distribution.low - half, distribution.high + half
+    return (math.log(low), math.log(high)) if distribution.log else (low, high)
