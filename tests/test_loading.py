@@ -134,11 +134,7 @@ BAD = [
     (GOOD + "[space]\n\nlr = {min = 1, max = 2, stepp = 1}\n", 12, "a range has no key 'stepp'|did you mean 'step'?"),
     (GOOD + "[space]\nlr = 2020-01-01\n", 11, "space.lr is the date or time 2020-01-01"),
     (GOOD + "[space]\nlr = []\n", 11, "space.lr is an empty list"),
-    (
-        GOOD + "[space]\nbatch_size = 48\n[train]\nbatch_size = [32, 64]\n",
-        11,
-        "48 is none of its choices|known: 32, 64",
-    ),
+    (changed(BATCH, "batch_size = [8, 16]") + "[space]\nbatch_size = 9\n", 11, "9 is none of its choices|known: 8, 16"),
     (GOOD + "[space]\nlr = [[1]]\n", 11, "must be a plain value, a list of plain values, or a range"),
     (GOOD + "time = 30m\n", 10, "this is not TOML|text stands in quotes"),
     (GOOD + "batch_size = 32\n", 10, "this is not TOML: Cannot overwrite a value"),
