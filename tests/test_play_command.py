@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import psutil
@@ -35,11 +36,18 @@ def home(tmp_path_factory):
 @contextmanager
 def play(home, *words):
     """The command at work in a process of its own; gives the process and the address that it printed."""
+    with beginning(home, *words) as process:
+        yield process, re.search(r"http://\S+", process.stdout.readline())[0]
+
+
+@contextmanager
+def beginning(home, *words):
+    """The command in a process of its own, which may yet have printed nothing."""
     command = [sys.executable, "-m", "hpsearch", "play", "--port", "0", "--no-browser", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(command, cwd=home.root, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
-            yield process, re.search(r"http://\S+", process.stdout.readline())[0]
+            yield process
         finally:
             process.kill()
 
@@ -144,6 +152,19 @@ def test_a_taken_port_and_an_address_of_another_machine_are_told(home, monkeypat
     said = capfd.readouterr().err
     assert f"port {port} cannot be used" in said
     assert "192.0.2.1 is no address of this machine" in said
+
+
+def test_of_two_that_begin_at_once_on_one_port_one_is_told_that_it_is_taken(home):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    with beginning(home, "digits", "--port", port) as one, beginning(home, "digits", "--port", port) as other:
+        while one.poll() is None and other.poll() is None:
+            time.sleep(0.05)
+        left, code = (one, other.poll()) if one.poll() is None else (other, one.poll())
+
+        assert code == 8
+        assert f":{port}/" in left.stdout.readline()
 
 
 def test_without_gradio_it_says_what_to_install(home, monkeypatch, capfd):

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from hpsearch import paths
-from hpsearch.cli.serving import HOST, can_show, free_port, terminated_as_interrupted
+from hpsearch.cli.serving import HOST, can_show, listening_on, terminated_as_interrupted
 from hpsearch.errors import ExperimentRefused, Mistake
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # not listened on unless a person says so
@@ -49,9 +49,8 @@ def play(
     Ctrl-C ends it.
     """
     token = _token(host, token)
-    port = free_port(port, host)
     project = paths.Project.around(Path.cwd())
-    with terminated_as_interrupted(), ExitStack() as ending:
+    with terminated_as_interrupted(), listening_on(port, host) as listening, ExitStack() as ending:
         from hpsearch.play.app import application, gradio_indoors
         from hpsearch.play.corrections import Corrections
         from hpsearch.play.reading import Readers
@@ -63,8 +62,8 @@ def play(
         words = [model, other] if other else [model]
         models = tuple(ending.enter_context(answering(project, word)) for word in words)
         kept = Corrections(corrections or _home(project, model))
+        port = listening.getsockname()[1]
         app = application(Readers(models, look), kept, _hosts(host, port), token)
-        listening = ending.enter_context(socket.create_server((host, port), reuse_port=False))
         address = f"http://{_shown(host)}:{port}/" + (f"?token={token}" if token else "")
         click.echo(f"the page to draw on:  {address}\ncorrections are kept in {kept.folder}\nCtrl-C ends it")
         if not no_browser and can_show():

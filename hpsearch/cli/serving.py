@@ -23,12 +23,23 @@ DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG in <linux/prctl.h>
 
 
 def free_port(port: int, host: str = HOST) -> int:
-    """The port, or a free one for 0; raise PortTaken, naming the holder where that can be seen."""
-    with socket.socket() as probe:
+    """The port, or a free one for 0, for a server that opens it itself; raise what `listening_on` does."""
+    with listening_on(port, host) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def listening_on(port: int, host: str = HOST) -> Iterator[socket.socket]:
+    """Within: a socket listens on the port, or on a free one for 0, so that nobody else can have it.
+
+    Raises PortTaken, naming the holder where that can be seen.
+    """
+    with socket.socket() as listening:
         if os.name == "posix":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
         try:
-            probe.bind((host, port))
+            listening.bind((host, port))
+            listening.listen()
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
                 message = f"{host} is no address of this machine ({error.strerror})\n  choose one with --host"
@@ -36,7 +47,7 @@ def free_port(port: int, host: str = HOST) -> int:
             message = f"port {port} cannot be used: {_holder(port) or error.strerror}"
             message += "\n  choose another with --port, or let --port 0 find one"
             raise PortTaken(message) from error
-        return int(probe.getsockname()[1])
+        yield listening
 
 
 def _holder(port: int) -> str:
