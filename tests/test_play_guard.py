@@ -161,6 +161,29 @@ def test_a_client_that_sends_its_head_drop_by_drop_is_left(port):
     assert rest == b""
 
 
+@pytest.mark.promise("H46")
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("POST /photo HTTP/1.1\r\nHost: evil.com", 403),
+        ("POST /nothing HTTP/1.1\r\nHost: {here}\r\nOrigin: http://{here}", 404),
+        ("PUT /photo HTTP/1.1\r\nHost: {here}\r\nOrigin: http://{here}", 405),
+        ("GET / HTTP/1.1\r\nHost: {here}", 413),
+    ],
+)
+def test_who_is_refused_and_never_ends_the_body_that_he_announced_is_left(port, words, status):
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        line.sendall(f"{words.format(here=f'127.0.0.1:{port}')}\r\nContent-Length: 9\r\n\r\n".encode())
+        said = line.recv(1000)
+
+        with suppress(ConnectionError):  # that it is left may be heard as a reset
+            line.sendall(b"x")  # from here on uvicorn alone would wait for ever
+            while line.recv(1000):
+                pass
+
+    assert said.startswith(b"HTTP/1.1 %d " % status)
+
+
 @pytest.mark.promise("H47")
 @pytest.mark.parametrize(
     "headers",

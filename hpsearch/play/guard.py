@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COOKIE = "hpsearch_play"
 LARGE_AT_ONCE = 4  # photographs whose bytes are in memory; those of the next ones stay with their senders
+SEE_OTHER = 303
 FOREIGN = Refusal(403, "this page answers to itself only")
 SCRIPT = re.compile(rb"<script\b")
 # Gradio's components compile their templates (unsafe-eval) and set styles; scripts within the page carry the number.
@@ -94,7 +95,7 @@ class Guard:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["method"] == "GET" and scope["path"] == "/" and _same(given, self.token):
             cookie = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
-            await send.text(Refusal(303, ""), {b"location": b"/", b"set-cookie": cookie.encode()})
+            await send.text(Refusal(SEE_OTHER, ""), {b"location": b"/", b"set-cookie": cookie.encode()})
         else:
             await send.text(Refusal(403, "open the address that `hpsearch play` printed, with its token"))
 
@@ -144,7 +145,7 @@ class _Dressed:
         """Send a few words in place of a page."""
         body = f"{refusal.why}\n".encode()
         headers = {b"content-type": b"text/plain; charset=utf-8", b"content-length": str(len(body)).encode()}
-        closing = {b"connection": b"close"} if refusal.status in {400, 408, 413, 415} else {}
+        closing = {} if refusal.status == SEE_OTHER else {b"connection": b"close"}  # its body may never come
         start = {"type": "http.response.start", "status": refusal.status}
         await self({**start, "headers": [*{**headers, **closing, **(more or {})}.items()]})
         await self({"type": "http.response.body", "body": body})
