@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import socket
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -328,7 +329,7 @@ def test_with_a_token_only_who_has_it_comes_in(tmp_path):
         wrong = [
             asked(guarded, path=path, Cookie=cookie)[0]
             for path in ("/", "/?token=open-sesam", "/theme.css?token=open-sesame")
-            for cookie in (None, "hpsearch_play=x")
+            for cookie in (None, f"hpsearch_play_{guarded}=x")
         ]
         first = asked(guarded, path="/?token=open-sesame")
         cookie = first[1]["Set-Cookie"].partition(";")[0]
@@ -337,8 +338,21 @@ def test_with_a_token_only_who_has_it_comes_in(tmp_path):
     assert set(wrong) == {403}
     assert (first[0], first[1]["Location"]) == (303, "/")
     assert "HttpOnly" in first[1]["Set-Cookie"]
-    assert "SameSite=Strict" in first[1]["Set-Cookie"]
+    assert "SameSite=Lax" in first[1]["Set-Cookie"]  # Strict would refuse the address where it is clicked in a mail
     assert inside[0] == 200
+
+
+@pytest.mark.promise("H47")
+def test_two_pages_of_one_machine_are_open_in_one_browser(tmp_path):
+    no_proxy, cookies = urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor()
+    browser = urllib.request.build_opener(no_proxy, cookies)
+    with playing(tmp_path, "open-sesame") as one, playing(tmp_path, "another-word") as other:
+        for port, token in ((one, "open-sesame"), (other, "another-word")):
+            browser.open(f"http://127.0.0.1:{port}/?token={token}")
+
+        answers = [browser.open(f"http://127.0.0.1:{port}/").status for port in (one, other)]
+
+    assert answers == [200, 200]
 
 
 @pytest.mark.promise("H46")

@@ -19,7 +19,7 @@ from hpsearch.play.doors import MOST_EVENT, Refusal, door
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "hpsearch_play"
+COOKIE = "hpsearch_play"  # and the port: browsers keep one cookie of a name for all ports of a machine
 LARGE_AT_ONCE = 4  # photographs whose bytes are in memory; those of the next ones stay with their senders
 SEE_OTHER = 303
 FOREIGN = Refusal(403, "this page answers to itself only")
@@ -62,7 +62,7 @@ class Guard:
         if refusal := self._foreign(scope, headers):
             await send.text(refusal)
         elif self.token and not self._known(headers):
-            await self._admit(scope, send)
+            await self._admit(scope, headers, send)
         else:
             kind = headers.get("content-type", "")
             found = door(scope["method"], scope["path"], scope.get("raw_path", b""), kind)
@@ -88,16 +88,26 @@ class Guard:
 
     def _known(self, headers: Mapping[str, str]) -> bool:
         pairs = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
-        return any(name == COOKIE and _same(value, self.token) for name, _, value in pairs)
+        own = _cookie(headers)
+        return any(name == own and _same(value, self.token) for name, _, value in pairs)
 
-    async def _admit(self, scope: "Scope", send: "_Dressed") -> None:
-        """Keep the token of the first address in a cookie, and go on without it in the address."""
+    async def _admit(self, scope: "Scope", headers: Mapping[str, str], send: "_Dressed") -> None:
+        """Keep the token of the first address in a cookie, and go on without it in the address.
+
+        The cookie is sent, too, where a link on another site is followed (Lax), for the address may be read in web
+        mail; what changes anything is a POST, and has to come from the page itself.
+        """
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["method"] == "GET" and scope["path"] == "/" and _same(given, self.token):
-            cookie = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/"
+            cookie = f"{_cookie(headers)}={self.token}; HttpOnly; SameSite=Lax; Path=/"
             await send.text(Refusal(SEE_OTHER, ""), {b"location": b"/", b"set-cookie": cookie.encode()})
         else:
             await send.text(Refusal(403, "open the address that `hpsearch play` printed, with its token"))
+
+
+def _cookie(headers: Mapping[str, str]) -> str:
+    """The name of this page's cookie; at HTTP's own port, which browsers leave out, it has no number."""
+    return f"{COOKIE}_{headers['host'].partition(':')[2]}"
 
 
 def _same(one: str, other: str) -> bool:
