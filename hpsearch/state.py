@@ -126,8 +126,8 @@ class State:
         self.running.pop(fit, None)
         if end.how is not How.FINISHED:
             return
-        self.epochs.pop(fit, None)
-        if fit.kind == "search":
+        if fit.kind == "search":  # a final may be made once more, and tell its epochs again
+            self.epochs.pop(fit, None)
             self.courses[fit.trial].ends[fit] = end
         elif not end.failure:  # a final that failed is tried again by the next session
             self.finals[fit] = end

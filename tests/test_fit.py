@@ -1,5 +1,7 @@
 """One real fit in this process: what it asks, tells, keeps, and how it goes on after it was stopped."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hpsearch.records import Asked
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
+from hpsearch.worker import checkpoint
 from hpsearch.worker.fit import fit, model_file
 from hpsearch.worker.judging import predict
 from hpsearch.worker.model_reading import read_model
@@ -318,10 +321,54 @@ def test_a_stopped_fit_goes_on_to_the_very_end_of_an_undisturbed_one(recipe, tmp
 
     assert (stopped.how, stopped.reason, stopped.epochs) == (How.INTERRUPTED, "enough", 2)
     assert measured_by(two, three) == measured_by(one)
-    assert [event.epoch for event in three.told if isinstance(event, Measure)] == [2, 3, 4]
+    assert [event.epoch for event in three.told if isinstance(event, Measure)] == [1, 2, 3, 4]
     assert ended.score == straight.score
     resumed = keras.models.load_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
     assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
+
+
+def test_a_checkpoint_of_an_older_version_is_gone_on_with(recipe):
+    straight, one = go(recipe(), values={"units": 8})
+    shutil.rmtree(recipe().fits)
+    first, two = go(recipe(), Talk(stop_after=2), values={"units": 8})
+    file = recipe().fits / first.attempt.fit.name / "checkpoint.bin"
+    saved = checkpoint.load(file)
+    older = {name: value for name, value in saved.state.items() if name not in {"latest", "made_by"}}
+    (metrics, seconds) = saved.state["latest"][-1]
+    checkpoint._write(file, saved.arrays, {**older, "last_metrics": metrics, "last_seconds": seconds})
+
+    ended, three = go(recipe(), values={"units": 8}, number=2)
+
+    assert [event.epoch for event in three.told if isinstance(event, Measure)] == [2, 3, 4]
+    assert measured_by(two, three) == measured_by(one)
+    assert (ended.failure, ended.score) == (None, straight.score)
+
+
+def test_a_checkpoint_of_other_values_is_let_lie(recipe):
+    straight, one = go(recipe(), values={"units": 8})
+    shutil.rmtree(recipe().fits)
+    go(recipe(), Talk(stop_after=2), values={"units": 4})
+
+    ended, two = go(recipe(), values={"units": 8}, number=2)
+
+    assert measured_by(two) == measured_by(one)
+    assert (ended.failure, ended.score) == (None, straight.score)
+
+
+def test_a_final_whose_model_is_gone_is_made_from_its_checkpoint_and_without_its_weights_anew(recipe):
+    _, one = go(recipe(), kind="final")
+    model = model_file(recipe().fits, Fit(0, 11, "final"))
+    weights = keras.models.load_model(model).get_weights()
+
+    for gone in (model, model.with_name("best.bin")):
+        model.unlink()
+        gone.unlink(missing_ok=True)
+        again, two = go(recipe(), kind="final", number=2)
+
+        assert again.failure is None
+        assert measured_by(two) == measured_by(one)
+        made = keras.models.load_model(model).get_weights()
+        assert all(np.array_equal(left, right) for left, right in zip(weights, made, strict=True))
 
 
 def test_a_raced_fit_that_time_cut_short_goes_on_though_others_are_better_and_it_no_longer_improves(recipe, tmp_path):

@@ -3,7 +3,6 @@
 import math
 import time
 import traceback
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from hpsearch.orders import Order, Recipe
 from hpsearch.paths import FULL, disk_full, make, write
 from hpsearch.seeds import derive
 from hpsearch.space import BATCH_SIZE, Parameter, Value, Values, searched_batch_size
-from hpsearch.trial import AttemptEnd, Built, Failure, Fit, How, Measure, Metrics
+from hpsearch.trial import AttemptEnd, Built, Failure, Fit, How, Metrics
 from hpsearch.worker.epochs import NonFinite
+from hpsearch.worker.progress import Progress, digest
 from hpsearch.worker.wire import Stopped, Wire
 
 
@@ -24,19 +24,6 @@ class Drifted(ValueError):
 
 class MetricMissing(ValueError):
     """The model does not give the metric that the search optimises."""
-
-
-@dataclass
-class Progress:
-    """How far a fit has come: what its checkpoint keeps beside the model."""
-
-    epoch: int = 0
-    score: float | None = None
-    best_epoch: int = 0
-    metrics: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-    last_metrics: dict[str, float] = field(default_factory=dict)
-    last_seconds: float = 0.0
 
 
 def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
@@ -100,6 +87,7 @@ class _Run:
         self._fit = order.attempt.fit
         self._folder = make(recipe.fits / self._fit.name)
         self._validates = self._fit.kind != "whole"
+        self._hp: Any = None
 
     def train(self) -> str:
         """Run the epochs that are left; give the reason when they ended before the last."""
@@ -147,16 +135,24 @@ class _Run:
         """Take up what an earlier attempt has left, if it can be gone on with."""
         from hpsearch.worker import checkpoint
 
+        self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size) if self._hp else ""
         if self._left_out or not (saved := checkpoint.load(self._folder / "checkpoint.bin")):
             return
-        checkpoint.restore(saved, self._model)
-        self._progress.__dict__.update(saved.state)
-        self._tell_measure()  # the coordinator may have been killed before it had written this down
         best = checkpoint.load(self._folder / "best.bin")
+        if self._is_of_another(saved.state) or (best is None and self._fit.kind != "search"):  # its model is to be kept
+            return
+        checkpoint.restore(saved, self._model)
+        self._progress.take_up(saved.state)
+        for measure in self._progress.measures(self._order.attempt):
+            self._wire.tell(measure)  # the coordinator may have been killed before it had written them down
         if best and best.state.get("best_epoch", 0) > self._progress.epoch:
             # It was killed between the two files. Trained again, on a card for example, the epoch may come out a little
             # otherwise; the score has to be that of the weights that are kept.
             self._progress.__dict__.update(best.state)
+
+    def _is_of_another(self, state: dict[str, Any]) -> bool:
+        """Whether a checkpoint was made by other values, of which a ledger knows no more that was restored since."""
+        return bool(state.get("made_by", self._progress.made_by) != self._progress.made_by)
 
     def _built(self, warmup: int, building: float, tracing: float) -> Built:
         model, loop = self._model, self._loop.kind
@@ -195,7 +191,8 @@ class _Run:
             return self._wire.ask(parameter)
 
         known = {name: value for name, value in values.items() if not (searched and name == BATCH_SIZE)}
-        return AskingHyperParameters(ask, task, known)
+        self._hp = AskingHyperParameters(ask, task, known)
+        return self._hp
 
     def _epoch(self) -> None:
         began = time.monotonic()
@@ -205,16 +202,12 @@ class _Run:
         self._check(metrics, epoch)
         self._progress.epoch, self._progress.seconds = epoch, self._progress.seconds + seconds
         self._note_best(metrics, epoch)
-        self._progress.last_metrics, self._progress.last_seconds = metrics, seconds
+        self._progress.note(metrics, seconds)
         failpoints.reach("epoch.trained")
         self._keep_weights(epoch)
         self._keep()
-        self._tell_measure()
+        self._wire.tell(self._progress.last_measure(self._order.attempt))
         failpoints.reach("epoch.told")
-
-    def _tell_measure(self) -> None:
-        progress = self._progress
-        self._wire.tell(Measure(self._order.attempt, progress.epoch, progress.last_metrics, progress.last_seconds))
 
     def _tick(self, _step: int, _steps: int) -> None:
         if (stop := self._wire.stopped()) and stop.at_once:

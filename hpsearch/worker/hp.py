@@ -35,6 +35,11 @@ class AskingHyperParameters(HyperParameters):  # type: ignore[misc]  # keras_tun
             raise AttributeError(message)
         return self._task
 
+    @property
+    def used(self) -> Values:
+        """The values of all that was asked for and is active."""
+        return {one.name: self.values[one.name] for one in self.space if self.is_active(one)}
+
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
         if hyperparameter.name not in self.values and self.is_active(hyperparameter):
             self.values[hyperparameter.name] = self._ask(to_parameter(hyperparameter))
