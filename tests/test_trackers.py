@@ -47,6 +47,14 @@ def test_plain_lines_say_how_each_trial_ended_and_mark_the_leaders():
     assert "rate=0.1" in lines[0]
 
 
+def test_plain_lines_let_no_pruned_trial_lead():
+    pruned = trial_story(0, [0.9], Status.PRUNED)
+
+    lines = lines_of(told([*pruned, *trial_story(1, [0.8]), *trial_story(2, [0.7])]))
+
+    assert ["★" in line for line in lines] == [False, True, False]
+
+
 def test_plain_lines_name_failures_finals_and_the_winner():
     text = "\n".join(lines_of(whole_story()))
 

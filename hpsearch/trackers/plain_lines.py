@@ -6,7 +6,7 @@ from typing import TextIO
 from hpsearch.objective import Objective
 from hpsearch.records import Answered, FinalistsChosen, News, SpaceFound, TestOpened, Verdict
 from hpsearch.trackers import verdict_words, words
-from hpsearch.trial import AttemptEnd, TrialResult
+from hpsearch.trial import AttemptEnd, Status, TrialResult
 
 
 class PlainLines:
@@ -46,8 +46,9 @@ class PlainLines:
         self._out.flush()
 
     def _trial_ended(self, result: TrialResult) -> None:
-        leads = result.score is not None and self._objective.better(result.score, self._best)
-        self._best = result.score if leads else self._best
+        ranked = result.score if result.status is Status.COMPLETED else None
+        leads = ranked is not None and self._objective.better(ranked, self._best)
+        self._best = ranked if leads else self._best
         epoch = f"epoch {result.best_epoch}" if result.best_epoch else ""
         varying = {name: value for name, value in result.trial.values.items() if name not in self._fixed}
         line = f"trial {result.trial.number:>4}  {result.status:<9}  {words.score(result.score):>9}  {epoch:<9}  "
