@@ -234,7 +234,8 @@ def _confusion(verdict: Verdict) -> Iterator[str]:
     if len(names) > MOST_CLASSES:
         yield "What it confuses most:"
         yield ""
-        yield from table(["true", "read as", "images"], worst_pairs(verdict.confusion, names))
+        worst = [(names[row], names[column], count) for row, column, count in worst_pairs(verdict.confusion)]
+        yield from table(["true", "read as", "images"], worst)
         return
     yield "What it reads (in columns) where the truth is (in rows):"
     yield ""

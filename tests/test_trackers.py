@@ -193,7 +193,7 @@ def test_a_class_whose_sign_the_font_lacks_is_named_by_its_code_point(tmp_path):
 
 
 def test_the_worst_pairs_are_those_confused_most_often():
-    assert worst_pairs([[5, 3, 0], [1, 5, 0], [0, 4, 5]], ["a", "b", "c"], 2) == [("c", "b", 4), ("a", "b", 3)]
+    assert worst_pairs([[5, 3, 0], [1, 5, 0], [0, 4, 5]], 2) == [(2, 1, 4), (0, 1, 3)]
 
 
 def test_the_board_counts_a_trial_once_that_got_more_time():

@@ -10,6 +10,7 @@ from hpsearch.report import timeline
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.importance import Weight
 from hpsearch.trackers import verdict_words, words
+from hpsearch.trackers.pictures import worst_pairs
 
 MOST_TRIALS = 300
 MOST_WEIGHTS = 20
@@ -105,12 +106,6 @@ def pairs(facts: Facts) -> list[dict[str, Any]]:
     """The pairs of classes that were confused most often."""
     if not (verdict := facts.verdict):
         return []
-    wrong = [
-        (count, row, column)
-        for row, line in enumerate(verdict.confusion)
-        for column, count in enumerate(line)
-        if count and row != column
-    ]
     names = [words.clean(name, 60) for name in verdict.class_names]
     return [
         {
@@ -119,7 +114,7 @@ def pairs(facts: Facts) -> list[dict[str, Any]]:
             "times": count,
             "share": percent(count / sum(verdict.confusion[row])),
         }
-        for count, row, column in sorted(wrong, key=lambda one: (-one[0], one[1], one[2]))[:MOST_PAIRS]
+        for row, column, count in worst_pairs(verdict.confusion, MOST_PAIRS)
     ]
 
 

@@ -33,15 +33,14 @@ def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str], file: 
             colour = "white" if shares[row, column] > 0.4 else "#334"  # noqa: PLR2004  # where the blue turns dark
             axes.text(column, row, f"{table[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=8)
     beside.axis("off")
-    lines = [f"{_short(true)} read as {_short(read)}: {count}" for true, read, count in worst_pairs(counts, names)]
+    short = [_short(name) for name in names]
+    lines = [f"{short[row]} read as {short[column]}: {count}" for row, column, count in worst_pairs(counts)]
     beside.text(0, 1, "\n".join(["most often confused", "", *(lines or ["nothing"])]), va="top", fontsize=9)
     save(figure, file)
 
 
-def worst_pairs(
-    counts: Sequence[Sequence[int]], names: Sequence[str], most: int = MOST_PAIRS
-) -> list[tuple[str, str, int]]:
-    """The pairs (true class, predicted class, how often) that were confused most often."""
+def worst_pairs(counts: Sequence[Sequence[int]], most: int = MOST_PAIRS) -> list[tuple[int, int, int]]:
+    """The pairs (row of the true class, column of the predicted one, how often) that were confused most often."""
     wrong = [
         (count, row, column)
         for row, line in enumerate(counts)
@@ -49,7 +48,7 @@ def worst_pairs(
         if count and row != column
     ]
     ordered = sorted(wrong, key=lambda pair: (-pair[0], pair[1], pair[2]))
-    return [(names[row], names[column], count) for count, row, column in ordered[:most]]
+    return [(row, column, count) for count, row, column in ordered[:most]]
 
 
 def _name_axes(axes: "Axes", names: Sequence[str]) -> None:
