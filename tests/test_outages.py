@@ -22,6 +22,7 @@ from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
 from hpsearch.records import AttemptBegan
 from hpsearch.trackers.mlflow_store import client, prepare_store, project_name
+from hpsearch.trackers.mlflow_trouble import NotHeard
 from hpsearch.trackers.via_mlflow import Made, Place, for_study, study_id
 from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Status, Trial, TrialResult
 
@@ -182,6 +183,25 @@ def test_a_server_that_was_killed_and_comes_back_hears_all(tell, server):
     assert study.outbox.close(60) == 0
     place = study.place(server.uri)
     assert what_is_told(place) == straight(place, bodies)
+
+
+@pytest.mark.promise("11")
+def test_a_winners_model_that_met_an_outage_is_logged_when_it_is_over(tell, server, proxy):
+    study = tell(f"http://127.0.0.1:{proxy.port}")
+    study.write(*(news.body for news in whole_story()))
+    study.outbox.close(0)
+    away, back = study.place(f"http://127.0.0.1:{proxy.port}"), study.place(server.uri)
+
+    def outage(*_arguments):
+        proxy.become("503")
+        raise ConnectionError("503 Service Unavailable")
+
+    with pytest.raises(NotHeard):
+        hear_all(away, whole_story(), call=outage)
+    proxy.become("pass")
+    hear_all(away, whole_story(), call=lambda *_arguments: "models:/m-1")
+
+    assert runs_of(back)["search 0"].data.tags["hpsearch.model"] == "models:/m-1"
 
 
 @pytest.mark.promise("12", "P8")

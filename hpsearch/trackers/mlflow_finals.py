@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from hpsearch.experiment import Experiment
@@ -11,12 +12,12 @@ from hpsearch.protocols import Call
 from hpsearch.records import TestOpened, Verdict
 from hpsearch.sparing import Spared, count
 from hpsearch.trackers import mlflow_verdict, words
+from hpsearch.trackers.mlflow_insisting import NotTaken, insist
 from hpsearch.trackers.mlflow_model import log_model
 from hpsearch.trackers.mlflow_registry import MODELS, register
 from hpsearch.trackers.mlflow_runs import Run, Runs
 from hpsearch.trackers.mlflow_store import Place
 from hpsearch.trackers.mlflow_trials import Trials
-from hpsearch.trackers.mlflow_trouble import safe
 from hpsearch.trial import Fit
 
 STATES = ("completed", "pruned", "failed")
@@ -52,11 +53,15 @@ class Finals:
 
     def _model(self, winner: Run, file: Path, verdict: Verdict) -> str:
         """The logged model's address, or why there is none: a model that cannot be loaded alone stops nothing."""
-        try:
+
+        def give() -> str:
             tested = self._tested(verdict.model_fit)
             return str(self._call(log_model, self._place.uri, winner.id, file, verdict.winner, tested))
-        except Exception as error:  # noqa: BLE001  # user code is in it; when MLflow is away, the next write says so
-            return words.clean(f"not logged: {type(error).__name__}: {safe(str(error))}", 1000)
+
+        try:
+            return insist(give, partial(self._runs.found, winner))
+        except NotTaken as error:
+            return f"not logged: {error}"
 
     def _registered(self, winner: Run, model: str, verdict: Verdict) -> dict[str, str]:
         """Where the model is registered, or why it is not, as a tag; nothing where nobody asked for it."""
@@ -67,12 +72,11 @@ class Finals:
             return {"hpsearch.registered": f"not registered as {name}: the model was not logged"}
         about = {"hpsearch.study": self._experiment.name, "hpsearch.study_id": self._place.study_id}
         about |= {"hpsearch.trial": str(verdict.winner), "hpsearch.model_accuracy": f"{verdict.model_accuracy:.4f}"}
+        give = partial(self._call, register, self._place.uri, name, model, winner.id, about)
         try:
-            version = self._call(register, self._place.uri, name, model, winner.id, about)
-        except Exception as error:  # noqa: BLE001  # a server may have no registry; when it is away, the next write says so
-            why = f"not registered as {name}: {type(error).__name__}: {safe(str(error))}"
-            return {"hpsearch.registered": words.clean(why, 1000)}
-        return {"hpsearch.registered": version}
+            return {"hpsearch.registered": insist(give, partial(self._runs.found, winner))}
+        except NotTaken as error:  # a server may have no registry
+            return {"hpsearch.registered": f"not registered as {name}: {error}"}
 
     def _tested(self, fit: str) -> str:
         """The SHA-256 under which the model was tested; "" without a ledger."""

@@ -1,6 +1,7 @@
 """Logs a finished model to an MLflow run; it imports TensorFlow, so it is called in a fresh process."""
 
 import hashlib
+import os
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from hpsearch.errors import StateDamaged
 from hpsearch.provenance import pinned
 
+UPLOAD_SECONDS = "60"  # for which MLflow's server may write a model away before it answers
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy")
 
 
@@ -21,6 +23,7 @@ def log_model(uri: str, run_id: str, model_file: Path, trial: int, tested: str =
     from hpsearch.trackers.mlflow_store import client
     from hpsearch.worker.model_reading import read_model
 
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", UPLOAD_SECONDS)
     own = client(uri)
     if logged := _logged(own, run_id):
         return logged

@@ -20,6 +20,6 @@ def attach(project: paths.Project, experiment: Experiment, report: Path) -> None
         wanted = f"tags.`hpsearch.study_id` = '{study_id(project.study(experiment.name))}' AND "
         runs = own.search_runs([found.experiment_id], wanted + "tags.`hpsearch.key` = 'study'") if found else []
         if not runs:
-            message = f"it has no run of {experiment.name}"
+            message = f"it has no run of {experiment.name}; send it with: hpsearch sync {experiment.name}"
             raise NotHeard(message)
         own.log_artifact(runs[0].info.run_id, str(report))

@@ -6,8 +6,10 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from hpsearch.trackers.mlflow_insisting import NotTaken, insist
 from hpsearch.trackers.mlflow_store import experiment_id
 from hpsearch.trackers.mlflow_view import VIEW
 
@@ -169,8 +171,14 @@ class Runs:
         return max((point.step for point in history), default=0)
 
     def keep(self, run: Run, what: str, *arguments: Any) -> None:
-        """Keep an artifact: `what` is the client's log_text, log_dict or log_artifact."""
-        self._guarded(run, what, run.id, *arguments)
+        """Keep an artifact: `what` is the client's log_text, log_dict or log_artifact.
+
+        Where MLflow answers, but its store of files takes none from here, a tag of the run says so.
+        """
+        try:
+            insist(partial(self._guarded, run, what, run.id, *arguments), partial(self._client.get_run, run.id))
+        except NotTaken as error:
+            self.write(run, 0, tags={"hpsearch.files": f"not kept: {error}"})
 
     def _guarded(self, run: Run, method: str, *arguments: Any, **named: Any) -> Any:
         """Call the client, unless the run was deleted by a person: that is their right, and no trouble."""
