@@ -1,4 +1,5 @@
 # ruff: noqa: E501  # a story reads best with each record on one line
+import hashlib
 import http.client
 import json
 import os
@@ -406,6 +407,38 @@ def test_the_winner_is_registered_once_as_the_champion_and_a_later_studys_takes_
     logged = own.get_logged_model(champion.source.removeprefix("models:/"))
     assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "digits", "version": 2}]
     assert own.get_run(champion.run_id).data.tags["hpsearch.registered"] == "models:/digits/2"
+
+
+def test_a_run_whose_logged_model_is_not_the_one_that_was_tested_gets_another(project, tmp_path):
+    place, file = place_in(project), tmp_path / "model.keras"
+    hear_all(place, whole_story(), call=logs_a_model_without_weights)
+    own, run = client(place.uri), runs_of(place)["search 0"]
+    address = run.data.tags["hpsearch.model"]
+    file.write_bytes(b"the first")
+    first = hashlib.sha256(b"the first").hexdigest()
+    own.set_logged_model_tags(address.removeprefix("models:/"), {"hpsearch.sha256": first})
+
+    told_again = in_a_fresh_process(log_model, place.uri, run.info.run_id, file, 0, first)
+    file.write_bytes(b"the second")
+
+    assert told_again == address
+    with pytest.raises(RuntimeError, match="the model cannot be loaded"):  # and so it was about to be
+        in_a_fresh_process(log_model, place.uri, run.info.run_id, file, 0, hashlib.sha256(b"the second").hexdigest())
+
+
+def test_the_model_of_a_verdict_is_the_one_of_the_last_opening_before_it(project):
+    *first, ended = [news.body for news in whole_story()]
+    verdict = first[-1]
+    second = [Opened({verdict.model_fit: "1" * 64, "final-0001-r0-f0": "2" * 64}), verdict]
+    ledger, asked = paths.make(project.study("tiny").folder) / "ledger.db", []
+    story = told([*first, *second, ended])
+    with closing(Ledger(ledger)) as written:
+        for news in story:
+            written.write(news.body)
+
+    hear_all(replace(place_in(project), ledger=ledger), story, call=lambda _function, *given: asked.append(given[-1]))
+
+    assert asked == ["0" * 64, "1" * 64]
 
 
 def test_a_model_that_did_not_get_through_at_once_is_logged_all_the_same(project):

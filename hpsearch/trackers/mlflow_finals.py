@@ -32,8 +32,8 @@ class Finals:
         self._experiment, self._place, self._call = experiment, place, call
         self._runs, self._trials = runs, trials
 
-    def hear(self, verdict: Verdict, time_ms: int) -> None:
-        """Take in the verdict."""
+    def hear(self, verdict: Verdict, number: int, time_ms: int) -> None:
+        """Take in the verdict, which is the record of this number."""
         winner, study = self._trials.of(Fit(verdict.winner, 0), time_ms), self._trials.study(time_ms)
         file = self._place.fits / verdict.model_fit / "model.keras"
         told = {"hpsearch.winner": "yes"} | mlflow_verdict.table_tag()
@@ -41,7 +41,7 @@ class Finals:
             figures = mlflow_verdict.figures(verdict)
             self._runs.write(winner, time_ms, figures)
             mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner, figures))
-            told["hpsearch.model"] = self._model(winner, file, verdict)
+            told["hpsearch.model"] = self._model(winner, file, verdict, number)
             told |= self._registered(winner, told["hpsearch.model"], verdict)
         self._runs.write(winner, time_ms, tags=told)
         for _, run in self._runs:  # the finals may be held again, after more search
@@ -51,11 +51,11 @@ class Finals:
             self._runs.mark(winner, "FINISHED", time_ms)
         self._summarise(study, winner, verdict, time_ms)
 
-    def _model(self, winner: Run, file: Path, verdict: Verdict) -> str:
+    def _model(self, winner: Run, file: Path, verdict: Verdict, number: int) -> str:
         """The logged model's address, or why there is none: a model that cannot be loaded alone stops nothing."""
 
         def give() -> str:
-            tested = self._tested(verdict.model_fit)
+            tested = self._tested(verdict.model_fit, number)
             return str(self._call(log_model, self._place.uri, winner.id, file, verdict.winner, tested))
 
         try:
@@ -78,13 +78,13 @@ class Finals:
         except NotTaken as error:  # a server may have no registry
             return {"hpsearch.registered": f"not registered as {name}: {error}"}
 
-    def _tested(self, fit: str) -> str:
-        """The SHA-256 under which the model was tested; "" without a ledger."""
+    def _tested(self, fit: str, before: int) -> str:
+        """The SHA-256 under which the model was tested, last before a record's number; "" without a ledger."""
         if self._place.ledger is None:
             return ""
         with closing(Ledger(self._place.ledger, writer=False)) as ledger:
-            openings = [news.body.models for news in ledger.recall([TestOpened]) if isinstance(news.body, TestOpened)]
-        return openings[-1][fit]
+            told = [news.body for news in ledger.recall([TestOpened]) if news.number < before]
+        return [opened.models for opened in told if isinstance(opened, TestOpened)][-1][fit]
 
     def _curves(self, run: Run, figures: Collection[str]) -> dict[str, list[tuple[int, float]]]:
         names = [name for name in self._runs.found(run).metrics if not name.rpartition(".")[2].startswith(OWN)]

@@ -10,13 +10,15 @@ from typing import Any
 from hpsearch.errors import StateDamaged
 from hpsearch.provenance import pinned
 
+SHA256 = "hpsearch.sha256"
 UPLOAD_SECONDS = "60"  # for which MLflow's server may write a model away before it answers
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy")
 
 
 def log_model(uri: str, run_id: str, model_file: Path, trial: int, tested: str = "") -> str:
-    """Log the `.keras` file with signature and input example, unless the run has a model; give its address.
+    """Log the `.keras` file with signature and input example, unless the run has its model; give its address.
 
+    A run may have another, of earlier finals: the tag `hpsearch.sha256` of each model says which file it was.
     The example is one input of float32 values in 0 … 1, rising along the rows.
     Raises StateDamaged when the file cannot be read, or has not the SHA-256 `tested`.
     """
@@ -25,9 +27,10 @@ def log_model(uri: str, run_id: str, model_file: Path, trial: int, tested: str =
 
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", UPLOAD_SECONDS)
     own = client(uri)
-    if logged := _logged(own, run_id):
+    if logged := _logged(own, run_id, tested):
         return logged
-    if tested and hashlib.sha256(model_file.read_bytes()).hexdigest() != tested:
+    found = hashlib.sha256(model_file.read_bytes()).hexdigest()
+    if tested and found != tested:
         message = f"{model_file}: this is not the model that was tested"
         raise StateDamaged(message)
     import mlflow
@@ -49,14 +52,15 @@ def log_model(uri: str, run_id: str, model_file: Path, trial: int, tested: str =
             signature=signature,
             input_example=example,
             pip_requirements=pinned(PACKAGES),  # else MLflow loads the model in another process to find them out
-            tags={"hpsearch.trial": trial},
+            tags={"hpsearch.trial": trial, SHA256: found},
         )
     return str(info.model_uri)
 
 
-def _logged(own: Any, run_id: str) -> str:
+def _logged(own: Any, run_id: str, tested: str) -> str:
     outputs = own.get_run(run_id).outputs
     for output in outputs.model_outputs if outputs else ():
-        if str(own.get_logged_model(output.model_id).status) == "READY":
+        model = own.get_logged_model(output.model_id)
+        if str(model.status) == "READY" and tested in {"", model.tags.get(SHA256)}:
             return f"models:/{output.model_id}"
     return ""

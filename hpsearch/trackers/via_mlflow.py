@@ -116,7 +116,7 @@ class ViaMLflow:
             case TestOpened():
                 self._trials.close_finals(news.time_ms)
             case Verdict() as verdict:
-                self._finals.hear(verdict, news.time_ms)
+                self._finals.hear(verdict, news.number, news.time_ms)
             case SessionEnded() as ended:
                 self._session_ended(ended, news.time_ms)
 
