@@ -35,7 +35,7 @@ from stories import (
 from hpsearch import paths
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
-from hpsearch.records import AttemptBegan, FinalistsChosen, SessionEnded
+from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
 from hpsearch.records import TestOpened as Opened
 from hpsearch.trackers import mlflow_view
 from hpsearch.trackers.mlflow_model import log_model
@@ -175,6 +175,29 @@ def test_an_interrupted_session_leaves_no_run_running_and_a_resumed_one_goes_on_
     assert resumed["search 0"].data.tags["hpsearch.attempt"] == "2"
     assert {run.data.tags["hpsearch.reason"] for run in resumed.values()} == {""}
     assert [run.info.run_id for run in resumed.values()] == [run.info.run_id for run in killed.values()]
+
+
+def test_a_trial_asked_for_again_after_a_repair_gets_a_run_of_its_own(project):
+    place = place_in(project)
+    *first, result = [Asked(Trial(1)), *trial_story(1, [0.9])]
+    known = [*began(), Asked(Trial(0)), *trial_story(0, [0.5])]
+    hear_all(place, told([*known, *first, result]))
+    kept = runs_of(place)["search 0"].info.run_id
+    again = told([*known, *first, replace(result, trial=Trial(1, {"rate": 0.7}), score=0.4)])
+    later = [replace(news, time_ms=news.time_ms + 60_000 * (news.number > len(known))) for news in again]
+
+    for _ in range(2):
+        hear_all(place, later)
+
+    own = client(place.uri)
+    found = own.search_runs([own.get_experiment_by_name("project").experiment_id])
+    runs = [run.data for run in found if run.data.tags["hpsearch.key"] == "search 1"]
+    assert sorted((run.tags["hpsearch.state"], run.params["rate"]) for run in runs) == [
+        ("completed", "0.7"), ("lost", "0.2"),
+    ]  # fmt: skip
+    assert runs_of(place)["search 0"].info.run_id == kept
+    history = own.get_metric_history(runs_of(place)["study"].info.run_id, "best_score")
+    assert [point.value for point in history] == [0.5, 0.9]  # told before; what is written there stays
 
 
 @pytest.mark.parametrize(

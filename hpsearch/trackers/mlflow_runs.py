@@ -14,6 +14,7 @@ from hpsearch.trackers.mlflow_store import experiment_id
 from hpsearch.trackers.mlflow_view import VIEW
 
 STUDY = "study"
+LOST = "lost"  # the state of a run whose trial the ledger no longer knows
 PAGE = 1000
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
 SIZE = "n_parameters"  # how tags end that keep a model's size until its first scores are written
@@ -40,12 +41,14 @@ class Unsent:
 class Run:
     """One run of the study; `gone` when a person deleted it, so that nothing is written to it any more.
 
+    `began` is the time of the first record that it was made for, in Unix milliseconds.
     Of its tags only those that are read again are kept, because a study may have many thousands of runs.
     """
 
     id: str
     status: str
     tags: dict[str, str]
+    began: int
     gone: bool = False
 
 
@@ -78,7 +81,8 @@ class Runs:
             page = self._client.search_runs([self._experiment], wanted, ViewType.ALL, PAGE, page_token=token)
             for found in page:
                 tags, gone = found.data.tags, found.info.lifecycle_stage == "deleted"
-                yield tags["hpsearch.key"], Run(found.info.run_id, found.info.status, _remembered(tags), gone)
+                about = (found.info.run_id, found.info.status, _remembered(tags), found.info.start_time, gone)
+                yield tags["hpsearch.key"], Run(*about)
             token = page.token
             if not token:
                 return
@@ -106,8 +110,18 @@ class Runs:
         own |= {"mlflow.source.name": "hpsearch", "mlflow.source.type": "LOCAL", "mlflow.runName": name, **tags}
         own = {name_of(key): _cut(text, "tag") for key, text in own.items()}
         made = self._client.create_run(self._experiment, start_time=time_ms, tags=own, run_name=name)
-        run = self._runs[key] = Run(made.info.run_id, "RUNNING", _remembered(own))
+        run = self._runs[key] = Run(made.info.run_id, "RUNNING", _remembered(own), time_ms)
         return run
+
+    def set_aside(self, key: str, time_ms: int, reason: str) -> None:
+        """Let the run of a key, which is there, be none of the study's, for people alone; another may take its key."""
+        run = self._runs[key]
+        if run.status == "RUNNING":
+            self.mark(run, "KILLED", time_ms)
+        tags = {"hpsearch.study_id": f"{self._study} {LOST}", "hpsearch.state": LOST, "hpsearch.reason": reason}
+        self.write(run, time_ms, tags=tags | ({"hpsearch.winner": "no"} if "hpsearch.winner" in run.tags else {}))
+        self._send(run)
+        del self._runs[key]
 
     def mark(self, run: Run, status: str, time_ms: int | None = None) -> None:
         """Give the run a status, with the time of its end unless it goes on."""

@@ -26,7 +26,7 @@ class Trials:
         self._experiment, self._runs = experiment, runs
         study = runs.find(STUDY)
         self._fixed = set(json.loads(study.tags.get("hpsearch.fixed", "[]"))) if study else set()
-        self._best = min(self.scores(), key=experiment.objective.key, default=None)
+        self._best = self._leader()
 
     def study(self, time_ms: int) -> Run:
         """The run of the study itself."""
@@ -52,6 +52,14 @@ class Trials:
         columns = [name_of(name) for name in varying]
         self._runs.show(view(columns, greater_is_better=self._experiment.objective.goal == "max"))
         self._runs.write(self.study(time_ms), time_ms, tags={"hpsearch.fixed": json.dumps(sorted(names))})
+
+    def asked(self, trial: int, time_ms: int) -> None:
+        """Take in that a trial was asked for: an older run of its number is of one that a repaired ledger forgot."""
+        key = f"search {trial}"
+        run = self._runs.find(key)
+        if run and run.began < time_ms:
+            self._runs.set_aside(key, time_ms, "the ledger was restored to a time before this trial")
+            self._best = self._leader()
 
     def hear(self, body: AttemptBegan | Built | Measure | AttemptEnd, time_ms: int) -> None:
         """Take in what came of an attempt."""
@@ -135,6 +143,9 @@ class Trials:
         if result.score is not None:
             self._runs.write(run, time_ms, tags={"hpsearch.score": result.score})
         self.close(run, str(result.status), time_ms, _why(result))
+
+    def _leader(self) -> float | None:
+        return min(self.scores(), key=self._experiment.objective.key, default=None)
 
     def _leads(self, score: float) -> bool:
         """Whether no other completed trial that MLflow knows of has a better score."""

@@ -9,7 +9,7 @@ from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.protocols import Call
 from hpsearch.provenance import FREE, redacted
-from hpsearch.records import AttemptBegan, News, SessionBegan, SessionEnded, SpaceFound, TestOpened, Verdict
+from hpsearch.records import Asked, AttemptBegan, News, SessionBegan, SessionEnded, SpaceFound, TestOpened, Verdict
 from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_finals import Finals
 from hpsearch.trackers.mlflow_runs import STUDY, Runs
@@ -109,6 +109,8 @@ class ViaMLflow:
             case SpaceFound(parameters):
                 fixed = {one.name for one in parameters if one.kind == "fixed"}
                 self._trials.fix(fixed, [one.name for one in parameters if one.name not in fixed], news.time_ms)
+            case Asked(trial):
+                self._trials.asked(trial.number, news.time_ms)
             case AttemptBegan() | Built() | Measure() | AttemptEnd() as body:
                 self._trials.hear(body, news.time_ms)
             case TrialResult() as result:
