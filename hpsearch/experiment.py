@@ -109,7 +109,7 @@ class Data(Section):
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
     """How often each trial is trained (on each fold), on fresh seeds; its score is the mean."""
     allow_empty_class: bool = False
-    """Accept a data set in which a class has no rows, or all rows have one class."""
+    """Accept a data set in which a class has no rows."""
 
     @property
     def holdout(self) -> float | None:

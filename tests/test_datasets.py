@@ -375,13 +375,13 @@ def test_faults_of_labels_and_rows_are_refused(part: str, spoil: Callable[..., A
 
 
 @pytest.mark.promise("63", "P19")
-def test_a_single_class_is_refused_unless_the_user_wants_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_single_class_is_refused_whatever_the_user_says(tmp_path: Path, allowed: bool) -> None:
     images, labels = drawings()
     folder = write_pair(tmp_path / "own", "train", images, labels * 0)
 
-    with pytest.raises(DataRefused, match="all 32 rows are of one class, '0'"):
-        prepare(folder=folder)
-    assert prepare(folder=folder, allow_empty_class=True).class_names == ("0",)
+    with pytest.raises(DataRefused, match="all 32 rows are of one class, '0'\n  add rows of another class"):
+        prepare(folder=folder, allow_empty_class=allowed)
 
 
 @pytest.mark.promise("63", "P19")

@@ -13,10 +13,10 @@ FIGURES = {"accuracy", "micro avg", "macro avg", "weighted avg"}  # which a clas
 def refuse_unsound(content: Content, *, allow_empty_class: bool) -> None:
     """Raise DataRefused for wrong shapes or types, unequal counts, labels without a class, or missing rows.
 
-    `allow_empty_class` lets a class without rows, or a single class, pass.
+    `allow_empty_class` lets a class without rows pass, but not a data set in which there is one class only.
     """
     classes = len(content.class_names)
-    faults = list(_misnamed(content))
+    faults = [*_misnamed(content), *_indistinct(content)]
     faults += [fault for part in (content.train, content.test) for fault in _faults(part, classes)]
     if not faults:
         faults = list(_unlike(content))
@@ -48,6 +48,12 @@ def _faults(part: Part, classes: int) -> Iterator[str]:
 def _misnamed(content: Content) -> Iterator[str]:
     for name in FIGURES.intersection(content.class_names):
         yield f"{content.train.source}: a class named {name!r} would be taken for that figure\n  name it otherwise"
+
+
+def _indistinct(content: Content) -> Iterator[str]:
+    if len(content.class_names) == 1:
+        rows, (name,) = len(content.train.labels), content.class_names
+        yield f"{content.train.source}: all {rows:,} rows are of one class, {name!r}\n  add rows of another class"
 
 
 def _unlike(content: Content) -> Iterator[str]:
