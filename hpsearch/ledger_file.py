@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpsearch import paths, schema, wal
+from hpsearch import file_systems, paths, schema, wal
 from hpsearch.errors import FolderUnusable, HpsearchError, NeedsNewer, StateDamaged
 
 Say = Callable[[str], None]
-NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gluster", "gpfs", "beegfs", "fuse.sshfs", "webdav")
 BUSY_SECONDS, PATIENCE_SECONDS = 2.0, 60.0  # until a word is said about another process that has the file; in all
 
 
@@ -34,21 +33,13 @@ def to_write(path: Path, say: Say) -> sqlite3.Connection:
     """Open for writing, with a write-ahead log unless the file system is one that several machines share."""
     db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
     path.chmod(0o600)
-    kind = _file_system(path)
-    shared = kind.startswith(NETWORK)
-    mode = patiently(db, f"PRAGMA journal_mode={'DELETE' if shared else 'WAL'}", say).fetchone()[0]
+    kind = file_systems.kind(path)
+    wanted = "DELETE" if file_systems.is_shared(kind) else "WAL"
+    mode = patiently(db, f"PRAGMA journal_mode={wanted}", say).fetchone()[0]
     if mode != "wal":
         say(f"warning: {path.parent} is on {kind}, where SQLite's write-ahead log cannot be used; writing is slower")
     db.execute("PRAGMA synchronous=FULL")
     return db
-
-
-def _file_system(path: Path) -> str:
-    """The kind of file system that a file is on, such as "ext4" or "nfs4"; "" where the system does not say."""
-    import psutil
-
-    mounted = {Path(one.mountpoint): one.fstype for one in psutil.disk_partitions(all=True)}
-    return next((mounted[folder] for folder in path.resolve().parents if folder in mounted), "")
 
 
 def patiently(db: sqlite3.Connection, words: str, say: Say, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:

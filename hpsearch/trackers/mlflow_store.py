@@ -11,12 +11,10 @@ from urllib.parse import quote, unquote
 
 import filelock
 
-from hpsearch import paths
+from hpsearch import file_systems, paths
 
 SQLITE = "sqlite:///"
 LOCK_SECONDS = 120.0
-# WAL keeps its index in shared memory, which file systems of a network do not have (sqlite.org/wal.html).
-REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gluster", "beegfs", "fuse.sshfs")
 # Set unless the person did: MLflow would wait 120 s a call, try it 7 times, and in between for as long as the server
 # says (Retry-After). Who calls it here tries again by itself.
 SURROUNDINGS = {
@@ -115,7 +113,7 @@ def _prepare_file(file: Path) -> None:
     paths.make(file.parent)
     if not file.exists():
         file.touch(mode=0o600)
-    if not _remote(file):
+    if not file_systems.is_shared(file_systems.kind(file)):
         with contextlib.closing(sqlite3.connect(file, timeout=60)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
 
@@ -132,11 +130,3 @@ def _migrate(address: str) -> None:
             utils._upgrade_db(engine)  # noqa: SLF001  # the same
     finally:
         engine.dispose()
-
-
-def _remote(file: Path) -> bool:
-    import psutil
-
-    mounts = [part for part in psutil.disk_partitions(all=True) if file.resolve().is_relative_to(part.mountpoint)]
-    nearest = max(mounts, key=lambda part: len(part.mountpoint), default=None)
-    return nearest is not None and nearest.fstype.startswith(REMOTE)

@@ -1,0 +1,22 @@
+"""Tells which file systems several machines share: SQLite's write-ahead log cannot be used there.
+
+Its index lies in memory that all who have the file open share, which only processes of one machine can
+(sqlite.org/wal.html).
+"""
+
+from pathlib import Path
+
+SHARED = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gluster", "gpfs", "beegfs", "fuse.sshfs", "webdav")
+
+
+def kind(path: Path) -> str:
+    """The kind of file system that a file is on, such as "ext4" or "nfs4"; "" where the system does not say."""
+    import psutil
+
+    mounted = {Path(one.mountpoint): one.fstype for one in psutil.disk_partitions(all=True)}
+    return next((mounted[folder] for folder in path.resolve().parents if folder in mounted), "")
+
+
+def is_shared(kind: str) -> bool:
+    """Whether several machines may have a file system of this kind."""
+    return kind.startswith(SHARED)
