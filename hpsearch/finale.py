@@ -82,7 +82,7 @@ class Finale:
         return derive(self.study.experiment.seed, *words)
 
     def _make(self, fits: Iterator[tuple[Fit, int | None]]) -> None:
-        waiting = [(fit, until) for fit, until in fits if fit not in self.study.state.finals]
+        waiting = [(fit, until) for fit, until in fits if not self._made(fit)]
         while waiting or self.crew.running:
             while waiting and self.crew.free and not self.leave():
                 self.crew.begin(*waiting.pop(0))
@@ -95,6 +95,15 @@ class Finale:
         if self.leave():
             message = "interrupted"
             raise Interrupted(message)
+
+    def _made(self, fit: Fit) -> bool:
+        """Whether a fit has come through, and its model, if it may be judged, is still there.
+
+        Once the test split was opened no model is made again: only those it was opened for count.
+        """
+        judged = fit.kind == "whole" or not self.study.experiment.data.folds
+        wanted = judged and not self.study.state.opened
+        return fit in self.study.state.finals and not (wanted and not model_file(self.study.paths.fits, fit).exists())
 
     def _answer(self, question: Question) -> None:
         """A branch that the search never took gets its default, within the experiment's [space]."""

@@ -261,6 +261,23 @@ def test_finals_that_were_killed_before_the_verdict_end_alike_and_open_the_test_
     assert len(list(study.paths.predictions.iterdir())) == 9
 
 
+def test_models_that_are_gone_are_made_again_before_the_test_split_is_opened_and_not_after(hold):
+    study, _, verdict, finale = hold()
+    opened, study.state.opened = study.state.opened, None
+    gone = [study.paths.fits / name / "model.keras" for name in sorted(opened.models)[:2]]
+    for file in gone:
+        file.unlink()
+
+    again = finale.hold()
+
+    assert again == verdict
+    assert all(file.exists() for file in gone)
+    study.state.verdict = None
+    gone[0].unlink()
+    with pytest.raises(StateDamaged, match="the model is missing"):
+        finale.hold()
+
+
 def test_ctrl_c_while_models_are_judged_ends_the_finals_at_once_and_they_go_on_to_the_same_verdict(hold):
     study, executor, verdict, finale = hold()
     judge, executor.call = executor.call, lambda *_: os.kill(os.getpid(), signal.SIGINT)
