@@ -6,7 +6,8 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,26 +189,45 @@ def make(folder: Path) -> Path:
 
 
 def write(path: Path, fill: Callable[[Path], None]) -> None:
-    """Have `fill` write a temporary file beside `path`, make it durable, then give it its name.
+    """Have `fill` write a temporary file beside `path`, make it durable, then give it its name, for good.
 
+    What killed processes left of such files of this name is cleared away.
     Raises FolderUnusable when the disk is full, or its folder is gone or not to be written to.
     """
-    try:
+    write_over(path, fill)
+    with _in_words(path):
+        _make_durable(path.parent)
+
+
+def write_over(path: Path, fill: Callable[[Path], None]) -> None:
+    """Do the same for what is written over and over, some milliseconds sooner.
+
+    When the power fails, the file may be the one before, whole.
+    """
+    with _in_words(path):
         _write(path, fill)
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise unusable(path, error) from error
 
 
 def _write(path: Path, fill: Callable[[Path], None]) -> None:
+    clear_away(path.parent, f".{glob.escape(path.name)}.*")
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix, delete=False
     ) as file:
         temporary = Path(file.name)
     try:
-        fill(temporary)
-        _make_durable(temporary)
-        failpoints.reach(f"{path.name}.filled")
-        temporary.replace(path)
+        with claimed(temporary):
+            fill(temporary)
+            _make_durable(temporary)
+            failpoints.reach(f"{path.name}.filled")
+            temporary.replace(path)
         failpoints.reach(f"{path.name}.renamed")
     finally:
         temporary.unlink(missing_ok=True)
@@ -220,10 +240,8 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     one; what it left beside them is cleared away by the next. Raises FolderUnusable as `write` does.
     """
     make(folder.parent)
-    try:
+    with _in_words(folder):
         _write_folder(folder, fill)
-    except OSError as error:
-        raise unusable(folder, error) from error
 
 
 def _write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
@@ -236,6 +254,7 @@ def _write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
                 _make_durable(written)
             failpoints.reach(f"{folder.name}.filled")
             _take_place(temporary, folder)
+            _make_durable(folder.parent)
             failpoints.reach(f"{folder.name}.renamed")
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,11 +1,11 @@
-"""Has two folders change names in one step, and clears away what killed processes left of such work."""
+"""Has two folders change names in one step, and clears away what killed processes left half written."""
 
 import ctypes
 import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux, renameat2(2)
@@ -25,14 +25,14 @@ def swap(one: Path, other: Path) -> bool:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[bool]:
-    """Within: the folder is marked as this process's, for as long as the process lives; False if it is another's."""
+def claimed(place: Path) -> Iterator[bool]:
+    """Within: a file or folder is marked as this process's, while the process lives; False if it is another's."""
     try:
         import fcntl
-    except ImportError:  # Windows: nobody can tell whose a folder is, so nothing is cleared away
+    except ImportError:  # Windows: nobody can tell whose it is, so nothing is cleared away
         yield False
         return
-    opened = os.open(folder, os.O_RDONLY)
+    opened = os.open(place, os.O_RDONLY)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -44,10 +44,14 @@ def claimed(folder: Path) -> Iterator[bool]:
 
 
 def clear_away(folder: Path, pattern: str) -> None:
-    """Remove the folders of this pattern that no living process claims."""
+    """Remove the files and folders of this pattern that no living process claims."""
     for left in folder.glob(pattern):
-        if left.is_symlink() or not left.is_dir():
+        if left.is_symlink():
             continue
-        with claimed(left) as abandoned:
-            if abandoned:
+        with suppress(FileNotFoundError, PermissionError), claimed(left) as abandoned:
+            if not abandoned:
+                continue
+            if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)

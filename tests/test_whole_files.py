@@ -133,6 +133,16 @@ def test_what_a_killed_process_left_of_a_folder_is_cleared_away_and_what_a_livin
     assert living.exists()
 
 
+def test_what_a_killed_process_left_of_a_file_is_cleared_away_and_what_a_living_one_writes_is_not(tmp_path):
+    left, living, other = (tmp_path / f".{name}" for name in ("a.bin.killed.bin", "a.bin.living.bin", "b.bin.c.bin"))
+    for file in (left, living, other):
+        file.write_bytes(b"half")
+    with claimed(living):
+        paths.write_text(tmp_path / "a.bin", "whole")
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".a.bin.living.bin", ".b.bin.c.bin", "a.bin"]
+
+
 def test_where_names_cannot_be_exchanged_a_folder_is_replaced_in_two_steps(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "swap", lambda one, other: False)
     paths.write_folder(tmp_path / "out", lambda folder: (folder / "old").write_text("old"))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.paths import write
+from hpsearch.paths import write_over
 from hpsearch.worker.optimizers import updating
 
 DIGEST = 32
@@ -115,7 +115,7 @@ def _write(path: Path, variables: Sequence[Any], state: Mapping[str, Any]) -> No
             file.seek(0)
             file.write(digest.digest())
 
-    write(path, fill)
+    write_over(path, fill)
 
 
 def _parts(variables: Sequence[Any], state: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
