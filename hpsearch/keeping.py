@@ -1,10 +1,13 @@
 """Keeps what may still be needed of ended trials, and deletes the rest: checkpoints, and weights of the many."""
 
 from bisect import insort
+from collections.abc import Iterator
+from pathlib import Path
 
 from hpsearch.fits import search_fits
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
+from hpsearch.swapping import clear_away
 from hpsearch.trial import TrialResult
 
 CHECKPOINT = "checkpoint.bin"
@@ -20,6 +23,17 @@ class Keeping:
         self._leaders: list[tuple[float, int]] = []  # best first
         for result in study.state.results:
             self._rank(result)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Delete what a kill right after a trial's end left, and weights that no longer count since `keep` is less."""
+        few = {number for _, number in self._leaders}
+        for folder in self._study.paths.fits.glob("search-*"):
+            trial = int(folder.name.split("-")[1])
+            if self._ended_for_good(trial):
+                (folder / CHECKPOINT).unlink(missing_ok=True)
+                if trial not in few:
+                    (folder / WEIGHTS).unlink(missing_ok=True)
 
     def _rank(self, ended: TrialResult) -> list[tuple[float, int]]:
         """Take a trial into the order; give those that are no longer, or never came, among the best few."""
@@ -36,14 +50,29 @@ class Keeping:
         """After a trial: its checkpoints go, and weights stay for the best few only, and where time may be added."""
         if self._ended_for_good(ended.trial.number):
             self._delete(ended.trial.number, CHECKPOINT)
+            for folder in self._folders(ended.trial.number):
+                clear_away(folder, ".*")  # what a worker that was killed left half written
         for _, number in self._rank(ended):
             if self._ended_for_good(number):  # else it goes on from its best epoch, also where it gets no better
                 self._delete(number, WEIGHTS)
 
     def _ended_for_good(self, trial: int) -> bool:
-        result = self._study.state.courses[trial].result
-        return result is not None and result.reason != OUT_OF_TIME
+        course = self._study.state.courses.get(trial)
+        return course is not None and course.result is not None and course.result.reason != OUT_OF_TIME
 
     def _delete(self, trial: int, name: str) -> None:
+        for folder in self._folders(trial):
+            (folder / name).unlink(missing_ok=True)
+
+    def _folders(self, trial: int) -> Iterator[Path]:
         for fit in search_fits(self._study.experiment, trial):
-            (self._study.paths.fits / fit.name / name).unlink(missing_ok=True)
+            yield self._study.paths.fits / fit.name
+
+
+def let_go_of_finals(study: Study) -> None:
+    """Delete the checkpoints of the finals: once there is a verdict, nobody goes on with one."""
+    for fit in study.state.attempts:
+        if fit.kind != "search":
+            folder = study.paths.fits / fit.name
+            (folder / CHECKPOINT).unlink(missing_ok=True)
+            clear_away(folder, ".*")

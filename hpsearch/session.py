@@ -14,6 +14,7 @@ from hpsearch.errors import FolderUnusable, Interrupted, StateDamaged, first_lin
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.identity import Identity, refuse_if_opened
+from hpsearch.keeping import let_go_of_finals
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.listening import DRAIN_SECONDS, drain, follow, told_again
 from hpsearch.parts import make_dataset, make_executor, make_minds
@@ -109,13 +110,14 @@ class Session:
         done = len(study.state.courses)
         self._around.say(f"{study.experiment.name} is already complete: {done} trials")
         lay_out(study, verdict, data)
+        let_go_of_finals(study)
         if study.state.ended is None or not study.state.ended.finished:
             study.record(SessionEnded(finished=True, reason="the verdict was given"), durable=True)
 
     def _forget_if_empty(self, study: Study) -> None:
         """What was refused before its first record leaves nothing behind."""
         if study.state.last == 0:
-            shutil.rmtree(self._folder.folder)
+            shutil.rmtree(self._folder.folder, ignore_errors=True)  # NFS keeps the name of a lock that is held
 
     def _search(self, finale: Finale, made: Made | None) -> Verdict:
         study = finale.study
@@ -158,4 +160,5 @@ class Session:
             finale.leave.politely = False
             tuner.close()
         lay_out(finale.study, verdict, finale.data)
+        let_go_of_finals(finale.study)
         return reason, verdict

@@ -15,7 +15,7 @@ from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.fits import search_fits
 from hpsearch.identity import refuse_if_opened
-from hpsearch.keeping import CHECKPOINT, WEIGHTS, Keeping
+from hpsearch.keeping import CHECKPOINT, WEIGHTS, Keeping, let_go_of_finals
 from hpsearch.leaving import Leave
 from hpsearch.listening import told_again
 from hpsearch.protocols import Brief, Pruning, Turn
@@ -24,7 +24,7 @@ from hpsearch.search import candidates, search
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study
-from hpsearch.trial import Attempt, AttemptEnd, How, Measure, Status, Trial, TrialResult
+from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Measure, Status, Trial, TrialResult
 
 
 class Dice:
@@ -650,3 +650,42 @@ def test_a_trial_that_may_get_more_time_keeps_its_weights_until_it_ends_for_good
         keeping.tidy(weighed(again, number, score))
 
     assert with_weights(again) == [2]
+
+
+def test_what_a_kill_after_a_trials_end_left_and_weights_beyond_a_lower_keep_go_at_the_next_start(begin):
+    study, _ = begin(train={"keep": 2})
+    for number, score in enumerate((0.5, 0.3, 0.6)):
+        weighed(study, number, score)  # and is killed before it tidies up
+    weighed(study, 3, 0.1, "time")
+    study.close()
+    fewer = study.experiment.model_copy(update={"train": study.experiment.train.model_copy(update={"keep": 1})})
+
+    again = Study(fewer, study.paths)
+    Keeping(again)
+
+    assert with_weights(again) == [2, 3]
+    assert [file.parent.name[:11] for file in again.paths.fits.glob(f"*/{CHECKPOINT}")] == ["search-0003"]
+
+
+def test_what_a_worker_left_half_written_goes_with_its_trial(begin):
+    study, _ = begin()
+    ended = weighed(study, 0, 0.5)
+    (fit,) = search_fits(study.experiment, 0)
+    (study.paths.fits / fit.name / f".{CHECKPOINT}.killed.bin").touch()
+
+    Keeping(study).tidy(ended)
+
+    assert [file.name for file in (study.paths.fits / fit.name).iterdir()] == [WEIGHTS]
+
+
+def test_the_finals_leave_no_checkpoints_and_keep_their_weights(begin):
+    study, _ = begin()
+    final = Fit(0, 1, "final")
+    study.record(records.Asked(Trial(0)))
+    study.record(records.AttemptBegan(Attempt(final)))
+    for name in (WEIGHTS, CHECKPOINT):
+        (paths.make(study.paths.fits / final.name) / name).touch()
+
+    let_go_of_finals(study)
+
+    assert [file.name for file in (study.paths.fits / final.name).iterdir()] == [WEIGHTS]
