@@ -17,7 +17,7 @@ from hpsearch.seeds import derive
 from hpsearch.space import searched_batch_size
 from hpsearch.splits import Splits
 from hpsearch.study import Study
-from hpsearch.trial import AttemptEnd, How
+from hpsearch.trial import CUT_OFF, AttemptEnd, How
 from hpsearch.warm_start import plan
 from hpsearch.weighing import class_weights
 from hpsearch.worker import ending, process
@@ -61,8 +61,9 @@ class Beginning:
         steps: Steps = settling.result()
         if asked:
             asked.result()
+        lost = "its session was left at once" if study.state.ended else CUT_OFF
         for attempt in list(study.state.running.values()):
-            study.record(AttemptEnd(attempt, How.LOST, 0.0, reason="its session ended without a word"))
+            study.record(AttemptEnd(attempt, How.LOST, 0.0, reason=lost))
         public, digests = provenance.public(study.experiment), self.identity.digests(known.modules)
         facts = {**_facts(self.identity, self.executor), "steps": json.dumps(asdict(steps))}
         study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))

@@ -10,10 +10,9 @@ from hpsearch.protocols import Executor
 from hpsearch.records import AttemptBegan
 from hpsearch.space import Value
 from hpsearch.splits import Splits
+from hpsearch.state import MOST_LOSSES
 from hpsearch.study import Study
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure
-
-MOST_LOSSES = 3
 
 
 class Crew:
@@ -30,8 +29,13 @@ class Crew:
 
     @property
     def free(self) -> bool:
-        """Whether another fit could begin now."""
-        return self._executor.free() > 0
+        """Whether another fit could begin now: none beside one that is suspected of having killed the coordinator.
+
+        Such a one was under way when two sessions in a row ended without a word, and did no epoch in between. When it
+        has done one, it is a fit like others; and should the third session end in the same way, it was alone in it.
+        """
+        cut_off = self._study.state.cut_off
+        return self._executor.free() > 0 and all(cut_off.get(fit, 0) < MOST_LOSSES - 1 for fit in self._running)
 
     def full(self, trial: int) -> bool:
         """Whether a trial has as many fits under way as it may: half of the hands at most, but one."""
@@ -62,7 +66,8 @@ class Crew:
                 case Measure(attempt, epoch) if epoch <= self._study.state.epochs.get(attempt.fit, 0):
                     continue  # told again by an attempt that took a checkpoint up
                 case Built() | Measure():
-                    self._study.record(event)
+                    freed = isinstance(event, Measure) and event.attempt.fit in self._study.state.cut_off
+                    self._study.record(event, durable=freed)  # of suspicion, see `free`
                     yield event
                 case AttemptEnd():
                     if end := self._ended(event):

@@ -11,7 +11,7 @@ from hpsearch.protocols import Guided, Tuner, Turn
 from hpsearch.race import Race
 from hpsearch.records import Answered, Asked
 from hpsearch.space import Parameter, Value, Values
-from hpsearch.state import OUT_OF_TIME, Course
+from hpsearch.state import MOST_LOSSES, OUT_OF_TIME, Course
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Failure, Fit, How, Status, Trial, TrialResult
 
@@ -23,7 +23,9 @@ class Desk:
         """Begin with the trials that an earlier session left unfinished."""
         self._study, self._tuner, self._race, self._keeping = study, tuner, race, Keeping(study)
         self._open: dict[int, list[Fit]] = {}
-        self._left = [course for course in study.state.taken_up() if not self._closed_late(course)]
+        left = (course for course in study.state.taken_up() if not self._closed_late(course))
+        self._left = [course for course in left if not self._given_up(course)]
+        self._left.sort(key=lambda course: self._cut_off(course.number), reverse=True)  # these begin alone, see Crew
         self.reason = ""
 
     def next_fit(self, full: Callable[[int], bool]) -> Fit | None:
@@ -51,6 +53,21 @@ class Desk:
         if result:
             self._close(result)
         return result is not None
+
+    def _given_up(self, course: Course) -> bool:
+        """Close a trial that was under way as often as may be when a session ended without a word."""
+        if (times := self._cut_off(course.number)) < MOST_LOSSES:
+            return False
+        message = (
+            f"{times} sessions in a row ended without a word while it was trained, and no epoch was done in between; "
+            "it may need more memory than there is (see train.trial_memory)"
+        )
+        self._close(TrialResult(course.trial, Status.FAILED, failure=Failure("lost", message)))
+        return True
+
+    def _cut_off(self, trial: int) -> int:
+        found = self._study.state.cut_off.items()
+        return max((times for fit, times in found if (fit.trial, fit.kind) == (trial, "search")), default=0)
 
     def _fit_of_new_trial(self) -> Fit | None:
         number = len(self._study.state.courses)

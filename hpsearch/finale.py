@@ -18,6 +18,7 @@ from hpsearch.records import Answered, FinalistsChosen, Verdict
 from hpsearch.search import PATIENCE_SECONDS, cut_short
 from hpsearch.seeds import derive
 from hpsearch.shortlist import finalists
+from hpsearch.state import MOST_LOSSES
 from hpsearch.study import Study
 from hpsearch.trial import Fit
 from hpsearch.verdict import OneLook
@@ -82,7 +83,7 @@ class Finale:
         return derive(self.study.experiment.seed, *words)
 
     def _make(self, fits: Iterator[tuple[Fit, int | None]]) -> None:
-        waiting = [(fit, until) for fit, until in fits if not self._made(fit)]
+        waiting = [(fit, until) for fit, until in fits if not self._made(fit) and not self._given_up(fit)]
         while waiting or self.crew.running:
             while waiting and self.crew.free and not self.leave():
                 self.crew.begin(*waiting.pop(0))
@@ -95,6 +96,9 @@ class Finale:
         if self.leave():
             message = "interrupted"
             raise Interrupted(message)
+
+    def _given_up(self, fit: Fit) -> bool:
+        return self.study.state.cut_off.get(fit, 0) >= MOST_LOSSES
 
     def _made(self, fit: Fit) -> bool:
         """Whether a fit has come through, and its model, if it may be judged, is still there.

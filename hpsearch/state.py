@@ -18,9 +18,10 @@ from hpsearch.records import (
     Verdict,
 )
 from hpsearch.space import Parameter, Values
-from hpsearch.trial import Attempt, AttemptEnd, Built, Failure, Fit, How, Measure, Status, Trial, TrialResult
+from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Built, Failure, Fit, How, Measure, Status, Trial, TrialResult
 
 OUT_OF_TIME = "time"
+MOST_LOSSES = 3  # of attempts at a fit in one session, and of sessions that end without a word while it is made
 
 
 @dataclass
@@ -46,12 +47,16 @@ class Course:
 
 @dataclass
 class State:
-    """The study as of its last record."""
+    """The study as of its last record.
+
+    `cut_off` counts how often in a row a fit's session ended without a word, and no epoch was done in between.
+    """
 
     courses: dict[int, Course] = field(default_factory=dict)
     attempts: dict[Fit, int] = field(default_factory=dict)
     running: dict[Fit, Attempt] = field(default_factory=dict)
     epochs: dict[Fit, int] = field(default_factory=dict)
+    cut_off: dict[Fit, int] = field(default_factory=dict)
     ended_trials: int = 0
     failures: list[Failure] = field(default_factory=list)
     failures_in_a_row: int = 0
@@ -108,6 +113,7 @@ class State:
                 self.courses[attempt.fit.trial].built = True
             case Measure(attempt, epoch):
                 self.epochs[attempt.fit] = max(epoch, self.epochs.get(attempt.fit, 0))
+                self.cut_off.pop(attempt.fit, None)
             case AttemptEnd(attempt):
                 self._end(body)
             case TrialResult():
@@ -124,8 +130,11 @@ class State:
     def _end(self, end: AttemptEnd) -> None:
         fit = end.attempt.fit
         self.running.pop(fit, None)
+        if end.reason == CUT_OFF:
+            self.cut_off[fit] = self.cut_off.get(fit, 0) + 1
         if end.how is not How.FINISHED:
             return
+        self.cut_off.pop(fit, None)
         if fit.kind == "search":  # a final may be made once more, and tell its epochs again
             self.epochs.pop(fit, None)
             self.courses[fit.trial].ends[fit] = end

@@ -8,6 +8,7 @@ from typing import Literal
 from hpsearch.space import Values
 
 Metrics = Mapping[str, float]
+CUT_OFF = "its session ended without a word"  # why an attempt was lost whose coordinator was killed, or its machine
 STRICT = {"ser_json_inf_nan": "strings"}  # JSON has no NaN: pydantic writes "NaN" and reads it back
 
 

@@ -24,7 +24,7 @@ from hpsearch.search import candidates, search
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study
-from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Measure, Status, Trial, TrialResult
+from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Fit, How, Measure, Status, Trial, TrialResult
 
 
 class Dice:
@@ -133,6 +133,67 @@ def test_a_lost_attempt_is_made_again_with_the_same_values(begin):
     assert [order.attempt.number for order in executor.orders] == [1, 2]
     assert executor.orders[1].values == study.state.results[0].trial.values
     assert study.state.results[0].status is Status.COMPLETED
+
+
+def cut_off(study, *trials, measured=()):
+    """What is in the ledger when a session was killed in which these trials were under way."""
+    fits = [next(search_fits(study.experiment, trial)) for trial in trials]
+    begun = [Attempt(fit, study.state.attempts.get(fit, 0) + 1) for fit in fits]
+    for attempt in begun:
+        if attempt.fit.trial not in study.state.courses:
+            study.record(records.Asked(Trial(attempt.fit.trial)))
+        study.record(records.AttemptBegan(attempt))
+        if attempt.fit.trial in measured:
+            epoch = study.state.epochs.get(attempt.fit, 0) + 1
+            study.record(Measure(attempt, epoch, {"val_accuracy": 0.5}, 0.01))
+    for attempt in begun:
+        study.record(AttemptEnd(attempt, How.LOST, 0.0, reason=CUT_OFF))
+
+
+@pytest.mark.promise("19")
+def test_a_trial_that_takes_three_sessions_down_with_it_fails_as_lost_with_the_reason(begin):
+    study, splits = begin(search={"trials": 3})
+    for _ in range(3):
+        cut_off(study, 0)
+
+    go(study, splits, Instant())
+
+    lost, *others = study.state.results
+    assert (lost.trial.number, lost.status, lost.failure.kind) == (0, Status.FAILED, "lost")
+    assert "3 sessions in a row ended without a word" in lost.failure.message
+    assert {result.status for result in others} == {Status.COMPLETED}
+
+
+@pytest.mark.promise("8", "19")
+def test_a_trial_that_does_an_epoch_between_kills_is_never_given_up(begin):
+    study, splits = begin(search={"trials": 1})
+    for _ in range(5):
+        cut_off(study, 0, measured=[0])
+
+    go(study, splits, Instant(epochs=8))
+
+    assert study.state.results[0].status is Status.COMPLETED
+
+
+@pytest.mark.promise("8", "19")
+def test_what_was_there_when_two_sessions_were_killed_begins_first_and_alone(begin):
+    study, splits = begin(search={"trials": 5})
+    cut_off(study, 0, 1, 2, measured=[0])
+    cut_off(study, 0, 1, 2, measured=[0])
+    beside = {}
+
+    class Watching(Instant):
+        def submit(self, order):
+            beside[order.attempt.fit.trial] = [
+                fit.trial for fit in (attempt.fit for attempt in self._running) if not study.state.epochs.get(fit)
+            ]
+            super().submit(order)
+
+    go(study, splits, Watching(count=3))
+
+    assert list(beside)[:3] == [1, 2, 0]
+    assert beside[1] == beside[2] == beside[0] == []
+    assert {result.status for result in study.state.results} == {Status.COMPLETED}
 
 
 @pytest.mark.promise("19")
