@@ -1,18 +1,20 @@
 """Has fits made, each to its one end: an attempt that was lost is made again, from its checkpoint."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from hpsearch.errors import FolderUnusable
-from hpsearch.orders import Event, Order
+from hpsearch.errors import ExperimentRefused, FolderUnusable
+from hpsearch.orders import Event, Order, Question
 from hpsearch.protocols import Executor
 from hpsearch.records import AttemptBegan
-from hpsearch.space import Value
+from hpsearch.space import Parameter, Value
 from hpsearch.splits import Splits
 from hpsearch.state import MOST_LOSSES
 from hpsearch.study import Study
-from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure
+from hpsearch.trial import Attempt, AttemptEnd, Built, Failure, Fit, How, Measure
+
+WISH_REFUSED = "space wish"
 
 
 class Crew:
@@ -26,6 +28,7 @@ class Crew:
         self._until: dict[Fit, int | None] = {}
         self._losses: Counter[Fit] = Counter()
         self._stopped: dict[Fit, str] = {}
+        self._refused: dict[Fit, Failure] = {}
 
     @property
     def free(self) -> bool:
@@ -79,6 +82,8 @@ class Crew:
 
     def _ended(self, end: AttemptEnd) -> AttemptEnd | None:
         fit = end.attempt.fit
+        if refused := self._refused.pop(fit, None):
+            end = replace(end, how=How.FINISHED, reason="", failure=refused)
         self._study.record(end)
         del self._running[fit]
         until = self._until.pop(fit)
@@ -112,9 +117,19 @@ class Crew:
             best_epoch=best.epoch, epochs=told[-1].epoch, metrics=best.metrics,
         )  # fmt: skip
 
-    def answer(self, attempt: Attempt, value: Value) -> None:
-        """Answer a worker's question."""
-        self._executor.answer(attempt, value)
+    def reply(self, question: Question, choose: Callable[[int, Parameter], Value]) -> None:
+        """Answer a worker's question by what is chosen for its trial's parameter.
+
+        Where [space] wants of that what it cannot grant, which sample builds did not come to, the fit fails.
+        """
+        attempt = question.attempt
+        try:
+            value = choose(attempt.fit.trial, question.parameter)
+        except ExperimentRefused as refused:
+            self._refused[attempt.fit] = Failure(WISH_REFUSED, str(refused))
+            self._executor.stop(attempt, WISH_REFUSED, at_once=True)
+        else:
+            self._executor.answer(attempt, value)
 
     def stop(self, reason: str, *, trial: int | None = None, at_once: bool = False) -> None:
         """Stop the fits under way, or those of one trial."""

@@ -18,6 +18,7 @@ from hpsearch.records import Answered, FinalistsChosen, Verdict
 from hpsearch.search import PATIENCE_SECONDS, cut_short
 from hpsearch.seeds import derive
 from hpsearch.shortlist import finalists
+from hpsearch.space import Parameter, Value
 from hpsearch.state import MOST_LOSSES
 from hpsearch.study import Study
 from hpsearch.trial import Fit
@@ -89,7 +90,7 @@ class Finale:
                 self.crew.begin(*waiting.pop(0))
             for event in self.crew.news(PATIENCE_SECONDS):
                 if isinstance(event, Question):
-                    self._answer(event)
+                    self.crew.reply(event, self._default)
             if self.leave():
                 self.crew.stop("interrupted", at_once=True)
                 waiting = []
@@ -109,11 +110,11 @@ class Finale:
         wanted = judged and not self.study.state.opened
         return fit in self.study.state.finals and not (wanted and not model_file(self.study.paths.fits, fit).exists())
 
-    def _answer(self, question: Question) -> None:
+    def _default(self, trial: int, asked: Parameter) -> Value:
         """A branch that the search never took gets its default, within the experiment's [space]."""
-        parameter = narrow(question.parameter, self.study.experiment.space)
-        self.study.record(Answered(question.attempt.fit.trial, parameter, parameter.default))
-        self.crew.answer(question.attempt, parameter.default)
+        parameter = narrow(asked, self.study.experiment.space)
+        self.study.record(Answered(trial, parameter, parameter.default))
+        return parameter.default
 
     def _ranking(self) -> list[Standing]:
         """The finalists that came through, each with a score a seed: who failed under fewest, then the best mean.

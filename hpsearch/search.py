@@ -29,8 +29,8 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
                 break
             for event in crew.news(PATIENCE_SECONDS):
                 match event:
-                    case Question(attempt, parameter):
-                        crew.answer(attempt, desk.answer(attempt.fit.trial, parameter))
+                    case Question():
+                        crew.reply(event, desk.answer)
                     case Built() | Measure() if reason := pruning.hear(event):
                         crew.stop(reason, trial=event.attempt.fit.trial, at_once=True)
                     case AttemptEnd(attempt) if result := desk.fit_ended(event, pruning.reason(attempt.fit.trial)):

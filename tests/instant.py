@@ -69,18 +69,24 @@ class Instant:
 
     def answer(self, attempt: Attempt, value: Value) -> None:
         fitting = self._running[attempt]
-        asked = next(parameter for parameter in self._space if parameter.name not in fitting.values)
-        fitting.values[asked.name] = value
+        fitting.values[self._unknown(fitting)[0].name] = value
         self._step(fitting)
 
     def stop(self, attempt: Attempt, reason: str, *, at_once: bool = False) -> None:
-        self._running[attempt].stop = reason
+        fitting = self._running[attempt]
+        asked = any(isinstance(event, Question) and event.attempt == attempt for event in self._news)
+        if self._unknown(fitting) and not asked and not fitting.stop:  # it waits for an answer that will not come
+            self._end(fitting, How.INTERRUPTED, reason)
+        fitting.stop = reason
 
     def close(self) -> None: ...
 
+    def _unknown(self, fitting: Fitting) -> list[Parameter]:
+        return [one for one in self._space if one.name not in fitting.values and one.active(fitting.values)]
+
     def _step(self, fitting: Fitting) -> None:
         attempt = fitting.order.attempt
-        if unknown := [parameter for parameter in self._space if parameter.name not in fitting.values]:
+        if unknown := self._unknown(fitting):
             self._news.append(Question(attempt, unknown[0]))
         elif fitting.stop:
             self._end(fitting, How.LOST if self._dies_of_stop else How.INTERRUPTED, fitting.stop)

@@ -7,7 +7,15 @@ import pytest
 
 from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import Range
-from hpsearch.worker.building import NotAModel, SpaceDrift, build, discover, find_build, project_modules
+from hpsearch.worker.building import (
+    MOST_BUILDS,
+    NotAModel,
+    SpaceDrift,
+    build,
+    discover,
+    find_build,
+    project_modules,
+)
 from hpsearch.worker.hp import AskingHyperParameters
 from hpsearch.worker.preflight import Sample, fly
 from hpsearch.worker.task import Task
@@ -305,6 +313,50 @@ def test_sample_builds_find_what_only_other_values_show(project: Callable[..., P
     assert [parameter.name for parameter in found[:4]] == ["layers", "units_0", "kind", "scoped"]
     assert {parameter.name for parameter in found[4:]} == {"units_1", "units_2", "oddness"}
     assert found == discover(project(), "mine.space:build_model", TASK, seed=1)
+
+
+RARE = """
+from mine.models import made
+
+OPTIMIZERS = ["sgd", "adam", "adamw", "nadam", "adamax", "lion", "ftrl", "adagrad"]
+
+def build_model(hp):
+    for layer in range(hp.Int("layers", 1, 5)):
+        hp.Int(f"units_{layer}", 1, 900)
+    optimizer = hp.Choice("optimizer", OPTIMIZERS)
+    if optimizer == "sgd":
+        hp.Float("sgd_momentum", 0, 0.9)
+    elif optimizer == "ftrl":
+        hp.Float("ftrl_power", -0.9, -0.1)
+        if hp.Choice("ftrl_kind", ["a", "b", "c", "d", "e", "f"]) == "f":
+            hp.Boolean("ftrl_rare")
+    return made(hp, 3)
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sample_builds_come_to_every_branch_of_small_choices(project: Callable[..., Path], seed: int) -> None:
+    found = discover(project(mine__space=RARE), "mine.space:build_model", TASK, seed)
+
+    common = {"layers", "optimizer", *map("units_{}".format, range(5))}
+    assert {one.name for one in found} == common | {"sgd_momentum", "ftrl_power", "ftrl_kind", "ftrl_rare"}
+
+
+def test_a_wish_that_only_a_rare_branch_shows_to_be_impossible_is_refused(project: Callable[..., Path]) -> None:
+    with pytest.raises(ExperimentRefused, match="'yes' is none of its choices"):
+        discover(project(mine__space=RARE), "mine.space:build_model", TASK, 1, {"ftrl_rare": "yes"})
+
+
+def test_sample_builds_end_though_there_are_more_branches_than_builds(project: Callable[..., Path]) -> None:
+    root = project(
+        mine__space="from mine.models import made\ncalls = []\n\ndef build_model(hp):\n    calls.append(1)\n"
+        "    name = ''\n    for _ in range(9):\n        name += hp.Choice(f'next{name}', list('abcdefgh'))\n"
+        "    return made(hp, 3)\n"
+    )
+
+    discover(root, "mine.space:build_model", TASK, seed=1)
+
+    assert len(sys.modules["mine.space"].calls) == MOST_BUILDS
 
 
 def test_sample_builds_follow_the_narrowed_space(project: Callable[..., Path]) -> None:

@@ -21,6 +21,7 @@ from hpsearch.listening import told_again
 from hpsearch.protocols import Brief, Pruning, Turn
 from hpsearch.records import FinalistsChosen, SessionBegan
 from hpsearch.search import candidates, search
+from hpsearch.space import Condition, Parameter
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study
@@ -205,6 +206,21 @@ def test_a_fit_that_is_lost_three_times_fails_its_trial_and_the_next_begins(begi
 
     first, second = study.state.results
     assert (first.status, first.failure.kind, second.status) == (Status.FAILED, "lost", Status.COMPLETED)
+
+
+RARE = Parameter("rare", "choice", "c", choices=("c", "d"), conditions=(Condition("kind", ("b",)),))
+
+
+def test_a_wish_that_only_some_trials_show_to_be_impossible_fails_these_alone(begin):
+    study, splits = begin(search={"trials": 12}, space={"rare": "e"})
+
+    go(study, splits, Instant(space=(X, KIND, RARE), count=2))
+
+    by_kind = {(one.trial.values["kind"], one.status) for one in study.state.results}
+    failure = study.state.failures[0]
+    assert by_kind == {("a", Status.COMPLETED), ("b", Status.FAILED)}
+    assert failure.kind == "space wish"
+    assert failure.message == "space.rare: 'e' is none of its choices\n  known: c, d"
 
 
 @pytest.mark.promise("27")

@@ -9,11 +9,12 @@ from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.narrowing import Wish, narrow
 from hpsearch.space import Condition, Parameter, Value
 from hpsearch.worker.finding import Build, find_build, project_modules
+from hpsearch.worker.stepping import Stepping
 from hpsearch.worker.task import Task
 
 __all__ = ["NotAModel", "SpaceDrift", "build", "discover", "find_build", "project_modules"]
 
-MOST_BUILDS = 12
+MOST_BUILDS = 32
 QUIET_BUILDS = 3
 
 Found = dict[tuple[str, tuple[Condition, ...]], Parameter]
@@ -45,10 +46,11 @@ def build(function: Build, hp: Any) -> Any:
 
 
 def discover(root: Path, spec: str, task: Task, seed: int, space: Mapping[str, Wish] | None = None) -> list[Parameter]:
-    """Find what the build function asks for by a few sample builds: two with defaults, then with random values.
+    """Find what the build function asks for by sample builds: two with defaults, then with other values.
 
     Gives the parameters as `space` narrows them, those of inactive scopes included, each (name, conditions)
-    once, in the order found. Ends when three builds in a row show nothing new, at the latest after twelve.
+    once, in the order found. Small choices are stepped through, so that every branch of them is seen; all else is
+    random. Ends when that is done and three builds in a row show nothing new, at the latest after 32.
     Raises ExperimentRefused for wishes that cannot be granted, SpaceDrift, and what a build with defaults raises.
     """
     samples = _Samples(find_build(root, spec), task, space or {})
@@ -57,10 +59,10 @@ def discover(root: Path, spec: str, task: Task, seed: int, space: Mapping[str, W
     samples.refuse_mistakes()
     quiet = 0
     for number in range(2, MOST_BUILDS):
-        fresh = {key: parameter for key, parameter in samples.at_random(f"{seed}/{number}").items() if key not in found}
+        fresh = {key: parameter for key, parameter in samples.stepping(f"{seed}/{number}").items() if key not in found}
         found |= fresh
         quiet = 0 if fresh else quiet + 1
-        if quiet == QUIET_BUILDS:
+        if quiet >= QUIET_BUILDS and samples.steps.done:
             break
     samples.refuse_mistakes()
     return list(found.values())
@@ -72,18 +74,25 @@ class _Samples:
     def __init__(self, function: Build, task: Task, space: Mapping[str, Wish]) -> None:
         self._function, self._task, self._space = function, task, space
         self._mistakes: dict[Mistake, None] = {}
+        self.steps = Stepping()
 
     def by_default(self) -> Found:
         """Build with every default; raise what the build raises."""
-        hp = self._hp(lambda parameter: parameter.default)
+        self.steps.begin()
+        hp = self._hp(lambda parameter: self.steps.note(parameter, parameter.default))
         self._build(hp)
         return self._found(hp)
 
-    def at_random(self, seed: str) -> Found:
-        """Build with random values. A point that cannot be built would fail its trial, so it does not fail here."""
+    def stepping(self, seed: str) -> Found:
+        """Build with other values. A point that cannot be built would fail its trial, so it does not fail here."""
         from hpsearch.worker.hp import to_keras_tuner
 
-        hp = self._hp(lambda parameter: to_keras_tuner(parameter).random_sample(f"{seed}/{parameter.name}"))
+        def drawn(parameter: Parameter) -> Value:
+            value: Value = to_keras_tuner(parameter).random_sample(f"{seed}/{parameter.name}")
+            return value
+
+        self.steps.set_out()
+        hp = self._hp(lambda parameter: self.steps.step(parameter, drawn))
         with suppress(Exception):
             self._build(hp)
         return self._found(hp)
