@@ -72,6 +72,11 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Repeated(Setting):
+    """One whose fits are repeats on the same images, and not folds."""
+
+
+@dataclass(frozen=True)
 class Found:
     """What came of one study; `worthy` counts trials that are truly as good as the leader they were raced against."""
 
@@ -92,7 +97,8 @@ class World:
         self._setting, self._chance = setting, chance
         self.truth = LANDSCAPES[setting.landscape](chance, setting.trials)
         self._hard = IMAGES * chance.standard_normal(setting.images)
-        self._folds = np.array_split(np.arange(setting.images), setting.folds)
+        images, self._repeated = np.arange(setting.images), isinstance(setting, Repeated)
+        self._rows = [images] * setting.folds if self._repeated else np.array_split(images, setting.folds)
         spread = np.where(chance.random(setting.trials) < setting.unstable, UNSTABLE, setting.spread)
         self._latent = [_latent(accuracy, width) for accuracy, width in zip(self.truth, spread, strict=True)]
         self._hits: dict[Fit, NDArray[np.bool_]] = {}
@@ -101,7 +107,8 @@ class World:
         """All fits of a trial, trained."""
         level, width = self._latent[trial]
         taste = CONFIGURATION * self._chance.standard_normal(self._setting.images)
-        fits = [Fit(trial, 0, fold=fold) for fold in range(self._setting.folds)]
+        places = range(self._setting.folds)
+        fits = [Fit(trial, 0, repeat=place) if self._repeated else Fit(trial, 0, fold=place) for place in places]
         for fit in fits:
             rows = self.rows(fit)
             luck = width * self._chance.standard_normal() + self._chance.standard_normal(len(rows))
@@ -109,8 +116,8 @@ class World:
         return fits
 
     def rows(self, fit: Fit) -> NDArray[np.int64]:
-        """The validation rows of a fold."""
-        return self._folds[fit.fold]
+        """The validation rows of a fold; all images in a repeat."""
+        return self._rows[fit.repeat + fit.fold]
 
     def hits(self, fit: Fit) -> NDArray[np.bool_]:
         """Which of them were right."""
@@ -173,6 +180,9 @@ def settings() -> Iterator[Setting]:
     yield Setting("equal", 100, 5, 5_000, 0.003)
     yield Setting("wide", 20, 5, 5_000, 0.003, unstable=0.3)
     yield Setting("close", 20, 5, 5_000, 0.003, unstable=0.3)
+    for landscape in LANDSCAPES:
+        for repeats in (3, 5):
+            yield Repeated(landscape, 20, repeats, 5_000, 0.003)
 
 
 def summed(setting: Setting, found: list[Found]) -> dict[str, float | int | str]:
@@ -182,6 +192,7 @@ def summed(setting: Setting, found: list[Found]) -> dict[str, float | int | str]
         total.update(asdict(one))
     studies = len(found)
     return asdict(setting) | {
+        "repeated": isinstance(setting, Repeated),
         "studies": studies,
         "dropped": total["dropped"] / studies / setting.trials,
         "saved": total["saved_fits"] / studies / setting.trials / setting.folds,
@@ -198,7 +209,7 @@ def page(lines: list[dict[str, float | int | str]]) -> str:
     head = ["", "trials", "folds", "images", "spread", "dropped", "fits saved", "false drops", "best dropped"]
     rows = [
         [
-            f"{one['landscape']}{', unstable' if one['unstable'] else ''}",
+            f"{one['landscape']}{', unstable' if one['unstable'] else ''}{', repeats' if one['repeated'] else ''}",
             *(f"{one[key]:,}" for key in ("trials", "folds", "images")),
             f"{100 * float(one['spread']):.1f} %",
             *(f"{100 * float(one[key]):.0f} %" for key in ("dropped", "saved")),

@@ -8,14 +8,15 @@ repeats is one, not several: Liang & Zeger 1986, Biometrika 73, 13-22).
 Training again on another seed gives another model, and three or five folds cannot tell how different by themselves.
 So the scatter of the lead from fold to fold is compared with what the images alone explain, over all pairs at hand: a
 ratio above one multiplies the variance (overdispersion: McCullagh & Nelder 1989, Generalized Linear Models,
-section 4.5). Where seeds change no more than single images here and there, as Jordan (2024, ICLR, arXiv:2304.01910)
-found for well-behaved networks, the ratio is one.
+section 4.5). Fits on the same images, as repeats have them, share these images' luck: it does not part them, and is
+put back where their scatter is compared. Where seeds change no more than single images here and there, as Jordan
+(2024, ICLR, arXiv:2304.01910) found for well-behaved networks, the ratio is one.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Lead:
     """How far ahead one configuration is over the shared fits.
 
     `share` is in accuracy, `variance` what images explain of its variance. `scatter` is Pearson's X² of the lead over
-    the fits, which has `fits` - 1 degrees of freedom. `images` counts different ones.
+    the fits, which has `fits` - 1 degrees of freedom, as it would be had each fit images of its own. `images` counts
+    different ones.
     """
 
     share: float
@@ -60,19 +62,22 @@ def lead(shared: Sequence[Shared]) -> Lead:
     share, judged = float(every.mean()), len(every)
     by_image = np.bincount(rows, every - share)
     variance = max(float(by_image @ by_image), 1.0) / judged**2
-    scatter = sum(
-        (float(gain.mean()) - share) ** 2 / (max(float(gain.var()), 1 / len(gain)) / len(gain)) for gain in gains
-    )
-    return Lead(share, variance, scatter, len(shared), int(np.count_nonzero(np.bincount(rows))))
+    alone = [max(float(gain.var()), 1 / len(gain)) / len(gain) for gain in gains]  # what images explain of one fit's
+    scatter = sum((float(gain.mean()) - share) ** 2 / one for gain, one in zip(gains, alone, strict=True))
+    images = int(np.count_nonzero(np.bincount(rows)))
+    if images < judged:  # the luck that fits on the same images share does not part them: put it back
+        scatter += max(0.0, len(gains) * variance / fmean(alone) - 1)
+    return Lead(share, variance, scatter, len(gains), images)
 
 
-def margin(found: Lead, others: Iterable[Lead], fits: int, rivals: int) -> float:
+def margin(found: Lead, others: Iterable[Lead], fits: int, rivals: int, folds: int) -> float:
     """The lead, in accuracy, that chance explains: only a larger one shows that who is behind is worse.
 
     `others` are leads of the same configuration over other trials, from which the scatter between fits is learnt;
-    `fits` is how many a trial has in all, `rivals` among how many finished trials the leader is the best: the luckiest
-    of many equals is ahead by luck alone (its expected luck is Blom's: 1958, Statistical Estimates and Transformed
-    Beta-Variables). Infinite where nothing is known of the scatter.
+    `fits` is how many a trial has in all, and `folds` over how many of them its images are divided (1 where all fits
+    have the same); `rivals` is among how many finished trials the leader is the best: the luckiest of many equals is
+    ahead by luck alone (its expected luck is Blom's: 1958, Statistical Estimates and Transformed Beta-Variables).
+    Infinite where nothing is known of the scatter.
     """
     from scipy.special import stdtrit
 
@@ -84,5 +89,6 @@ def margin(found: Lead, others: Iterable[Lead], fits: int, rivals: int) -> float
     ratio = max(1.0, own, sum(one.scatter for one in known) / freedom)
     # All leads have the leader's fits in common, half of their scatter, which no number of others makes surer.
     quantile = float(stdtrit(min(freedom, 4 * (fits - 1)), 1 - RISK / (fits - 1)))
-    luck = NormalDist().inv_cdf((rivals - 0.375) / (rivals + 0.25)) * sqrt(found.fits / fits / 2)
+    left = min(1.0, found.fits / folds)  # of the luck, in the mean over all fits: more of the same images leave it
+    luck = NormalDist().inv_cdf((rivals - 0.375) / (rivals + 0.25)) * sqrt(left / 2)
     return (quantile + max(0.0, luck)) * sqrt(ratio * found.variance)

@@ -111,7 +111,8 @@ class Race:
         leader = self._leader
         if leader is None or (found := self._lead(leader, self._open[trial])) is None:
             return ""
-        margin = paired.margin(found, self._leads(leader), self._count, self._finished)
+        folds = len({fold for _, fold in leader.fits})
+        margin = paired.margin(found, self._leads(leader), self._count, self._finished, folds)
         if found.share <= margin:
             return ""
         return (
