@@ -12,6 +12,7 @@ from hpsearch.trial import TrialResult
 
 CHECKPOINT = "checkpoint.bin"
 WEIGHTS = "best.bin"
+HALF_WRITTEN = ".*.*"  # by a worker that was killed; see paths.write
 
 
 class Keeping:
@@ -51,7 +52,7 @@ class Keeping:
         if self._ended_for_good(ended.trial.number):
             self._delete(ended.trial.number, CHECKPOINT)
             for folder in self._folders(ended.trial.number):
-                clear_away(folder, ".*")  # what a worker that was killed left half written
+                clear_away(folder, HALF_WRITTEN)
         for _, number in self._rank(ended):
             if self._ended_for_good(number):  # else it goes on from its best epoch, also where it gets no better
                 self._delete(number, WEIGHTS)
@@ -75,4 +76,4 @@ def let_go_of_finals(study: Study) -> None:
         if fit.kind != "search":
             folder = study.paths.fits / fit.name
             (folder / CHECKPOINT).unlink(missing_ok=True)
-            clear_away(folder, ".*")
+            clear_away(folder, HALF_WRITTEN)

@@ -18,6 +18,7 @@ from hpsearch.swapping import claimed, clear_away, swap
 MB = 1_000_000
 LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+UNSYNCED = frozenset({errno.EINVAL, errno.ENOTSUP})  # what some network file systems say to the syncing of a folder
 LEDGER, BACKUP = "ledger.db", "ledger.backup.db"
 LEDGERS = "ledger*.db"  # these two, and what a repair made or set aside: where one of them is, a study was begun
 PART = ".part"  # of the name of a folder that is being written
@@ -268,6 +269,9 @@ def _make_durable(path: Path) -> None:
     opened = os.open(path, os.O_RDWR if writable else os.O_RDONLY)  # ... and flushes no file that is open to be read
     try:
         os.fsync(opened)
+    except OSError as error:
+        if error.errno not in UNSYNCED or not path.is_dir():
+            raise
     finally:
         os.close(opened)
 

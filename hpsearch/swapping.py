@@ -48,7 +48,7 @@ def clear_away(folder: Path, pattern: str) -> None:
     for left in folder.glob(pattern):
         if left.is_symlink():
             continue
-        with suppress(FileNotFoundError, PermissionError), claimed(left) as abandoned:
+        with suppress(OSError), claimed(left) as abandoned:
             if not abandoned:
                 continue
             if left.is_dir():
