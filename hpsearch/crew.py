@@ -34,11 +34,11 @@ class Crew:
     def free(self) -> bool:
         """Whether another fit could begin now: none beside one that is suspected of having killed the coordinator.
 
-        Such a one was under way when two sessions in a row ended without a word, and did no epoch in between. When it
-        has done one, it is a fit like others; and should the third session end in the same way, it was alone in it.
+        Such a one was under way when three sessions in a row ended without a word, and did no epoch in between. When it
+        has done one, it is a fit like others; should the fourth end in the same way, it was alone, and is given up.
         """
         cut_off = self._study.state.cut_off
-        return self._executor.free() > 0 and all(cut_off.get(fit, 0) < MOST_LOSSES - 1 for fit in self._running)
+        return self._executor.free() > 0 and all(cut_off.get(fit, 0) < MOST_LOSSES for fit in self._running)
 
     def full(self, trial: int) -> bool:
         """Whether a trial has as many fits under way as it may: half of the hands at most, but one."""

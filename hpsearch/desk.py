@@ -55,8 +55,8 @@ class Desk:
         return result is not None
 
     def _given_up(self, course: Course) -> bool:
-        """Close a trial that was under way as often as may be when a session ended without a word."""
-        if (times := self._cut_off(course.number)) < MOST_LOSSES:
+        """Close a trial that was under way too often when a session ended without a word, the last time alone."""
+        if (times := self._cut_off(course.number)) <= MOST_LOSSES:
             return False
         message = (
             f"{times} sessions in a row ended without a word while it was trained, and no epoch was done in between; "

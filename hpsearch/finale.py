@@ -99,7 +99,7 @@ class Finale:
             raise Interrupted(message)
 
     def _given_up(self, fit: Fit) -> bool:
-        return self.study.state.cut_off.get(fit, 0) >= MOST_LOSSES
+        return self.study.state.cut_off.get(fit, 0) > MOST_LOSSES
 
     def _made(self, fit: Fit) -> bool:
         """Whether a fit has come through, and its model, if it may be judged, is still there.

@@ -21,7 +21,7 @@ from hpsearch.space import Parameter, Values
 from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Built, Failure, Fit, How, Measure, Status, Trial, TrialResult
 
 OUT_OF_TIME = "time"
-MOST_LOSSES = 3  # of attempts at a fit in one session, and of sessions that end without a word while it is made
+MOST_LOSSES = 3  # of attempts at a fit in a session, and of sessions that end with it before it is tried alone
 
 
 @dataclass

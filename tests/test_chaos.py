@@ -11,6 +11,7 @@ import history
 import pytest
 
 from hpsearch.ledger import KINDS
+from hpsearch.trial import TrialResult
 
 DURABLE = ("SpaceFound", "TrialResult", "FinalistsChosen", "TestOpened", "Verdict", "SessionEnded")
 NOT_HERE = {"TestLooked", "Planned", "TestCurve"}  # a command after the end, a warm start, final.keep_epochs
@@ -61,6 +62,17 @@ def test_workers_killed_at_each_place_of_their_way_are_replaced(tmp_path, undist
 
     assert arena.wrong(undisturbed) == []
     assert sorted(file.name for file in (tmp_path / "counts").iterdir()) == sorted(WORKER)
+
+
+@pytest.mark.promise("8", "19")
+def test_each_trial_whose_first_epoch_takes_the_coordinator_down_is_given_up_after_four_sessions(tmp_path):
+    arena = chaos.Arena(tmp_path / "project", trials=2, workers=1, more={"HPSEARCH_FAILPOINT": "Measure.written=kill"})
+
+    codes = [arena.start().wait(120) for _ in range(9)]
+
+    assert codes == [-signal.SIGKILL] * 8 + [1]
+    results = [news.body for news in arena.story() if isinstance(news.body, TrialResult)]
+    assert [(result.trial.number, result.failure.kind) for result in results] == [(0, "lost"), (1, "lost")]
 
 
 @pytest.mark.long

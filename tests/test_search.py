@@ -152,16 +152,16 @@ def cut_off(study, *trials, measured=()):
 
 
 @pytest.mark.promise("19")
-def test_a_trial_that_takes_three_sessions_down_with_it_fails_as_lost_with_the_reason(begin):
+def test_a_trial_that_takes_four_sessions_down_with_it_fails_as_lost_with_the_reason(begin):
     study, splits = begin(search={"trials": 3})
-    for _ in range(3):
+    for _ in range(4):
         cut_off(study, 0)
 
     go(study, splits, Instant())
 
     lost, *others = study.state.results
     assert (lost.trial.number, lost.status, lost.failure.kind) == (0, Status.FAILED, "lost")
-    assert "3 sessions in a row ended without a word" in lost.failure.message
+    assert "4 sessions in a row ended without a word" in lost.failure.message
     assert {result.status for result in others} == {Status.COMPLETED}
 
 
@@ -177,10 +177,10 @@ def test_a_trial_that_does_an_epoch_between_kills_is_never_given_up(begin):
 
 
 @pytest.mark.promise("8", "19")
-def test_what_was_there_when_two_sessions_were_killed_begins_first_and_alone(begin):
+def test_what_was_there_when_three_sessions_were_killed_begins_first_and_alone(begin):
     study, splits = begin(search={"trials": 5})
-    cut_off(study, 0, 1, 2, measured=[0])
-    cut_off(study, 0, 1, 2, measured=[0])
+    for _ in range(3):
+        cut_off(study, 0, 1, 2, measured=[0])
     beside = {}
 
     class Watching(Instant):
