@@ -81,7 +81,7 @@ def project_of(folder, bodies):
 def facts(records):
     """All that is shown of a study, but for the curves of trials that have ended, and the workers' times."""
     gathered = gather(records)
-    gathered.work, gathered.session_times = [], []
+    gathered.work, gathered.session_spans = [], []
     for trial in gathered.trials:
         if trial.over:
             trial.curves = {}

@@ -98,7 +98,7 @@ def work(*spans, sessions=((0, 100),)):
     from hpsearch.report.labour import Work
 
     done = [Work(number, "search", began, ended, "finished") for number, (began, ended) in enumerate(spans)]
-    return Facts(session_times=list(sessions), work=done)
+    return Facts(session_spans=list(sessions), work=done)
 
 
 def test_work_at_one_time_lies_in_lanes_of_its_own_and_a_free_lane_is_taken_again():
@@ -128,7 +128,8 @@ def test_a_night_after_a_kill_and_a_look_on_another_day_belong_to_no_session():
 
     facts = gather(night)
 
-    assert facts.session_times == [(0.0, 3.0), (3.0, 4.5)]
+    assert [ended - began for began, ended in facts.session_times] == [5000, 2000]
+    assert facts.session_spans == [(0.0, 3.0), (3.0, 4.5)]
     assert [one.ended - one.began for one in facts.work] == [0.5, 0]
 
 
@@ -146,7 +147,7 @@ def test_a_machine_that_sleeps_or_sets_its_clock_back_changes_no_time_of_the_sea
         for jump in (0, 3_600_000, -3_600_000)
     ]
 
-    undisturbed, *disturbed = [(facts.session_times, facts.work, timeline.shares(facts)) for facts in gathered]
+    undisturbed, *disturbed = [(facts.session_spans, facts.work, timeline.shares(facts)) for facts in gathered]
     assert disturbed == [undisturbed] * 2
 
 

@@ -57,7 +57,8 @@ class Facts:
     `looks` those of all studies of the project that share it, by study: it is `hpsearch.looks` that knows.
     `parameters` is all that was asked of any trial, but for what is fixed: one for each way in which a name was asked,
     in the order in which they came up.
-    `session_times` says from when to when each session lasted (seconds of the study), `work` what its workers did.
+    `session_times` says from when to when each session lasted (Unix milliseconds), `session_spans` the same in seconds
+    of the study, which stand still between sessions, and `work` what its workers did.
     """
 
     name: str = ""
@@ -76,7 +77,8 @@ class Facts:
     looks: Mapping[str, int | None] = field(default_factory=dict)
     searched: float = 0.0
     sessions: int = 0
-    session_times: list[tuple[float, float]] = field(default_factory=list)
+    session_times: list[tuple[int, int]] = field(default_factory=list)
+    session_spans: list[tuple[float, float]] = field(default_factory=list)
     work: list[Work] = field(default_factory=list)
     finished: bool = False
     reason: str = ""
@@ -132,7 +134,7 @@ def gather(story: Iterable[News]) -> Facts:
     facts.searched, facts.sessions = state.searched, state.sessions
     facts.pruning, facts.judged = sparing.spared(), len(state.judged)
     facts.parameters = asking.parameters()
-    facts.session_times, facts.work = labour.sessions, labour.close()
+    facts.session_times, facts.session_spans, facts.work = labour.sessions, labour.spans, labour.close()
     _add_trials(facts, state, curves)
     for trial in facts.trials:
         trial.variants, (trial.began, trial.ended) = asking.variants(trial.number), asking.times(trial.number)

@@ -39,7 +39,7 @@ def lanes(facts: Facts) -> Mapping[str, Any] | None:
         rows.append(
             (lane, round(work.began, 2), round(work.ended, 2), work.trial, kind, OUTCOMES.index(_outcome(work)))
         )
-    marks = [round(began, 2) for began, _ in facts.session_times[1:]]
+    marks = [round(began, 2) for began, _ in facts.session_spans[1:]]
     return {"lanes": taken, "rows": rows, "kinds": KINDS, "outcomes": OUTCOMES, "sessions": marks}
 
 
@@ -64,7 +64,7 @@ def shares(facts: Facts) -> list[Share]:
         spent["epochs of the search" if work.kind == "search" else "epochs of the finals"] += training
         spent["building and tracing models"] += building
         spent["starting, judging and saving"] += lasted - training - building
-    whole = laid["lanes"] * sum(ended - began for began, ended in facts.session_times)
+    whole = laid["lanes"] * sum(ended - began for began, ended in facts.session_spans)
     spent["waiting, and the program's own work"] = max(0.0, whole - sum(spent.values()))
     total = sum(spent.values()) or 1.0
     known = [Share(what, seconds, seconds / total) for what, seconds in spent.items() if seconds > 0]
