@@ -20,7 +20,7 @@ from hpsearch.predictions import Predictions
 from hpsearch.protocols import Prepared
 from hpsearch.records import Asked, AttemptBegan, Verdict
 from hpsearch.splits import Splits
-from hpsearch.state import OUT_OF_TIME
+from hpsearch.state import MOST_LOSSES, OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trackers.verdict_words import sentences
 from hpsearch.trial import Status, Trial, TrialResult
@@ -276,6 +276,20 @@ def test_models_that_are_gone_are_made_again_before_the_test_split_is_opened_and
     gone[0].unlink()
     with pytest.raises(StateDamaged, match="the model is missing"):
         finale.hold()
+
+
+def test_a_final_that_took_four_sessions_down_with_it_is_not_begun_again_and_its_seed_has_failed(hold):
+    study, executor, _, finale = hold()
+    fit = next(fit for fit in study.state.finals if fit.trial == 0)
+    study.state.opened = None
+    del study.state.finals[fit]
+    study.state.cut_off[fit] = MOST_LOSSES + 1
+    executor.orders.clear()
+
+    verdict = finale.hold()
+
+    assert executor.orders == []
+    assert {one.trial: one.failed_seeds for one in verdict.finalists}[0] == 1
 
 
 def test_ctrl_c_while_models_are_judged_ends_the_finals_at_once_and_they_go_on_to_the_same_verdict(hold):
