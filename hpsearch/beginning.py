@@ -95,6 +95,7 @@ class Beginning:
             self.identity.root, wanted.model.build, task, derive(wanted.seed, "preflight"),
             dict(wanted.space), wanted.objective.metric, wanted.train.loop,
             "float32" if wanted.train.precision == "auto" else wanted.train.precision,  # "auto" is still being measured
+            bool(wanted.data.folds or wanted.final.refit),
         )  # fmt: skip
 
     def _recipe(self, weights: tuple[float, ...], steps: Steps) -> Recipe:

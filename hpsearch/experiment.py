@@ -126,7 +126,7 @@ class Model(Section):
     """[model]: the search space."""
 
     build: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    """"module:function": a file under the project's root or an installed package, and in it a build_model(hp)."""
+    """"module:function": a file under the project's root or an installed package; a build_model(hp) or a HyperModel."""
 
 
 class Range(Section):

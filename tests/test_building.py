@@ -14,6 +14,7 @@ from hpsearch.worker.building import (
     build,
     discover,
     find_build,
+    own_fit,
     project_modules,
 )
 from hpsearch.worker.hp import AskingHyperParameters
@@ -188,21 +189,20 @@ def test_a_hyper_model_works_as_a_class_and_as_an_instance(project: Callable[...
     assert model.output_shape == (None, 7)
 
 
-@pytest.mark.parametrize("name", ["Trainer", "trainer"])
-def test_a_hyper_model_with_a_fit_of_its_own_is_refused_since_nothing_would_call_it(
-    project: Callable[..., Path], name: str
+@pytest.mark.parametrize(("name", "its"), [("Trainer", True), ("trainer", True), ("Wide", False), ("plain", False)])
+def test_the_fit_of_a_hyper_model_is_found_where_it_is_its_own(
+    project: Callable[..., Path], name: str, its: bool
 ) -> None:
     root = project(
-        mine__space="import keras_tuner\nfrom mine.models import made\n\nclass Trainer(keras_tuner.HyperModel):\n"
-        "    def build(self, hp):\n        return made(hp, 3)\n\n"
-        "    def fit(self, hp, model, *args, **kwargs):\n        return model.fit(*args, **kwargs)\n\n"
-        "trainer = Trainer()\n"
+        mine__space="import keras_tuner\n\nclass Wide(keras_tuner.HyperModel):\n"
+        "    def build(self, hp):\n        pass\n\n"
+        "class Trainer(Wide):\n    def fit(self, hp, model, *args, **kwargs):\n        return 'its own'\n\n"
+        "trainer = Trainer()\n\ndef plain(hp):\n    pass\n"
     )
 
-    said = refusal(root, f"mine.space:{name}")
+    fit = own_fit(find_build(root, f"mine.space:{name}"))
 
-    assert f"mine/space.py: {name} has a fit of its own" in said
-    assert "ask in build for what fit asks for" in said
+    assert (fit is not None and fit(None, None) == "its own") == its
 
 
 def test_a_model_that_divides_by_the_brightest_pixel_can_be_searched(project: Callable[..., Path]) -> None:

@@ -5,23 +5,23 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from one_fit import Talk, go, measured_by, write_rows
 
 from hpsearch import hits, paths
 from hpsearch.experiment import Experiment
 from hpsearch.keeping import Keeping
 from hpsearch.objective import Objective
-from hpsearch.orders import Answer, Beat, Order, Question, Recipe, Steps, Stop
+from hpsearch.orders import Question, Recipe, Steps
 from hpsearch.records import Asked
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
-from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
+from hpsearch.trial import AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 from hpsearch.worker import checkpoint
-from hpsearch.worker.fit import fit, model_file
+from hpsearch.worker.fit import model_file
 from hpsearch.worker.judging import predict
 from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.rebuilding import Remains, rebuild
 from hpsearch.worker.task import Task
-from hpsearch.worker.wire import Wire
 
 BUILD = """
 import keras
@@ -161,41 +161,9 @@ def twofold(hp):
 """
 
 
-class Talk:
-    """The coordinator's end of the line, in this process: answers every question, stops after some epochs."""
-
-    def __init__(self, stop_after=None):
-        self.told, self._replies, self._stop_after = [], [], stop_after
-
-    def send(self, event):
-        if isinstance(event, Beat):  # comes by the clock
-            return
-        self.told.append(event)
-        if isinstance(event, Question):
-            self._replies.append(Answer(event.parameter.default))
-        if isinstance(event, Measure) and event.epoch == self._stop_after:
-            self._replies.append(Stop("enough"))
-
-    def recv(self):
-        return self._replies.pop(0)
-
-    def poll(self, timeout=0.0):
-        return bool(self._replies)
-
-    def kinds(self):
-        return [type(event) for event in self.told]
-
-
 @pytest.fixture
 def recipe(tmp_path):
-    random = np.random.default_rng(0)
-    labels = np.arange(120) % 3
-    images = (random.integers(0, 100, (120, 4, 4)) + 50 * labels[:, None, None]).astype(np.uint8)
-    (tmp_path / "data" / "train").mkdir(parents=True)
-    np.save(tmp_path / "data" / "train" / "images.npy", images)
-    np.save(tmp_path / "data" / "train" / "labels.npy", labels)
-    np.savez(tmp_path / "split.npz", train=np.arange(90), validation=np.arange(90, 120))
-    np.savez(tmp_path / "whole.npz", train=np.arange(120), validation=np.arange(0))
+    write_rows(tmp_path)
     (tmp_path / "tiny.py").write_text(BUILD)
 
     def recipe(build="build", **changes):
@@ -206,16 +174,6 @@ def recipe(tmp_path):
         )
 
     return recipe
-
-
-def go(recipe, talk=None, kind="search", split="split.npz", number=1, **order):
-    talk = talk or Talk()
-    attempt = Attempt(Fit(0, 11, kind), number)
-    return fit(Order(attempt, recipe.root / split, **order), recipe, Wire(talk, attempt)), talk
-
-
-def measured_by(*talks):
-    return {event.epoch: event.metrics for talk in talks for event in talk.told if isinstance(event, Measure)}
 
 
 def test_a_fit_asks_tells_its_model_and_measures_every_epoch(recipe):

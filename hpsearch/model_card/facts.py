@@ -149,7 +149,6 @@ def _training(case: Case) -> dict[str, Any]:
     """The recipe of this very model, and how its training went."""
     contender, train = case.contender, case.contender.experiment.train
     end, fit = contender.end, contender.end.attempt.fit
-    sizes = train.batch_sizes
     packages = (*provenance.SHAPING, "hpsearch", "numpy", "python")
     return {
         "build": contender.experiment.model.build,
@@ -159,7 +158,8 @@ def _training(case: Case) -> dict[str, Any]:
         "epochs": end.epochs,
         "most_epochs": train.epochs,
         "best_epoch": end.best_epoch,
-        "batch_size": contender.values.get(BATCH_SIZE, sizes[0]) if len(sizes) > 1 else sizes[0],
+        # Searched by [train], or asked for by a HyperModel's own fit.
+        "batch_size": contender.values.get(BATCH_SIZE, train.batch_sizes[0]),
         "early_stopping": train.early_stopping,
         "class_weight": train.class_weight,
         "seed": fit.seed,

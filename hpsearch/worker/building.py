@@ -8,11 +8,12 @@ from typing import Any
 from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.narrowing import Wish, narrow
 from hpsearch.space import Condition, Parameter, Value
-from hpsearch.worker.finding import Build, find_build, project_modules
+from hpsearch.worker import trying
+from hpsearch.worker.finding import Build, find_build, own_fit, project_modules
 from hpsearch.worker.stepping import Stepping
 from hpsearch.worker.task import Task
 
-__all__ = ["NotAModel", "SpaceDrift", "build", "discover", "find_build", "project_modules"]
+__all__ = ["NotAModel", "SpaceDrift", "build", "discover", "find_build", "own_fit", "project_modules"]
 
 MOST_BUILDS = 32
 QUIET_BUILDS = 3
@@ -29,7 +30,7 @@ class SpaceDrift(ExperimentRefused):
 
 
 def build(function: Build, hp: Any) -> Any:
-    """Call the build function; raise NotAModel unless it returns a compiled Keras model."""
+    """Call the build function; raise NotAModel unless it returns a Keras model, compiled if hpsearch is to train it."""
     import keras
 
     model = function(hp)
@@ -38,7 +39,7 @@ def build(function: Build, hp: Any) -> Any:
         message = f"{name} returned nothing; does it end with `return model`?"
     elif not isinstance(model, keras.Model):
         message = f"{name} returned a {type(model).__module__}.{type(model).__qualname__}, not a keras.Model"
-    elif not model.compiled:
+    elif not (model.compiled or own_fit(function)):
         message = f"{name} returned a model that is not compiled; call model.compile(…) before `return model`"
     else:
         return model
@@ -111,7 +112,9 @@ class _Samples:
         import keras
 
         try:
-            build(self._function, hp)
+            model = build(self._function, hp)
+            if own_fit(self._function):  # which may ask for more
+                trying.one_step(self._function, hp, model)
         finally:
             keras.utils.clear_session()
 

@@ -2,13 +2,19 @@
 
 import math
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from hpsearch.worker.optimizers import updating
+from hpsearch.worker.rows import rows_at_once
 
 Tick = Callable[[int, int], None]
 VALIDATION_BATCH = 256  # rows of small images a step, or as many as in training if that is more
+
+
+def validation_batch(batch_size: int, shape: Sequence[int]) -> int:
+    """How many images of a shape are validated at once beside this batch size in training."""
+    return max(batch_size, rows_at_once(VALIDATION_BATCH, shape))
 
 
 class NonFinite(ValueError):

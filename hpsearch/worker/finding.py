@@ -16,16 +16,12 @@ from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.worker.serving import place, serve
 
 Build = Callable[[Any], Any]
-OWN_FIT = (
-    "ask in build for what fit asks for; epochs, batch size and class weights belong into [train], "
-    "a step of your own into the model's train_step"
-)
 
 
 def find_build(root: Path, spec: str) -> Build:
     """Load "module:function" afresh: from a file under the project's root, else from an installed package.
 
-    The name may also be that of a KerasTuner HyperModel, class or instance, that has no `fit` of its own.
+    The name may also be that of a KerasTuner HyperModel, class or instance; `own_fit` then finds its `fit`.
     Raises ExperimentRefused.
     """
     root = root.resolve()
@@ -39,6 +35,16 @@ def find_build(root: Path, spec: str) -> Build:
     except (Exception, SystemExit) as error:  # user code may raise anything while it is imported
         raise _refused_import(root, module_name, error) from error
     return _buildable(_shown(root, module.__file__ or module_name), module, name)
+
+
+def own_fit(build: Build) -> Callable[..., Any] | None:
+    """The `fit` of the HyperModel that the build function belongs to, where it is not KerasTuner's; else None."""
+    from keras_tuner import HyperModel
+
+    whole = getattr(build, "__self__", None)
+    if not isinstance(whole, HyperModel) or type(whole).fit is HyperModel.fit:
+        return None
+    return whole.fit  # type: ignore[no-any-return]  # keras_tuner has no types
 
 
 def project_modules(root: Path) -> list[Path]:
@@ -111,9 +117,6 @@ def _buildable(file: str, module: ModuleType, name: str) -> Build:
     if isinstance(found, type) and issubclass(found, HyperModel):
         _check_call(found, f"{file}: {name}", "write an instance of it into the file, and name that")
         found = found()
-    if isinstance(found, HyperModel) and type(found).fit is not HyperModel.fit:
-        what = f"{file}: {name} has a fit of its own, and hpsearch trains by itself, epoch by epoch"
-        raise _refusal(what, OWN_FIT)
     function = found.build if isinstance(found, HyperModel) else found
     _check_call(function, f"{file}: {name}", "write it as `def build_model(hp):`", "hp")
     return function  # type: ignore[no-any-return]  # what getattr gives is Any; it was just checked

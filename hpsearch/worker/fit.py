@@ -3,6 +3,8 @@
 import math
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,9 @@ class _Run:
         self._fit = order.attempt.fit
         self._folder = make(recipe.fits / self._fit.name)
         self._validates = self._fit.kind != "whole"
+        self._last = order.until or recipe.epochs
+        self._train: Callable[[], None] = self._train_by_epochs
+        self._begun, self._anew, self._since, self._building = False, "", 0.0, 0.0
         self._hp: Any = None
 
     def train(self) -> str:
@@ -94,41 +99,78 @@ class _Run:
         failpoints.reach("fit.begun")
         self._prepare()
         failpoints.reach("fit.built")
-        last = self._order.until or self._recipe.epochs
-        reason = ""
-        while self._progress.epoch < last and not (reason := self._out_of_patience()):
-            self._leave_if_told()
-            self._epoch()
+        self._train()
         if self._fit.kind != "search":
             self._save_model()
         elif self._recipe.hits:
             self._keep_hits()
-        return reason
+        if self._progress.epoch >= self._last:
+            return ""
+        return self._out_of_patience() or f"its own fit ended by itself after epoch {self._progress.epoch}"
+
+    def _train_by_epochs(self) -> None:
+        while self.more():
+            self.ended(self._loop.epoch(self._progress.epoch + 1, tick=self.tick))
 
     def _prepare(self) -> None:
         import keras
 
-        from hpsearch.worker import building, checkpoint, loops
+        from hpsearch.worker import building
         from hpsearch.worker.rows import Rows
-        from hpsearch.worker.warmup import warmup_epochs
 
         keras.utils.set_random_seed(derive(self._fit.seed, "model"))
         keras.config.set_dtype_policy(self._recipe.steps.precision)
         values: Values = dict(self._order.values)
         batch_size = self._batch_size(values)
-        rows = Rows.open(self._recipe.data / "train", self._order.split, self._recipe.class_weights)
-        self._rows = rows
+        self._rows = Rows.open(self._recipe.data / "train", self._order.split, self._recipe.class_weights)
+        hp = self._parameters(values, batch_size, self._rows)
         began = time.monotonic()
-        self._model = building.build(
-            building.find_build(self._recipe.root, self._recipe.build), self._parameters(values, batch_size, rows)
-        )
-        built = time.monotonic()
+        build = building.find_build(self._recipe.root, self._recipe.build)
+        self._model = building.build(build, hp)
+        self._building = time.monotonic() - began
+        if own := building.own_fit(build):
+            self._train = self._trained_through(own, hp, batch_size)
+        else:
+            self._make_loop(batch_size)
+
+    def _make_loop(self, batch_size: int) -> None:
+        from hpsearch.worker import loops
+
+        began, loop, xla = time.monotonic(), self._recipe.loop, self._recipe.steps.xla
         seed = derive(self._fit.seed, "order")
-        loop, xla = self._recipe.loop, self._recipe.steps.xla
-        self._loop = loops.make_loop(self._model, rows, batch_size=batch_size, seed=seed, loop=loop, xla=xla)
-        self._left_out = checkpoint.left_out(self._model)
-        warmup = warmup_epochs(self._model, len(rows.train), batch_size)
-        self._wire.tell(self._built(warmup, built - began, time.monotonic() - built))
+        self._loop = loops.make_loop(self._model, self._rows, batch_size=batch_size, seed=seed, loop=loop, xla=xla)
+        self._begin(self._loop.kind, batch_size, self._left_out(), time.monotonic() - began)
+
+    def _trained_through(self, own: Callable[..., Any], hp: Any, batch_size: int) -> Callable[[], None]:
+        from hpsearch.worker import loops, own_fit
+
+        loops.choose(self._model, self._recipe.loop, own_fit=True)
+        fitted, seed = loops.fitted(self._rows, self._model), derive(self._fit.seed, "order")
+        weights, epochs = self._recipe.class_weights, self._recipe.epochs
+        training = own_fit.Training(self._model, fitted, batch_size, epochs, seed, weights)
+        return partial(own_fit.train, own, hp, training, self)
+
+    def begun(self, *, exact: bool, batch_size: int) -> int:
+        """Hear from a HyperModel's own fit that its training begins; see own_fit.Listener."""
+        anew = self._left_out() if exact else "it trains with more than a checkpoint has"
+        self._begin("fit: through the HyperModel's own fit", batch_size, anew)
+        return self._progress.epoch
+
+    def _left_out(self) -> str:
+        from hpsearch.worker import checkpoint
+
+        names = ", ".join(map(repr, checkpoint.left_out(self._model)))
+        return names and f"a checkpoint leaves out the optimizers in {names}"
+
+    def _begin(self, loop: str, batch_size: int, anew: str, tracing: float = 0.0) -> None:
+        """Tell of the model, and go on where an earlier attempt ended unless it has to be begun `anew`, and why."""
+        from hpsearch.worker.warmup import warmup_epochs
+
+        model, self._begun, self._anew = self._model, True, anew
+        warmup = warmup_epochs(model, len(self._rows.train), batch_size) if model.compiled else 0
+        loop += f"; begun anew after a stop, because {anew}" if anew else ""
+        weights, summary = model.count_params(), _summary(model)
+        self._wire.tell(Built(self._order.attempt, weights, summary, loop, warmup, self._building, tracing))
         self._go_on()
 
     def _go_on(self) -> None:
@@ -136,7 +178,7 @@ class _Run:
         from hpsearch.worker import checkpoint
 
         self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size) if self._hp else ""
-        if self._left_out or not (saved := checkpoint.load(self._folder / "checkpoint.bin")):
+        if self._anew or not (saved := checkpoint.load(self._folder / "checkpoint.bin")):
             return
         best = checkpoint.load(self._folder / "best.bin")
         if self._is_of_another(saved.state) or (best is None and self._fit.kind != "search"):  # its model is to be kept
@@ -153,15 +195,6 @@ class _Run:
     def _is_of_another(self, state: dict[str, Any]) -> bool:
         """Whether a checkpoint was made by other values, of which a ledger knows no more that was restored since."""
         return bool(state.get("made_by", self._progress.made_by) != self._progress.made_by)
-
-    def _built(self, warmup: int, building: float, tracing: float) -> Built:
-        model, loop = self._model, self._loop.kind
-        if self._left_out:
-            names = ", ".join(map(repr, self._left_out))
-            loop += f"; begun anew after a stop, because a checkpoint leaves out the optimizers in {names}"
-        return Built(
-            self._order.attempt, model.count_params(), _summary(model), loop, warmup, building, tracing
-        )  # fmt: skip
 
     def _batch_size(self, values: Values) -> int:
         sizes = self._recipe.batch_sizes
@@ -185,6 +218,9 @@ class _Run:
                     "build_model asks for 'batch_size', which train.batch_size searches already; use hp.task.batch_size"
                 )
                 raise ValueError(message)
+            if self._begun:
+                message = f"fit asks for {parameter.name!r} when its training has begun; let it ask before"
+                raise ValueError(message)
             if self._order.complete:
                 message = f"a build with the same values asked for {parameter.name!r} too; it did not before"
                 raise Drifted(message)
@@ -194,22 +230,30 @@ class _Run:
         self._hp = AskingHyperParameters(ask, task, known)
         return self._hp
 
-    def _epoch(self) -> None:
-        began = time.monotonic()
-        epoch = self._progress.epoch + 1
-        metrics = self._loop.epoch(epoch, tick=self._tick)
-        seconds = time.monotonic() - began
+    def ended(self, metrics: Metrics, *, exact: bool = True) -> None:
+        """Take in an epoch's metrics; its checkpoint is kept if it is `exact`: has all that the fit trains with."""
+        seconds, epoch = time.monotonic() - self._since, self._progress.epoch + 1
         self._check(metrics, epoch)
         self._progress.epoch, self._progress.seconds = epoch, self._progress.seconds + seconds
         self._note_best(metrics, epoch)
         self._progress.note(metrics, seconds)
         failpoints.reach("epoch.trained")
         self._keep_weights(epoch)
-        self._keep()
+        if exact and not self._anew:
+            self._keep()
         self._wire.tell(self._progress.last_measure(self._order.attempt))
         failpoints.reach("epoch.told")
 
-    def _tick(self, _step: int, _steps: int) -> None:
+    def more(self) -> bool:
+        """Whether another epoch is wanted, which begins now; raise Stopped when told to leave before it."""
+        wanted = self._progress.epoch < self._last and not self._out_of_patience()
+        if wanted and (stop := self._wire.stopped()):
+            raise Stopped(stop.reason)
+        self._since = time.monotonic()
+        return wanted
+
+    def tick(self, _step: int, _steps: int) -> None:
+        """Give a sign of life in the middle of an epoch; raise Stopped when told to leave at once."""
         if (stop := self._wire.stopped()) and stop.at_once:
             raise Stopped(stop.reason)
         self._wire.beat()
@@ -245,12 +289,7 @@ class _Run:
     def _keep(self) -> None:
         from hpsearch.worker import checkpoint
 
-        if not self._left_out:
-            checkpoint.save(self._folder / "checkpoint.bin", self._model, dict(vars(self._progress)))
-
-    def _leave_if_told(self) -> None:
-        if stop := self._wire.stopped():
-            raise Stopped(stop.reason)
+        checkpoint.save(self._folder / "checkpoint.bin", self._model, dict(vars(self._progress)))
 
     def _out_of_patience(self) -> str:
         patience = self._recipe.early_stopping if self._validates else 0

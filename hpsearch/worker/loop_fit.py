@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.worker.epochs import VALIDATION_BATCH, Tick, learning_rate, numbers, refuse_non_finite
+from hpsearch.worker.epochs import Tick, learning_rate, numbers, refuse_non_finite, validation_batch
 from hpsearch.worker.optimizers import updating
-from hpsearch.worker.rows import Fitted, rows_at_once
+from hpsearch.worker.rows import Fitted
 
 Batch = Callable[[NDArray[np.int64]], tuple[NDArray[Any], ...]]
 
@@ -20,17 +20,17 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type
     """Rows in a given order, batch by batch, the last as small as it comes."""
 
     def __init__(self, batch: Batch, order: NDArray[np.int64], batch_size: int) -> None:
-        """Keep the order; images are read by `batch` when their turn comes."""
+        """Keep the order, which may be another in another epoch; images are read by `batch` when their turn comes."""
         super().__init__()
-        self._batch, self._order, self._size = batch, order, batch_size
+        self._batch, self.order, self._size = batch, order, batch_size
 
     def __len__(self) -> int:
         """The number of batches."""
-        return math.ceil(len(self._order) / self._size)
+        return math.ceil(len(self.order) / self._size)
 
     def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
         """The batch of this number, from 0."""
-        return self._batch(self._order[index * self._size : (index + 1) * self._size])
+        return self._batch(self.order[index * self._size : (index + 1) * self._size])
 
 
 class Ticking(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no types
@@ -93,6 +93,5 @@ class FitLoop:
         return metrics | learning_rate(self._model)
 
     def _validation(self) -> Batches | None:
-        rows = self._fitted.rows.validation
-        larger = max(self._batch_size, rows_at_once(VALIDATION_BATCH, self._fitted.shape))
-        return Batches(self._fitted.batch, rows, larger) if len(rows) else None
+        rows, size = self._fitted.rows.validation, validation_batch(self._batch_size, self._fitted.shape)
+        return Batches(self._fitted.batch, rows, size) if len(rows) else None

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.worker import fused_norm, quick_penalty, split_bias
-from hpsearch.worker.epochs import VALIDATION_BATCH, Tick, learning_rate, numbers, refuse_non_finite
+from hpsearch.worker.epochs import Tick, learning_rate, numbers, refuse_non_finite, validation_batch
 from hpsearch.worker.fused import Fused
-from hpsearch.worker.rows import Fitted, rows_at_once
+from hpsearch.worker.rows import Fitted
 
 SECONDS = 1.0  # how long a stretch aims to be
 FIRST = 16  # steps of the first stretch, before anything is known
@@ -142,7 +142,7 @@ class GraphLoop:
         with nullcontext() if xla else self._quicker():
             self._train = Stretches(lambda numbers: train(source.weighed(numbers)), batch_size)
         if len(self._rows.validation):
-            larger = max(batch_size, rows_at_once(VALIDATION_BATCH, fitted.shape))
+            larger = validation_batch(batch_size, fitted.shape)
             self._validate = Stretches(lambda numbers: test(source.batch(numbers)), larger)
 
     @contextmanager

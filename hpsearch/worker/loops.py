@@ -6,7 +6,7 @@ from hpsearch.worker.epochs import Loop, NonFinite, NoNumber, Tick
 from hpsearch.worker.rows import Rows, ShapesDisagree, fitted
 
 __all__ = [
-    "Loop", "LoopUnfit", "NoNumber", "NonFinite", "Rows", "ShapesDisagree", "Tick", "choose", "make_loop",
+    "Loop", "LoopUnfit", "NoNumber", "NonFinite", "Rows", "ShapesDisagree", "Tick", "choose", "fitted", "make_loop",
 ]  # fmt: skip
 
 OWN = (  # where a model with its own version of one of these does something the graph loop would pass by
@@ -46,11 +46,16 @@ def make_loop(
     return FitLoop(model, shaped, batch_size, seed, reason)
 
 
-def choose(model: Any, loop: Literal["auto", "graph", "fit"]) -> tuple[Literal["graph", "fit"], str]:
-    """Which loop trains the model, and why; raise LoopUnfit where "graph" is asked for and cannot be."""
+def choose(
+    model: Any, loop: Literal["auto", "graph", "fit"], *, own_fit: bool = False
+) -> tuple[Literal["graph", "fit"], str]:
+    """Which loop trains the model, and why; raise LoopUnfit where "graph" is asked for and cannot be.
+
+    With `own_fit` it is the model of a HyperModel that has its own.
+    """
     if loop == "fit":
         return "fit", "because the experiment asks for it"
-    obstacle = _obstacle(model)
+    obstacle = "because its HyperModel has a fit of its own" if own_fit else _obstacle(model)
     if obstacle is None:
         return "graph", "because the model trains by Keras's own step"
     if loop == "graph":

@@ -20,10 +20,16 @@ LEARNING_RATE = "learning_rate"  # among the metrics of an epoch, but nothing to
 
 KEEP = """the model cannot be saved and loaded again: {error}
   register layers of your own with @keras.saving.register_keras_serializable(), in place of Lambda layers"""
+WHOLE = """fit fails where it has no rows to validate on, as when the last model is trained on all: {}: {}
+  let it do without when validation_data is None"""
 
 
 class NotKept(ValueError):
     """The model could be trained, but not kept."""
+
+
+class NotWhole(ValueError):
+    """A HyperModel's own fit could train, but not on all rows."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Sample:
     """What sample builds are made of; `metric` is what the search will optimise.
 
     `loop` and `precision` (one of Keras's dtype policies) are those that the trials will train by.
+    With `whole` a model will be trained on all rows in the end, with none to validate on.
     """
 
     root: Path
@@ -41,6 +48,7 @@ class Sample:
     metric: str
     loop: Loop = "auto"
     precision: str = "float32"
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,26 +94,23 @@ def _set_precision(precision: str) -> None:
 
 
 def _one_step(sample: Sample) -> Iterable[str]:
-    """Train the model of the default values on an image of noise a class; give the names of its metrics.
-
-    Of blank images, a model that divides by a maximum or a deviation would make what is no number.
-    """
-    import numpy as np
-
-    from hpsearch.worker import building, loops
+    """Train the model of the default values for a step; give the names of its metrics."""
+    from hpsearch.worker import building, loops, trying
     from hpsearch.worker.hp import AskingHyperParameters
     from hpsearch.worker.rows import image_shape, output_shape, refuse_other_width
 
     hp = AskingHyperParameters(lambda parameter: narrow(parameter, sample.space).default, sample.task)
-    model = building.build(building.find_build(sample.root, sample.build), hp)
-    loops.choose(model, sample.loop)  # before it runs eagerly, which no graph does
-    classes = np.arange(sample.task.classes)
-    images = np.random.default_rng(0).integers(0, 256, (len(classes), *sample.task.image_shape), np.uint8)
-    rows = loops.Rows(images, classes, classes, classes)
-    model.run_eagerly = True  # one step is sooner done than traced
-    metrics = loops.make_loop(model, rows, batch_size=len(classes), seed=0, loop="fit").epoch(1)
-    refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), len(classes))
-    _judge_copy(model, images)
+    build = building.find_build(sample.root, sample.build)
+    model, own = building.build(build, hp), building.own_fit(build) is not None
+    loops.choose(model, sample.loop, own_fit=own)  # before it runs eagerly, which no graph does
+    metrics = trying.one_step(build, hp, model)
+    if own and sample.whole:
+        try:
+            trying.one_step(build, hp, building.build(build, hp), validates=False)
+        except Exception as error:
+            raise NotWhole(WHOLE.format(type(error).__name__, error)).with_traceback(error.__traceback__) from error
+    refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
+    _judge_copy(model, trying.images_of_noise(sample.task))
     return metrics
 
 
@@ -144,8 +149,9 @@ def _mistake(error: BaseException, root: Path) -> Mistake:
 def _in_words(error: BaseException) -> str:
     from hpsearch.worker.building import NotAModel
     from hpsearch.worker.loops import NoNumber, ShapesDisagree
+    from hpsearch.worker.own_fit import NotHeard
 
-    if isinstance(error, NotAModel | NoNumber | ShapesDisagree | NotKept):
+    if isinstance(error, NotAModel | NoNumber | ShapesDisagree | NotHeard | NotKept | NotWhole):
         return str(error)
     return f"a sample build raised {type(error).__name__}: {error}"
 

@@ -60,8 +60,13 @@ class Rows:
 
     def order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         """The training rows in the order of an epoch: the same for one seed and epoch, whatever came before."""
-        generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch])))
-        return self.train[generator.permutation(len(self.train))]
+        return self.train[permutation(seed, epoch, len(self.train))]
+
+
+def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """The numbers below `count` in the order of an epoch: the same for one seed and epoch, whatever came before."""
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch])))
+    return generator.permutation(count)
 
 
 @dataclass(frozen=True)

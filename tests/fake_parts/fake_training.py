@@ -84,7 +84,6 @@ class Run(fit._Run):
         self._model = Model(values, self._fit.seed)
         self._loop = Loop(self._model, values, self._order.attempt)
         self._wire.tell(Built(self._order.attempt, 1, "a weight", "fake"))
-        self._left_out: list[str] = []
         self._go_on()
 
     def _keep_hits(self) -> None:

@@ -1,0 +1,184 @@
+"""Trains through the `fit` of a person's own HyperModel: one call an attempt, heard by the callback it passes on.
+
+Where it hands plain arrays and no other callback to model.fit, the order of the rows is ours, as in the other loops,
+and so an attempt can go on from a checkpoint. What else it may train with is in no checkpoint: it is begun anew.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from hpsearch.worker.epochs import learning_rate, numbers, validation_batch
+from hpsearch.worker.loop_fit import Batches, Ticking
+from hpsearch.worker.rows import Fitted, permutation
+
+PLAIN = {  # what model.fit may be given where its training has no state but the model's
+    "x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_data", "shuffle",
+    "class_weight", "sample_weight", "validation_batch_size",
+}  # fmt: skip
+MEND = "pass them on (model.fit(…, callbacks=callbacks)), or call their on_epoch_end(epoch, logs) after each epoch"
+
+
+class NotHeard(ValueError):
+    """The fit trained in a way that its callbacks could not follow; the text says how to mend it."""
+
+
+class Listener(Protocol):
+    """Who follows the training; `exact` says that a checkpoint has all that it trains with."""
+
+    def begun(self, *, exact: bool, batch_size: int) -> int:
+        """Training begins; give the epochs that are done already, which is 0 unless `exact`."""
+
+    def ended(self, metrics: dict[str, float], *, exact: bool) -> None:
+        """Take in the metrics of the next epoch."""
+
+    def more(self) -> bool:
+        """Whether another epoch is wanted."""
+
+    def tick(self, step: int, steps: int) -> None:
+        """Hear about once a second that it trains; see Loop."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the fit is given: a model with its rows; weights of classes may be none at all; `seed` orders the rows."""
+
+    model: Any
+    fitted: Fitted
+    batch_size: int
+    epochs: int
+    seed: int
+    class_weights: tuple[float, ...] = ()
+
+
+def train(own: Callable[..., Any], hp: Any, training: Training, listener: Listener) -> None:
+    """Call the fit as KerasTuner does after `tuner.search(x, y, …)`, once; raise NotHeard, and what it raises.
+
+    Images are float32 in 0 … 1, labels int64, or float32 if one-hot; validation_data is None without such rows.
+    It gets `batch_size` only where it names that: a fit that asks hp for one hands it on to model.fit beside the rest.
+    """
+    rows, hearing = training.fitted.rows, _Hearing(training, listener)
+    validation = training.fitted.batch(rows.validation) if len(rows.validation) else None
+    given: dict[str, Any] = {"validation_data": validation, "epochs": training.epochs, "verbose": 0}
+    given["callbacks"] = [hearing]
+    if "batch_size" in inspect.signature(own).parameters:
+        given["batch_size"] = training.batch_size
+    if training.class_weights:
+        given["class_weight"] = dict(enumerate(training.class_weights))
+    with _heard(training.model, hearing), suppress(_Over):
+        own(hp, training.model, *training.fitted.batch(rows.train), **given)
+    if not hearing.epochs:
+        message = f"fit trained no epoch that the callbacks it was given heard of\n  {MEND}"
+        raise NotHeard(message)
+
+
+class _Over(Exception):
+    """No further epoch is wanted, and the fit began one."""
+
+
+@contextmanager
+def _heard(model: Any, hearing: "_Hearing") -> Iterator[None]:
+    """Within: what model.fit is given passes by `hearing`, unless the model has a fit of its own."""
+    if type(model).fit is not keras.Model.fit:
+        yield
+        return
+    fit, takes = model.fit, inspect.signature(model.fit)
+
+    @wraps(fit)
+    def heard(*given: Any, **named: Any) -> Any:
+        return fit(**hearing.completed(takes.bind(*given, **named).arguments))
+
+    model.fit = heard
+    try:
+        yield
+    finally:
+        del model.fit
+
+
+class _Hearing(Ticking):
+    """Follows the epochs for the listener, in model.fit and in loops that call no more than on_epoch_end."""
+
+    def __init__(self, training: Training, listener: Listener) -> None:
+        super().__init__(listener.tick, 1, 0)
+        self._training, self._listener = training, listener
+        self._batches: Batches | None = None
+        self._begun = self._over = self._exact = self._by_keras = False
+        self.epochs = 0
+
+    def completed(self, call: dict[str, Any]) -> dict[str, Any]:
+        """The arguments for model.fit with what they lack; as they are where this callback is not among them."""
+        given = call.get("callbacks")
+        callbacks = keras.tree.flatten(getattr(given, "callbacks", given))
+        self._by_keras = self in callbacks
+        if not self._by_keras or not _is_array(call.get("x")):
+            return call
+        call["batch_size"] = call.get("batch_size") or self._training.batch_size
+        arrays = [_array(call[name]) for name in ("x", "y", "sample_weight") if call.get(name) is not None]
+        plain = call.keys() <= PLAIN and len(callbacks) == 1 and isinstance(call.get("shuffle", True), bool)
+        self._exact = plain and not self._begun and len({len(one) for one in arrays}) == 1
+        self._begin(call["batch_size"])
+        return self._in_our_order(call, arrays) if self._exact else call
+
+    def _in_our_order(self, call: dict[str, Any], arrays: list[Any]) -> dict[str, Any]:
+        size, validation = call["batch_size"], call.get("validation_data")
+        batches = Batches(lambda rows: tuple(one[rows] for one in arrays), np.arange(len(arrays[0])), size)
+        self._batches = batches if call.get("shuffle", True) else None
+        call |= {"x": batches, "y": None, "sample_weight": None, "batch_size": None, "shuffle": False}
+        if isinstance(validation, tuple | list):
+            at_once = validation_batch(size, self._training.fitted.shape)
+            call["validation_batch_size"] = call.get("validation_batch_size") or at_once
+        return {**call, "initial_epoch": self.epochs}
+
+    def _begin(self, batch_size: int) -> None:
+        if not self._begun:
+            self._begun = True
+            self.epochs = self._listener.begun(exact=self._exact, batch_size=batch_size)
+            self._over = not self._listener.more()
+            self._refuse_unless_due(self.epochs)
+
+    def _refuse_unless_due(self, epoch: int) -> None:
+        if self._over:
+            raise _Over
+        if epoch != self.epochs:
+            message = (
+                f"fit tells its callbacks of epoch {epoch} where {self.epochs} is due\n"
+                "  let it train all epochs in one go, and count them from 0"
+            )
+            raise NotHeard(message)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
+        """Order the rows for the epoch."""
+        self._begin(self._training.batch_size)
+        self._refuse_unless_due(epoch)
+        self._epoch, self._done, self._steps = epoch + 1, 0, (self.params or {}).get("steps") or 0
+        if self._batches:
+            self._batches.order = permutation(self._training.seed, epoch + 1, len(self._batches.order))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Tell the listener, and the model when it is enough."""
+        self._begin(self._training.batch_size)
+        self._refuse_unless_due(epoch)
+        self.epochs += 1
+        rate = learning_rate(self._training.model) if self._by_keras else {}
+        self._listener.ended(numbers(logs or {}) | rate, exact=self._exact)
+        self._over = self._training.model.stop_training = not self._listener.more()
+
+    def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
+        """Forget what held for this call of model.fit: another way of training may follow."""
+        self._exact, self._by_keras, self._batches = False, False, None
+
+
+def _is_array(given: Any) -> bool:
+    return isinstance(given, np.ndarray) or keras.ops.is_tensor(given)
+
+
+def _array(given: Any) -> Any:
+    """As Keras takes arrays: floating point in the precision that it computes in."""
+    found = np.asarray(given)
+    return found.astype(keras.config.floatx(), copy=False) if found.dtype.kind == "f" else found

@@ -1,0 +1,55 @@
+"""One attempt at a fit in this process, and rows for it."""
+
+import numpy as np
+
+from hpsearch.orders import Answer, Beat, Order, Question, Stop
+from hpsearch.trial import Attempt, Fit, Measure
+from hpsearch.worker.fit import fit
+from hpsearch.worker.wire import Wire
+
+
+def write_rows(folder):
+    """120 images of 4 × 4 in three classes, split into 90 and 30, and not at all."""
+    random = np.random.default_rng(0)
+    labels = np.arange(120) % 3
+    images = (random.integers(0, 100, (120, 4, 4)) + 50 * labels[:, None, None]).astype(np.uint8)
+    (folder / "data" / "train").mkdir(parents=True)
+    np.save(folder / "data" / "train" / "images.npy", images)
+    np.save(folder / "data" / "train" / "labels.npy", labels)
+    np.savez(folder / "split.npz", train=np.arange(90), validation=np.arange(90, 120))
+    np.savez(folder / "whole.npz", train=np.arange(120), validation=np.arange(0))
+
+
+class Talk:
+    """The coordinator's end of the line, in this process: answers every question, stops after some epochs."""
+
+    def __init__(self, stop_after=None):
+        self.told, self._replies, self._stop_after = [], [], stop_after
+
+    def send(self, event):
+        if isinstance(event, Beat):  # comes by the clock
+            return
+        self.told.append(event)
+        if isinstance(event, Question):
+            self._replies.append(Answer(event.parameter.default))
+        if isinstance(event, Measure) and event.epoch == self._stop_after:
+            self._replies.append(Stop("enough"))
+
+    def recv(self):
+        return self._replies.pop(0)
+
+    def poll(self, timeout=0.0):
+        return bool(self._replies)
+
+    def kinds(self):
+        return [type(event) for event in self.told]
+
+
+def go(recipe, talk=None, kind="search", split="split.npz", number=1, **order):
+    talk = talk or Talk()
+    attempt = Attempt(Fit(0, 11, kind), number)
+    return fit(Order(attempt, recipe.root / split, **order), recipe, Wire(talk, attempt)), talk
+
+
+def measured_by(*talks):
+    return {event.epoch: event.metrics for talk in talks for event in talk.told if isinstance(event, Measure)}

@@ -1,0 +1,368 @@
+"""HyperModels with a fit of their own, as KerasTuner's guides write them, train as other models do."""
+
+import numpy as np
+import pytest
+from one_fit import Talk, go, measured_by, write_rows
+
+from hpsearch import hits
+from hpsearch.errors import ExperimentRefused
+from hpsearch.objective import Objective
+from hpsearch.orders import Question, Recipe, Stop
+from hpsearch.trial import Built, Fit, How, Measure
+from hpsearch.worker.fit import model_file
+from hpsearch.worker.model_reading import read_model
+from hpsearch.worker.preflight import Sample, fly
+from hpsearch.worker.task import Task
+
+BUILD = """
+import keras
+import keras_tuner
+import numpy as np
+import tensorflow as tf
+
+
+def network(hp):
+    model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(hp.Int("units", 4, 8), activation="relu"))
+    model.add(keras.layers.Dropout(0.3))
+    model.add(keras.layers.Dense(hp.task.classes, activation="softmax"))
+    return model
+
+
+def build(hp):
+    model = network(hp)
+    model.compile(keras.optimizers.Adam(0.02), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+class Built(keras_tuner.HyperModel):
+    def build(self, hp):
+        return build(hp)
+
+
+class Plain(Built):
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, **kwargs)
+
+
+class Batches(Built):
+    def fit(self, hp, model, *args, **kwargs):
+        batch_size = hp.Choice("batch_size", [16, 64])
+        return model.fit(*args, batch_size=batch_size, shuffle=hp.Boolean("shuffle", default=True), **kwargs)
+
+
+class Preprocessing(Built):
+    def fit(self, hp, model, x, y, validation_data=None, **kwargs):
+        power = hp.Float("power", 0.5, 2.0)
+        x = keras.layers.Rescaling(2.0)(x ** power + np.random.normal(0, 0.01, x.shape))
+        if validation_data:
+            validation_data = 2 * validation_data[0] ** power, validation_data[1]
+        return model.fit(x, y, validation_data=validation_data, **kwargs)
+
+
+class Looping(keras_tuner.HyperModel):
+    def build(self, hp):
+        return network(hp)
+
+    def fit(self, hp, model, x, y, validation_data, callbacks=None, **kwargs):
+        train = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(99).batch(hp.Int("batch_size", 16, 64, step=16))
+        optimizer = keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-2))
+        loss_of = keras.losses.SparseCategoricalCrossentropy()
+        loss_metric, accuracy = keras.metrics.Mean(), keras.metrics.SparseCategoricalAccuracy()
+
+        @tf.function
+        def step(images, labels):
+            with tf.GradientTape() as tape:
+                loss = loss_of(labels, model(images, training=True))
+            gradients = tape.gradient(loss, model.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+            loss_metric.update_state(loss)
+
+        for callback in callbacks:
+            callback.set_model(model)
+        for epoch in range(6):
+            loss_metric.reset_state()
+            accuracy.reset_state()
+            for images, labels in train:
+                step(images, labels)
+            accuracy.update_state(validation_data[1], model(validation_data[0]))
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, {"loss": loss_metric.result(), "val_accuracy": float(accuracy.result())})
+        return float(accuracy.result())
+
+
+class Watched(Built):
+    def fit(self, hp, model, *args, callbacks, **kwargs):
+        callbacks = [*callbacks, keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=9.0)]
+        return model.fit(*args, callbacks=callbacks, **kwargs)
+
+
+class Patient(Built):
+    def fit(self, hp, model, *args, callbacks, **kwargs):
+        callbacks = [*callbacks, keras.callbacks.EarlyStopping("loss", patience=1, min_delta=9.0)]
+        return model.fit(*args, callbacks=callbacks, **kwargs)
+
+
+class Twice(Built):
+    def fit(self, hp, model, *args, epochs, **kwargs):
+        model.fit(*args, epochs=2, **kwargs)
+        model.compile(keras.optimizers.SGD(0.05), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model.fit(*args, epochs=epochs, initial_epoch=2, **kwargs)
+
+
+class Mixed(Built):
+    def fit(self, hp, model, x, y, epochs, **kwargs):
+        model.fit(x, y, epochs=2, **kwargs)
+        data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(99).batch(30)
+        return model.fit(data, epochs=epochs, initial_epoch=2, shuffle=False, **kwargs)
+
+
+class Again(Built):
+    def fit(self, hp, model, *args, epochs, **kwargs):
+        model.fit(*args, epochs=2, **kwargs)
+        return model.fit(*args, epochs=2, **kwargs)
+
+
+class Unheard(Built):
+    def fit(self, hp, model, x, y, validation_data, epochs, **kwargs):
+        return model.fit(x, y, validation_data=validation_data, epochs=epochs, verbose=0)
+
+
+class FromOne(Built):
+    def fit(self, hp, model, x, y, callbacks, epochs, **kwargs):
+        for epoch in range(1, epochs + 1):
+            callbacks[0].on_epoch_end(epoch, {"val_accuracy": 0.5})
+
+
+class Late(Built):
+    def fit(self, hp, model, x, y, callbacks, epochs, **kwargs):
+        for epoch in range(epochs):
+            hp.Choice(f"rate_{epoch}", [1, 2])
+            callbacks[0].on_epoch_end(epoch, {"val_accuracy": 0.5})
+
+
+class Demanding(Built):
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, epochs=hp.Int("epochs", 1, 3), **kwargs)
+
+
+class Diverging(Plain):
+    def build(self, hp):
+        model = network(hp)
+        model.compile("sgd", loss=lambda true, predicted: keras.ops.sum(predicted) * float("nan"))
+        return model
+
+
+class Uneven(Built):
+    def fit(self, hp, model, x, y, **kwargs):
+        return model.fit(x[:-5], y, **kwargs)
+"""
+USES = ["Plain", "Batches", "Preprocessing"]
+TASK = Task((4, 4), 3, ("a", "b", "c"), rows=90, epochs=4, batch_size=32)
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    write_rows(tmp_path)
+    (tmp_path / "tiny.py").write_text(BUILD)
+
+    def recipe(build, **changes):
+        given = {"epochs": 4, "batch_sizes": (32,), **changes}
+        objective = Objective("max", "val_accuracy")
+        return Recipe(
+            tmp_path, f"tiny:{build}", tmp_path / "data", tmp_path / "fits", ("a", "b", "c"), objective, **given
+        )
+
+    return recipe
+
+
+def asked_by(talk):
+    return [event.parameter.name for event in talk.told if isinstance(event, Question)]
+
+
+def built_by(talk):
+    (built,) = [event for event in talk.told if isinstance(event, Built)]
+    return built
+
+
+def taken_up(before, after):
+    """The epochs that were not made again: they took the very same time."""
+    first, second = ({(e.epoch, e.seconds) for e in talk.told if isinstance(e, Measure)} for talk in (before, after))
+    return sorted(epoch for epoch, _ in first & second)
+
+
+def best(recipe, end):
+    return (recipe.fits / end.attempt.fit.name / "best.bin").read_bytes()
+
+
+@pytest.mark.parametrize("weights", [(), (1.0, 0.5, 2.0)])
+def test_a_fit_that_hands_all_on_trains_bit_for_bit_as_the_loop_through_model_fit_does(recipe, tmp_path, weights):
+    ordinary = recipe("build", loop="fit", class_weights=weights)
+    expected, one = go(ordinary)
+    weighed = best(ordinary, expected)
+    (tmp_path / "fits").rename(tmp_path / "ordinary")
+
+    own = recipe("Plain", class_weights=weights)
+    end, two = go(own)
+
+    assert built_by(two).loop == "fit: through the HyperModel's own fit"
+    assert (end.failure, end.score) == (None, expected.score)
+    assert measured_by(two) == measured_by(one)
+    assert best(own, end) == weighed
+
+
+def test_a_batch_size_that_fit_asks_for_is_the_one_that_trains(recipe, tmp_path):
+    expected, one = go(recipe("build", loop="fit", batch_sizes=(16,)))
+    (tmp_path / "fits").rename(tmp_path / "ordinary")
+
+    end, two = go(recipe("Batches"))
+
+    assert asked_by(two) == ["units", "batch_size", "shuffle"]
+    assert two.kinds().index(Built) == 3
+    assert (end.failure, end.score) == (None, expected.score)
+    assert measured_by(two) == measured_by(one)
+
+
+def test_unshuffled_rows_come_in_their_order(recipe):
+    _, shuffled = go(recipe("Batches"), values={"units": 4, "batch_size": 16, "shuffle": True})
+    _, unshuffled = go(recipe("Batches"), values={"units": 4, "batch_size": 16, "shuffle": False}, number=2)
+
+    assert measured_by(shuffled) != measured_by(unshuffled)
+
+
+@pytest.mark.parametrize("use", [*USES, "Looping", "Watched", "Twice", "Mixed"])
+def test_a_stopped_fit_comes_to_the_very_end_of_an_undisturbed_one(recipe, tmp_path, use):
+    straight, one = go(recipe(use), kind="final")
+    assert straight.failure is None
+    weights = read_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
+    (tmp_path / "fits").rename(tmp_path / "straight")
+
+    stopped, two = go(recipe(use), Talk(stop_after=3), kind="final")
+    ended, three = go(recipe(use), kind="final", number=2)
+
+    assert (stopped.how, stopped.reason, stopped.epochs) == (How.INTERRUPTED, "enough", 3)
+    assert (ended.failure, ended.epochs, ended.score) == (None, 4, straight.score)
+    assert measured_by(two, three) == measured_by(one)
+    resumed = read_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
+    assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
+    anew = "; begun anew after a stop, because it trains with more than a checkpoint has"
+    if use in USES:
+        assert (taken_up(two, three), anew in built_by(three).loop) == ([1, 2, 3], False)
+    elif use in {"Twice", "Mixed"}:  # from where its first model.fit ended
+        assert (taken_up(two, three), anew in built_by(three).loop) == ([1, 2], False)
+    else:
+        assert (taken_up(two, three), anew in built_by(three).loop) == ([], True)
+
+
+@pytest.mark.parametrize("use", ["Plain", "Looping"])
+def test_early_stopping_ends_an_own_fit(recipe, use):
+    end, _ = go(recipe(use, epochs=60, early_stopping=1), values={"units": 4, "learning_rate": 1e-4})
+
+    assert (end.failure, end.epochs) == (None, end.best_epoch + 1)
+    assert "early stopping" in end.reason
+
+
+def test_a_fit_that_ends_by_itself_says_so(recipe):
+    end, _ = go(recipe("Patient"))
+
+    assert (end.how, end.failure, end.epochs) == (How.FINISHED, None, 2)
+    assert end.reason == "its own fit ended by itself after epoch 2"
+
+
+def test_a_wish_to_stop_at_once_is_heeded_within_an_epoch(recipe):
+    class Hurried(Talk):
+        def send(self, event):
+            super().send(event)
+            if isinstance(event, Built):
+                self._replies.append(Stop("interrupted", at_once=True))
+
+    end, talk = go(recipe("Batches"), Hurried())
+
+    assert (end.how, end.reason, end.epochs) == (How.INTERRUPTED, "interrupted", 0)
+    assert Measure not in talk.kinds()
+
+
+def test_a_fit_on_all_rows_runs_until_its_epoch_without_validation(recipe, tmp_path):
+    end, talk = go(recipe("Preprocessing"), kind="whole", split="whole.npz", until=2)
+
+    assert (end.failure, end.epochs, end.score) == (None, 2, None)
+    assert not any(name.startswith("val_") for name in talk.told[-1].metrics)
+    assert model_file(tmp_path / "fits", Fit(0, 11, "whole")).exists()
+
+
+def test_a_fold_takes_the_values_that_the_first_one_asked_for(recipe):
+    _, first = go(recipe("Batches"))
+    values = {event.parameter.name: event.parameter.default for event in first.told if isinstance(event, Question)}
+
+    end, _ = go(recipe("Batches"), values=values, complete=True, number=2)
+
+    assert (end.failure, end.epochs) == (None, 4)
+
+
+def test_what_is_kept_of_a_raced_fit_is_what_the_model_reads_of_raw_images(recipe):
+    plain, preprocessing = recipe("Plain", hits=True), recipe("Preprocessing", hits=True)
+
+    end, _ = go(plain)
+    kept = hits.read(plain.fits / end.attempt.fit.name / hits.FILE)
+
+    assert kept.mean() == pytest.approx(end.score)
+    assert go(preprocessing, number=2)[0].failure is None
+
+
+@pytest.mark.parametrize(
+    ("use", "kind", "words"),
+    [
+        ("Unheard", "NotHeard", "no epoch that the callbacks it was given heard of\n  pass them on"),
+        ("FromOne", "NotHeard", "tells its callbacks of epoch 1 where 0 is due\n  let it train all epochs in one go"),
+        ("Again", "NotHeard", "tells its callbacks of epoch 0 where 2 is due"),
+        ("Late", "ValueError", "fit asks for 'rate_1' when its training has begun"),
+        ("Demanding", "TypeError", "fit() got multiple values for keyword argument 'epochs'"),
+        ("Uneven", "ValueError", "cardinality"),
+        ("Diverging", "non-finite", "epoch 1"),
+    ],
+)
+def test_a_fit_that_cannot_be_followed_fails_with_the_mend(recipe, use, kind, words):
+    end, _ = go(recipe(use))
+
+    assert (end.how, end.failure.kind) == (How.FINISHED, kind)
+    assert words in end.failure.message
+
+
+def test_the_graph_loop_is_refused(recipe):
+    end, _ = go(recipe("Plain", loop="graph"))
+
+    assert "its HyperModel has a fit of its own\n  set train.loop to 'auto' or 'fit'" in end.failure.message
+
+
+@pytest.mark.parametrize(
+    ("use", "names"),
+    [
+        ("Batches", ["units", "batch_size", "shuffle"]),
+        ("Preprocessing", ["units", "power"]),
+        ("Looping", ["units", "batch_size", "learning_rate"]),
+    ],
+)
+def test_what_fit_asks_for_is_found_before_the_first_trial(recipe, use, names):
+    made = recipe(use)
+
+    found = fly(Sample(made.root, made.build, TASK, 1, {"units": 4}, "val_accuracy"))
+
+    assert [parameter.name for parameter in found.parameters] == names
+    assert found.parameters[0].kind == "fixed"
+
+
+@pytest.mark.parametrize(
+    ("use", "words"), [("Unheard", "pass them on"), ("Demanding", "keyword argument 'epochs'"), ("FromOne", "from 0")]
+)
+def test_a_fit_that_cannot_be_followed_is_refused_before_the_first_trial(recipe, use, words):
+    made = recipe(use)
+
+    with pytest.raises(ExperimentRefused, match=words):
+        fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy"))
+
+
+def test_a_fit_that_cannot_do_without_validation_rows_is_refused_where_a_model_will_be_trained_on_all(recipe):
+    made = recipe("Looping")
+
+    with pytest.raises(ExperimentRefused, match=r"let it do without when validation_data is None\n *tiny.py, line \d+"):
+        fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy", whole=True))
