@@ -244,4 +244,4 @@ def _make_ready(path: Path) -> None:
 
 
 def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
+    return int(ledger_file.patiently(db, "PRAGMA user_version", _silent).fetchone()[0])

@@ -57,7 +57,8 @@ def patiently(db: sqlite3.Connection, words: str, say: Say, values: tuple[Any, .
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
-    return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    """Whether another process has the file; SQLITE_PROTOCOL says so after races for it that were lost for seconds."""
+    return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"))
 
 
 def _name(error: sqlite3.Error) -> str:

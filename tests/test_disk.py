@@ -296,6 +296,15 @@ def test_a_ledger_that_stays_locked_stops_the_study_after_a_while_with_the_cause
         ledger.write(next(disk_stories.beginning()), durable=True)
 
 
+@pytest.mark.promise("55")
+def test_a_race_for_the_ledger_that_a_reader_lost_is_no_damage(tmp_path):
+    lost = sqlite3.OperationalError("locking protocol")
+    lost.sqlite_errorname = "SQLITE_PROTOCOL"
+
+    with pytest.raises(FolderUnusable, match="locked by another process"), ledger_file.in_words(tmp_path / "ledger.db"):
+        raise lost
+
+
 @pytest.mark.promise("57")
 def test_on_a_network_file_system_the_ledger_keeps_a_rollback_journal_and_says_so_once(tmp_path, labels, monkeypatch):
     mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]
