@@ -82,7 +82,7 @@ class OneLook:
         return (again[0], True) if again else (self._median_fit(list(standing.rights)), False)
 
     def _median_fit(self, fits: list[Fit]) -> Fit:
-        """The fit with the median validation score: neither the luckiest nor the unluckiest seed.
+        """The fit with the median validation score; of an even number the worse of the middle two, to flatter nothing.
 
         Those on all training rows have no such score: there the first seed stands for all.
         """
@@ -90,7 +90,7 @@ class OneLook:
             return min(fits, key=lambda fit: fit.repeat)
         objective = self.study.experiment.objective
         ordered = sorted(fits, key=lambda fit: (objective.key(self.study.state.finals[fit].score), fit.repeat))
-        return ordered[(len(ordered) - 1) // 2]
+        return ordered[len(ordered) // 2]
 
     def _with_surety(self, verdict: Verdict, standings: Sequence[Standing]) -> Verdict:
         compared = conclusions.comparisons(standings)

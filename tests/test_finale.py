@@ -160,6 +160,15 @@ def test_a_loss_that_is_too_low_is_optimism_too(hold):
     assert verdict.optimism == pytest.approx(0.95 - 0.4, abs=0.01)
 
 
+@pytest.mark.parametrize(("seeds", "place"), [(2, 1), (3, 1), (4, 2), (5, 2)])
+def test_the_median_seed_is_the_worse_of_the_middle_two(hold, seeds, place):
+    study, _, verdict, _ = hold(final={"seeds": seeds})
+
+    own = {fit.name: end.score for fit, end in study.state.finals.items() if fit.trial == verdict.winner}
+    assert verdict.model_fit == sorted(own, key=own.get, reverse=True)[place]
+    assert verdict.finalists[0].median_fit == verdict.model_fit
+
+
 def test_one_seed_gives_the_interval_of_one_model(hold):
     _, _, verdict, _ = hold(final={"seeds": 1})
 
