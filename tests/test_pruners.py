@@ -79,6 +79,14 @@ def test_median_compares_the_best_score_with_running_means() -> None:
     assert run(pruner, 6, [0.6] + [0.1] * 9) is None
 
 
+@pytest.mark.parametrize(("epochs", "stopped_at"), [(3, None), (4, 3)])
+def test_median_stops_nobody_at_the_last_epoch(epochs: int, stopped_at: int | None) -> None:
+    pruner = begun(Median(startup_trials=1, warmup_epochs=2), epochs=epochs)
+    run(pruner, 0, [0.9] * epochs)
+
+    assert run(pruner, 1, [0.1] * epochs) == stopped_at
+
+
 def test_median_goes_downwards_for_a_loss() -> None:
     pruner = begun(Median(startup_trials=2, warmup_epochs=2), objective="min val_loss")
     run(pruner, 0, [1.0] * 5)
@@ -146,7 +154,7 @@ class PlainMedian(Median):
         if (mean := self._curves.mean(trial, epoch)) is not None:
             came[trial] = mean
         others = [other for number, other in came.items() if number != trial]
-        if epoch <= self._warmup or len(others) < self._startup:
+        if epoch <= self._warmup or epoch >= self._last or len(others) < self._startup:
             return None
         middle, best = median(others), self._curves.best(trial, epoch)
         if best is not None and not self._objective.better(middle, best):

@@ -16,15 +16,18 @@ from hpsearch.pruners.ranks import Ranks
 
 
 class Median:
-    """Stops nothing before `startup_trials` others came to the epoch, nor in the first `warmup_epochs` epochs."""
+    """Stops nothing before `startup_trials` others came to the epoch, nor in the first `warmup_epochs` epochs.
+
+    Nor does it at the last epoch, where there is nothing left to stop.
+    """
 
     def __init__(self, startup_trials: int = 5, warmup_epochs: int = 3) -> None:
         self._startup = whole("startup_trials", startup_trials, 1)
         self._warmup = whole("warmup_epochs", warmup_epochs, 2)
 
     def begin(self, brief: Brief) -> None:
-        """Learn which way is up."""
-        self._objective, self._curves = brief.objective, Curves(brief.objective)
+        """Learn which way is up, and which epoch is the last."""
+        self._objective, self._curves, self._last = brief.objective, Curves(brief.objective), brief.epochs
         self._means: defaultdict[int, Ranks] = defaultdict(Ranks)
 
     def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
@@ -35,7 +38,7 @@ class Median:
         middle = means.median() if len(means) >= self._startup else None  # of the others
         if mean is not None:
             means.put(trial, mean)
-        if epoch <= self._warmup or middle is None:
+        if not self._warmup < epoch < self._last or middle is None:
             return None
         best = self._curves.best(trial, epoch)
         if best is not None and not self._objective.better(middle, best):
