@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
