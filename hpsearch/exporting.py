@@ -1,6 +1,7 @@
 """Exports a model in several formats as one folder: written, tried out beside Keras's own, and only then named."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 CARD, PAGE = "model_card.json", "README.md"
 SAMPLES = 500  # training images by which formats learn their scales, and which show whether a model gives logits
+SAMPLE_BYTES = 256_000_000  # that they take together, where one alone does not take more
 MOST_LOST = 0.01  # of accuracy, that a format may read worse than Keras's own model
 Say = Callable[[str], None]
 
@@ -189,11 +191,12 @@ def _unheard(what: str, done: int, total: int | None) -> None:  # as Progress ha
 
 
 def _samples(data: Prepared) -> "Images":
-    """Training images, spread evenly over the data."""
+    """Training images, spread evenly over the data: fewer of large ones."""
     import numpy as np
 
     images, _ = open_arrays(data.folder / "train", "r")
-    places = np.unique(np.linspace(0, len(images) - 1, SAMPLES).astype(int))
+    most = max(1, min(SAMPLES, SAMPLE_BYTES // math.prod(images.shape[1:])))
+    places = np.unique(np.linspace(0, len(images) - 1, most).astype(int))
     return np.array(images[places])
 
 

@@ -35,10 +35,11 @@ BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 @dataclass(frozen=True)
 class Standing:
-    """How far the tracker has heard the ledger, and in words what is in its way, if anything is."""
+    """How far the tracker has heard the ledger, in words what is in its way, and whether that is waited for."""
 
     heard: int
     trouble: str = ""
+    pauses: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class _Follower:
     def __init__(self, line: "Connection[Any, Any]", source: Source, cursor: Path, made: Made) -> None:
         self._line, self._source, self._cursor, self._made = line, source, cursor, made
         self._standing, self._saved = Standing(read_cursor(cursor, made.place)), time.monotonic()
-        self._finish, self._most = False, BATCH
+        self._finish, self._most, self._wholly = False, BATCH, source.over
 
     @property
     def heard(self) -> int:
@@ -101,8 +102,11 @@ class _Follower:
     def run(self) -> None:
         with closing(Ledger(self._source.ledger, writer=False)) as ledger, closing(self._made(self._call)) as tracker:
             older = self.heard > ledger.waiting(0)  # a ledger that was restored: new records have old numbers
-            forgotten = isinstance(tracker, Remembering) and not tracker.remembers()
-            self._tell(Standing(0 if older or forgotten else self.heard))
+            forgotten = isinstance(tracker, Remembering) and not tracker.remembers(wholly=self._wholly)
+            self._tell(replace(self._standing, heard=0 if older or forgotten else self.heard, pauses=False))
+            if forgotten:
+                self._save()  # before the tracker forgets what it lacked
+            self._wholly = False
             try:
                 while True:
                     last_round = self._finish
@@ -115,7 +119,7 @@ class _Follower:
 
     def falter(self, seconds: float, trouble: str) -> None:
         self._most = CAREFUL
-        self._tell(replace(self._standing, trouble=trouble))
+        self._tell(replace(self._standing, trouble=trouble, pauses=True))
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._heed(left)
@@ -162,6 +166,8 @@ class _Follower:
             self._most = min(2 * self._most, BATCH)
             if time.monotonic() - self._saved > SAVE_SECONDS:
                 self._save()
+        if self._standing.trouble:
+            self._tell(Standing(self.heard))
 
     def _end(self, ledger: Ledger, tracker: Tracker) -> None:
         """Let the tracker hear the end of a session that was killed before it wrote one."""

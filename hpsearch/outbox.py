@@ -37,8 +37,13 @@ class Outbox:
 
     @property
     def trouble(self) -> str:
-        """What is in the tracker's way, in words; "" when it hears."""
+        """What was in the tracker's way since it took something in, in words; "" when it hears."""
         return self._standing.trouble
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it waits until it tries again."""
+        return self._standing.pauses
 
     @property
     def sent(self) -> int:
@@ -94,7 +99,8 @@ class Outbox:
             self._finished = self._process.exitcode == 0
             if self._finished or self._quit.is_set():
                 return
-            self._standing = replace(self._standing, trouble=f"its process {ending.how_it_died(self._process)}")
+            why = f"its process {ending.how_it_died(self._process)}"
+            self._standing = replace(self._standing, trouble=why, pauses=True)
             if self._quit.wait(BACKOFF_SECONDS[1]):
                 return
             with contextlib.suppress(ending.ChildDied):  # nothing can be started now: later, perhaps

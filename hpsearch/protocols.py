@@ -216,8 +216,8 @@ class Batching(Tracker, Protocol):
 class Remembering(Tracker, Protocol):
     """A tracker whose memory is elsewhere, where it may be lost."""
 
-    def remembers(self) -> bool:
-        """Whether anything of the study is there. If not, all is told from its first record."""
+    def remembers(self, *, wholly: bool) -> bool:
+        """Whether anything of the study is there, or `wholly` all that was told; if not, all is told from the first."""
 
 
 class Made(Protocol):

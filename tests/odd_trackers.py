@@ -56,7 +56,7 @@ class Batcher(Listener):
 class Keeper(Listener):
     """Knows of the study as long as the file of what it heard lies in the folder."""
 
-    def remembers(self):
+    def remembers(self, *, wholly):
         return (self.folder / "heard").exists()
 
 

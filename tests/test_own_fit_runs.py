@@ -125,7 +125,8 @@ def test_a_grid_over_what_fit_asks_for_survives_kills_and_its_trials_and_winner_
     best = json.loads(hpsearch(project, "best", "straight", "--json"))
     assert best["model_accuracy"] > 0.7
     card = json.loads((project / "out" / "model_card.json").read_text())
-    assert card["training"]["batch_size"] == card["values"]["batch_size"]
+    assert card["training"]["batch_size"] is None  # only its code knows
+    assert card["values"]["batch_size"] in {32, 128}
 
 
 def test_a_fit_that_preprocesses_what_its_model_does_not_is_judged_on_raw_images(project):

@@ -90,15 +90,15 @@ def _experiment(folder: paths.Study, study: str) -> "Experiment":
 def _send(outbox: "Outbox") -> int:
     """Feed the outbox until it has finished or trouble does not end; give the number of records not heard."""
     outbox.start()
-    moved, waiting, troubled = time.monotonic(), outbox.waiting(), False
+    moved, waiting = time.monotonic(), outbox.waiting()
     try:
         while not outbox.finished:
-            left, trouble = outbox.drain(ROUND_SECONDS), outbox.trouble
-            if left != waiting or not (troubled := troubled or bool(trouble)):
-                moved, waiting, troubled = time.monotonic(), left, False
+            left = outbox.drain(ROUND_SECONDS)
+            if left != waiting or not outbox.trouble:
+                moved, waiting = time.monotonic(), left
             if sys.stderr.isatty():
                 click.echo(f"\rsending records: {outbox.sent} of {outbox.sent + left}", nl=False, err=True)
-            if trouble and time.monotonic() - moved > PATIENCE_SECONDS:  # and not while it is being tried again
+            if outbox.pauses and time.monotonic() - moved > PATIENCE_SECONDS:  # not in the middle of a try
                 break
         return waiting
     finally:

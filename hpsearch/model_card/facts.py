@@ -145,6 +145,14 @@ def _confused(case: Case) -> list[dict[str, Any]]:
     ]
 
 
+def _batch_size(contender: Contender) -> int | None:
+    """None where the person's code asked for it, because only that code knows what it did with the answer."""
+    sizes = contender.experiment.train.batch_sizes
+    if len(sizes) == 1:
+        return None if BATCH_SIZE in contender.values else sizes[0]
+    return int(contender.values.get(BATCH_SIZE, sizes[0]))
+
+
 def _training(case: Case) -> dict[str, Any]:
     """The recipe of this very model, and how its training went."""
     contender, train = case.contender, case.contender.experiment.train
@@ -158,8 +166,7 @@ def _training(case: Case) -> dict[str, Any]:
         "epochs": end.epochs,
         "most_epochs": train.epochs,
         "best_epoch": end.best_epoch,
-        # Searched by [train], or asked for by a HyperModel's own fit.
-        "batch_size": contender.values.get(BATCH_SIZE, train.batch_sizes[0]),
+        "batch_size": _batch_size(contender),
         "early_stopping": train.early_stopping,
         "class_weight": train.class_weight,
         "seed": fit.seed,

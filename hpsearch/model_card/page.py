@@ -148,7 +148,7 @@ def _training(card: Card) -> Iterator[tuple[object, ...]]:
         f"{words.clean(said['tuner'])}, {words.count(said['trials_searched'], 'trial')}, {said['objective']}",
     )
     yield "epochs", f"{epochs}, weights of epoch {said['best_epoch']}"
-    yield "batch size", said["batch_size"]
+    yield "batch size", said["batch_size"] or "chosen by the code that built or trained it"
     yield "early stopping", f"after {said['early_stopping']} epochs" if said["early_stopping"] else "off"
     yield "seed", said["seed"]
     yield "validation score", words.score(said["validation_score"])

@@ -15,7 +15,7 @@ from hpsearch.trackers import mlflow_verdict, words
 from hpsearch.trackers.mlflow_insisting import NotTaken, insist
 from hpsearch.trackers.mlflow_model import log_model
 from hpsearch.trackers.mlflow_registry import MODELS, register
-from hpsearch.trackers.mlflow_runs import Run, Runs
+from hpsearch.trackers.mlflow_runs import MODEL, NOT_LOGGED, Run, Runs
 from hpsearch.trackers.mlflow_store import Place
 from hpsearch.trackers.mlflow_trials import Trials
 from hpsearch.trial import Fit
@@ -41,8 +41,8 @@ class Finals:
             figures = mlflow_verdict.figures(verdict)
             self._runs.write(winner, time_ms, figures)
             mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner, figures))
-            told["hpsearch.model"] = self._model(winner, file, verdict, number)
-            told |= self._registered(winner, told["hpsearch.model"], verdict)
+            told[MODEL] = self._model(winner, file, verdict, number)
+            told |= self._registered(winner, told[MODEL], verdict)
         self._runs.write(winner, time_ms, tags=told)
         for _, run in self._runs:  # the finals may be held again, after more search
             if run is not winner and run.tags.get("hpsearch.winner") == "yes":
@@ -61,7 +61,7 @@ class Finals:
         try:
             return insist(give, partial(self._runs.found, winner))
         except NotTaken as error:
-            return f"not logged: {error}"
+            return f"{NOT_LOGGED}{error}"
 
     def _registered(self, winner: Run, model: str, verdict: Verdict) -> dict[str, str]:
         """Where the model is registered, or why it is not, as a tag; nothing where nobody asked for it."""

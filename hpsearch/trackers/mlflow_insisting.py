@@ -1,11 +1,14 @@
 """Tells an MLflow that is away from one that answers and yet does not take a thing, such as a file or a model."""
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from hpsearch.errors import HpsearchError
 from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_trouble import safe
+
+PAUSE_SECONDS = 3.0
 
 Answer = TypeVar("Answer")
 
@@ -18,13 +21,13 @@ class NotTaken(Exception):
         super().__init__(words.clean(f"{type(why).__name__}: {safe(str(why))}", 1000))
 
 
-def insist(give: Callable[[], Answer], ask: Callable[[], object]) -> Answer:
+def insist(give: Callable[[], Answer], ask: Callable[[], object], *, pause: bool = True) -> Answer:
     """Give MLflow something, again if need be; raise NotTaken where it is not MLflow that is away.
 
     After an error `ask` asks MLflow for what it must know, and raises where it is away: all is told again then, when
-    it is back. If it answers, either the trouble has just passed, or it lies elsewhere and stays: a store of files
-    that this machine does not reach, a model that cannot be loaded. The second try tells. An HpsearchError is of our
-    own files and processes, and needs none.
+    it is back. If it answers, either the trouble has just passed, or it lies elsewhere and may stay: a store of files
+    that this machine does not reach, a model that cannot be loaded. The second try tells, after a `pause`. An
+    HpsearchError is of our own files and processes, and needs none.
     """
     try:
         return give()
@@ -32,6 +35,8 @@ def insist(give: Callable[[], Answer], ask: Callable[[], object]) -> Answer:
         raise NotTaken(error) from error
     except Exception:  # noqa: BLE001  # whatever MLflow, or the store behind it, raises
         ask()
+    if pause:
+        time.sleep(PAUSE_SECONDS)
     try:
         return give()
     except Exception as error:

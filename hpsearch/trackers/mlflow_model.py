@@ -61,6 +61,6 @@ def _logged(own: Any, run_id: str, tested: str) -> str:
     outputs = own.get_run(run_id).outputs
     for output in outputs.model_outputs if outputs else ():
         model = own.get_logged_model(output.model_id)
-        if str(model.status) == "READY" and tested in {"", model.tags.get(SHA256)}:
+        if str(model.status) == "READY" and tested in {"", model.tags.get(SHA256, tested)}:
             return f"models:/{output.model_id}"
     return ""

@@ -18,6 +18,8 @@ LOST = "lost"  # the state of a run whose trial the ledger no longer knows
 PAGE = 1000
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
 SIZE = "n_parameters"  # how tags end that keep a model's size until its first scores are written
+FILES = "hpsearch.files"  # the tag that says why the store of files did not take one
+MODEL, NOT_LOGGED = "hpsearch.model", "not logged: "  # the tag with the model's address, or why there is none
 FAILURE = "failure"  # how tags end that say why a trial, or a fold of a final fit, came to nothing
 REMEMBERED = (
     "hpsearch.state",
@@ -25,6 +27,8 @@ REMEMBERED = (
     "hpsearch.score",
     "hpsearch.fixed",
     "hpsearch.winner",
+    FILES,
+    MODEL,
 )  # tags that are read again
 
 
@@ -62,6 +66,7 @@ class Runs:
         self._runs: dict[str, Run] = {}
         self.sort_out()
         self._unsent: dict[str, tuple[Run, Unsent]] = {}
+        self._takes_files = True
 
     def sort_out(self) -> None:
         """Look for the study's runs in MLflow, and delete the second of a key: a call made it whose answer was late.
@@ -189,10 +194,24 @@ class Runs:
 
         Where MLflow answers, but its store of files takes none from here, a tag of the run says so.
         """
+        give, ask = partial(self._guarded, run, what, run.id, *arguments), partial(self._client.get_run, run.id)
         try:
-            insist(partial(self._guarded, run, what, run.id, *arguments), partial(self._client.get_run, run.id))
+            insist(give, ask, pause=self._takes_files)
         except NotTaken as error:
-            self.write(run, 0, tags={"hpsearch.files": f"not kept: {error}"})
+            self._takes_files = False  # for now: of many files each would cost a pause
+            self.write(run, 0, tags={FILES: f"not kept: {error}"})
+        else:
+            self._takes_files = True
+
+    def try_again(self) -> bool:
+        """Whether a file or a model of a run was not taken; their tags no longer say so then, for all is told again."""
+        runs = [run for run in self._runs.values() if not run.gone]
+        without_files = [run for run in runs if run.tags.get(FILES)]
+        without_model = [run for run in runs if run.tags.get(MODEL, "").startswith(NOT_LOGGED)]
+        for tag, lacking in ((FILES, without_files), (MODEL, without_model)):
+            for run in lacking:
+                self.write(run, 0, tags={tag: ""})
+        return bool(without_files or without_model)
 
     def _guarded(self, run: Run, method: str, *arguments: Any, **named: Any) -> Any:
         """Call the client, unless the run was deleted by a person: that is their right, and no trouble."""

@@ -54,11 +54,11 @@ class Trials:
         self._runs.write(self.study(time_ms), time_ms, tags={"hpsearch.fixed": json.dumps(sorted(names))})
 
     def asked(self, trial: int, time_ms: int) -> None:
-        """Take in that a trial was asked for: an older run of its number is of one that a repaired ledger forgot."""
-        key = f"search {trial}"
-        run = self._runs.find(key)
-        if run and run.began < time_ms:
+        """Take in that a trial was asked for: older runs of its number are of one that a repaired ledger forgot."""
+        older = [key for key, run in self._runs if run.began < time_ms and key.split()[1:2] == [str(trial)]]
+        for key in older:
             self._runs.set_aside(key, time_ms, "the ledger was restored to a time before this trial")
+        if older:
             self._best = self._leader()
 
     def hear(self, body: AttemptBegan | Built | Measure | AttemptEnd, time_ms: int) -> None:

@@ -81,9 +81,12 @@ class ViaMLflow:
         self._trials = Trials(experiment, self._runs)
         self._finals = Finals(experiment, place, self._runs, self._trials, call)
 
-    def remembers(self) -> bool:
-        """Whether MLflow has a run of the study, be it one that a person deleted; its database may be a new one."""
-        return self._runs.find(STUDY) is not None
+    def remembers(self, *, wholly: bool) -> bool:
+        """Whether MLflow has a run of the study, be it one that a person deleted; its database may be a new one.
+
+        With `wholly` it must have taken every file and model as well.
+        """
+        return self._runs.find(STUDY) is not None and not (wholly and self._runs.try_again())
 
     def hear(self, news: News) -> None:
         """Take the record in; raise NotHeard, without passwords in its text, when MLflow cannot take it now.

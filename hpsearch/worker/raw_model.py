@@ -48,6 +48,8 @@ def wrap(root: Path, build: str, model: Path, samples: "Images", classes: int, t
 def _in_a_graph(model: Any, samples: "Images") -> Any:
     try:
         return raw_model(model, samples)
+    except MemoryError:
+        raise
     except Exception as error:  # a layer that only runs eagerly may raise anything
         why = f"{type(error).__name__}: {first_line(str(error).strip())}"
         message = (
