@@ -103,6 +103,29 @@ class Patient(Built):
         return model.fit(*args, callbacks=callbacks, **kwargs)
 
 
+class PatientFirst(Built):
+    def fit(self, hp, model, *args, callbacks, **kwargs):
+        callbacks = [keras.callbacks.EarlyStopping("loss", patience=1, min_delta=9.0), *callbacks]
+        return model.fit(*args, callbacks=callbacks, **kwargs)
+
+
+class Catching(Built):
+    def fit(self, hp, model, *args, **kwargs):
+        for _ in range(2):
+            try:
+                model.fit(*args, **kwargs)
+            except Exception:
+                pass
+
+
+class Renaming(Built):
+    def fit(self, hp, model, *args, **kwargs):
+        try:
+            model.fit(*args, **kwargs)
+        except Exception as error:
+            raise RuntimeError("no more") from error
+
+
 class Twice(Built):
     def fit(self, hp, model, *args, epochs, **kwargs):
         model.fit(*args, epochs=2, **kwargs)
@@ -151,6 +174,10 @@ class Diverging(Plain):
         model = network(hp)
         model.compile("sgd", loss=lambda true, predicted: keras.ops.sum(predicted) * float("nan"))
         return model
+
+
+class CatchingNaN(Catching):
+    build = Diverging.build
 
 
 class Uneven(Built):
@@ -262,11 +289,20 @@ def test_early_stopping_ends_an_own_fit(recipe, use):
     assert "early stopping" in end.reason
 
 
-def test_a_fit_that_ends_by_itself_says_so(recipe):
-    end, _ = go(recipe("Patient"))
+@pytest.mark.parametrize("use", ["Patient", "PatientFirst"])
+def test_a_fit_that_ends_by_itself_says_so(recipe, use):
+    end, _ = go(recipe(use))
 
     assert (end.how, end.failure, end.epochs) == (How.FINISHED, None, 2)
     assert end.reason == "its own fit ended by itself after epoch 2"
+
+
+@pytest.mark.parametrize("use", ["Catching", "Renaming"])
+def test_a_fit_that_catches_its_stop_is_stopped_all_the_same(recipe, use):
+    end, talk = go(recipe(use), Talk(stop_after=2))
+
+    assert (end.how, end.reason, end.failure) == (How.INTERRUPTED, "enough", None)
+    assert list(measured_by(talk)) == [1, 2]
 
 
 def test_a_wish_to_stop_at_once_is_heeded_within_an_epoch(recipe):
@@ -319,6 +355,7 @@ def test_what_is_kept_of_a_raced_fit_is_what_the_model_reads_of_raw_images(recip
         ("Demanding", "TypeError", "fit() got multiple values for keyword argument 'epochs'"),
         ("Uneven", "ValueError", "cardinality"),
         ("Diverging", "non-finite", "epoch 1"),
+        ("CatchingNaN", "non-finite", "epoch 1"),
     ],
 )
 def test_a_fit_that_cannot_be_followed_fails_with_the_mend(recipe, use, kind, words):

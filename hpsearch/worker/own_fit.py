@@ -72,7 +72,10 @@ def train(own: Callable[..., Any], hp: Any, training: Training, listener: Listen
     if training.class_weights:
         given["class_weight"] = dict(enumerate(training.class_weights))
     with _heard(training.model, hearing), suppress(_Over):
-        own(hp, training.model, *training.fitted.batch(rows.train), **given)
+        try:
+            own(hp, training.model, *training.fitted.batch(rows.train), **given)
+        finally:
+            hearing.raise_again()
     if not hearing.epochs:
         message = f"fit trained no epoch that the callbacks it was given heard of\n  {MEND}"
         raise NotHeard(message)
@@ -101,6 +104,21 @@ def _heard(model: Any, hearing: "_Hearing") -> Iterator[None]:
         del model.fit
 
 
+def _kept(told: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a _Hearing that keeps what it raises: the fit may catch it, but it counts all the same."""
+
+    @wraps(told)
+    def keeping(self: "_Hearing", *given: Any, **named: Any) -> Any:
+        try:
+            return told(self, *given, **named)
+        except Exception as error:
+            if not isinstance(error, _Over):
+                self.raised = self.raised or error
+            raise
+
+    return keeping
+
+
 class _Hearing(Ticking):
     """Follows the epochs for the listener, in model.fit and in loops that call no more than on_epoch_end."""
 
@@ -110,7 +128,16 @@ class _Hearing(Ticking):
         self._batches: Batches | None = None
         self._begun = self._over = self._exact = self._by_keras = False
         self.epochs = 0
+        self.raised: Exception | None = None
 
+    def raise_again(self) -> None:
+        """Raise what was raised here before, if anything was: a stop or a failure, which ends the attempt."""
+        if self.raised:
+            raise self.raised
+
+    on_train_batch_end, on_test_batch_end = _kept(Ticking.on_train_batch_end), _kept(Ticking.on_test_batch_end)
+
+    @_kept
     def completed(self, call: dict[str, Any]) -> dict[str, Any]:
         """The arguments for model.fit with what they lack; as they are where this callback is not among them."""
         given = call.get("callbacks")
@@ -143,6 +170,7 @@ class _Hearing(Ticking):
             self._refuse_unless_due(self.epochs)
 
     def _refuse_unless_due(self, epoch: int) -> None:
+        self.raise_again()
         if self._over:
             raise _Over
         if epoch != self.epochs:
@@ -152,6 +180,7 @@ class _Hearing(Ticking):
             )
             raise NotHeard(message)
 
+    @_kept
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
         """Order the rows for the epoch."""
         self._begin(self._training.batch_size)
@@ -160,6 +189,7 @@ class _Hearing(Ticking):
         if self._batches:
             self._batches.order = permutation(self._training.seed, epoch + 1, len(self._batches.order))
 
+    @_kept
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Tell the listener, and the model when it is enough."""
         self._begin(self._training.batch_size)
@@ -167,7 +197,9 @@ class _Hearing(Ticking):
         self.epochs += 1
         rate = learning_rate(self._training.model) if self._by_keras else {}
         self._listener.ended(numbers(logs or {}) | rate, exact=self._exact)
-        self._over = self._training.model.stop_training = not self._listener.more()
+        self._over = not self._listener.more()
+        if self._over:  # else the wish of another callback, which may be earlier in the list, stands
+            self._training.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature
         """Forget what held for this call of model.fit: another way of training may follow."""
