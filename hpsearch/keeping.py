@@ -4,15 +4,15 @@ from bisect import insort
 from collections.abc import Iterator
 from pathlib import Path
 
+from hpsearch.claiming import PART, clear_away
 from hpsearch.fits import search_fits
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
-from hpsearch.swapping import clear_away
 from hpsearch.trial import TrialResult
 
 CHECKPOINT = "checkpoint.bin"
 WEIGHTS = "best.bin"
-HALF_WRITTEN = ".*.*"  # by a worker that was killed; see paths.write
+HALF_WRITTEN = f".*{PART}"  # by a worker that was killed; see paths.write
 
 
 class Keeping:

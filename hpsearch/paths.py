@@ -2,18 +2,17 @@
 
 import errno
 import fnmatch
-import glob
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch import failpoints
+from hpsearch.claiming import own_folder
 from hpsearch.errors import FolderUnusable
-from hpsearch.swapping import claimed, clear_away, swap
+from hpsearch.swapping import swap
 
 MB = 1_000_000
 LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
@@ -21,7 +20,6 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 UNSYNCED = frozenset({errno.EINVAL, errno.ENOTSUP})  # what some network file systems say to the syncing of a folder
 LEDGER, BACKUP = "ledger.db", "ledger.backup.db"
 LEDGERS = "ledger*.db"  # these two, and what a repair made or set aside: where one of them is, a study was begun
-PART = ".part"  # of the name of a folder that is being written
 ROOT_MARKS = ("pyproject.toml", "experiments", "searchspace", "mlruns", ".git")
 
 
@@ -190,7 +188,7 @@ def make(folder: Path) -> Path:
 
 
 def write(path: Path, fill: Callable[[Path], None]) -> None:
-    """Have `fill` write a temporary file beside `path`, make it durable, then give it its name, for good.
+    """Have `fill` write a file of this name in a folder beside `path`, make it durable, then move it there, for good.
 
     What killed processes left of such files of this name is cleared away.
     Raises FolderUnusable when the disk is full, or its folder is gone or not to be written to.
@@ -218,20 +216,14 @@ def _in_words(path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, fill: Callable[[Path], None]) -> None:
-    clear_away(path.parent, f".{glob.escape(path.name)}.*")
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix, delete=False
-    ) as file:
-        temporary = Path(file.name)
-    try:
-        with claimed(temporary):
-            fill(temporary)
-            _make_durable(temporary)
-            failpoints.reach(f"{path.name}.filled")
-            temporary.replace(path)
+    with own_folder(path) as folder:
+        temporary = folder / path.name
+        temporary.touch(mode=0o600)
+        fill(temporary)
+        _make_durable(temporary)
+        failpoints.reach(f"{path.name}.filled")
+        temporary.replace(path)
         failpoints.reach(f"{path.name}.renamed")
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
@@ -246,19 +238,14 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def _write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    clear_away(folder.parent, f".{glob.escape(folder.name)}.*{PART}")
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=PART))
-    try:
-        with claimed(temporary):
-            fill(temporary)
-            for written in (*temporary.rglob("*"), temporary):
-                _make_durable(written)
-            failpoints.reach(f"{folder.name}.filled")
-            _take_place(temporary, folder)
-            _make_durable(folder.parent)
-            failpoints.reach(f"{folder.name}.renamed")
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with own_folder(folder) as temporary:
+        fill(temporary)
+        for written in (*temporary.rglob("*"), temporary):
+            _make_durable(written)
+        failpoints.reach(f"{folder.name}.filled")
+        _take_place(temporary, folder)
+        _make_durable(folder.parent)
+        failpoints.reach(f"{folder.name}.renamed")
 
 
 def _make_durable(path: Path) -> None:

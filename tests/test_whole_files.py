@@ -2,17 +2,19 @@
 
 import hashlib
 import signal
+import stat
 import subprocess
 import sys
-from contextlib import closing
+import tempfile
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from stories import whole_story
 
-from hpsearch import paths, records
+from hpsearch import claiming, paths, records
+from hpsearch.claiming import claimed
 from hpsearch.ledger import Ledger
-from hpsearch.swapping import claimed
 from hpsearch.trial import Trial
 
 KILLED_BEFORE_ITS_NAME = """
@@ -134,13 +136,64 @@ def test_what_a_killed_process_left_of_a_folder_is_cleared_away_and_what_a_livin
 
 
 def test_what_a_killed_process_left_of_a_file_is_cleared_away_and_what_a_living_one_writes_is_not(tmp_path):
-    left, living, other = (tmp_path / f".{name}" for name in ("a.bin.killed.bin", "a.bin.living.bin", "b.bin.c.bin"))
-    for file in (left, living, other):
-        file.write_bytes(b"half")
+    left, living, other = (tmp_path / f".{name}.part" for name in ("a.bin.killed", "a.bin.living", "b.bin.killed"))
+    for folder in (left, living, other):
+        paths.make(folder).joinpath("a.bin").write_bytes(b"half")
     with claimed(living):
         paths.write_text(tmp_path / "a.bin", "whole")
 
-    assert sorted(file.name for file in tmp_path.iterdir()) == [".a.bin.living.bin", ".b.bin.c.bin", "a.bin"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".a.bin.living.part", ".b.bin.killed.part", "a.bin"]
+
+
+def test_a_file_is_its_owners_alone_and_is_not_claimed_while_it_is_written(tmp_path):
+    claims = []
+
+    def fill(file):
+        with claimed(file) as free:
+            claims.append(free)
+
+    paths.write(tmp_path / "a.bin", fill)
+
+    assert claims == [True]
+    assert stat.S_IMODE((tmp_path / "a.bin").stat().st_mode) == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Have something happen to the first temporary folder as soon as it is made; give all that are made."""
+    make, made = tempfile.mkdtemp, []
+
+    def meanwhile(happens):
+        def make_one(**named):
+            made.append(Path(make(**named)))
+            if len(made) == 1:
+                happens(made[0])
+            return str(made[-1])
+
+        monkeypatch.setattr(tempfile, "mkdtemp", make_one)
+        return made
+
+    return meanwhile
+
+
+def test_a_folder_that_was_cleared_away_before_it_was_claimed_is_made_once_more(tmp_path, meanwhile):
+    made = meanwhile(lambda _: claiming.clear_away(tmp_path, ".*.part"))
+
+    paths.write_text(tmp_path / "a.bin", "whole")
+
+    assert len(made) == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_folder_that_is_just_being_cleared_away_is_not_written_to(tmp_path, meanwhile):
+    with ExitStack() as held:
+        made = meanwhile(lambda folder: held.enter_context(claimed(folder)))
+
+        paths.write_text(tmp_path / "a.bin", "whole")
+
+    assert len(made) == 2
+    assert (tmp_path / "a.bin").read_text() == "whole"
 
 
 def test_where_names_cannot_be_exchanged_a_folder_is_replaced_in_two_steps(tmp_path, monkeypatch):
