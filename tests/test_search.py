@@ -748,7 +748,7 @@ def test_what_a_worker_left_half_written_goes_with_its_trial(begin):
     study, _ = begin()
     ended = weighed(study, 0, 0.5)
     (fit,) = search_fits(study.experiment, 0)
-    (study.paths.fits / fit.name / f".{CHECKPOINT}.killed.bin").touch()
+    (paths.make(study.paths.fits / fit.name / f".{CHECKPOINT}.killed.part") / CHECKPOINT).touch()
 
     Keeping(study).tidy(ended)
 
