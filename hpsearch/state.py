@@ -50,6 +50,7 @@ class State:
     """The study as of its last record.
 
     `cut_off` counts how often in a row a fit's session ended without a word, and no epoch was done in between.
+    Of one that begins `anew` every time, it counts what was before its first epoch: later ones are not told again.
     """
 
     courses: dict[int, Course] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class State:
     running: dict[Fit, Attempt] = field(default_factory=dict)
     epochs: dict[Fit, int] = field(default_factory=dict)
     cut_off: dict[Fit, int] = field(default_factory=dict)
+    anew: set[Fit] = field(default_factory=set)
     ended_trials: int = 0
     failures: list[Failure] = field(default_factory=list)
     failures_in_a_row: int = 0
@@ -109,8 +111,8 @@ class State:
                 self.running[attempt.fit] = attempt
                 if attempt.fit.kind == "search":
                     self.courses[attempt.fit.trial].session = self.sessions
-            case Built(attempt) if attempt.fit.kind == "search":
-                self.courses[attempt.fit.trial].built = True
+            case Built():
+                self._build(body)
             case Measure(attempt, epoch):
                 self.epochs[attempt.fit] = max(epoch, self.epochs.get(attempt.fit, 0))
                 self.cut_off.pop(attempt.fit, None)
@@ -127,14 +129,22 @@ class State:
             self.verdict, self.opened, self.finalists = None, None, ()
             self.test_curves.clear()
 
+    def _build(self, told: Built) -> None:
+        fit = told.attempt.fit
+        if told.anew:
+            self.anew.add(fit)
+        if fit.kind == "search":
+            self.courses[fit.trial].built = True
+
     def _end(self, end: AttemptEnd) -> None:
         fit = end.attempt.fit
         self.running.pop(fit, None)
-        if end.reason == CUT_OFF:
+        if end.reason == CUT_OFF and not (fit in self.anew and self.epochs.get(fit)):
             self.cut_off[fit] = self.cut_off.get(fit, 0) + 1
         if end.how is not How.FINISHED:
             return
         self.cut_off.pop(fit, None)
+        self.anew.discard(fit)
         if fit.kind == "search":  # a final may be made once more, and tell its epochs again
             self.epochs.pop(fit, None)
             self.courses[fit.trial].ends[fit] = end

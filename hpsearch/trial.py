@@ -90,7 +90,8 @@ class Built:
     """The model of an attempt stands: its number of weights, Keras's own summary of it, and its warm-up.
 
     `warmup_epochs` is how long its learning rate climbs before it falls; the scores of these epochs judge nobody.
-    `building` and `tracing` are the seconds that build_model and the training graphs took.
+    `building` and `tracing` are the seconds that build_model and the training graphs took. `anew` says that the fit
+    is begun from its first epoch whatever was done before, since no checkpoint has all that it trains with.
     """
 
     attempt: Attempt
@@ -100,6 +101,7 @@ class Built:
     warmup_epochs: int = 0
     building: float = 0.0
     tracing: float = 0.0
+    anew: bool = False
 
 
 @dataclass(frozen=True)

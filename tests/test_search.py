@@ -25,7 +25,7 @@ from hpsearch.space import Condition, Parameter
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study
-from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Fit, How, Measure, Status, Trial, TrialResult
+from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 
 
 class Dice:
@@ -136,7 +136,7 @@ def test_a_lost_attempt_is_made_again_with_the_same_values(begin):
     assert study.state.results[0].status is Status.COMPLETED
 
 
-def cut_off(study, *trials, measured=()):
+def cut_off(study, *trials, measured=(), anew=False):
     """What is in the ledger when a session was killed in which these trials were under way."""
     fits = [next(search_fits(study.experiment, trial)) for trial in trials]
     begun = [Attempt(fit, study.state.attempts.get(fit, 0) + 1) for fit in fits]
@@ -144,6 +144,8 @@ def cut_off(study, *trials, measured=()):
         if attempt.fit.trial not in study.state.courses:
             study.record(records.Asked(Trial(attempt.fit.trial)))
         study.record(records.AttemptBegan(attempt))
+        if anew:
+            study.record(Built(attempt, 1, "a model", "instant", anew=True))
         if attempt.fit.trial in measured:
             epoch = study.state.epochs.get(attempt.fit, 0) + 1
             study.record(Measure(attempt, epoch, {"val_accuracy": 0.5}, 0.01))
@@ -174,6 +176,19 @@ def test_a_trial_that_does_an_epoch_between_kills_is_never_given_up(begin):
     go(study, splits, Instant(epochs=8))
 
     assert study.state.results[0].status is Status.COMPLETED
+
+
+@pytest.mark.promise("8", "19")
+def test_a_trial_that_is_begun_anew_each_time_is_given_up_only_if_it_never_did_an_epoch(begin):
+    study, splits = begin(search={"trials": 2})
+    for times in range(5):
+        cut_off(study, 0, measured=[] if times else [0], anew=True)
+    for _ in range(4):
+        cut_off(study, 1, anew=True)
+
+    go(study, splits, Instant())
+
+    assert [result.status for result in study.state.results] == [Status.COMPLETED, Status.FAILED]
 
 
 @pytest.mark.promise("8", "19")

@@ -170,7 +170,8 @@ class _Run:
         warmup = warmup_epochs(model, len(self._rows.train), batch_size) if model.compiled else 0
         loop += f"; begun anew after a stop, because {anew}" if anew else ""
         weights, summary = model.count_params(), _summary(model)
-        self._wire.tell(Built(self._order.attempt, weights, summary, loop, warmup, self._building, tracing))
+        attempt, building = self._order.attempt, self._building
+        self._wire.tell(Built(attempt, weights, summary, loop, warmup, building, tracing, bool(anew)))
         self._go_on()
 
     def _go_on(self) -> None:
