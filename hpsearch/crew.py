@@ -29,6 +29,7 @@ class Crew:
         self._losses: Counter[Fit] = Counter()
         self._stopped: dict[Fit, str] = {}
         self._refused: dict[Fit, Failure] = {}
+        self._waiting: list[tuple[Fit, int | None]] = []  # until they can begin alone, see `free`
 
     @property
     def free(self) -> bool:
@@ -37,8 +38,10 @@ class Crew:
         Such a one was under way when three sessions in a row ended without a word, and did no epoch in between. When it
         has done one, it is a fit like others; should the fourth end in the same way, it was alone, and is given up.
         """
-        cut_off = self._study.state.cut_off
-        return self._executor.free() > 0 and all(cut_off.get(fit, 0) < MOST_LOSSES for fit in self._running)
+        return self._executor.free() > 0 and not self._waiting and not any(map(self._suspected, self._running))
+
+    def _suspected(self, fit: Fit) -> bool:
+        return self._study.state.cut_off.get(fit, 0) >= MOST_LOSSES
 
     def full(self, trial: int) -> bool:
         """Whether a trial has as many fits under way as it may: half of the hands at most, but one."""
@@ -51,7 +54,10 @@ class Crew:
         return list(self._running)
 
     def begin(self, fit: Fit, until: int | None = None) -> None:
-        """Begin a fit, or go on with one that has a checkpoint."""
+        """Begin a fit, or go on with one that has a checkpoint; one that is suspected as soon as it is alone."""
+        if self._running and self._suspected(fit):
+            self._waiting.append((fit, until))
+            return
         state = self._study.state
         attempt = Attempt(fit, state.attempts.get(fit, 0) + 1)
         self._study.record(AttemptBegan(attempt), durable=True)
@@ -76,6 +82,8 @@ class Crew:
                     if end := self._ended(event):
                         yield end
                     self._study.ledger.commit()  # with the trial's result, if this was its last fit
+                    if self._waiting and not self._running:
+                        self.begin(*self._waiting.pop(0))
                 case question:
                     yield question
         self._study.ledger.commit_due()
@@ -133,6 +141,7 @@ class Crew:
 
     def stop(self, reason: str, *, trial: int | None = None, at_once: bool = False) -> None:
         """Stop the fits under way, or those of one trial."""
+        self._waiting = [(fit, until) for fit, until in self._waiting if trial not in {None, fit.trial}]
         for fit, attempt in self._running.items():
             if trial in {None, fit.trial}:
                 self._stopped[fit] = reason

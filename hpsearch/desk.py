@@ -85,6 +85,7 @@ class Desk:
 
     def _first_fit(self, course: Course) -> Fit:
         fits = [fit for fit in search_fits(self._study.experiment, course.number) if fit not in course.ends]
+        fits.sort(key=lambda fit: self._study.state.cut_off.get(fit, 0), reverse=True)  # as in `_left`
         self._open[course.number] = fits[1:]
         return fits[0]
 

@@ -84,7 +84,9 @@ class Finale:
         return derive(self.study.experiment.seed, *words)
 
     def _make(self, fits: Iterator[tuple[Fit, int | None]]) -> None:
-        waiting = [(fit, until) for fit, until in fits if not self._made(fit) and not self._given_up(fit)]
+        cut_off = self.study.state.cut_off
+        due = ((fit, until) for fit, until in fits if not self._made(fit) and cut_off.get(fit, 0) <= MOST_LOSSES)
+        waiting = sorted(due, key=lambda one: cut_off.get(one[0], 0), reverse=True)  # the first begin alone, see Crew
         while waiting or self.crew.running:
             while waiting and self.crew.free and not self.leave():
                 self.crew.begin(*waiting.pop(0))
@@ -97,9 +99,6 @@ class Finale:
         if self.leave():
             message = "interrupted"
             raise Interrupted(message)
-
-    def _given_up(self, fit: Fit) -> bool:
-        return self.study.state.cut_off.get(fit, 0) > MOST_LOSSES
 
     def _made(self, fit: Fit) -> bool:
         """Whether a fit has come through, and its model, if it may be judged, is still there.

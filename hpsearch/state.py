@@ -183,6 +183,13 @@ class State:
                 self.verdict = body
             case SessionEnded():
                 self.ended = body
+                self._give_finals_another_chance()
+
+    def _give_finals_another_chance(self) -> None:
+        """A final that was given up is tried alone once more by the next session, as one that failed is tried again."""
+        for fit, times in self.cut_off.items():
+            if fit.kind != "search":
+                self.cut_off[fit] = min(times, MOST_LOSSES)
 
     def taken_up(self) -> list[Course]:
         """The trials to go on with, by number: those without a result, and those that only ran out of time."""

@@ -18,7 +18,7 @@ from hpsearch.finale import Finale
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.predictions import Predictions
 from hpsearch.protocols import Prepared
-from hpsearch.records import Asked, AttemptBegan, Verdict
+from hpsearch.records import Asked, AttemptBegan, SessionEnded, Verdict
 from hpsearch.splits import Splits
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME
 from hpsearch.study import Study
@@ -299,6 +299,41 @@ def test_a_final_that_took_four_sessions_down_with_it_is_not_begun_again_and_its
 
     assert executor.orders == []
     assert {one.trial: one.failed_seeds for one in verdict.finalists}[0] == 1
+
+
+def test_a_final_that_was_given_up_is_tried_once_more_by_the_next_session(hold):
+    study, executor, _, finale = hold()
+    fit = next(fit for fit in study.state.finals if fit.trial == 0)
+    study.state.opened = None
+    del study.state.finals[fit]
+    study.state.cut_off[fit] = MOST_LOSSES + 1
+    executor.orders.clear()
+
+    study.record(SessionEnded(finished=False, reason="trial 0 won, but training its model failed"))
+    verdict = finale.hold()
+
+    assert [order.attempt.fit for order in executor.orders] == [fit]
+    assert {one.trial: one.failed_seeds for one in verdict.finalists}[0] == 0
+
+
+def test_finals_that_were_there_when_three_sessions_were_killed_begin_first_and_alone(hold):
+    study, executor, _, finale = hold()
+    *others, one, other = study.state.finals
+    study.state.opened, executor.count = None, 3
+    study.state.finals.clear()
+    study.state.cut_off |= {one: MOST_LOSSES, other: MOST_LOSSES}
+    beside, submit = [], executor.submit
+
+    def watched(order):
+        beside.append((order.attempt.fit, len(executor._running)))
+        submit(order)
+
+    executor.submit = watched
+
+    finale.hold()
+
+    assert beside[:2] == [(one, 0), (other, 0)]
+    assert {fit for fit, _ in beside[2:]} == set(others)
 
 
 def test_ctrl_c_while_models_are_judged_ends_the_finals_at_once_and_they_go_on_to_the_same_verdict(hold):

@@ -200,15 +200,34 @@ def test_what_was_there_when_three_sessions_were_killed_begins_first_and_alone(b
 
     class Watching(Instant):
         def submit(self, order):
-            beside[order.attempt.fit.trial] = [
-                fit.trial for fit in (attempt.fit for attempt in self._running) if not study.state.epochs.get(fit)
-            ]
+            beside[order.attempt.fit.trial] = [attempt.fit.trial for attempt in self._running]
             super().submit(order)
 
     go(study, splits, Watching(count=3))
 
     assert list(beside)[:3] == [1, 2, 0]
-    assert beside[1] == beside[2] == beside[0] == []
+    assert beside[1] == beside[2] == []
+    assert {result.status for result in study.state.results} == {Status.COMPLETED}
+
+
+@pytest.mark.promise("8", "19")
+def test_of_a_trial_with_folds_those_that_were_there_when_three_sessions_were_killed_begin_first_and_alone(begin):
+    study, splits = begin(search={"trials": 2}, data={"folds": 3})
+    _, *suspected = search_fits(study.experiment, 0)
+    study.record(records.Asked(Trial(0)))
+    for number in range(1, 4):
+        for fit in suspected:
+            study.record(AttemptEnd(Attempt(fit, number), How.LOST, 0.0, reason=CUT_OFF))
+    beside = []
+
+    class Watching(Instant):
+        def submit(self, order):
+            beside.append((order.attempt.fit, len(self._running)))
+            super().submit(order)
+
+    go(study, splits, Watching(count=8))
+
+    assert [(fit, 0) for fit in suspected] == beside[:2]
     assert {result.status for result in study.state.results} == {Status.COMPLETED}
 
 
