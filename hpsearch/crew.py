@@ -15,6 +15,7 @@ from hpsearch.study import Study
 from hpsearch.trial import Attempt, AttemptEnd, Built, Failure, Fit, How, Measure
 
 WISH_REFUSED = "space wish"
+INTERRUPTED = "interrupted"  # a stop after which the next session goes on
 
 
 class Crew:
@@ -101,7 +102,8 @@ class Crew:
         if end.how is not How.LOST:
             return end
         if stopped:
-            return self._with_its_best(replace(end, how=How.INTERRUPTED, reason=stopped))
+            end = replace(end, how=How.INTERRUPTED, reason=stopped)
+            return end if stopped == INTERRUPTED else self._with_its_best(end)
         self._losses[fit] += 1
         if self._losses[fit] >= MOST_LOSSES:
             return end
@@ -144,5 +146,5 @@ class Crew:
         self._waiting = [(fit, until) for fit, until in self._waiting if trial not in {None, fit.trial}]
         for fit, attempt in self._running.items():
             if trial in {None, fit.trial}:
-                self._stopped[fit] = reason
+                self._stopped.setdefault(fit, reason)  # one that was pruned stays so when all is interrupted
                 self._executor.stop(attempt, reason, at_once=at_once)

@@ -62,7 +62,8 @@ class Desk:
             f"{times} sessions in a row ended without a word while it was trained, and no epoch was done in between; "
             "it may need more memory than there is (see train.trial_memory)"
         )
-        self._close(TrialResult(course.trial, Status.FAILED, failure=Failure("lost", message)))
+        seconds, failure = sum(end.seconds for end in course.ends.values()), Failure("lost", message)
+        self._close(TrialResult(course.trial, Status.FAILED, seconds=seconds, failure=failure))
         return True
 
     def _cut_off(self, trial: int) -> int:

@@ -8,7 +8,7 @@ from statistics import fmean, median_low
 
 from hpsearch import epoch_curves
 from hpsearch.conclusions import Standing
-from hpsearch.crew import Crew
+from hpsearch.crew import INTERRUPTED, Crew
 from hpsearch.errors import Interrupted, NothingCompleted
 from hpsearch.leaving import Leave
 from hpsearch.narrowing import narrow
@@ -94,7 +94,7 @@ class Finale:
                 if isinstance(event, Question):
                     self.crew.reply(event, self._default)
             if self.leave():
-                self.crew.stop("interrupted", at_once=True)
+                self.crew.stop(INTERRUPTED, at_once=True)
                 waiting = []
         if self.leave():
             message = "interrupted"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hpsearch import race
-from hpsearch.crew import Crew
+from hpsearch.crew import INTERRUPTED, Crew
 from hpsearch.desk import Desk
 from hpsearch.errors import ExperimentRefused, HpsearchError, Interrupted, Mistake, SameFailureRepeated
 from hpsearch.orders import Question
@@ -51,7 +51,7 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
 
 def _hurry(crew: Crew, desk: Desk, leave: Callable[[], bool]) -> None:
     if leave():
-        crew.stop("interrupted", at_once=True)
+        crew.stop(INTERRUPTED, at_once=True)
     elif desk.out_of_time:
         crew.stop(OUT_OF_TIME)
 

@@ -370,7 +370,8 @@ def test_a_worker_that_ignores_every_word_is_killed_after_a_grace(local, monkeyp
 
     executor.stop(Attempt(Fit(0, 1)), "interrupted", at_once=True)
 
-    assert hear(executor, patience=10)[-1].how is How.LOST
+    end = hear(executor, patience=10)[-1]
+    assert (end.how, end.reason) == (How.LOST, "was killed, since it did not heed its stop for 0.5 s")
 
 
 @pytest.mark.parametrize("work", [odd_jobs.talks_too_much, odd_jobs.talks_nonsense])

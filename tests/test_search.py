@@ -167,6 +167,19 @@ def test_a_trial_that_takes_four_sessions_down_with_it_fails_as_lost_with_the_re
     assert {result.status for result in others} == {Status.COMPLETED}
 
 
+def test_a_trial_that_is_given_up_in_a_later_fold_has_the_seconds_of_those_before(begin):
+    study, splits = begin(search={"trials": 1}, data={"folds": 2})
+    first, second = search_fits(study.experiment, 0)
+    study.record(records.Asked(Trial(0)))
+    study.record(AttemptEnd(Attempt(first), How.FINISHED, 7.0, 0.5, 1, 1))
+    for number in range(1, 5):
+        study.record(AttemptEnd(Attempt(second, number), How.LOST, 0.0, reason=CUT_OFF))
+
+    go(study, splits, Instant())
+
+    assert (study.state.results[0].status, study.state.results[0].seconds) == (Status.FAILED, 7.0)
+
+
 @pytest.mark.promise("8", "19")
 def test_a_trial_that_does_an_epoch_between_kills_is_never_given_up(begin):
     study, splits = begin(search={"trials": 1})

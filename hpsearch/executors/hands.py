@@ -51,6 +51,7 @@ class Hand:
     unseen: float = 0.0
     asks: bool = False
     stopped: float = 0.0
+    unheeding: bool = False
     left: float = 0.0
     held: int = 0
     sampled: float = 0.0
@@ -119,6 +120,7 @@ class Hand:
         self._look(now)
         if self.stop and self.stop.at_once:
             if now - self.stopped > GRACE_SECONDS:
+                self.unheeding = True
                 ending.kill(self.process)
             return None
         if now - self.heard > SAMPLE_SECONDS and self._speaks():  # said while the coordinator was held up
@@ -168,7 +170,12 @@ class Hand:
             failure = Failure("oom", "it was killed for want of memory")
         else:
             failure = deaths.fault(code, self.log.fault())
-        return self._ended(failure, "" if failure else ending.how_it_died(self.process))
+        return self._ended(failure, "" if failure else self._how_it_died())
+
+    def _how_it_died(self) -> str:
+        if self.unheeding:
+            return f"was killed, since it did not heed its stop for {GRACE_SECONDS:g} s"
+        return ending.how_it_died(self.process)
 
     def _fail(self, failure: Failure) -> AttemptEnd:
         self._end()

@@ -7,7 +7,7 @@ from hpsearch.records import AttemptBegan
 from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_runs import FAILURE, SIZE, STUDY, Run, Runs, name_of
 from hpsearch.trackers.mlflow_view import view
-from hpsearch.trial import AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
+from hpsearch.trial import CUT_OFF, AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
 
 STATUSES = {
     "completed": "FINISHED",
@@ -15,7 +15,6 @@ STATUSES = {
     "failed": "FAILED",
     "interrupted": "KILLED",
 }  # MLflow's, by our own
-ALONE = "its session ended without a word"
 
 
 class Trials:
@@ -116,7 +115,7 @@ class Trials:
         """Close the runs that nobody works on any more."""
         for key, run in self._runs:
             if run.status == "RUNNING" and key != STUDY:
-                self.close(run, "interrupted", time_ms, run.tags.get("hpsearch.reason") or _failure_in(run) or ALONE)
+                self.close(run, "interrupted", time_ms, run.tags.get("hpsearch.reason") or _failure_in(run) or CUT_OFF)
 
     def close_finals(self, time_ms: int) -> None:
         """The finals are over: those made of several folds have no end of their own, nor has one that was lost."""
