@@ -159,7 +159,9 @@ def test_of_two_that_begin_at_once_on_one_port_one_is_told_that_it_is_taken(home
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     with beginning(home, "digits", "--port", port) as one, beginning(home, "digits", "--port", port) as other:
+        deadline = time.monotonic() + 60
         while one.poll() is None and other.poll() is None:
+            assert time.monotonic() < deadline, "both are still there"
             time.sleep(0.05)
         left, code = (one, other.poll()) if one.poll() is None else (other, one.poll())
 
