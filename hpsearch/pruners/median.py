@@ -18,7 +18,7 @@ from hpsearch.pruners.ranks import Ranks
 class Median:
     """Stops nothing before `startup_trials` others came to the epoch, nor in the first `warmup_epochs` epochs.
 
-    Nor does it at the last epoch, where there is nothing left to stop.
+    Nor does it at the last epoch: that fit is whole, and whether a trial is worth others is the race's to say.
     """
 
     def __init__(self, startup_trials: int = 5, warmup_epochs: int = 3) -> None:
