@@ -14,7 +14,7 @@ RESAMPLES, ORDERS_EACH = 100, 20  # for the intervals: trials drawn anew, with r
 
 @dataclass(frozen=True)
 class Curve:
-    """The objective after each epoch of one trial (with folds: their mean), and how many epochs it warmed up."""
+    """The objective after each epoch of one trial (with folds: of its first fit), and how many epochs it warmed up."""
 
     scores: tuple[float, ...]
     warmup: int = 0

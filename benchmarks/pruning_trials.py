@@ -1,7 +1,6 @@
 """Trains random trials of an experiment to their very end, and reads their curves back from the ledger."""
 
 from collections import defaultdict
-from statistics import fmean
 from typing import Any
 
 from hpsearch import paths, study
@@ -13,7 +12,7 @@ from hpsearch.parts import make_minds
 from hpsearch.records import SessionBegan
 from hpsearch.search import search
 from hpsearch.session import INTERRUPTED, Session, Surroundings
-from hpsearch.trial import Built, Measure, Status, TrialResult
+from hpsearch.trial import Built, Fit, Measure, Status, TrialResult
 from pruning_replay import Curve
 
 
@@ -34,7 +33,13 @@ class Searching(Session):
 
 def unpruned(experiment: Experiment, trials: int) -> Experiment:
     """The experiment with random trials that all run to their end, as a study of its own."""
-    changes = {"tuner": "keras-tuner.random", "tuner_options": {}, "pruner": "none", "pruner_options": {}}
+    changes = {
+        "tuner": "keras-tuner.random",
+        "tuner_options": {},
+        "pruner": "none",
+        "pruner_options": {},
+        "race": False,
+    }
     return experiment.model_copy(
         update={
             "name": f"pruning-{experiment.name}",
@@ -52,8 +57,11 @@ def train(experiment: Experiment, project: paths.Project) -> None:
 
 
 def curves(experiment: Experiment, project: paths.Project) -> tuple[list[Curve], dict[str, str]]:
-    """The curves of all trials that ran to their end, by number, and where the first session ran."""
-    scores: defaultdict[int, defaultdict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    """The curves of all trials that ran to their end, by number, and where the first session ran.
+
+    With folds or repeats a curve is that of the first fit, which is all that a pruner hears.
+    """
+    scores: defaultdict[int, dict[int, float]] = defaultdict(dict)
     warmups: dict[int, int] = {}
     whole: set[int] = set()
     provenance: dict[str, str] = {}
@@ -61,15 +69,19 @@ def curves(experiment: Experiment, project: paths.Project) -> tuple[list[Curve],
         match news.body:
             case SessionBegan() as session:
                 provenance = provenance or dict(session.provenance)
-            case Built(attempt):
+            case Built(attempt) if _first(attempt.fit):
                 warmups[attempt.fit.trial] = news.body.warmup_epochs
-            case Measure(attempt, epoch, metrics):
-                scores[attempt.fit.trial][epoch].append(metrics[experiment.objective.metric])
+            case Measure(attempt, epoch, metrics) if _first(attempt.fit):
+                scores[attempt.fit.trial][epoch] = metrics[experiment.objective.metric]
             case TrialResult(trial, Status.COMPLETED):
                 whole.add(trial.number)
-    found = [Curve(_means(scores[trial]), warmups[trial]) for trial in sorted(whole)]
+    found = [Curve(_in_order(scores[trial]), warmups[trial]) for trial in sorted(whole)]
     return [curve for curve in found if len(curve.scores) == experiment.train.epochs], provenance
 
 
-def _means(epochs: dict[int, list[float]]) -> tuple[float, ...]:
-    return tuple(fmean(epochs[epoch]) for epoch in sorted(epochs))
+def _first(fit: Fit) -> bool:
+    return fit.kind == "search" and (fit.repeat, fit.fold) == (0, 0)
+
+
+def _in_order(epochs: dict[int, float]) -> tuple[float, ...]:
+    return tuple(epochs[epoch] for epoch in sorted(epochs))

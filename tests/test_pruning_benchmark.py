@@ -9,15 +9,19 @@ from pathlib import Path
 
 import chaos
 import pytest
+from kept_studies import keep
+from stories import EXPERIMENT, began, fit_story
 from test_search import Impatient, Lenient
 
+from hpsearch import paths
 from hpsearch.objective import Objective
 from hpsearch.protocols import Pruning
 from hpsearch.pruners.asha import ASHA
 from hpsearch.pruners.median import Median
-from hpsearch.records import SessionEnded
-from hpsearch.trial import AttemptEnd, How
+from hpsearch.records import Asked, SessionEnded
+from hpsearch.trial import AttemptEnd, Fit, How, Status, Trial, TrialResult
 from pruning_replay import Curve, judge, replay
+from pruning_trials import curves
 
 UP, DOWN = Objective.parse("max val_accuracy"), Objective.parse("min val_loss")
 PROGRAM = Path(__file__).parent.parent / "benchmarks" / "pruning.py"
@@ -94,6 +98,17 @@ def test_where_curves_never_cross_no_shipped_pruner_ever_stops_the_best(pruner):
     assert figures.best_stopped == figures.loss == 0.0
     assert figures.saved_interval[0] <= figures.saved <= figures.saved_interval[1]
     assert figures.saved > 0
+
+
+def test_with_folds_a_trials_curve_is_that_of_its_first_fit_which_a_pruner_hears(tmp_path):
+    folds = [*fit_story(Fit(0, 1), [0.5, 0.6, 0.7]), *fit_story(Fit(0, 1, fold=1), [0.1, 0.2, 0.3])]
+    ended = TrialResult(Trial(0), Status.COMPLETED, 0.5, 3, 1.5, {"val_accuracy": 0.5})
+    final = fit_story(Fit(0, 2, "final"), [0.9, 0.9, 0.9])
+    keep(tmp_path, [*began(), Asked(Trial(0)), *folds, ended, *final])
+
+    found, _ = curves(EXPERIMENT, paths.Project(tmp_path))
+
+    assert found == [Curve((0.5, 0.6, 0.7))]
 
 
 def test_a_result_is_judged_again_from_its_curves(tmp_path):
