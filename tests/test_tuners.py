@@ -99,13 +99,25 @@ def test_one_name_with_other_choices_gets_another_name_in_optuna() -> None:
     assert names[1] != "optimizer"
 
 
-def test_ranges_whose_ends_hang_on_another_value_are_one_dimension_but_for_the_first() -> None:
+def test_a_few_ranges_of_one_name_are_a_dimension_each_whose_points_are_its_values() -> None:
+    known = Dimensions()
+    ranges = [dataclasses.replace(RATE, low=low, high=1000 * low) for low in (1e-3, 1e-5, 1e-4, 1e-6, 1e-2)]
+
+    laid = [known.of(one) for one in [*ranges, *ranges]]
+
+    assert len({name for name, _ in laid}) == len(ranges)
+    assert laid[:5] == laid[5:]
+    assert [one for _, one in laid[:5]] == [axis(one) for one in ranges]
+
+
+def test_ranges_whose_ends_hang_on_another_value_are_one_dimension_but_for_the_first_five() -> None:
     known, whole = Dimensions(), Parameter("rate", "int", 1, low=1, high=4)
 
-    names = [known.of(dataclasses.replace(RATE, high=high))[0] for high in (0.1, 0.01, 0.02, 0.03, 0.1)]
+    names = [known.of(dataclasses.replace(RATE, high=place / 100))[0] for place in (*range(1, 9), 1)]
 
-    assert names[0] == names[4] == "rate"
-    assert len(set(names)) == 2
+    assert names[0] == names[8] == "rate"
+    assert len(set(names[:5])) == 5
+    assert len(set(names[5:8]) - set(names[:5])) == 1
     assert known.of(whole)[0] not in names
 
 

@@ -1,9 +1,11 @@
 """Gives each parameter a dimension of a sampler's: a name in Optuna, and how values lie on it.
 
 Optuna takes one distribution's kind and choices under one name. It would take other ends, but then looks only between
-those that it met first. So a name whose range hangs on another value has a second dimension, for all ranges but the
-first: on it lies which share of the range, as it is in a trial, lies below the value. A dimension for each range, of
-which each trial may have its own, would teach the sampler nothing, and takes more time from trial to trial.
+those that it met first. So the first five ranges of a name have a dimension each, since the branches of a build may
+give it several that stay as they are, such as a learning rate for each optimizer. A name of more ranges hangs on
+another value, and each trial may have a range of its own; a dimension for each would teach the sampler nothing, and
+takes more time from trial to trial. All from the sixth on share one: on it lies which share of the range, as it is in a
+trial, lies below the value. What the first five taught is not known there.
 """
 
 import math
@@ -17,6 +19,7 @@ from hpsearch.space import Parameter, Value
 from hpsearch.tuners.axis import Axis, Point, axis
 
 Range = IntDistribution | FloatDistribution
+APART = 5  # ranges of a name, each with a dimension of its own
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Dimensions:
 
     def _laid(self, parameter: Parameter) -> Dimension:
         seen, laid = self._seen.setdefault(parameter.name, []), axis(parameter)
-        if laid in seen or laid.values or not any(_alike(laid, other) for other in seen):
+        if laid in seen or laid.values or sum(_alike(laid, other) for other in seen) < APART:
             return _numbered(parameter.name, seen, laid), laid
         scope = (laid.kind, parameter.sampling, parameter.conditions)
         return _numbered(parameter.name, seen, scope), Share(laid)
