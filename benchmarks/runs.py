@@ -28,6 +28,7 @@ class Runs:
         self._runs: list[Run] = [json.loads(line) for line in lines]
         self._known = {self._name(run) for run in self._runs}
         self.broken = 0
+        self._looked = False
 
     def __contains__(self, run: Mapping[str, Any]) -> bool:
         """Whether a run with this key was made already."""
@@ -42,10 +43,16 @@ class Runs:
         names = {self._name(run) for run in asked}
         return [run for run in self._runs if self._name(run) in names]
 
-    def make(self, run: Run, measure: Callable[[], Run]) -> Run | None:
-        """Add what `measure` gives to a run that is missing; None if it was there already or broke, which is told."""
+    def make(self, run: Run, measure: Callable[[], Run], beside: Sequence[Run] = ()) -> Run | None:
+        """Add what `measure` gives to a run that is missing; None if it was there already or broke, which is told.
+
+        Before the first that is missing, `refuse_other_machine` looks at the runs that it will stand beside.
+        """
         if run in self:
             return None
+        if not self._looked:
+            refuse_other_machine(beside)
+            self._looked = True
         try:
             began = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
             self.add(run | {"began": began} | measure())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import reporting
-from runs import Broken, Run, Runs, refuse_other_machine
+from runs import Broken, Run, Runs
 from same_work_report import report
 from sides.job import Entry
 from sides.running import PEERS, Ran, heed_signals, possible, run_hpsearch, run_peer
@@ -36,7 +36,6 @@ def main() -> None:
     heed_signals()
     options.sides = possible(options.sides)
     runs = Runs(options.out / "same-work.jsonl", KEY)
-    refuse_other_machine(_asked_for(runs, options))
     for space in options.space:
         for batch_size in options.batch:
             _compare(options, space, batch_size, runs)
@@ -82,7 +81,7 @@ def _compare(options: argparse.Namespace, space: str, batch_size: int, runs: Run
         turn = number % len(sides)
         for side in sides[turn:] + sides[:turn]:
             run = {"side": side, "work": work, "round": number}
-            if made := runs.make(run, partial(_measure, side, setting)):
+            if made := runs.make(run, partial(_measure, side, setting), _asked_for(runs, options)):
                 print(f"{space} batch {batch_size} round {number} {side:<12} {_brief(made)}", flush=True)
 
 

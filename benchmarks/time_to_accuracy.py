@@ -20,7 +20,7 @@ from typing import Any
 import reporting
 from arrivals import SLACK
 from hpsearch.experiment import seconds
-from runs import Run, Runs, refuse_other_machine
+from runs import Run, Runs
 from sides.job import Entry
 from sides.running import Ran, heed_signals, possible, run_hpsearch, run_peer
 from sides.setting import Setting, add_data_options, data_table, lay_out
@@ -71,11 +71,11 @@ def main() -> None:
     options.sides = possible(options.sides)
     runs = Runs(options.out / "time-to-accuracy.jsonl", KEY)
     work = _work(options)
-    refuse_other_machine([run for run in runs if run["work"] == work])
     for seed in options.seeds:
         for side in _in_turn(options.sides, seed):
             run = {"side": side, "work": work, "seed": seed}
-            if fresh := runs.make(run, partial(_measure, side, options, work, seed)):
+            beside = [run for run in runs if run["work"] == work]
+            if fresh := runs.make(run, partial(_measure, side, options, work, seed), beside):
                 print(f"{options.task} seed {seed} {side:<28} {_brief(fresh)}", flush=True)
     asked_for = _work(parser.parse_args(["--task", options.task])) | {"train": options.train}
     name = "-".join(["time-to-accuracy", options.task, *([] if work == asked_for else ["tried"])])

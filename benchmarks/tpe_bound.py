@@ -141,7 +141,8 @@ def main() -> None:
         {"objective": name, "seed": seed, "trials": options.trials, "look_back": options.look_back}
         for seed, name in product(range(options.seeds), options.objectives)
     ]
-    refuse_other_machine(runs.among(asked))
+    if any(run not in runs for run in asked):
+        refuse_other_machine(runs.among(asked))
     with pool(options.processes) as hands:
         for made in as_completed([hands.submit(compare, **run) for run in asked if run not in runs]):
             runs.add(made.result() | {"machine": reporting.machine()})

@@ -234,7 +234,7 @@ class Ledger:
 
 def _make_ready(path: Path) -> None:
     """Before a writer opens the file: make it if there is none, refuse what is damaged, migrate what is older."""
-    if not path.exists() and not any(path.parent.glob(paths.LEDGERS)):
+    if not path.exists() and not any(path.parent.glob(f"{path.stem}*.db")):
         schema.create(path)
     ledger_file.refuse_unsound(path)
     with closing(ledger_file.to_read(path)) as db:
