@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -17,7 +16,8 @@ from readers import unseen_images
 from written import file_of, page, seven
 
 from hpsearch.errors import ExperimentRefused
-from hpsearch.predict.sources import refuse_drawings_among_pictures, refuse_strangers, sources
+from hpsearch.predict.marking import is_drawing, mark
+from hpsearch.predict.sources import refuse_strangers, sources
 
 MANY = 20_000  # some forty seconds' work: whoever is slow to interrupt it is still in time
 
@@ -112,23 +112,38 @@ def test_drawings_take_the_place_of_earlier_ones_and_of_nothing_else(model, tmp_
     assert drawn == "seven-3.seen.png"
 
 
-@pytest.mark.parametrize("words", [["."], ["scans"], ["one.png", "link"]])
-def test_a_folder_for_drawings_within_one_that_is_read_is_refused(words, tmp_path, monkeypatch):
+def test_drawings_among_the_pictures_are_passed_over_by_name_and_in_a_folder(model, tmp_path):
+    (tmp_path / "seven.png").write_bytes(file_of(seven()))
+
+    predict(model, "seven.png", "--show", ".", cwd=tmp_path)
+
+    out, _ = predict(model, "seven.png", "seven.seen.png", ".", "--show", ".", "--json", cwd=tmp_path)
+
+    assert [json.loads(line)["picture"] for line in out.splitlines()] == ["seven.png", "seven.png"]
+    assert {file.name for file in tmp_path.iterdir()} == {"seven.png", "seven.seen.png", "seven-2.seen.png"}
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(["seen/a.png"], "seen/a.png"), (["seen"], "seen"), (["seen", "seen/a.png"], "seen, …")],
+)
+def test_who_names_only_drawings_is_told_so(words, named, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "scans").mkdir()
-    (tmp_path / "link").symlink_to("scans", target_is_directory=True)
+    (tmp_path / "seen").mkdir()
+    Image.new("RGB", (300, 200)).save(tmp_path / "seen" / "a.png", pnginfo=mark())
 
-    with pytest.raises(ExperimentRefused, match=f"--show scans/seen: it lies in {words[-1]}, "):
-        refuse_drawings_among_pictures(Path("scans/seen"), words)
+    with pytest.raises(ExperimentRefused, match=f"^{named}: only drawings that --show made, which are not read"):
+        refuse_strangers(words)
 
 
-@pytest.mark.parametrize("words", [["-"], ["scans/one.png"], ["scan", "seen/deeper"]])
-def test_a_folder_for_drawings_beside_what_is_read_is_taken(words, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for folder in ("scan", "seen/deeper"):
-        (tmp_path / folder).mkdir(parents=True)
+def test_a_drawing_is_known_by_its_mark_and_by_nothing_else(tmp_path):
+    ours, plain, words = tmp_path / "mine.png", tmp_path / "b.seen.png", tmp_path / "c.seen.png"
+    Image.new("RGB", (300, 200)).save(ours, pnginfo=mark())
+    Image.new("RGB", (300, 200)).save(plain)
+    words.write_text("hpsearch predict --show")
+    os.mkfifo(tmp_path / "d.seen.png")
 
-    refuse_drawings_among_pictures(Path("seen"), words)
+    assert [file.name for file in sorted(tmp_path.iterdir()) if is_drawing(file)] == ["mine.png"]
 
 
 def test_lines_of_characters_are_read_as_text(model, tmp_path):

@@ -57,7 +57,7 @@ def predict(
 
     refuse_strangers(pictures)
     project, writer = paths.Project.around(Path.cwd()), AsJson() if as_json else AsRows(top)
-    drawings = _drawings(show, pictures)
+    drawings = _drawings(show)
     with terminated_as_interrupted(), answering(project, model) as answerer, TemporaryDirectory() as scratch:
         pace, files = Pace(), _Files(sources(pictures, Path(scratch), sys.stdin.buffer), wanted=drawings is not None)
         try:
@@ -73,13 +73,11 @@ def predict(
         raise DataRefused(pace.unread)
 
 
-def _drawings(folder: Path | None, pictures: tuple[str, ...]) -> "Drawings | None":
+def _drawings(folder: Path | None) -> "Drawings | None":
     if folder is None:
         return None
     from hpsearch.predict.showing import Drawings
-    from hpsearch.predict.sources import refuse_drawings_among_pictures
 
-    refuse_drawings_among_pictures(folder, pictures)
     return Drawings(folder)
 
 

@@ -1,7 +1,7 @@
 """Draws what a model saw of a picture: a box around each character, and beside it each image that it was shown.
 
 A drawing lies among people's own pictures at times, and what a folder holds may be all they have of them: so each
-bears a mark in its file (PNG's "Software"), and only what bears it is written over.
+bears a mark in its file, and only what bears it is written over.
 """
 
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch import paths
-from hpsearch.datasets.pictures import NotRead, opened
+from hpsearch.predict.marking import is_drawing, mark
 from hpsearch.predict.pictures import open_picture
 from hpsearch.predict.reading import Reading
 
@@ -20,7 +20,6 @@ LONGEST = 800  # pixels of the drawn picture
 TILE, GAP = 112, 8  # pixels of a drawn character, and around it
 ACROSS = 8  # characters in a row
 BLUE, PAPER, INK = (30, 100, 220), (255, 255, 255), (40, 40, 40)
-MARK, OURS = "Software", "hpsearch predict --show"  # a keyword of PNG (W3C, 11.3.3.2), and what no other program says
 
 
 class Drawings:
@@ -32,14 +31,10 @@ class Drawings:
 
     def draw(self, reading: Reading, file: Path) -> Path:
         """Write the PNG of a picture; `file` is the picture's own."""
-        from PIL.PngImagePlugin import PngInfo
-
-        target, mark = self._target(Path(reading.picture.name).stem), PngInfo()
-        mark.add_text(MARK, OURS)
-        drawing = _drawn(reading, file)
+        target, drawing = self._target(Path(reading.picture.name).stem), _drawn(reading, file)
 
         def fill(temporary: Path) -> None:
-            drawing.save(temporary, "PNG", pnginfo=mark)
+            drawing.save(temporary, "PNG", pnginfo=mark())
 
         paths.write(target, fill)
         return target
@@ -59,13 +54,7 @@ class Drawings:
 
 def _is_anothers(file: Path) -> bool:
     """Whether there is something, and it is no drawing of an earlier time."""
-    if not os.path.lexists(file):
-        return False
-    try:
-        with opened(file) as picture:
-            return picture.info.get(MARK) != OURS
-    except NotRead:
-        return True
+    return os.path.lexists(file) and not is_drawing(file)
 
 
 def _drawn(reading: Reading, file: Path) -> "Image.Image":

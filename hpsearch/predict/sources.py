@@ -1,4 +1,7 @@
-"""Finds the pictures that words on the command line name, one after another, however many there are."""
+"""Finds the pictures that words on the command line name, one after another, however many there are.
+
+Drawings that `--show` made are passed over: they may lie beside the pictures, and `*.png` names them the next time.
+"""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +12,7 @@ from typing import BinaryIO
 from hpsearch import paths
 from hpsearch.datasets.pictures import ENDINGS
 from hpsearch.errors import ExperimentRefused
+from hpsearch.predict.marking import is_drawing
 from hpsearch.predict.pictures import MOST_BYTES
 
 STDIN = "-"
@@ -23,12 +27,19 @@ class Source:
 
 
 def refuse_strangers(words: Sequence[str]) -> None:
-    """Raise ExperimentRefused for all words that name no file, no folder with pictures, and not standard input."""
+    """Raise ExperimentRefused for all words that name no file, no folder with pictures, and not standard input.
+
+    So it does where they name nothing but drawings.
+    """
     wrong = [trouble for word in words if (trouble := _trouble(word))]
     if words.count(STDIN) > 1:
         wrong.append("- stands for standard input, and it can be read only once")
     if wrong:
         raise ExperimentRefused("\n".join(wrong))
+    if all(map(_is_drawings_alone, words)):
+        named = f"{words[0]}, …" if len(words) > 1 else words[0]
+        message = f"{named}: only drawings that --show made, which are not read; name the pictures themselves"
+        raise ExperimentRefused(message)
 
 
 def _trouble(word: str) -> str:
@@ -40,14 +51,8 @@ def _trouble(word: str) -> str:
     return "" if word and path.exists() else f"{word or repr(word)}: there is no such file or folder"
 
 
-def refuse_drawings_among_pictures(drawings: Path, words: Sequence[str]) -> None:
-    """Raise ExperimentRefused when the folder for drawings is one that is read, where they would be read next time."""
-    inside = Path(os.path.realpath(drawings))
-    for word in words:
-        if Path(word).is_dir() and inside.is_relative_to(os.path.realpath(word)):
-            message = f"--show {drawings}: it lies in {word}, whose pictures are read at any depth"
-            message += "\n  the next time, the drawings would be among them: choose a folder outside of it"
-            raise ExperimentRefused(message)
+def _is_drawings_alone(word: str) -> bool:
+    return word != STDIN and all(is_drawing(source.file) for source in _named(word))
 
 
 def sources(words: Iterable[str], scratch: Path, stdin: BinaryIO) -> Iterator[Source]:
@@ -55,10 +60,16 @@ def sources(words: Iterable[str], scratch: Path, stdin: BinaryIO) -> Iterator[So
     for word in words:
         if word == STDIN:
             yield Source(STDIN, _received(stdin, scratch / "standard-input"))
-        elif Path(word).is_dir():
-            yield from (Source(str(file), file) for file in _inside(Path(word)))
         else:
-            yield Source(word, Path(word))
+            yield from (source for source in _named(word) if not is_drawing(source.file))
+
+
+def _named(word: str) -> Iterator[Source]:
+    """A file, or the pictures of a folder, drawings among them."""
+    if Path(word).is_dir():
+        yield from (Source(str(file), file) for file in _inside(Path(word)))
+    else:
+        yield Source(word, Path(word))
 
 
 def _received(stdin: BinaryIO, file: Path) -> Path:
