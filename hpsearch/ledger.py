@@ -22,7 +22,7 @@ from typing import get_args
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 
-from hpsearch import failpoints, ledger_file, paths, schema
+from hpsearch import failpoints, ledger_file, schema
 from hpsearch.errors import FolderUnusable
 from hpsearch.records import Answered, Body, News
 from hpsearch.space import Parameter
