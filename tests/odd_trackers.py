@@ -57,6 +57,9 @@ class Keeper(Listener):
     """Knows of the study as long as the file of what it heard lies in the folder."""
 
     def remembers(self, *, wholly):
+        if wholly and (self.folder / "lacking").exists():
+            (self.folder / "lacking").unlink()
+            return False
         return (self.folder / "heard").exists()
 
 

@@ -492,6 +492,24 @@ def test_files_that_have_no_place_to_go_are_named_and_the_numbers_go_on(project)
     assert {run.info.status for run in runs.values()} == {"FINISHED", "FAILED"}
 
 
+def test_what_the_store_of_files_did_not_take_is_told_again_once_it_does(project):
+    project.artifacts.write_text("a file, where MLflow was to make a folder")
+    place = place_in(project)
+    hear_all(place, whole_story())
+    project.artifacts.unlink()
+    tracker = ViaMLflow(EXPERIMENT, place, no_model)
+
+    assert tracker.remembers(wholly=False)
+    assert not tracker.remembers(wholly=True)
+    for news in whole_story():
+        tracker.hear(news)
+    tracker.close()
+
+    run = runs_of(place)["search 0"]
+    assert run.data.tags["hpsearch.files"] == ""
+    assert "model_summary.txt" in {file.path for file in client(place.uri).list_artifacts(run.info.run_id)}
+
+
 def test_what_was_not_logged_is_not_registered_and_says_so(project):
     place = place_in(project)
 

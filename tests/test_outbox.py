@@ -116,6 +116,19 @@ def test_a_tracker_that_lost_its_memory_hears_everything_again(ledger, tmp_path,
     assert keeper.heard == [1, 2, 3]
 
 
+def test_a_tracker_that_lacks_a_part_hears_everything_again_when_nobody_holds_the_study(ledger, tmp_path, follow):
+    write(ledger, 2)
+    follow(odd_trackers.Keeper(tmp_path)).close(patience=60)
+    (tmp_path / "lacking").touch()
+    follow(odd_trackers.Keeper(tmp_path)).close(patience=60)
+
+    outbox = follow(keeper := odd_trackers.Keeper(tmp_path), over=True)
+
+    assert outbox.close(patience=60) == 0
+    assert keeper.heard == [1, 2, 1, 2, 3]  # the last is the end of a session that wrote none
+    assert outbox.sent == 2
+
+
 def test_what_was_heard_in_one_place_was_not_heard_in_another(ledger, tmp_path, follow):
     for number, place in enumerate(("here", "here", "elsewhere", "here")):
         write(ledger, number)

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 10.0  # in which trouble must end, or MLflow is taken to be a
 @click.argument("study")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers of records as JSON.")
 def sync(*, study: str, as_json: bool) -> None:
-    """Send MLflow the records of STUDY that it has not heard, in their order; twice is as good as once."""
+    """Send MLflow what it has not heard of STUDY, or not taken, in its order; twice is as good as once."""
     from hpsearch.cli.attaching import attach_report
     from hpsearch.cli.output import complain, print_json, say
     from hpsearch.errors import HpsearchError
