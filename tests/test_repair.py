@@ -155,7 +155,7 @@ def test_a_repaired_study_opens_and_goes_on(study):
         assert opened.state.last == 200
 
 
-@pytest.mark.parametrize("steps", range(6))
+@pytest.mark.parametrize("steps", range(9))
 def test_a_repair_that_is_killed_between_two_steps_is_finished_by_the_next(study, steps):
     written = records(study.ledger)
     paths.make(study.fits / "search-0019-r0-f0")
@@ -179,12 +179,12 @@ from hpsearch import paths
 from hpsearch.repair import repair
 left = int(sys.argv[2])
 def dying(method):
-    def call(*arguments):
+    def call(*arguments, **named):
         global left
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         left -= 1
-        return method(*arguments)
+        return method(*arguments, **named)
     return call
 for name in ("rename", "replace"):
     setattr(pathlib.Path, name, dying(getattr(pathlib.Path, name)))
