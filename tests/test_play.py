@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -106,12 +107,23 @@ def test_the_last_stroke_can_be_taken_back(page):
     assert page.run("!document.querySelector('.play-hint').hidden")
 
 
+def settled(page):
+    """The image that the model sees (base64), once no answer has followed the pen for a second."""
+    seen, since = "", time.monotonic()
+    while time.monotonic() - since < 1:
+        now = page.run("document.querySelector('.play-answer img').src.split(',')[1]")
+        if now != seen:
+            seen, since = now, time.monotonic()
+        time.sleep(0.05)
+    return seen
+
+
 @in_a_browser
 def test_a_wrong_answer_is_corrected_and_kept_with_the_image_that_the_model_saw(page, place):
     page.stroke(along(THREE, page.place(PAPER)))
     page.wait(f"{ANSWER} === '3'")
 
-    seen = page.run("document.querySelector('.play-answer img').src.split(',')[1]")
+    seen = settled(page)
     page.click("#right label:nth-child(2)")
     page.click("#keep")
     page.wait("document.querySelector('[data-kept]').dataset.kept === '1'")
