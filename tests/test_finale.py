@@ -287,12 +287,18 @@ def test_models_that_are_gone_are_made_again_before_the_test_split_is_opened_and
         finale.hold()
 
 
-def test_a_final_that_took_four_sessions_down_with_it_is_not_begun_again_and_its_seed_has_failed(hold):
-    study, executor, _, finale = hold()
+def give_up_a_final_of_trial_0(study):
+    """As if it had taken four sessions down with it; give back the fit."""
     fit = next(fit for fit in study.state.finals if fit.trial == 0)
     study.state.opened = None
     del study.state.finals[fit]
     study.state.cut_off[fit] = MOST_LOSSES + 1
+    return fit
+
+
+def test_a_final_that_took_four_sessions_down_with_it_is_not_begun_again_and_its_seed_has_failed(hold):
+    study, executor, _, finale = hold()
+    give_up_a_final_of_trial_0(study)
     executor.orders.clear()
 
     verdict = finale.hold()
@@ -303,10 +309,7 @@ def test_a_final_that_took_four_sessions_down_with_it_is_not_begun_again_and_its
 
 def test_a_final_that_was_given_up_is_tried_once_more_by_the_next_session(hold):
     study, executor, _, finale = hold()
-    fit = next(fit for fit in study.state.finals if fit.trial == 0)
-    study.state.opened = None
-    del study.state.finals[fit]
-    study.state.cut_off[fit] = MOST_LOSSES + 1
+    fit = give_up_a_final_of_trial_0(study)
     executor.orders.clear()
 
     study.record(SessionEnded(finished=False, reason="trial 0 won, but training its model failed"))

@@ -200,6 +200,19 @@ def test_a_trial_asked_for_again_after_a_repair_gets_a_run_of_its_own(project):
     assert [point.value for point in history] == [0.5, 0.9]  # told before; what is written there stays
 
 
+def test_final_runs_of_a_trial_that_a_repair_forgot_are_none_of_its_namesake(project):
+    place = place_in(project)
+    trials = [body for number in (10, 1) for body in (Asked(Trial(number)), *trial_story(number, [0.9]))]
+    of_finals = [body for number in (10, 1) for body in fit_story(Fit(number, 1, kind="final"), [0.8])]
+    hear_all(place, told([*began(), *trials, *of_finals]))
+    again = told([Asked(Trial(1)), *trial_story(1, [0.9])])
+
+    hear_all(place, [replace(news, time_ms=news.time_ms + 3_600_000) for news in again])
+
+    states = {key: run.data.tags["hpsearch.state"] for key, run in runs_of(place).items() if key.startswith("final")}
+    assert states == {"final 1 0": "lost", "final 10 0": "completed"}
+
+
 @pytest.mark.parametrize(
     ("reason", "status"),
     [

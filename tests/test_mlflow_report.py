@@ -55,3 +55,15 @@ def test_a_study_without_a_run_is_told_of(project, tmp_path):
 
     with pytest.raises(NotHeard, match="it has no run of other"):
         attach(project, other, tmp_path / "report.html")
+
+
+def test_where_a_person_deleted_the_studys_run_nothing_is_kept_and_nothing_complained_of(project):
+    file = project.study(EXPERIMENT.name).report
+    file.write_text("report")
+    own = client(resolve(project))
+    (run,) = [run for run in all_runs(own) if run.data.tags["hpsearch.key"] == "study"]
+    own.delete_run(run.info.run_id)
+
+    attach(project, EXPERIMENT, file)
+
+    assert own.list_artifacts(run.info.run_id) == []
