@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from hpsearch import paths, plugins
+from hpsearch import files, paths, plugins
 from hpsearch.crew import Crew
 from hpsearch.executors.local import Local
 from hpsearch.experiment import Experiment
@@ -52,7 +52,7 @@ class InstantStudy:
         self.executor.start()
         self._stack.callback(self.executor.close)
         folder = self._project.study("instant")
-        paths.make(folder.folder)
+        files.make(folder.folder)
         self.study = Study(self._experiment, folder)
         self._stack.callback(self.study.close)
         self.study.record(SessionBegan("instant", self._experiment.model_dump(mode="json"), {}, (), {}))

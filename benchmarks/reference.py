@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hpsearch.errors import HpsearchError
-from hpsearch.paths import Project, write_text
+from hpsearch.files import write_text
+from hpsearch.paths import Project
 from hpsearch.study import read
 from reference_tables import Aim, section, table, told
 

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import paths
+from hpsearch import disk, files
 from hpsearch.errors import FormatUnusable, HpsearchError, NotExported, first_line
 from hpsearch.exported import files_in, read_export
 from hpsearch.formats import exporter
@@ -61,7 +61,7 @@ def reference(root: Path, build: str, model: Path, test: Path, classes: tuple[st
     images, labels = open_arrays(test, "r")
     found = class_probabilities(read_model(model), images)
     np.save(content := BytesIO(), found)  # numpy's own write into a file does not notice that the disk is full
-    paths.write(target, lambda temporary: _filled(temporary, content))
+    files.write(target, lambda temporary: _filled(temporary, content))
     return judgement(labels, found.argmax(axis=1), found.max(axis=1), classes)
 
 
@@ -118,8 +118,8 @@ def _as_unusable(name: str, what: str, folder: Path) -> Iterator[None]:
     except HpsearchError:
         raise
     except Exception as error:  # converters and runtimes raise anything
-        if paths.of_full_disk(error):
-            raise paths.disk_full(min(folder.parent, Path(tempfile.gettempdir()), key=paths.room)) from error
+        if disk.of_full_disk(error):
+            raise disk.disk_full(min(folder.parent, Path(tempfile.gettempdir()), key=disk.room)) from error
         why = f"{type(error).__name__}: {first_line(str(error).strip())}"
         message = f"{name}: {what} ({why})\n  leave this format out"
         raise FormatUnusable(message) from error

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from hpsearch import narrowing, pace, paths, provenance
+from hpsearch import files, narrowing, pace, paths, provenance
 from hpsearch.aside import aside
 from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.identity import Identity
@@ -70,7 +70,7 @@ class Beginning:
         if planned and study.state.planned is None:
             study.record(planned)
         study.record(SpaceFound(known.parameters), durable=True)
-        paths.write_text(study.paths.experiment, json.dumps(public, indent=2) + "\n")
+        files.write_text(study.paths.experiment, json.dumps(public, indent=2) + "\n")
         return steps
 
     def _preflight(self) -> Preflight:
@@ -101,7 +101,7 @@ class Beginning:
     def _recipe(self, weights: tuple[float, ...], steps: Steps) -> Recipe:
         wanted, data, train = self.study.experiment, self.identity.data, self.study.experiment.train
         return Recipe(
-            self.identity.root, wanted.model.build, data.folder, paths.make(self.study.paths.fits).resolve(),
+            self.identity.root, wanted.model.build, data.folder, files.make(self.study.paths.fits).resolve(),
             data.class_names, wanted.objective, train.epochs, train.batch_sizes,
             train.early_stopping, train.loop, weights, steps, wanted.final.keep_epochs, wanted.races,
         )  # fmt: skip

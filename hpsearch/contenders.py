@@ -12,9 +12,7 @@ from hpsearch.space import Values
 from hpsearch.state import Course, State
 from hpsearch.study import existing, read
 from hpsearch.trial import Attempt, AttemptEnd, Fit
-from hpsearch.winner import MODEL, digest, verify
-
-WEIGHTS = "best.bin"
+from hpsearch.winner import digest, verify
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def _fit_named(state: State, name: str) -> Fit:
 
 
 def _finalist(word: str, folder: paths.Study, state: State, fit: Fit) -> Contender:
-    file = folder.fits / fit.name / MODEL
+    file = folder.fit(fit.name).model
     tested = state.opened.models[fit.name] if state.opened else ""
     verify(file, tested)
     return Contender(
@@ -137,10 +135,10 @@ def _searched(
     experiment = Experiment.model_validate(session.experiment)
     own = [fit for fit in ends if (fit.trial, fit.kind) == (trial, "search")]
     fits = sorted(own, key=lambda fit: (fit.repeat, fit.fold))
-    fit = next((fit for fit in fits if (folder.fits / fit.name / WEIGHTS).exists()), None)
+    fit = next((fit for fit in fits if folder.fit(fit.name).weights.exists()), None)
     if fit is None or course.result is None:
         raise ExperimentRefused(_not_kept(word, course, experiment.train.keep))
-    file = folder.fits / fit.name / WEIGHTS
+    file = folder.fit(fit.name).weights
     sha256 = digest(file)
     return Contender(
         word, folder, session, trial, fit.name, file, sha256, judged=sha256 in state.judged,

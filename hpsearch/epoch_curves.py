@@ -13,7 +13,6 @@ from hpsearch.records import TestCurve
 from hpsearch.study import Study
 from hpsearch.trial import Fit
 from hpsearch.worker.epoch_judging import Run, judge_epochs
-from hpsearch.worker.fit import epoch_file
 
 Models = Mapping[Fit, Path]
 
@@ -42,4 +41,4 @@ def judge(study: Study, executor: Executor, root: Path, data: Prepared, models: 
 
 
 def _files(study: Study, fit: Fit, epochs: int) -> tuple[Path, ...]:
-    return tuple(epoch_file(study.paths.fits, fit, epoch) for epoch in range(1, epochs + 1))
+    return tuple(study.paths.fit(fit.name).epoch(epoch) for epoch in range(1, epochs + 1))

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import artefacts, failpoints, looks, paths
+from hpsearch import artefacts, failpoints, files, looks, paths
 from hpsearch.artefacts import Checked
 from hpsearch.contender_files import model_file, note_looks
 from hpsearch.contenders import Contender
@@ -64,7 +64,7 @@ def export(subject: Subject, out: Path, say: Say, warn: Say) -> Exported:
     refuse_place(folder)
     refuse_unreadable(subject.data.class_names, subject.data.shape)
     with TemporaryDirectory(prefix="hpsearch-export-") as scratch:
-        paths.write_folder(folder, lambda temporary: _Work(subject, Path(scratch), temporary, say, warn).do())
+        files.write_folder(folder, lambda temporary: _Work(subject, Path(scratch), temporary, say, warn).do())
     return read_export(folder)
 
 
@@ -110,8 +110,8 @@ class _Work:
             state.take(news)
         case = Case({**described, "formats": formats}, read, contender, data, state, wrapped.parameters, judged)
         card = gather(case)
-        paths.write_text(self.folder / CARD, _json(card))
-        paths.write_text(self.folder / PAGE, page(card))
+        files.write_text(self.folder / CARD, _json(card))
+        files.write_text(self.folder / PAGE, page(card))
         self._write({**described, "test": test_figures(case), "formats": formats})
         read_export(self.folder)
 
@@ -181,9 +181,9 @@ class _Work:
 
     def _write(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest, with the digests of all that is in the folder."""
-        files = (file for file in files_in(self.folder) if file != self.folder / MANIFEST)
-        digests = {file.relative_to(self.folder).as_posix(): digest(file) for file in files}
-        paths.write_text(self.folder / MANIFEST, _json({**manifest, "files": digests}))
+        there = (file for file in files_in(self.folder) if file != self.folder / MANIFEST)
+        digests = {file.relative_to(self.folder).as_posix(): digest(file) for file in there}
+        files.write_text(self.folder / MANIFEST, _json({**manifest, "files": digests}))
 
 
 def _unheard(what: str, done: int, total: int | None) -> None:  # as Progress has it

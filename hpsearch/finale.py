@@ -23,7 +23,6 @@ from hpsearch.state import MOST_LOSSES
 from hpsearch.study import Study
 from hpsearch.trial import Fit
 from hpsearch.verdict import OneLook
-from hpsearch.worker.fit import model_file
 
 
 @dataclass
@@ -107,7 +106,7 @@ class Finale:
         """
         judged = fit.kind == "whole" or not self.study.experiment.data.folds
         wanted = judged and not self.study.state.opened
-        return fit in self.study.state.finals and not (wanted and not model_file(self.study.paths.fits, fit).exists())
+        return fit in self.study.state.finals and not (wanted and not self.study.paths.fit(fit.name).model.exists())
 
     def _default(self, trial: int, asked: Parameter) -> Value:
         """A branch that the search never took gets its default, within the experiment's [space]."""
@@ -153,7 +152,7 @@ class Finale:
         if not any(fit.trial == winner for fit in fits):
             message = f"trial {winner} won, but training its model failed; run the experiment again to retry"
             raise NothingCompleted(message)
-        return {fit: model_file(self.study.paths.fits, fit) for fit in sorted(fits, key=lambda fit: fit.name)}
+        return {fit: self.study.paths.fit(fit.name).model for fit in sorted(fits, key=lambda fit: fit.name)}
 
     def _whole_fits(self, trial: int, seeds: range) -> list[Fit]:
         """Train a configuration on all training rows, for the median of its best epochs; those that came through."""

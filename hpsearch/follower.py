@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch import cut_off, failpoints
+from hpsearch.files import write_text
 from hpsearch.ledger import Ledger
-from hpsearch.paths import write_text
 from hpsearch.protocols import Batching, Made, Remembering, Tracker
 from hpsearch.records import News
 from hpsearch.worker import process

@@ -7,14 +7,13 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.paths import write
+from hpsearch.files import write
 
 if TYPE_CHECKING:
     import numpy as np
 
     Hits = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
-FILE = "hits.bin"
 DIGEST = 32  # bytes
 LENGTH = 8  # bytes
 

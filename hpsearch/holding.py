@@ -6,7 +6,7 @@ import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hpsearch.paths import write_text
+from hpsearch.files import write_text
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 START = 19  # of the fields of /proc/PID/stat after the name: when the process began, in ticks since the machine did

@@ -2,17 +2,15 @@
 
 from bisect import insort
 from collections.abc import Iterator
-from pathlib import Path
 
 from hpsearch.claiming import PART, clear_away
 from hpsearch.fits import search_fits
+from hpsearch.paths import FitFiles
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trial import TrialResult
 
-CHECKPOINT = "checkpoint.bin"
-WEIGHTS = "best.bin"
-HALF_WRITTEN = f".*{PART}"  # by a worker that was killed; see paths.write
+HALF_WRITTEN = f".*{PART}"  # by a worker that was killed; see files.write
 
 
 class Keeping:
@@ -32,9 +30,10 @@ class Keeping:
         for folder in self._study.paths.fits.glob("search-*"):
             trial = int(folder.name.split("-")[1])
             if self._ended_for_good(trial):
-                (folder / CHECKPOINT).unlink(missing_ok=True)
+                kept = FitFiles(folder)
+                kept.checkpoint.unlink(missing_ok=True)
                 if trial not in few:
-                    (folder / WEIGHTS).unlink(missing_ok=True)
+                    kept.weights.unlink(missing_ok=True)
 
     def _rank(self, ended: TrialResult) -> list[tuple[float, int]]:
         """Take a trial into the order; give those that are no longer, or never came, among the best few."""
@@ -50,30 +49,27 @@ class Keeping:
     def tidy(self, ended: TrialResult) -> None:
         """After a trial: its checkpoints go, and weights stay for the best few only, and where time may be added."""
         if self._ended_for_good(ended.trial.number):
-            self._delete(ended.trial.number, CHECKPOINT)
-            for folder in self._folders(ended.trial.number):
-                clear_away(folder, HALF_WRITTEN)
+            for kept in self._files(ended.trial.number):
+                kept.checkpoint.unlink(missing_ok=True)
+                clear_away(kept.folder, HALF_WRITTEN)
         for _, number in self._rank(ended):
             if self._ended_for_good(number):  # else it goes on from its best epoch, also where it gets no better
-                self._delete(number, WEIGHTS)
+                for kept in self._files(number):
+                    kept.weights.unlink(missing_ok=True)
 
     def _ended_for_good(self, trial: int) -> bool:
         course = self._study.state.courses.get(trial)
         return course is not None and course.result is not None and course.result.reason != OUT_OF_TIME
 
-    def _delete(self, trial: int, name: str) -> None:
-        for folder in self._folders(trial):
-            (folder / name).unlink(missing_ok=True)
-
-    def _folders(self, trial: int) -> Iterator[Path]:
+    def _files(self, trial: int) -> Iterator[FitFiles]:
         for fit in search_fits(self._study.experiment, trial):
-            yield self._study.paths.fits / fit.name
+            yield self._study.paths.fit(fit.name)
 
 
 def let_go_of_finals(study: Study) -> None:
     """Delete the checkpoints of the finals: once there is a verdict, nobody goes on with one."""
     for fit in study.state.attempts:
         if fit.kind != "search":
-            folder = study.paths.fits / fit.name
-            (folder / CHECKPOINT).unlink(missing_ok=True)
-            clear_away(folder, HALF_WRITTEN)
+            kept = study.paths.fit(fit.name)
+            kept.checkpoint.unlink(missing_ok=True)
+            clear_away(kept.folder, HALF_WRITTEN)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hpsearch
-from hpsearch import paths
+from hpsearch import files
 from hpsearch.errors import FolderUnusable
 
 SHIPPED = {"experiments": "[!.]*.toml", "searchspace": "[!.]*.py"}  # as in the wheel, see pyproject.toml
@@ -30,12 +30,12 @@ def lay_out(folder: Path) -> LaidOut:
     Raises FolderUnusable.
     """
     wanted = templates()
-    paths.make(folder)
+    files.make(folder)
     there = {name for name in wanted if _taken(folder / name)}
     alike = {name for name in there if _alike(folder / name, wanted[name])}
     missing = [name for name in wanted if name not in there]
     for parent in sorted({(folder / name).parent for name in missing}):  # all of them before the first file
-        paths.make(parent)
+        files.make(parent)
     for name in missing:
         _write(folder / name, wanted[name])
     return LaidOut(folder.resolve(), tuple(missing), tuple(sorted(alike)), tuple(sorted(there - alike)))
@@ -78,4 +78,4 @@ def _write(path: Path, content: bytes) -> None:
     def fill(temporary: Path) -> None:
         temporary.write_bytes(content)
 
-    paths.write(path, fill)
+    files.write(path, fill)

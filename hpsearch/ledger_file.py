@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpsearch import file_systems, paths, schema, wal
+from hpsearch import disk, file_systems, schema, wal
 from hpsearch.errors import FolderUnusable, HpsearchError, NeedsNewer, StateDamaged
 
 Say = Callable[[str], None]
@@ -100,7 +100,7 @@ def in_words(path: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        message = f"{path}: cannot be read or written by {paths.whoami()} ({error.strerror})"
+        message = f"{path}: cannot be read or written by {disk.whoami()} ({error.strerror})"
         raise FolderUnusable(message) from error
     except sqlite3.ProgrammingError:  # a mistake of ours, not of the file
         raise
@@ -111,13 +111,13 @@ def in_words(path: Path) -> Iterator[None]:
 def _meaning(path: Path, error: sqlite3.Error) -> HpsearchError:
     """No room, no rights, another process that has the file, or damage."""
     name = _name(error)
-    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and paths.room(path) < paths.MB):
-        return paths.disk_full(path)
+    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and disk.room(path) < disk.MB):
+        return disk.disk_full(path)
     if _is_busy(error):
         mend = "end that process (an open SQLite shell, a backup), and run the same command again"
         return FolderUnusable(f"{path}: locked by another process for {PATIENCE_SECONDS:.0f} s\n  {mend}")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
-        return FolderUnusable(f"{path}: cannot be read or written by {paths.whoami()} ({error})")
+        return FolderUnusable(f"{path}: cannot be read or written by {disk.whoami()} ({error})")
     return damaged(path, str(error))
 
 

@@ -10,7 +10,7 @@ from hpsearch.records import Verdict
 from hpsearch.report.facts import Facts, gather
 from hpsearch.state import State
 from hpsearch.study import existing, read
-from hpsearch.winner import MODEL, verify
+from hpsearch.winner import verify
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ class OpenedStudy:
         if state.verdict is None or state.opened is None:
             message = f"the study {self.name!r} has no winner yet: run its experiment file again to finish it"
             raise NothingCompleted(message)
-        file = self.paths.best / MODEL
+        file = self.paths.best / paths.MODEL
         verify(file, state.opened.models[state.verdict.model_fit])
         return file
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from hpsearch import paths, provenance
+from hpsearch import files, provenance
 from hpsearch.experiment import Train
 from hpsearch.orders import Steps
 from hpsearch.worker import speeds
@@ -57,8 +57,8 @@ def machine_speeds(call: Call, where: str) -> dict[str, float]:
         known: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = call(speeds.measure)
-        paths.make(file.parent)
-        paths.write_text(file, json.dumps(known, indent=2) + "\n")
+        files.make(file.parent)
+        files.write_text(file, json.dumps(known, indent=2) + "\n")
     return known
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch.errors import StateDamaged
-from hpsearch.paths import make, write
+from hpsearch.files import make, write
 
 if TYPE_CHECKING:
     import numpy as np

@@ -38,7 +38,7 @@ class Kept:
 
     def __init__(self, study: Study, splits: Splits) -> None:
         """Read nothing yet."""
-        self._fits, self._splits = study.paths.fits, splits
+        self._paths, self._splits = study.paths, splits
         self._rows: dict[tuple[int, int], Rows] = {}
 
     def rows(self, fit: Fit) -> "Rows":
@@ -52,7 +52,7 @@ class Kept:
 
     def hits(self, fit: Fit) -> "Hits | None":
         """What its worker kept in its folder."""
-        return hits.read(self._fits / fit.name / hits.FILE)
+        return hits.read(self._paths.fit(fit.name).hits)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch import ledger_file, paths, schema
+from hpsearch import files, ledger_file, paths, schema
 from hpsearch.errors import HpsearchError, NeedsNewer, StateDamaged, first_line
 from hpsearch.ledger import Ledger, Row
 from hpsearch.state import State
@@ -97,7 +97,7 @@ def _write(file: Path, rows: Sequence[Row]) -> None:
         with closing(sqlite3.connect(temporary)) as db, db:
             db.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    paths.write(file, fill)
+    files.write(file, fill)
 
 
 def _set_aside(ledger: Path) -> str:

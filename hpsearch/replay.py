@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch import paths, provenance
+from hpsearch import files, paths, provenance
 from hpsearch.errors import ExperimentRefused, StudyChanged
 from hpsearch.experiment import Experiment
 from hpsearch.identity import Identity, bring_back
@@ -62,7 +62,7 @@ class Replay:
         weights = class_weights(train.class_weight, data.class_names, data.folder / "train" / "labels.npy")
         steps = Steps(**json.loads(story.session.provenance.get("steps", "{}")))
         return Recipe(
-            self.project.root, experiment.model.build, data.folder, paths.make(scratch / "fits").resolve(),
+            self.project.root, experiment.model.build, data.folder, files.make(scratch / "fits").resolve(),
             data.class_names, experiment.objective, train.epochs, train.batch_sizes,
             train.early_stopping, train.loop, weights, steps,
         )  # fmt: skip

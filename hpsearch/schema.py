@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from hpsearch import paths
+from hpsearch import files
 from hpsearch.wal import PAGE
 
 Step = Callable[[sqlite3.Connection], object]
@@ -29,7 +29,7 @@ def create(path: Path) -> None:
             db.execute(f"PRAGMA page_size={PAGE}")
             _step_up(db, 0, STEPS)
 
-    paths.write(path, fill)
+    files.write(path, fill)
 
 
 def migrate(path: Path, version: int, steps: Sequence[Step] = STEPS) -> None:
@@ -63,4 +63,4 @@ def copy(source: Path, to: Path, check: Callable[[Path], None] = lambda _copied:
             new.execute("PRAGMA journal_mode=DELETE")
         check(temporary)
 
-    paths.write(to, fill)
+    files.write(to, fill)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 
-from hpsearch import cards, paths, plugins
+from hpsearch import cards, disk, files, paths, plugins
 from hpsearch.backup import Backup
 from hpsearch.beginning import Beginning
 from hpsearch.crew import Crew
@@ -64,7 +64,7 @@ class Session:
             hands = stack.enter_context(ExitStack())
             hands.callback(executor.close)
             executor.start()
-            if scarce := paths.scarcity(paths.make(self._around.project.runs)):
+            if scarce := disk.scarcity(files.make(self._around.project.runs)):
                 self._around.say(scarce)
             source = make_dataset(self._experiment)
             data = source.prepare(self._around.progress)

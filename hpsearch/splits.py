@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hpsearch.dividing import Strata, hindrance
 from hpsearch.errors import DataRefused, StateDamaged
 from hpsearch.experiment import Experiment
-from hpsearch.paths import make, write
+from hpsearch.files import make, write
 from hpsearch.seeds import derive
 from hpsearch.trial import Fit
 

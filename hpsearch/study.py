@@ -9,7 +9,7 @@ from pathlib import Path
 
 import filelock
 
-from hpsearch import cut_off, holding, paths
+from hpsearch import cut_off, files, holding, paths
 from hpsearch.errors import ExperimentRefused, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
@@ -118,7 +118,7 @@ def held(folder: paths.Study, or_else: str = "") -> Iterator[None]:
 
     `or_else` is what a person may do then, beside waiting for that process or stopping it.
     """
-    paths.make(folder.folder)
+    files.make(folder.folder)
     lock = _lock(folder)
     try:
         lock.acquire()

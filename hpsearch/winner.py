@@ -5,16 +5,16 @@ import json
 import shutil
 from pathlib import Path
 
-from hpsearch import paths
+from hpsearch import files
 from hpsearch.datasets.prepared import load
 from hpsearch.errors import StateDamaged
+from hpsearch.paths import MODEL
 from hpsearch.polarity import polarity_of
 from hpsearch.protocols import Prepared
 from hpsearch.records import Verdict
 from hpsearch.space import Values
 from hpsearch.study import Study
 
-MODEL = "model.keras"
 MANIFEST = "manifest.json"
 REPORT = "classification_report.txt"
 ROW = ("precision", "recall", "f1-score", "support")
@@ -22,17 +22,17 @@ ROW = ("precision", "recall", "f1-score", "support")
 
 def lay_out(study: Study, verdict: Verdict, data: Prepared) -> Path:
     """Write best/ anew from the verdict; raise StateDamaged when the judged model file is gone or another."""
-    folder = paths.make(study.paths.best)
-    judged = study.paths.fits / verdict.model_fit / MODEL
+    folder = files.make(study.paths.best)
+    judged = study.paths.fit(verdict.model_fit).model
     tested = study.state.opened.models[verdict.model_fit] if study.state.opened else ""
     verify(judged, tested)
 
     def copy(temporary: Path) -> None:
         shutil.copyfile(judged, temporary)
 
-    paths.write(folder / MODEL, copy)
-    paths.write_text(folder / REPORT, table(verdict))
-    paths.write_text(folder / MANIFEST, json.dumps(_manifest(study, verdict, data, tested), indent=2) + "\n")
+    files.write(folder / MODEL, copy)
+    files.write_text(folder / REPORT, table(verdict))
+    files.write_text(folder / MANIFEST, json.dumps(_manifest(study, verdict, data, tested), indent=2) + "\n")
     return folder
 
 

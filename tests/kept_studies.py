@@ -6,7 +6,7 @@ from typing import Any
 
 from stories import told, whole_story
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.ledger import Ledger
 from hpsearch.records import Answered, Asked, SessionEnded
 from hpsearch.space import Parameter
@@ -37,7 +37,7 @@ def keep(root: Path, bodies: list[Any], name: str = "tiny") -> paths.Study:
     """Write a study's ledger in a project; give the study's paths."""
     (root / "experiments").mkdir(exist_ok=True)
     folder = paths.Project(root).study(name)
-    paths.make(folder.folder)
+    files.make(folder.folder)
     with closing(Ledger(folder.ledger)) as ledger:
         for news in told(bodies):
             ledger.write(news.body)

@@ -5,7 +5,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.records import Answered, Asked, AttemptBegan, SessionBegan, SessionEnded, SpaceFound
@@ -24,7 +24,7 @@ def write(root, trials, epochs, name=NAME):
             "train": {"epochs": epochs},
         }
     )  # fmt: skip
-    paths.make(project.study(name).folder)
+    files.make(project.study(name).folder)
     with closing(Ledger(project.study(name).ledger)) as ledger:
         ledger.write(SessionBegan(name, experiment.model_dump(mode="json"), {}, (), {}))
         ledger.write(SpaceFound(SPACE))

@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow  # noqa: F401  # once, before the writers are forked
 from stories import EXPERIMENT, began, no_model, told, trial_story
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.ledger import Ledger
 from hpsearch.records import SessionEnded
 from hpsearch.trackers.via_mlflow import Made
@@ -15,7 +15,7 @@ from hpsearch.trackers.via_mlflow import Made
 
 def write(root, number, trials):
     project, experiment = paths.Project(root), EXPERIMENT.renamed(f"study-{number}")
-    paths.make(project.study(experiment.name).folder)
+    files.make(project.study(experiment.name).folder)
     bodies = [*began(), *(body for trial in range(trials) for body in trial_story(trial, [0.5, 0.8]))]
     ledger = Ledger(project.study(experiment.name).ledger)
     ledger.write(bodies[0])

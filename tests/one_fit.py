@@ -3,6 +3,7 @@
 import numpy as np
 
 from hpsearch.orders import Answer, Beat, Order, Question, Stop
+from hpsearch.paths import FitFiles
 from hpsearch.trial import Attempt, Fit, Measure
 from hpsearch.worker.fit import fit
 from hpsearch.worker.wire import Wire
@@ -53,3 +54,7 @@ def go(recipe, talk=None, kind="search", split="split.npz", number=1, **order):
 
 def measured_by(*talks):
     return {event.epoch: event.metrics for talk in talks for event in talk.told if isinstance(event, Measure)}
+
+
+def kept_model(fits, kind):
+    return FitFiles(fits / Fit(0, 11, kind).name).model

@@ -10,7 +10,7 @@ import numpy as np
 from kept_studies import keep
 from stories import finals, fit_story
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.datasets.mnist_5k import MNIST5k
 from hpsearch.datasets.prepared import load
 from hpsearch.experiment import Experiment
@@ -82,8 +82,8 @@ def make_study(root: Path) -> paths.Project:
     """Write the project with the study "digits": trial 0 won, of trial 1 only its weights are kept."""
     (root / "space.py").write_text(BUILD)
     folder = paths.Project(root).study("digits")
-    winner = paths.make(folder.fits / WINNER.name) / "model.keras"
-    process.call(_train, root, winner, paths.make(folder.fits / OTHER.name) / "best.bin", slot=Slot())
+    winner = files.make(folder.fits / WINNER.name) / "model.keras"
+    process.call(_train, root, winner, files.make(folder.fits / OTHER.name) / "best.bin", slot=Slot())
     sha256 = hashlib.sha256(winner.read_bytes()).hexdigest()
     keep(root, list(_bodies(sha256, code_digest([root / "space.py"], root))), "digits")
     return paths.Project(root)

@@ -14,7 +14,7 @@ from instant import Instant
 from test_search import go
 
 import hpsearch
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.errors import Interrupted
 from hpsearch.experiment import Experiment
 from hpsearch.listening import told_again
@@ -33,7 +33,7 @@ EXPERIMENT = Experiment.model_validate(
 def searched(folder, out, leave=lambda results: False):
     """One session: what every record's number was, and all results."""
     np.save(folder / "labels.npy", np.arange(200) % 4)
-    with closing(Study(EXPERIMENT, paths.Study(paths.make(folder / "a")))) as study:
+    with closing(Study(EXPERIMENT, paths.Study(files.make(folder / "a")))) as study:
         lines = PlainLines(Objective.parse("max val_accuracy"), out, before=study.state.last)
         for news in told_again(study):
             lines.hear(news)
@@ -61,10 +61,10 @@ def jumping(monkeypatch):
 
 @pytest.mark.promise("50", "P18")
 def test_a_clock_that_jumps_by_hours_changes_no_trial_no_order_and_no_line(tmp_path, jumping):
-    undisturbed, steady = io.StringIO(), paths.make(tmp_path / "steady")
+    undisturbed, steady = io.StringIO(), files.make(tmp_path / "steady")
     searched(steady, undisturbed, leave=lambda results: len(results) >= 5)
     results, _, _ = searched(steady, undisturbed)
-    said, shaken = io.StringIO(), paths.make(tmp_path / "shaken")
+    said, shaken = io.StringIO(), files.make(tmp_path / "shaken")
     jumping()
 
     searched(shaken, said, leave=lambda results: len(results) >= 5)

@@ -21,7 +21,7 @@ from data_makers import Heard, serving
 from instant import Instant
 from test_search import Dice, Lenient, go
 
-from hpsearch import ledger_file, paths
+from hpsearch import disk, files, ledger_file, paths
 from hpsearch.backup import Backup
 from hpsearch.datasets.archive import take_out
 from hpsearch.datasets.download import RemoteFile, fetch
@@ -58,7 +58,7 @@ def experiment(trials=TRIALS):
 
 def searched(folder, labels, executor=None, acknowledged=None):
     """Search in a folder to the end; put each result that the ledger has taken into `acknowledged`."""
-    place = paths.Study(paths.make(folder))
+    place = paths.Study(files.make(folder))
     with closing(Study(experiment(), place)) as study:
         study.listen(lambda news: acknowledged.append(news.body) if isinstance(news.body, TrialResult) else None)
         go(study, Splits(experiment(), labels, place.splits), executor or Instant())
@@ -113,7 +113,7 @@ def test_a_study_on_a_disk_that_may_only_be_read_is_shown(mounted, labels):
 def test_a_download_that_fills_the_disk_says_so_and_goes_on_from_a_server_where_it_was(mounted, tmp_path, where):
     body = np.random.default_rng(0).bytes(1_000_000)
     digits = RemoteFile("digits.gz", (), f"sha256:{hashlib.sha256(body).hexdigest()}", len(body))
-    disk, stick = mounted("size=2m"), paths.make(tmp_path / "stick")
+    disk, stick = mounted("size=2m"), files.make(tmp_path / "stick")
     (stick / "digits.gz").write_bytes(body)
     fill(disk, 400_000)
     with serving({"digits.gz": body}) as site:
@@ -170,11 +170,11 @@ def test_a_worker_without_room_stops_the_search_and_fails_no_trial(tmp_path, lab
 @pytest.mark.promise("52")
 def test_a_file_that_finds_no_room_stays_as_it_was_and_leaves_nothing(mounted):
     disk = mounted("size=600k")
-    paths.write_text(disk / "report.html", "old")
+    files.write_text(disk / "report.html", "old")
     fill(disk, 8192)
 
     with pytest.raises(FolderUnusable, match=rf"disk full: {disk}/report\.html, 0 MB free"):
-        paths.write_text(disk / "report.html", "new" * 100_000)
+        files.write_text(disk / "report.html", "new" * 100_000)
 
     assert (disk / "report.html").read_text() == "old"
     assert {file.name for file in disk.iterdir()} == {"report.html", "ballast"}
@@ -224,8 +224,8 @@ def test_a_backup_that_finds_no_room_keeps_the_one_before_and_stops_nothing(moun
 def test_little_room_is_told_of_before_the_first_trial_and_much_is_not(mounted):
     small, large = mounted("size=600k"), mounted("size=2g")
 
-    assert "only 0 MB are free" in paths.scarcity(small)
-    assert paths.scarcity(large) == ""
+    assert "only 0 MB are free" in disk.scarcity(small)
+    assert disk.scarcity(large) == ""
 
 
 @pytest.mark.promise("53")
@@ -245,7 +245,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_by_path_and_user(mounted)
 @pytest.mark.promise("54")
 @pytest.mark.parametrize("gone", [shutil.rmtree, lambda folder: set_aside(paths.Study(folder))])
 def test_a_study_whose_folder_is_removed_stops_and_does_not_make_it_anew(tmp_path, labels, gone):
-    place = paths.Study(paths.make(tmp_path / "a"))
+    place = paths.Study(files.make(tmp_path / "a"))
     study = Study(experiment(), place)
     study.listen(lambda news: gone(place.folder) if news.number == 50 else None)
 
@@ -311,7 +311,7 @@ def test_on_a_network_file_system_the_ledger_keeps_a_rollback_journal_and_says_s
     mounts = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(tmp_path), fstype="nfs4")]
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: mounts)  # noqa: A006  # psutil's own word
     said = []
-    place = paths.Study(paths.make(tmp_path / "a"))
+    place = paths.Study(files.make(tmp_path / "a"))
 
     with closing(Study(experiment(), place, said.append)) as study:
         go(study, Splits(experiment(), labels, place.splits), Instant(), Dice(), Lenient())

@@ -18,7 +18,7 @@ from data_makers import write_pair
 from sklearn.datasets import load_digits
 from test_run import BUILD, EXPERIMENT, environment, hpsearch, settings
 
-from hpsearch import artefacts, paths, plugins, records
+from hpsearch import artefacts, files, paths, plugins, records
 from hpsearch.__main__ import main
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import find
@@ -83,7 +83,7 @@ def an_export(project: Path, name: str = "out") -> dict[str, bytes]:
         "version": 1, "class_names": ["0", "1"], "input": {"shape": [4, 4], "dtype": "uint8"}, "files": digests,
         "framing": {"kind": "mnist"}, "formats": {"keras": {"path": "model.keras"}},
     }  # fmt: skip
-    folder = paths.make(project / name)
+    folder = files.make(project / name)
     for file, content in (files | {"manifest.json": json.dumps(said).encode()}).items():
         (folder / file).write_bytes(content)
     return contents(folder)
@@ -333,7 +333,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(
 def test_a_folder_that_cannot_be_replaced_is_refused_at_once(
     tmp_path: Path, mounted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = paths.make(tmp_path / "here" / "inside")
+    here = files.make(tmp_path / "here" / "inside")
     monkeypatch.chdir(here)
 
     for folder in (here, here.parent, here / ".."):

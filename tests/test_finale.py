@@ -10,7 +10,7 @@ import pytest
 from instant import Instant
 from pydantic import TypeAdapter
 
-from hpsearch import paths, predictions, records
+from hpsearch import files, paths, predictions, records
 from hpsearch.crew import Crew
 from hpsearch.errors import StateDamaged
 from hpsearch.experiment import Experiment
@@ -49,7 +49,7 @@ class Lucky(Instant):
         luck = random.Random(fit.seed).gauss(0, self._luck)
         whole = fit.kind == "whole"
         self._news.append(replace(end, score=None if whole else QUALITY[fit.trial] + luck, best_epoch=2))
-        file = paths.make(self._fits / fit.name) / "model.keras"
+        file = files.make(self._fits / fit.name) / "model.keras"
         file.write_text(fit.name, encoding="utf-8")
 
     def call(self, function, root, build, data, files, names):
@@ -77,7 +77,7 @@ def diverging(fits):
 def hold(tmp_path):
     """Hold the finals of a study whose search gave these scores."""
     for part in ("train", "test"):
-        np.save(paths.make(tmp_path / part) / "labels.npy", LABELS)
+        np.save(files.make(tmp_path / part) / "labels.npy", LABELS)
         np.save(tmp_path / part / "images.npy", np.zeros((len(LABELS), 2, 2), np.uint8))
     data = Prepared(tmp_path, "made-up", "d" * 64, CLASSES, (2, 2), ROWS, ROWS, "official")
 
@@ -91,7 +91,7 @@ def hold(tmp_path):
     ):
         wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4}, **sections}
         experiment = Experiment.model_validate(wanted)
-        study = Study(experiment, paths.Study(paths.make(tmp_path / "a")))
+        study = Study(experiment, paths.Study(files.make(tmp_path / "a")))
         for number, score in enumerate(scores):
             study.record(Asked(Trial(number)))
             result = TrialResult(Trial(number, {"x": number}), Status.COMPLETED, score, 2, seconds[number])

@@ -5,19 +5,19 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from one_fit import Talk, go, measured_by, write_rows
+from one_fit import Talk, go, kept_model, measured_by, write_rows
 
 from hpsearch import hits, paths
 from hpsearch.experiment import Experiment
 from hpsearch.keeping import Keeping
 from hpsearch.objective import Objective
 from hpsearch.orders import Question, Recipe, Steps
+from hpsearch.paths import FitFiles
 from hpsearch.records import Asked
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 from hpsearch.worker import checkpoint
-from hpsearch.worker.fit import model_file
 from hpsearch.worker.judging import predict
 from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.rebuilding import Remains, rebuild
@@ -191,7 +191,7 @@ def test_a_fit_that_is_raced_keeps_which_rows_its_best_epoch_got_right(recipe, l
 
     end, _ = go(made)
 
-    kept = hits.read(made.fits / end.attempt.fit.name / hits.FILE)
+    kept = hits.read(FitFiles(made.fits / end.attempt.fit.name).hits)
     assert len(kept) == 30
     assert kept.mean() == pytest.approx(end.score)
 
@@ -205,12 +205,12 @@ def test_nothing_is_kept_of_finals_without_a_race_or_where_the_accuracy_is_anoth
     end, _ = go(made, kind=kind)
 
     assert end.failure is None
-    assert not (made.fits / end.attempt.fit.name / hits.FILE).exists()
+    assert not FitFiles(made.fits / end.attempt.fit.name).hits.exists()
 
 
 def test_hits_come_back_bit_by_bit_or_not_at_all(tmp_path):
     given = np.random.default_rng(1).random(1_003) < 0.9
-    file = tmp_path / hits.FILE
+    file = tmp_path / "hits.bin"
 
     hits.keep(file, given)
     content = file.read_bytes()
@@ -270,7 +270,7 @@ def test_a_model_that_asks_for_a_searched_batch_size_fails_with_the_mend(recipe)
 
 def test_a_stopped_fit_goes_on_to_the_very_end_of_an_undisturbed_one(recipe, tmp_path):
     straight, one = go(recipe(), kind="final")
-    weights = keras.models.load_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
+    weights = keras.models.load_model(kept_model(tmp_path / "fits", "final")).get_weights()
     (tmp_path / "fits").rename(tmp_path / "straight")
 
     stopped, two = go(recipe(), Talk(stop_after=2), kind="final")
@@ -281,7 +281,7 @@ def test_a_stopped_fit_goes_on_to_the_very_end_of_an_undisturbed_one(recipe, tmp
     assert measured_by(two, three) == measured_by(one)
     assert [event.epoch for event in three.told if isinstance(event, Measure)] == [1, 2, 3, 4]
     assert ended.score == straight.score
-    resumed = keras.models.load_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
+    resumed = keras.models.load_model(kept_model(tmp_path / "fits", "final")).get_weights()
     assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
 
 
@@ -315,7 +315,7 @@ def test_a_checkpoint_of_other_values_is_let_lie(recipe):
 
 def test_a_final_whose_model_is_gone_is_made_from_its_checkpoint_and_without_its_weights_anew(recipe):
     _, one = go(recipe(), kind="final")
-    model = model_file(recipe().fits, Fit(0, 11, "final"))
+    model = kept_model(recipe().fits, "final")
     weights = keras.models.load_model(model).get_weights()
 
     for gone in (model, model.with_name("best.bin")):
@@ -337,7 +337,7 @@ def test_a_raced_fit_that_time_cut_short_goes_on_though_others_are_better_and_it
     ended, _ = go(made, number=2)
 
     assert (ended.failure, ended.best_epoch, ended.epochs) == (None, 1, 4)
-    assert hits.read(made.fits / ended.attempt.fit.name / hits.FILE).mean() == pytest.approx(ended.score)
+    assert hits.read(FitFiles(made.fits / ended.attempt.fit.name).hits).mean() == pytest.approx(ended.score)
 
 
 def end_by_time(folder, score):
@@ -396,7 +396,7 @@ def test_a_raced_fit_whose_best_weights_were_deleted_keeps_its_score_and_no_hits
     end, _ = go(made, number=2)
 
     assert (end.how, end.failure, end.score) == (How.FINISHED, None, stopped.score)
-    assert not weights.with_name(hits.FILE).exists()
+    assert not weights.with_name("hits.bin").exists()
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
@@ -409,7 +409,7 @@ def test_a_fit_whose_weights_are_divided_among_optimizers_is_kept_and_read(recip
         keras.config.set_dtype_policy("float32")
 
     assert (end.how, end.failure, end.epochs) == (How.FINISHED, None, 4)
-    assert read_model(model_file(recipe.fits, Fit(0, 11, "final"))).count_params() > 0
+    assert read_model(kept_model(recipe.fits, "final")).count_params() > 0
 
 
 @pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer 'restoring")  # Keras's word of its layer
@@ -439,7 +439,7 @@ def test_a_fit_on_all_rows_runs_until_its_epoch_without_validation(recipe, tmp_p
 
     assert (end.epochs, end.score) == (2, None)
     assert not any(name.startswith("val_") for name in talk.told[-1].metrics)
-    assert model_file(tmp_path / "fits", Fit(0, 11, "whole")).exists()
+    assert kept_model(tmp_path / "fits", "whole").exists()
 
 
 @pytest.mark.parametrize(

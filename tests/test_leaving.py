@@ -25,9 +25,10 @@ from hpsearch.__main__ import main
 from hpsearch.cli.serving import terminated_as_interrupted
 from hpsearch.datasets.pictures import opened
 from hpsearch.errors import Interrupted, RunningElsewhere
+from hpsearch.files import make
 from hpsearch.holding import Holder, read
 from hpsearch.leaving import AtOnce, told_to_leave
-from hpsearch.paths import Study, make
+from hpsearch.paths import Study
 from hpsearch.records import AttemptBegan, SessionEnded
 from hpsearch.study import held, is_held
 

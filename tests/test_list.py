@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from stories import EXPERIMENT, began, finals, trial_story
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.cli.show import show
 from hpsearch.cli.studies import best, list_studies
 from hpsearch.errors import NothingCompleted, StateDamaged
@@ -24,14 +24,14 @@ from hpsearch.trial import Status, Trial
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    paths.make(tmp_path / "experiments")
+    files.make(tmp_path / "experiments")
     monkeypatch.chdir(tmp_path)
     return paths.Project(tmp_path)
 
 
 def begin(project, name, *trials, after=()):
     """A study of this name with trials that came to these scores; the last is dropped after an epoch."""
-    paths.make(project.study(name).folder)
+    files.make(project.study(name).folder)
     scores = [*((score, Status.COMPLETED) for score in trials[:-1]), *((score, Status.PRUNED) for score in trials[-1:])]
     with closing(Ledger(project.study(name).ledger)) as ledger:
         for body in began(EXPERIMENT):
@@ -95,7 +95,7 @@ def test_a_study_whose_ledger_is_gone_is_listed_as_damaged_and_shown_with_its_me
 @pytest.mark.promise("37")
 def test_a_study_that_cannot_be_opened_does_not_keep_the_others_from_being_listed(project):
     begin(project, "tiny", 0.6, 0.7)
-    paths.make(project.study("odd").ledger)  # a folder where a file should be
+    files.make(project.study("odd").ledger)  # a folder where a file should be
 
     assert {name: line["state"] for name, line in listed().items()} == {
         "odd": "unreadable",

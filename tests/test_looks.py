@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from hpsearch import looks, paths
+from hpsearch import files, looks, paths
 from hpsearch.errors import StateDamaged
 from hpsearch.ledger import Ledger
 from hpsearch.records import SessionBegan
@@ -25,7 +25,7 @@ def opened(*models, split="", images="", negative=""):
 
 def keep(project, name, data, *records):
     folder = project.study(name)
-    paths.make(folder.folder)
+    files.make(folder.folder)
     with closing(Ledger(folder.ledger)) as ledger:
         for body in (SessionBegan(name, {}, {"data": data, "code": "c"}, (), {}), *records):
             ledger.write(body, durable=True)

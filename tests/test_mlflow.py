@@ -32,7 +32,7 @@ from stories import (
     whole_story,
 )
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
@@ -62,7 +62,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(tmp_path: Path, empty_store: Path) -> paths.Project:
     project = paths.Project(tmp_path / "project")
-    paths.make(project.runs)
+    files.make(project.runs)
     project.mlflow.write_bytes(empty_store.read_bytes())
     return project
 
@@ -127,7 +127,7 @@ def test_hearing_a_story_twice_is_as_good_as_once(project):
     ("pruner", "data", "epochs"), [("median", {}, "2 of 6"), ("none", {"folds": 2}, "5 of 12")], ids=["pruner", "race"]
 )
 def test_the_studys_description_says_what_pruning_spared(project, pruner, data, epochs):
-    experiment, ledger = pruning(pruner, **data), paths.make(project.study("tiny").folder) / "ledger.db"
+    experiment, ledger = pruning(pruner, **data), files.make(project.study("tiny").folder) / "ledger.db"
     stopped = trial_story(1, [0.4], Status.PRUNED)
     stopped[-2] = replace(stopped[-2], how=How.INTERRUPTED)
     story = told([*began(experiment), *trial_story(0, [0.5, 0.8, 0.7]), *stopped, *finals()])
@@ -388,7 +388,7 @@ def test_the_winners_model_loads_back_and_predicts(project):
         "keras.layers.Dense(3, activation='softmax')]).save(sys.argv[1])"
     )
     place = place_in(project)
-    paths.make(place.fits / "final-0000-r1-f0")
+    files.make(place.fits / "final-0000-r1-f0")
     subprocess.run([sys.executable, "-c", words, str(place.fits / "final-0000-r1-f0" / "model.keras")], check=True)
 
     hear_all(place, whole_story(), registered("digits"), call=in_a_fresh_process)
@@ -466,7 +466,7 @@ def test_the_model_of_a_verdict_is_the_one_of_the_last_opening_before_it(project
     *first, ended = [news.body for news in whole_story()]
     verdict = first[-1]
     second = [Opened({verdict.model_fit: "1" * 64, "final-0001-r0-f0": "2" * 64}), verdict]
-    ledger, asked = paths.make(project.study("tiny").folder) / "ledger.db", []
+    ledger, asked = files.make(project.study("tiny").folder) / "ledger.db", []
     story = told([*first, *second, ended])
     with closing(Ledger(ledger)) as written:
         for news in story:

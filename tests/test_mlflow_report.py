@@ -5,8 +5,9 @@ from contextlib import closing
 import pytest
 from stories import EXPERIMENT, began, no_model, trial_story
 
+from hpsearch.files import make
 from hpsearch.ledger import Ledger
-from hpsearch.paths import Project, make
+from hpsearch.paths import Project
 from hpsearch.records import SessionEnded
 from hpsearch.trackers.mlflow_report import attach
 from hpsearch.trackers.mlflow_store import client, resolve

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from stories import EXPERIMENT, ROW, began, fit_story, trial_story
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.contenders import find
 from hpsearch.experiment import Experiment
 from hpsearch.fits import search_fits
@@ -34,14 +34,14 @@ def project(tmp_path: Path) -> paths.Project:
     return paths.Project(tmp_path)
 
 
-def keep(project: paths.Project, bodies: Sequence[Any], *files: str) -> None:
+def keep(project: paths.Project, bodies: Sequence[Any], *kept: str) -> None:
     """Write a study's ledger, and these files into its folder."""
-    folder = paths.make(project.study("tiny").folder)
+    folder = files.make(project.study("tiny").folder)
     with closing(Ledger(project.study("tiny").ledger)) as ledger:
         for body in bodies:
             ledger.write(body)
-    for file in files:
-        paths.make((folder / file).parent)
+    for file in kept:
+        files.make((folder / file).parent)
         (folder / file).write_bytes(b"weights")
 
 

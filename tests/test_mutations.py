@@ -28,7 +28,7 @@ MUTATIONS = {
         "test_power_loss.py::test_every_acknowledged_record_outlives_the_loss_of_all_that_was_not_yet_on_the_disk",
     ),
     "files are written in their place": Mutation(
-        "paths.py",
+        "files.py",
         (
             ("fill(temporary)\n        _make_durable(temporary)", "fill(path)\n        _make_durable(path)"),
             ("        temporary.replace(path)\n", ""),

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from instant import Instant
 from test_search import go
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.backup import Backup
 from hpsearch.cli.show import show
 from hpsearch.cli.studies import list_studies
@@ -35,7 +35,7 @@ EXPERIMENT = Experiment.model_validate({"name": "a.b-c_d", "model": {"build": "m
 def test_a_study_is_searched_shown_backed_up_and_repaired_in_a_folder_of_any_name(tmp_path, monkeypatch, name):
     project = paths.Project(tmp_path / name)
     place = project.study(EXPERIMENT.name)
-    monkeypatch.chdir(paths.make(project.root))
+    monkeypatch.chdir(files.make(project.root))
     np.save("labels.npy", np.arange(200) % 4)
     with held(place), closing(Study(EXPERIMENT, place)) as study, closing(Backup(place)) as backup:
         study.listen(backup.hear)

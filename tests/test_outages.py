@@ -17,7 +17,7 @@ import pytest
 from lossy_proxy import MODES, LossyProxy
 from stories import EXPERIMENT, began, everything, hear_all, no_model, runs_of, told, trial_story, whole_story
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
 from hpsearch.records import AttemptBegan
@@ -74,7 +74,7 @@ class Told:
         experiment = EXPERIMENT.model_copy(update={"tracking": tracking})
         project = paths.Project(root)
         self.folder = project.study(experiment.name)
-        paths.make(self.folder.folder)
+        files.make(self.folder.folder)
         self._ledger = Ledger(self.folder.ledger)
         self._made, self.name = Made(project, experiment), project_name(project)
         self.begin()

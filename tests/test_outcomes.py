@@ -13,7 +13,7 @@ import pytest
 from stories import EXPERIMENT, began, finals, told, trial_story
 from test_damage import harm
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.errors import StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
@@ -71,7 +71,7 @@ def a_millisecond_for_each_record(monkeypatch):
 
 def project_of(folder, bodies):
     project = paths.Project(folder)
-    paths.make(project.study("tiny").folder)
+    files.make(project.study("tiny").folder)
     with closing(Ledger(project.study("tiny").ledger)) as ledger:
         for body in bodies:
             ledger.write(body)
@@ -183,6 +183,6 @@ def test_damage_anywhere_is_refused_or_changes_no_outcome(tmp_path):
 
 def in_runs(ledger, root):
     project = paths.Project(root)
-    paths.make(project.study("a").folder)
+    files.make(project.study("a").folder)
     shutil.copyfile(ledger, project.study("a").ledger)
     return project

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from one_fit import Talk, go, measured_by, write_rows
+from one_fit import Talk, go, kept_model, measured_by, write_rows
 
 from hpsearch import hits
 from hpsearch.errors import ExperimentRefused
 from hpsearch.objective import Objective
 from hpsearch.orders import Question, Recipe, Stop
-from hpsearch.trial import Built, Fit, How, Measure
-from hpsearch.worker.fit import model_file
+from hpsearch.paths import FitFiles
+from hpsearch.trial import Built, How, Measure
 from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.preflight import Sample, fly
 from hpsearch.worker.task import Task
@@ -261,7 +261,7 @@ def test_unshuffled_rows_come_in_their_order(recipe):
 def test_a_stopped_fit_comes_to_the_very_end_of_an_undisturbed_one(recipe, tmp_path, use):
     straight, one = go(recipe(use), kind="final")
     assert straight.failure is None
-    weights = read_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
+    weights = read_model(kept_model(tmp_path / "fits", "final")).get_weights()
     (tmp_path / "fits").rename(tmp_path / "straight")
 
     stopped, two = go(recipe(use), Talk(stop_after=3), kind="final")
@@ -270,7 +270,7 @@ def test_a_stopped_fit_comes_to_the_very_end_of_an_undisturbed_one(recipe, tmp_p
     assert (stopped.how, stopped.reason, stopped.epochs) == (How.INTERRUPTED, "enough", 3)
     assert (ended.failure, ended.epochs, ended.score) == (None, 4, straight.score)
     assert measured_by(two, three) == measured_by(one)
-    resumed = read_model(model_file(tmp_path / "fits", Fit(0, 11, "final"))).get_weights()
+    resumed = read_model(kept_model(tmp_path / "fits", "final")).get_weights()
     assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
     anew = "; begun anew after a stop, because it trains with more than a checkpoint has"
     if use in USES:
@@ -323,7 +323,7 @@ def test_a_fit_on_all_rows_runs_until_its_epoch_without_validation(recipe, tmp_p
 
     assert (end.failure, end.epochs, end.score) == (None, 2, None)
     assert not any(name.startswith("val_") for name in talk.told[-1].metrics)
-    assert model_file(tmp_path / "fits", Fit(0, 11, "whole")).exists()
+    assert kept_model(tmp_path / "fits", "whole").exists()
 
 
 def test_a_fold_takes_the_values_that_the_first_one_asked_for(recipe):
@@ -339,7 +339,7 @@ def test_what_is_kept_of_a_raced_fit_is_what_the_model_reads_of_raw_images(recip
     plain, preprocessing = recipe("Plain", hits=True), recipe("Preprocessing", hits=True)
 
     end, _ = go(plain)
-    kept = hits.read(plain.fits / end.attempt.fit.name / hits.FILE)
+    kept = hits.read(FitFiles(plain.fits / end.attempt.fit.name).hits)
 
     assert kept.mean() == pytest.approx(end.score)
     assert go(preprocessing, number=2)[0].failure is None

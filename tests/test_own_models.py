@@ -13,7 +13,7 @@ import pytest
 from data_makers import write_pair
 from stories import RATE, fit_story, trial_story
 
-from hpsearch import artefacts, paths, records
+from hpsearch import artefacts, files, paths, records
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import find
 from hpsearch.errors import ExperimentRefused, FormatUnusable, NotExported
@@ -81,7 +81,7 @@ def subject(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Subj
     )
     project = paths.Project(tmp_path)
     data = make_dataset(experiment).prepare(lambda *_: None)
-    model = paths.make(project.study("tiny").fits / FIT.name) / "model.keras"
+    model = files.make(project.study("tiny").fits / FIT.name) / "model.keras"
     process.call(train, tmp_path, request.param, data.folder / "train", model, slot=Slot())
     keep(project, experiment, data.digest, hashlib.sha256(model.read_bytes()).hexdigest())
     return Subject(project, found := find(project, "tiny"), data_of(found, lambda *_: None), Formats(()))

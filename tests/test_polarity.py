@@ -16,7 +16,7 @@ from test_predict import predict
 from test_run import hpsearch, settings
 from written import file_of, seven
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.datasets.idx_format import read
 from hpsearch.datasets.prepared import load
 from hpsearch.exported import read_export
@@ -97,7 +97,7 @@ def pages(paper: Path) -> Path:
     for row in range(PAGES):
         large = Image.fromarray(images[row]).resize((84, 84), Image.Resampling.BICUBIC)
         for name, picture in (("dark", large.point(lambda value: 255 - value)), ("bright", large)):
-            place = paths.make(paper / "pages" / name) / f"{row:02}-shows-{labels[row]}.png"
+            place = files.make(paper / "pages" / name) / f"{row:02}-shows-{labels[row]}.png"
             picture.save(place)
     return paper / "pages"
 

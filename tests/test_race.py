@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from instant import Instant
 from test_search import Dice, Lenient, session
 
-from hpsearch import hits, paths
+from hpsearch import files, hits, paths
 from hpsearch.crew import Crew
 from hpsearch.experiment import Experiment
 from hpsearch.fits import search_fits
@@ -52,7 +52,7 @@ class Marking(Instant):
         fit = fitting.order.attempt.fit
         rows = np.load(fitting.order.split)["validation"]
         luck = np.random.default_rng(fit.seed).normal(0, 0.02, len(rows))
-        hits.keep(paths.make(self._fits / fit.name) / hits.FILE, EASE[rows] + luck < skill(fitting.values))
+        hits.keep(paths.FitFiles(files.make(self._fits / fit.name)).hits, EASE[rows] + luck < skill(fitting.values))
         super()._end(fitting, how, reason)
 
 
@@ -81,7 +81,7 @@ def begin(tmp_path):
 
     def begin(name="a", *, trials=8, race=None, **data):
         wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": trials, "race": race}, "data": data}
-        study = Study(Experiment.model_validate(wanted), paths.Study(paths.make(tmp_path / name)))
+        study = Study(Experiment.model_validate(wanted), paths.Study(files.make(tmp_path / name)))
         return study, Splits(study.experiment, labels, study.paths.splits)
 
     return begin
@@ -137,7 +137,7 @@ def test_evidence_that_is_damaged_drops_nobody(begin):
     class Careless(Marking):
         def _end(self, fitting, how, reason=""):
             super()._end(fitting, how, reason)
-            file = self._fits / fitting.order.attempt.fit.name / hits.FILE
+            file = paths.FitFiles(self._fits / fitting.order.attempt.fit.name).hits
             file.write_bytes(file.read_bytes()[:-1] + b"?")
 
     go(study, splits, executor := Careless(study.paths.fits))

@@ -13,7 +13,7 @@ import disk_stories
 import pytest
 from click.testing import CliRunner
 
-from hpsearch import backup, paths
+from hpsearch import backup, files, paths
 from hpsearch.cli.repair import repair as command
 from hpsearch.cli.show import show
 from hpsearch.cli.studies import list_studies
@@ -115,8 +115,8 @@ def test_what_a_repair_left_is_a_study_that_can_be_repaired_or_begun_anew(study,
 
 def test_what_unfinished_trials_left_is_gone_after_a_repair_and_that_of_ended_ones_stays(study):
     for number in (18, 19, 20):
-        paths.make(study.fits / f"search-{number:04d}-r0-f0")
-    paths.write_text(study.cursor, "300")
+        files.make(study.fits / f"search-{number:04d}-r0-f0")
+    files.write_text(study.cursor, "300")
     spoil(study.ledger, 200)  # in trial 19
 
     repair(study)
@@ -158,8 +158,8 @@ def test_a_repaired_study_opens_and_goes_on(study):
 @pytest.mark.parametrize("steps", range(9))
 def test_a_repair_that_is_killed_between_two_steps_is_finished_by_the_next(study, steps):
     written = records(study.ledger)
-    paths.make(study.fits / "search-0019-r0-f0")
-    paths.write_text(study.cursor, "300")
+    files.make(study.fits / "search-0019-r0-f0")
+    files.write_text(study.cursor, "300")
     spoil(study.ledger, 200)
     study.ledger.with_name("ledger.db-wal").write_bytes(b"no log at all")
     killed = subprocess.run([sys.executable, "-c", KILLED, str(study.folder), str(steps)], check=False)
@@ -175,7 +175,7 @@ def test_a_repair_that_is_killed_between_two_steps_is_finished_by_the_next(study
 
 KILLED = """
 import os, pathlib, shutil, signal, sys
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.repair import repair
 left = int(sys.argv[2])
 def dying(method):

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from instant import KIND, Instant, X
 
-from hpsearch import ledger, paths, records
+from hpsearch import files, ledger, paths, records
 from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError, Interrupted, NothingCompleted, SameFailureRepeated, StudyChanged
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.fits import search_fits
 from hpsearch.identity import refuse_if_opened
-from hpsearch.keeping import CHECKPOINT, WEIGHTS, Keeping, let_go_of_finals
+from hpsearch.keeping import Keeping, let_go_of_finals
 from hpsearch.leaving import Leave
 from hpsearch.listening import told_again
 from hpsearch.protocols import Brief, Pruning, Turn
@@ -26,6 +26,8 @@ from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
+
+CHECKPOINT, WEIGHTS = "checkpoint.bin", "best.bin"
 
 
 class Dice:
@@ -72,7 +74,7 @@ def begin(tmp_path):
     def begin(**sections):
         wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 5}, **sections}
         experiment = Experiment.model_validate(wanted)
-        study = Study(experiment, paths.Study(paths.make(tmp_path / "a")))
+        study = Study(experiment, paths.Study(files.make(tmp_path / "a")))
         return study, Splits(experiment, labels, study.paths.splits)
 
     return begin
@@ -97,7 +99,7 @@ def test_a_search_ends_after_its_trials_and_ranks_them(begin):
 
 def test_two_hands_and_one_make_the_same_trials(begin, tmp_path):
     study, splits = begin()
-    other = Study(study.experiment, paths.Study(paths.make(tmp_path / "b")))
+    other = Study(study.experiment, paths.Study(files.make(tmp_path / "b")))
 
     go(study, splits, Instant(count=1))
     go(other, splits, Instant(count=2))
@@ -477,7 +479,7 @@ def test_everything_the_tuner_needs_to_remember_is_in_the_story(begin):
 def test_a_trial_whose_result_was_not_written_before_a_kill_is_closed_without_another_fit(begin, tmp_path):
     study, splits = begin(search={"trials": 2}, data={"repeats": 2})
     go(study, splits, Instant())
-    cut_off = Study(study.experiment, paths.Study(paths.make(tmp_path / "cut-off")))
+    cut_off = Study(study.experiment, paths.Study(files.make(tmp_path / "cut-off")))
     for news in study.ledger.read():
         if not isinstance(news.body, TrialResult):
             cut_off.record(news.body)
@@ -509,7 +511,7 @@ def test_an_attempt_that_dies_while_it_is_stopped_is_not_begun_again(begin):
 
 def test_a_pruned_trial_that_heeds_its_stop_too_late_has_the_result_of_one_that_heeds_it(begin, tmp_path):
     study, splits = begin(search={"trials": 2}, data={"folds": 2})
-    other = Study(study.experiment, paths.Study(paths.make(tmp_path / "b")))
+    other = Study(study.experiment, paths.Study(files.make(tmp_path / "b")))
 
     def best_in_the_second(values, epoch):
         return float(values["x"]) / (1 + abs(epoch - 2))
@@ -684,7 +686,7 @@ def test_a_trial_waits_for_the_disk_twice_once_before_its_fit_and_once_with_its_
 
 def test_what_is_kept_of_ended_trials_does_not_grow_with_their_epochs(begin, tmp_path):
     short, splits = begin(search={"trials": 20})
-    long = Study(short.experiment, paths.Study(paths.make(tmp_path / "long")))
+    long = Study(short.experiment, paths.Study(files.make(tmp_path / "long")))
 
     go(short, splits, Instant(lambda values, epoch: 0.5, epochs=4))
     go(long, splits, Instant(lambda values, epoch: 0.5, epochs=100))
@@ -725,7 +727,7 @@ def weighed(study, number, score, reason=""):
     study.record(result)
     for fit in search_fits(study.experiment, number):
         for name in (WEIGHTS, CHECKPOINT):
-            (paths.make(study.paths.fits / fit.name) / name).touch()
+            (files.make(study.paths.fits / fit.name) / name).touch()
     return result
 
 
@@ -795,7 +797,7 @@ def test_what_a_worker_left_half_written_goes_with_its_trial(begin):
     study, _ = begin()
     ended = weighed(study, 0, 0.5)
     (fit,) = search_fits(study.experiment, 0)
-    (paths.make(study.paths.fits / fit.name / f".{CHECKPOINT}.killed.part") / CHECKPOINT).touch()
+    (files.make(study.paths.fits / fit.name / f".{CHECKPOINT}.killed.part") / CHECKPOINT).touch()
 
     Keeping(study).tidy(ended)
 
@@ -808,7 +810,7 @@ def test_the_finals_leave_no_checkpoints_and_keep_their_weights(begin):
     study.record(records.Asked(Trial(0)))
     study.record(records.AttemptBegan(Attempt(final)))
     for name in (WEIGHTS, CHECKPOINT):
-        (paths.make(study.paths.fits / final.name) / name).touch()
+        (files.make(study.paths.fits / final.name) / name).touch()
 
     let_go_of_finals(study)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.experiment import Experiment
 from hpsearch.objective import Objective
 from hpsearch.records import Asked
@@ -39,7 +39,7 @@ LEADER, EARLY, WORST = result(2, 0.99, 0.90, 0.93), result(0, 0.93, 0.84, 0.87),
 @pytest.fixture
 def study(tmp_path):
     wanted = {"name": "a", "model": {"build": "m:f"}, "data": {"folds": 3}, "final": {"finalists": 3}}
-    study = Study(Experiment.model_validate(wanted), paths.Study(paths.make(tmp_path / "a")))
+    study = Study(Experiment.model_validate(wanted), paths.Study(files.make(tmp_path / "a")))
 
     def tell(*results, folds=3):
         data = study.experiment.data.model_copy(update={"folds": folds})

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from stories import EXPERIMENT, began, trial_story
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
 from hpsearch.records import AttemptBegan, SessionEnded
@@ -29,7 +29,7 @@ def study(tmp_path):
 
 def written(root, bodies):
     folder = paths.Project(root).study("tiny")
-    paths.make(folder.folder)
+    files.make(folder.folder)
     with closing(Ledger(folder.ledger)) as ledger:
         for body in bodies:
             ledger.write(body)

@@ -9,7 +9,7 @@ from kept_studies import keep
 from stories import began, told
 from test_search import go
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.errors import ExperimentRefused, Interrupted
 from hpsearch.experiment import Experiment
 from hpsearch.grid import fits
@@ -55,7 +55,7 @@ def search(project, wanted, sessions=(None,), place="second"):
     """Search in one session or, each time stopped after so many trials, in several; give the values of all trials."""
     np.save(project.root / "labels.npy", np.arange(200) % 4)
     folder = project.study(place)
-    paths.make(folder.folder)
+    files.make(folder.folder)
     for most in sessions:
         with closing(Study(wanted, folder)) as study:
             if study.state.session is None:

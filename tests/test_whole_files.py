@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from stories import whole_story
 
-from hpsearch import claiming, paths, records
+from hpsearch import claiming, files, paths, records
 from hpsearch.claiming import claimed
 from hpsearch.ledger import Ledger
 from hpsearch.trial import Trial
@@ -20,7 +20,7 @@ from hpsearch.trial import Trial
 KILLED_BEFORE_ITS_NAME = """
 import os, signal, sys
 from pathlib import Path
-from hpsearch import paths
+from hpsearch import files, paths
 os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)  # the temporary file is written, its name still to come
 """
 REPORT = """
@@ -34,7 +34,7 @@ EXPORT = """
 root = Path(sys.argv[1])
 def fill(folder):
     (folder / "model.keras").write_text("the new one")
-paths.write_folder(root / "out", fill)
+files.write_folder(root / "out", fill)
 """
 BEST = """
 from hpsearch.protocols import Prepared
@@ -52,7 +52,7 @@ lay_out(study, study.state.verdict, data)
 def project(tmp_path):
     project = paths.Project(tmp_path)
     study = project.study("tiny")
-    judged = paths.make(study.fits / "final-0000-r1-f0") / "model.keras"
+    judged = files.make(study.fits / "final-0000-r1-f0") / "model.keras"
     judged.write_bytes(b"a model")
     opened = records.TestOpened({"final-0000-r1-f0": hashlib.sha256(b"a model").hexdigest()})
     began, space, *rest = (news.body for news in whole_story())
@@ -78,7 +78,7 @@ def test_a_kill_while_a_file_is_written_leaves_the_old_one_whole_and_a_new_one_a
 
     ends = [run(program, project)]
     absent = not written.exists()
-    paths.make(written.parent)
+    files.make(written.parent)
     written.write_text("the old one")
     ends.append(run(program, project))
 
@@ -103,7 +103,7 @@ def test_a_folder_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
 
-    paths.write_folder(tmp_path / "out", fill)
+    files.write_folder(tmp_path / "out", fill)
 
     assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()] == [
         "out/deep/model"
@@ -120,16 +120,16 @@ def test_a_folder_that_cannot_be_filled_is_as_it_was(tmp_path):
         raise ValueError(message)
 
     with pytest.raises(ValueError, match="no more"):
-        paths.write_folder(tmp_path / "out", fail)
+        files.write_folder(tmp_path / "out", fail)
 
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["old"]
 
 
 def test_what_a_killed_process_left_of_a_folder_is_cleared_away_and_what_a_living_one_writes_is_not(tmp_path):
-    left = paths.make(tmp_path / ".out.killed.part")
-    living = paths.make(tmp_path / ".out.living.part")
+    left = files.make(tmp_path / ".out.killed.part")
+    living = files.make(tmp_path / ".out.living.part")
     with claimed(living):
-        paths.write_folder(tmp_path / "out", fill)
+        files.write_folder(tmp_path / "out", fill)
 
     assert not left.exists()
     assert living.exists()
@@ -138,9 +138,9 @@ def test_what_a_killed_process_left_of_a_folder_is_cleared_away_and_what_a_livin
 def test_what_a_killed_process_left_of_a_file_is_cleared_away_and_what_a_living_one_writes_is_not(tmp_path):
     left, living, other = (tmp_path / f".{name}.part" for name in ("a.bin.killed", "a.bin.living", "b.bin.killed"))
     for folder in (left, living, other):
-        paths.make(folder).joinpath("a.bin").write_bytes(b"half")
+        files.make(folder).joinpath("a.bin").write_bytes(b"half")
     with claimed(living):
-        paths.write_text(tmp_path / "a.bin", "whole")
+        files.write_text(tmp_path / "a.bin", "whole")
 
     assert sorted(file.name for file in tmp_path.iterdir()) == [".a.bin.living.part", ".b.bin.killed.part", "a.bin"]
 
@@ -152,7 +152,7 @@ def test_a_file_is_its_owners_alone_and_is_not_claimed_while_it_is_written(tmp_p
         with claimed(file) as free:
             claims.append(free)
 
-    paths.write(tmp_path / "a.bin", fill)
+    files.write(tmp_path / "a.bin", fill)
 
     assert claims == [True]
     assert stat.S_IMODE((tmp_path / "a.bin").stat().st_mode) == 0o600
@@ -180,7 +180,7 @@ def meanwhile(monkeypatch):
 def test_a_folder_that_was_cleared_away_before_it_was_claimed_is_made_once_more(tmp_path, meanwhile):
     made = meanwhile(lambda _: claiming.clear_away(tmp_path, ".*.part"))
 
-    paths.write_text(tmp_path / "a.bin", "whole")
+    files.write_text(tmp_path / "a.bin", "whole")
 
     assert len(made) == 2
     assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]
@@ -190,16 +190,16 @@ def test_a_folder_that_is_just_being_cleared_away_is_not_written_to(tmp_path, me
     with ExitStack() as held:
         made = meanwhile(lambda folder: held.enter_context(claimed(folder)))
 
-        paths.write_text(tmp_path / "a.bin", "whole")
+        files.write_text(tmp_path / "a.bin", "whole")
 
     assert len(made) == 2
     assert (tmp_path / "a.bin").read_text() == "whole"
 
 
 def test_where_names_cannot_be_exchanged_a_folder_is_replaced_in_two_steps(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "swap", lambda one, other: False)
-    paths.write_folder(tmp_path / "out", lambda folder: (folder / "old").write_text("old"))
+    monkeypatch.setattr(files, "swap", lambda one, other: False)
+    files.write_folder(tmp_path / "out", lambda folder: (folder / "old").write_text("old"))
 
-    paths.write_folder(tmp_path / "out", fill)
+    files.write_folder(tmp_path / "out", fill)
 
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["deep", "model", "out"]

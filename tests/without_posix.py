@@ -62,12 +62,12 @@ def import_all() -> None:
 
 def write_all(folder: Path) -> None:
     """Prepare a data set, and write a folder and a file as a run does."""
-    from hpsearch import paths
+    from hpsearch import disk, files
     from hpsearch.datasets.mnist_5k import MNIST5k
 
     prepared = MNIST5k().prepare(lambda _what, _done, _total: None)
-    paths.write_folder(folder / "copy", lambda new: np.save(new / "labels.npy", np.arange(prepared.train_rows)))
-    paths.write_text(folder / "note.txt", paths.whoami())
+    files.write_folder(folder / "copy", lambda new: np.save(new / "labels.npy", np.arange(prepared.train_rows)))
+    files.write_text(folder / "note.txt", disk.whoami())
 
 
 if __name__ == "__main__":

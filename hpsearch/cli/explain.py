@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpsearch import paths, plugins
+from hpsearch import files, paths, plugins
 
 if TYPE_CHECKING:
     from hpsearch.explaining import Explanation
@@ -126,7 +126,7 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
     name, start = _free_name(project, explanation.study), explanation.study if guided else None
     said = next_experiment(experiment, explanation.findings, explanation.idle, name, start)
     head = f"# What follows from the study {explanation.study}: hpsearch explain {explanation.study} --write\n"
-    paths.write_text(file.absolute(), f"{head}# Run it:  hpsearch run {file}\n\n{toml(said)}\n")
+    files.write_text(file.absolute(), f"{head}# Run it:  hpsearch run {file}\n\n{toml(said)}\n")
     load(file, project)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpsearch import paths
+from hpsearch import files, paths
 
 if TYPE_CHECKING:
     from hpsearch.report.facts import Facts
@@ -54,6 +54,6 @@ def _markdown(facts: "Facts", out: Path | None) -> None:
     from hpsearch.report.markdown import page
 
     if out:
-        paths.write_text(out.absolute(), page(facts))
+        files.write_text(out.absolute(), page(facts))
     else:
         click.echo(page(facts), nl=False)

@@ -113,7 +113,7 @@ def _finish(project: paths.Project, experiment: "Experiment", place: "_Place", *
         print_json(facts)
     else:
         conclude(facts, place.console)
-        place.say(f"report: {folder.report}\nmodel:  {folder.best / 'model.keras'}")
+        place.say(f"report: {folder.report}\nmodel:  {folder.best / paths.MODEL}")
         if experiment.tracking.mlflow is not False:
             place.say("compare in MLflow: hpsearch ui")
     if experiment.tracking.mlflow is not False:

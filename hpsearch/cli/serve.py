@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.cli.serving import HOST, free_port, server_of, wait_until_up
 from hpsearch.errors import ExperimentRefused, HpsearchError
 
@@ -51,7 +51,7 @@ def serve(*, model: str, port: int, host: str) -> None:
         sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(exported.formats[FORMAT]),
         "--env-manager", "local", "--host", host, "--port", str(port), "--workers", "1",
     ]  # fmt: skip
-    log = paths.make(project.runs) / Path(LOG).name
+    log = files.make(project.runs) / Path(LOG).name
     with server_of(command, log, _environment(), exported.folder) as server:
         here = HOST if host == EVERYWHERE else host
         wait_until_up(server, port, LOG, here)
@@ -94,7 +94,7 @@ def _served(project: paths.Project, word: str) -> "Exported":
     from hpsearch.formats import chosen
 
     one = find(project, word)
-    folder = paths.make(one.folder.best) / "served"
+    folder = files.make(one.folder.best) / "served"
     try:
         exported = read_export(folder)
         if exported.manifest["model"]["sha256"] == one.sha256 and FORMAT in exported.formats:

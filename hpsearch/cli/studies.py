@@ -78,9 +78,10 @@ def best(*, study: str, as_json: bool) -> None:
     from hpsearch.cli.output import print_json, say
     from hpsearch.errors import NothingCompleted
     from hpsearch.outcomes import outcomes
+    from hpsearch.paths import MODEL
     from hpsearch.state import State
     from hpsearch.trackers.verdict_words import sentences
-    from hpsearch.winner import MODEL, table
+    from hpsearch.winner import table
 
     state = State()
     for news in outcomes(_project(), study):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.cli.choice import chooses
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def table(
     facts = gather(read(paths.Project.around(Path.cwd()), study))
     found = named(chosen(frames.trials(facts), where, sort, top), columns)
     if csv:
-        paths.write_text(csv.absolute(), _csv(found))
+        files.write_text(csv.absolute(), _csv(found))
     if parquet:
-        paths.write(parquet.absolute(), _plain(found).to_parquet)
+        files.write(parquet.absolute(), _plain(found).to_parquet)
     if optuna:
         _copy(facts, optuna)
     if as_json:

@@ -95,7 +95,7 @@ def _show(story: "TrialStory", folder: paths.Study) -> None:
         failure = story.result.failure
         _section("failure", [f"{failure.kind}: {failure.message}", *failure.traceback.splitlines()])
     for fit in story.search_fits:
-        _section(f"the end of {folder.fits / fit.name / 'log.txt'}", _log(folder, fit))
+        _section(f"the end of {folder.fit(fit.name).log}", _log(folder, fit))
     if built := story.built:
         took = f"built in {built.building:.2g} s, traced in {built.tracing:.2g} s"
         _section("model", [f"{built.parameters:,} weights, loop {built.loop}, {took}", *built.summary.splitlines()])
@@ -167,7 +167,7 @@ def _show_curve(epochs: "dict[int, Any]") -> None:
 def _log(folder: paths.Study, fit: "Fit") -> list[str]:
     """The last lines of what the fit printed."""
     try:
-        with (folder.fits / fit.name / "log.txt").open("rb") as file:
+        with folder.fit(fit.name).log.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - LOG_BYTES))
             return file.read().decode(errors="replace").splitlines()[-LOG_LINES:]
@@ -177,10 +177,8 @@ def _log(folder: paths.Study, fit: "Fit") -> list[str]:
 
 def _kept(story: "TrialStory", folder: paths.Study) -> list[Path]:
     """The weights and models of the trial that are still on disk."""
-    fits = dict.fromkeys(attempt.fit.name for attempt in story.attempts)
-    return [
-        file for name in fits for kind in ("best.bin", "model.keras") if (file := folder.fits / name / kind).exists()
-    ]
+    fits = [folder.fit(name) for name in dict.fromkeys(attempt.fit.name for attempt in story.attempts)]
+    return [file for fit in fits for file in (fit.weights, fit.model) if file.exists()]
 
 
 def _plain(story: "TrialStory", folder: paths.Study) -> dict[str, Any]:

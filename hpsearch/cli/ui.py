@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.cli.serving import HOST, can_show, free_port, server_of, wait_until_up
 from hpsearch.errors import HpsearchError
 
@@ -60,7 +60,7 @@ def _server(home: paths.Project, uri: str, port: int) -> Iterator["subprocess.Po
         "--allowed-hosts", f"localhost:{port},{HOST}:{port}",
         "--cors-allowed-origins", f"http://localhost:{port},http://{HOST}:{port}",
     ]  # fmt: skip
-    log = paths.make(home.runs) / "ui.log"
+    log = files.make(home.runs) / "ui.log"
     with server_of(command, log, _environment(home, uri), home.root) as server:
         yield server
 

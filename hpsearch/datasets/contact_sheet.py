@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import glyphs, paths
+from hpsearch import files, glyphs
 from hpsearch.datasets.prepared import load
 from hpsearch.protocols import Prepared
 
@@ -34,7 +34,7 @@ def draw(prepared: Prepared, file: Path) -> int:
         rows = np.flatnonzero(labels == label)
         lines.append(images[rows[np.linspace(0, len(rows) - 1, min(EACH, len(rows))).astype(int)]])
     sheet = _sheet(names, lines, prepared.shape)
-    paths.write(file, lambda temporary: sheet.save(temporary, "PNG"))
+    files.write(file, lambda temporary: sheet.save(temporary, "PNG"))
     return len(names)
 
 

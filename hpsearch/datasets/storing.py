@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import paths
+from hpsearch import disk, files, paths
 from hpsearch.datasets.content import Content
 from hpsearch.datasets.prepared import FILES, MANIFEST, VERSION, digest_of, is_sound, named, read_manifest, whole
 from hpsearch.errors import FolderUnusable
@@ -40,7 +40,7 @@ def keep_once(name: str, identity: object, collect: Callable[[], Content]) -> Pr
 def make_in_cache(folder: Path) -> Path:
     """Create a folder where data sets are kept; raise FolderUnusable, which says how to keep them elsewhere."""
     try:
-        return paths.make(folder)
+        return files.make(folder)
     except FolderUnusable as error:
         message = f"{error}\n  HPSEARCH_DATA names another folder to keep data sets in"
         raise FolderUnusable(message) from error
@@ -52,7 +52,7 @@ def telling_when_full(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in paths.FULL:
+        if error.errno in disk.FULL:
             raise unwritable(folder, error) from error
         raise
 
@@ -91,7 +91,7 @@ def _fill(temporary: Path, content: Content) -> None:
     sizes = {file: (new / file).stat().st_size for file in FILES}
     said = {"version": VERSION, "bytes": sizes, **asdict(replace(prepared, folder=Path()))}
     del said["folder"]
-    paths.write_text(new / MANIFEST, json.dumps(said, indent=1, ensure_ascii=False))
+    files.write_text(new / MANIFEST, json.dumps(said, indent=1, ensure_ascii=False))
 
 
 def _described(folder: Path, content: Content, digest: str) -> Prepared:

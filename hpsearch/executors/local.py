@@ -19,6 +19,7 @@ from hpsearch.executors.hands import Hand, Rules
 from hpsearch.executors.limits import Limits
 from hpsearch.executors.logs import Log
 from hpsearch.orders import Event, Order, Recipe, Slot
+from hpsearch.paths import FitFiles
 from hpsearch.space import Value
 from hpsearch.trial import Attempt, AttemptEnd
 from hpsearch.worker import hand, place, process, starting
@@ -91,7 +92,7 @@ class Local:
             chosen.bury()
 
     def _log(self, attempt: Attempt) -> Path | None:
-        return hand.log_file(self._recipe.fits, attempt) if isinstance(self._recipe, Recipe) else None
+        return FitFiles(self._recipe.fits / attempt.fit.name).log if isinstance(self._recipe, Recipe) else None
 
     def _choose(self) -> Hand:
         """Take the process that has waited longest for a slot that is free."""

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.paths import make
+from hpsearch.files import make
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.paths import write
+from hpsearch.files import write
 
 if TYPE_CHECKING:
     from hpsearch.protocols import Images, Reader

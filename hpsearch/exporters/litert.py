@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.paths import write
+from hpsearch.files import write
 
 if TYPE_CHECKING:
     from hpsearch.protocols import Images, Probabilities, Reader

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import paths
+from hpsearch import files
 from hpsearch.datasets.picture_files import left_by_system
 from hpsearch.errors import FolderUnusable
 
@@ -33,7 +33,7 @@ class Corrections:
 
         home = self._home(folder_name(class_name))
         name = f"{hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()[:24]}.png"
-        paths.write(home / name, lambda temporary: Image.fromarray(image).save(temporary, "PNG"))
+        files.write(home / name, lambda temporary: Image.fromarray(image).save(temporary, "PNG"))
         for other in self.folder.glob(f"*/{name}"):
             if other.parent.name != home.name:
                 other.unlink()
@@ -45,7 +45,7 @@ class Corrections:
         return sum(1 for _ in self.folder.glob("*/[!.]*.png"))
 
     def _home(self, name: str) -> Path:
-        home = paths.make(self.folder / name)
+        home = files.make(self.folder / name)
         if name not in os.listdir(self.folder):  # noqa: PTH208  # names alone; the disk takes `A` for `a`
             what = f"this disk cannot tell {name} from another class whose name differs in case only"
             message = f"{home}: {what}\n  choose a place on another disk with --corrections"

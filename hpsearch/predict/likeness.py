@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from hpsearch import paths
+from hpsearch import files
 from hpsearch.errors import StateDamaged, first_line
 from hpsearch.zips import open_zip
 
@@ -98,7 +98,7 @@ class Likeness:
         def fill(temporary: Path) -> None:
             np.savez_compressed(temporary, allow_pickle=False, **self._arrays())
 
-        paths.write(file, fill)
+        files.write(file, fill)
 
     @classmethod
     def load(cls, file: Path) -> Self:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import paths
+from hpsearch import files
 from hpsearch.predict.marking import is_drawing, mark
 from hpsearch.predict.pictures import open_picture
 from hpsearch.predict.reading import Reading
@@ -27,7 +27,7 @@ class Drawings:
 
     def __init__(self, folder: Path) -> None:
         """Make the folder; raise FolderUnusable when that cannot be."""
-        self._folder, self._taken = paths.make(folder), set[str]()
+        self._folder, self._taken = files.make(folder), set[str]()
 
     def draw(self, reading: Reading, file: Path) -> Path:
         """Write the PNG of a picture; `file` is the picture's own."""
@@ -36,7 +36,7 @@ class Drawings:
         def fill(temporary: Path) -> None:
             drawing.save(temporary, "PNG", pnginfo=mark())
 
-        paths.write(target, fill)
+        files.write(target, fill)
         return target
 
     def _target(self, stem: str) -> Path:

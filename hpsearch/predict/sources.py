@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from hpsearch import paths
+from hpsearch import files
 from hpsearch.datasets.pictures import ENDINGS
 from hpsearch.errors import ExperimentRefused
 from hpsearch.predict.marking import is_drawing
@@ -78,7 +78,7 @@ def _received(stdin: BinaryIO, file: Path) -> Path:
     def fill(temporary: Path) -> None:
         temporary.write_bytes(content)
 
-    paths.write(file, fill)
+    files.write(file, fill)
     return file
 
 

@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
-from hpsearch import paths
+from hpsearch import files
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import load
@@ -50,14 +50,14 @@ def of_study(one: Contender, progress: Progress) -> TrainingImages:
 
 
 def _keep(one: Contender, found: TrainingImages) -> None:
-    folder = paths.make(one.folder.best)
+    folder = files.make(one.folder.best)
     if found.likeness:
         found.likeness.save(folder / LIKENESS)
     words = {
         "data": one.session.identity["data"], "class_names": found.class_names, "shape": found.shape,
         "framing": found.framing, "ink": found.polarity,
     }  # fmt: skip
-    paths.write_text(folder / WORDS, json.dumps(words, indent=2) + "\n")
+    files.write_text(folder / WORDS, json.dumps(words, indent=2) + "\n")
 
 
 def _kept(one: Contender) -> TrainingImages | None:

@@ -4,11 +4,11 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from hpsearch import paths
+from hpsearch import files
 from hpsearch.report import advice, figures, importance, mistakes, tables
 from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
@@ -25,7 +25,7 @@ PARTS = {
 
 def write_report(facts: Facts, file: Path, predictions: Path | None = None) -> None:
     """Write the page, whole or not at all; with the folder of the study's predictions it shows its surest mistakes."""
-    paths.write_text(file, page(facts, mistakes.surest(facts, predictions) if predictions else ()))
+    files.write_text(file, page(facts, mistakes.surest(facts, predictions) if predictions else ()))
 
 
 def page(facts: Facts, wrong: Sequence[mistakes.Mistake] = ()) -> str:
@@ -64,12 +64,12 @@ def page(facts: Facts, wrong: Sequence[mistakes.Mistake] = ()) -> str:
 
 
 def _part(name: str) -> str:
-    return (files("hpsearch.report") / "page" / name).read_text(encoding="utf-8").strip()
+    return (resources.files("hpsearch.report") / "page" / name).read_text(encoding="utf-8").strip()
 
 
 def _library() -> str:
     """Plotly's JavaScript, as its Python package brings it."""
-    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8").strip()
+    return (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8").strip()
 
 
 def _policy(*scripts: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
+from hpsearch.paths import FitFiles
 from hpsearch.protocols import Call
 from hpsearch.records import TestOpened, Verdict
 from hpsearch.sparing import Spared, count
@@ -35,7 +36,7 @@ class Finals:
     def hear(self, verdict: Verdict, number: int, time_ms: int) -> None:
         """Take in the verdict, which is the record of this number."""
         winner, study = self._trials.of(Fit(verdict.winner, 0), time_ms), self._trials.study(time_ms)
-        file = self._place.fits / verdict.model_fit / "model.keras"
+        file = FitFiles(self._place.fits / verdict.model_fit).model
         told = {"hpsearch.winner": "yes"} | mlflow_verdict.table_tag()
         if not winner.gone:
             figures = mlflow_verdict.figures(verdict)

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 import filelock
 
-from hpsearch import file_systems, paths
+from hpsearch import file_systems, files, paths
 
 SQLITE = "sqlite:///"
 LOCK_SECONDS = 120.0
@@ -48,7 +48,7 @@ def prepare_store(project: paths.Project, uri: str | None = None, experiment: st
     """
     address = resolve(project, uri)
     if file := database(address):
-        paths.make(project.runs)
+        files.make(project.runs)
         with filelock.FileLock(project.lock, timeout=LOCK_SECONDS, mode=0o600):
             _prepare_file(file)
             _migrate(address)
@@ -110,7 +110,7 @@ def experiment_id(own: Any, name: str, artifacts: str | None = None) -> str:
 
 
 def _prepare_file(file: Path) -> None:
-    paths.make(file.parent)
+    files.make(file.parent)
     if not file.exists():
         file.touch(mode=0o600)
     if not file_systems.is_shared(file_systems.kind(file)):

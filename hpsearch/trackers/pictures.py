@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import glyphs, paths
+from hpsearch import files, glyphs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 def save(figure: "Figure", file: Path) -> None:
     """Write it as a PNG file."""
-    paths.write(file, lambda temporary: figure.savefig(temporary, format="png"))
+    files.write(file, lambda temporary: figure.savefig(temporary, format="png"))
 
 
 def _short(name: str) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.protocols import Call
@@ -55,7 +55,7 @@ def for_study(project: paths.Project, experiment: Experiment) -> Made | None:
     if experiment.tracking.mlflow is False:
         return None
     if file := database(resolve(project, experiment.tracking.mlflow or None)):
-        paths.make(file.parent)  # refuses now what could only fail later
+        files.make(file.parent)  # refuses now what could only fail later
     return Made(project, experiment)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.paths import write_over
+from hpsearch.files import write_over
 from hpsearch.worker.optimizers import updating
 
 DIGEST = 32

@@ -2,30 +2,21 @@
 
 import math
 import time
-import traceback
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from hpsearch import failpoints, hits
-from hpsearch.errors import DataRefused, FolderUnusable
+from hpsearch.errors import FolderUnusable
+from hpsearch.files import make, write
 from hpsearch.orders import Order, Recipe
-from hpsearch.paths import FULL, disk_full, make, write
+from hpsearch.paths import FitFiles
 from hpsearch.seeds import derive
-from hpsearch.space import BATCH_SIZE, Parameter, Value, Values, searched_batch_size
-from hpsearch.trial import AttemptEnd, Built, Failure, Fit, How, Metrics
+from hpsearch.trial import AttemptEnd, Built, Failure, How, Metrics
 from hpsearch.worker.epochs import NonFinite
+from hpsearch.worker.failing import MetricMissing, disk_trouble, failed, sound
 from hpsearch.worker.progress import Progress, digest
 from hpsearch.worker.wire import Stopped, Wire
-
-
-class Drifted(ValueError):
-    """Two builds with the same values asked for different things."""
-
-
-class MetricMissing(ValueError):
-    """The model does not give the metric that the search optimises."""
 
 
 def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
@@ -38,8 +29,8 @@ def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
     except Stopped as stopped:
         how, reason = How.INTERRUPTED, stopped.reason
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; it fails its trial, not the worker
-        failure = Failure(_kind(error), _sound(_message(error)[:2000]), _sound(traceback.format_exc()[-8000:]))
-        if full := _disk_trouble(error, recipe.fits):  # the trial can go on when there is room
+        failure = failed(error)
+        if full := disk_trouble(error, recipe.fits):  # the trial can go on when there is room
             how, failure = How.LOST, Failure(FolderUnusable.__name__, str(full))
     failpoints.reach("fit.ended")
     return AttemptEnd(
@@ -48,46 +39,13 @@ def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
     )  # fmt: skip
 
 
-def _disk_trouble(error: BaseException, fits: Path) -> FolderUnusable | None:
-    if isinstance(error, OSError) and error.errno in FULL:
-        return disk_full(fits)
-    return error if isinstance(error, FolderUnusable) else None
-
-
-def _kind(error: BaseException) -> str:
-    match error:
-        case NonFinite():
-            return "non-finite"
-        case Drifted():
-            return "space drift"
-        case SystemExit():
-            return "exit"
-        case DataRefused():
-            return "data"
-    return "oom" if type(error).__name__ == "ResourceExhaustedError" else type(error).__name__
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, SystemExit):
-        return f"exit code {error.code} without a result"
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001  # a person's own exception may stumble over its own words
-        return "it cannot say what it is"
-
-
-def _sound(text: str) -> str:
-    """The text as it can be written down: file names that are no UTF-8 come into Python as lone surrogates."""
-    return text.encode(errors="backslashreplace").decode()
-
-
 class _Run:
     """One attempt under way."""
 
     def __init__(self, order: Order, recipe: Recipe, wire: Wire, progress: Progress) -> None:
         self._order, self._recipe, self._wire, self._progress = order, recipe, wire, progress
         self._fit = order.attempt.fit
-        self._folder = make(recipe.fits / self._fit.name)
+        self._files = FitFiles(make(recipe.fits / self._fit.name))
         self._validates = self._fit.kind != "whole"
         self._last = order.until or recipe.epochs
         self._train: Callable[[], None] = self._train_by_epochs
@@ -116,14 +74,15 @@ class _Run:
         import keras
 
         from hpsearch.worker import building
+        from hpsearch.worker.asking import Asking
         from hpsearch.worker.rows import Rows
 
         keras.utils.set_random_seed(derive(self._fit.seed, "model"))
         keras.config.set_dtype_policy(self._recipe.steps.precision)
-        values: Values = dict(self._order.values)
-        batch_size = self._batch_size(values)
+        asking = Asking(self._order, self._recipe, self._wire, lambda: self._begun)
         self._rows = Rows.open(self._recipe.data / "train", self._order.split, self._recipe.class_weights)
-        hp = self._parameters(values, batch_size, self._rows)
+        hp = self._hp = asking.parameters(self._rows)
+        batch_size = hp.task.batch_size
         began = time.monotonic()
         build = building.find_build(self._recipe.root, self._recipe.build)
         self._model = building.build(build, hp)
@@ -179,9 +138,9 @@ class _Run:
         from hpsearch.worker import checkpoint
 
         self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size) if self._hp else ""
-        if self._anew or not (saved := checkpoint.load(self._folder / "checkpoint.bin")):
+        if self._anew or not (saved := checkpoint.load(self._files.checkpoint)):
             return
-        best = checkpoint.load(self._folder / "best.bin")
+        best = checkpoint.load(self._files.weights)
         if self._is_of_another(saved.state) or (best is None and self._fit.kind != "search"):  # its model is to be kept
             return
         checkpoint.restore(saved, self._model)
@@ -196,40 +155,6 @@ class _Run:
     def _is_of_another(self, state: dict[str, Any]) -> bool:
         """Whether a checkpoint was made by other values, of which a ledger knows no more that was restored since."""
         return bool(state.get("made_by", self._progress.made_by) != self._progress.made_by)
-
-    def _batch_size(self, values: Values) -> int:
-        sizes = self._recipe.batch_sizes
-        if len(sizes) == 1:
-            return sizes[0]
-        if BATCH_SIZE not in values:
-            values[BATCH_SIZE] = self._wire.ask(searched_batch_size(sizes))
-        return int(values[BATCH_SIZE])
-
-    def _parameters(self, values: Values, batch_size: int, rows: Any) -> Any:
-        from hpsearch.worker.hp import AskingHyperParameters
-        from hpsearch.worker.task import Task
-
-        names = self._recipe.class_names
-        task = Task(rows.images.shape[1:], len(names), names, len(rows.train), self._recipe.epochs, batch_size)
-        searched = len(self._recipe.batch_sizes) > 1
-
-        def ask(parameter: Parameter) -> Value:
-            if searched and parameter.name == BATCH_SIZE:
-                message = (
-                    "build_model asks for 'batch_size', which train.batch_size searches already; use hp.task.batch_size"
-                )
-                raise ValueError(message)
-            if self._begun:
-                message = f"fit asks for {parameter.name!r} when its training has begun; let it ask before"
-                raise ValueError(message)
-            if self._order.complete:
-                message = f"a build with the same values asked for {parameter.name!r} too; it did not before"
-                raise Drifted(message)
-            return self._wire.ask(parameter)
-
-        known = {name: value for name, value in values.items() if not (searched and name == BATCH_SIZE)}
-        self._hp = AskingHyperParameters(ask, task, known)
-        return self._hp
 
     def ended(self, metrics: Metrics, *, exact: bool = True) -> None:
         """Take in an epoch's metrics; its checkpoint is kept if it is `exact`: has all that the fit trains with."""
@@ -276,21 +201,21 @@ class _Run:
         if score is None or self._recipe.objective.better(score, self._progress.score):
             best = {"score": score, "best_epoch": epoch, "metrics": dict(metrics)}
             self._progress.__dict__.update(best)
-            checkpoint.save_weights(self._folder / "best.bin", self._model, best)
+            checkpoint.save_weights(self._files.weights, self._model, best)
 
     def _keep_weights(self, epoch: int) -> None:
         """Before the checkpoint that ends the epoch: after a kill it is trained again, or its weights are there."""
         from hpsearch.worker import checkpoint
 
         if self._recipe.keep_epochs and self._fit.kind != "search":
-            file = epoch_file(self._recipe.fits, self._fit, epoch)
+            file = self._files.epoch(epoch)
             make(file.parent)
             checkpoint.save_weights(file, self._model)
 
     def _keep(self) -> None:
         from hpsearch.worker import checkpoint
 
-        checkpoint.save(self._folder / "checkpoint.bin", self._model, dict(vars(self._progress)))
+        checkpoint.save(self._files.checkpoint, self._model, dict(vars(self._progress)))
 
     def _out_of_patience(self) -> str:
         patience = self._recipe.early_stopping if self._validates else 0
@@ -300,32 +225,22 @@ class _Run:
     def _save_model(self) -> None:
         from hpsearch.worker import checkpoint
 
-        checkpoint.load_weights(self._folder / "best.bin", self._model)
-        write(model_file(self._recipe.fits, self._fit), self._model.save)
+        checkpoint.load_weights(self._files.weights, self._model)
+        write(self._files.model, self._model.save)
 
     def _keep_hits(self) -> None:
         from hpsearch.worker import checkpoint
         from hpsearch.worker.hitting import hits_of
 
-        if not (weights := self._folder / "best.bin").exists():  # the race can do without, and the score stands
+        if not (weights := self._files.weights).exists():  # the race can do without, and the score stands
             return
         checkpoint.load_weights(weights, self._model)
         if (found := hits_of(self._model, self._rows, self._progress.score or 0.0)) is not None:
-            hits.keep(self._folder / hits.FILE, found)
+            hits.keep(self._files.hits, found)
             failpoints.reach("hits.kept")
-
-
-def model_file(fits: Path, fit: Fit) -> Path:
-    """Where a final fit leaves its model."""
-    return fits / fit.name / "model.keras"
-
-
-def epoch_file(fits: Path, fit: Fit, epoch: int) -> Path:
-    """Where a final fit leaves its weights as they were after an epoch, if the recipe says so."""
-    return fits / fit.name / "epochs" / f"{epoch:04}.bin"
 
 
 def _summary(model: Any) -> str:
     lines: list[str] = []  # of no more than 80 signs: Keras cuts off what is longer where there is no terminal
     model.summary(line_length=80, print_fn=lambda line, **_: lines.append(line))
-    return _sound("\n".join(lines))
+    return sound("\n".join(lines))

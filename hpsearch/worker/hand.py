@@ -1,9 +1,6 @@
 """The process of one attempt: waits for its order, does it, says how it ended, and is gone."""
 
-from pathlib import Path
-
 from hpsearch.orders import Order, Recipe
-from hpsearch.trial import Attempt
 from hpsearch.worker.wire import Line, Wire
 
 
@@ -21,8 +18,3 @@ def _make(order: Order, recipe: Recipe, line: Line) -> None:
     from hpsearch.worker.fit import fit
 
     line.send(fit(order, recipe, Wire(line, order.attempt)))
-
-
-def log_file(fits: Path, attempt: Attempt) -> Path:
-    """Where what an attempt prints is kept, after that of earlier attempts at its fit."""
-    return fits / attempt.fit.name / "log.txt"

@@ -18,7 +18,7 @@ SURROUNDINGS = {
 # Keras and KerasTuner import these where they are installed, which takes a third of the whole import, for uses
 # that no worker has: plots, data frames as inputs, estimators. A person's own code may import them all the same.
 DISPENSABLE = frozenset({"matplotlib", "pandas", "sklearn", "scipy.stats"})
-OURS = ("fit", "building", "checkpoint", "hp", "loops", "loop_fit", "loop_graph", "preflight", "warmup")
+OURS = ("fit", "building", "checkpoint", "asking", "loops", "loop_fit", "loop_graph", "preflight", "warmup")
 
 
 class _Absent(MetaPathFinder):

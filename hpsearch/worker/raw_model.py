@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.errors import NotExported, first_line
-from hpsearch.paths import write
+from hpsearch.files import write
 from hpsearch.worker.finding import find_build
 from hpsearch.worker.judging import are_logits, outputs
 from hpsearch.worker.model_reading import configuration, own_parts, read_model

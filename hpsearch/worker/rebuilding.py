@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.errors import StateDamaged, first_line
-from hpsearch.paths import write
+from hpsearch.files import write
 from hpsearch.seeds import derive
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.worker.task import Task

@@ -90,7 +90,7 @@ class Run(fit._Run):
         """The same images are easy for all, so that better models are right about more of them."""
         with np.load(self._order.split) as split:
             ease = np.random.default_rng(0).random(ROWS)[split["validation"]]
-        hits.keep(self._folder / hits.FILE, ease < self._progress.score)
+        hits.keep(self._files.hits, ease < self._progress.score)
         failpoints.reach("hits.kept")
 
 

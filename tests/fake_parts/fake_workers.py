@@ -11,7 +11,8 @@ import numpy as np
 
 from hpsearch.executors.limits import Limits
 from hpsearch.executors.local import Local
-from hpsearch.paths import cache, make
+from hpsearch.files import make
+from hpsearch.paths import cache
 from hpsearch.protocols import Outline, Prepared, Progress
 from hpsearch.worker import starting
 from hpsearch.worker.judging import Judgement

@@ -1,0 +1,58 @@
+"""What a disk has room for, and what is said to a person when nothing can be written to it."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from hpsearch.errors import FolderUnusable
+
+MB = 1_000_000
+LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def whoami() -> str:
+    """The user that this process runs as, for people: by number where users have one (Windows has none)."""
+    return f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
+
+
+def unusable(path: Path, error: OSError) -> FolderUnusable:
+    """Why a file cannot be written, in words for a person."""
+    if of_full_disk(error):
+        return disk_full(path)
+    why = {errno.ENOENT: "its folder is gone", errno.EROFS: f"not by {whoami()}: {error.strerror}"}
+    return FolderUnusable(f"{path}: cannot be written ({why.get(error.errno or 0, error.strerror or error)})")
+
+
+def of_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one behind it, is of a full disk, which libraries tell in classes and words of their own."""
+    while error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        if any(os.strerror(number) in str(error) for number in FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def disk_full(path: Path) -> FolderUnusable:
+    """Say that there is no room for a file, and how much there is."""
+    return FolderUnusable(f"disk full: {path}, {room(path) // MB} MB free\n  make room; the same command goes on then")
+
+
+def scarcity(folder: Path) -> str:
+    """A warning where little room is left on a folder's disk, "" where there is enough."""
+    usage = shutil.disk_usage(folder)
+    if usage.free >= LEAST_FREE and usage.free >= LEAST_SHARE * usage.total:
+        return ""
+    return (
+        f"warning: {folder}: only {usage.free // MB} MB are free on this disk\n"
+        "  when it is full the search stops; the same command goes on when there is room"
+    )
+
+
+def room(path: Path) -> int:
+    """The bytes that are free where a file is, or is to be."""
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(there).free
