@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 from statistics import fmean, median_low
 
-from hpsearch import epoch_curves
+from hpsearch import epoch_curves, provenance
 from hpsearch.conclusions import Standing
 from hpsearch.crew import INTERRUPTED, Crew
 from hpsearch.errors import Interrupted, NothingCompleted
@@ -21,7 +21,7 @@ from hpsearch.shortlist import finalists
 from hpsearch.space import Parameter, Value
 from hpsearch.state import MOST_LOSSES
 from hpsearch.study import Study
-from hpsearch.trial import Fit
+from hpsearch.trial import AttemptEnd, Fit
 from hpsearch.verdict import OneLook
 
 
@@ -41,10 +41,11 @@ class Finale:
 
         Raises Interrupted when told to leave while models are trained, AtOnce from then on.
         """
+        finalists = self._finalists()
         if self.study.state.verdict:
             return self.study.state.verdict
         if not self.study.state.opened:  # else a seed that failed could come through now, and change who won
-            self._make(self._final_fits(self._finalists()))
+            self._make(self._final_fits(finalists))
         ranking = self._ranking()
         models = self._models(ranking)
         self.leave.at_once_from_here()  # judging can be begun again: the models are listed first, and stay the same
@@ -56,8 +57,10 @@ class Finale:
         return verdict
 
     def _finalists(self) -> Sequence[int]:
-        if self.study.state.finalists:
-            return self.study.state.finalists
+        """Those who were chosen, or by another [final] than theirs those who are: then the finals are held again."""
+        state, wanted = self.study.state, self.study.experiment.final
+        if state.finalists and not provenance.final_differences(state.chosen_by, wanted):
+            return state.finalists
         best = finalists(self.study)
         if not best:
             name = self.study.experiment.name
@@ -70,7 +73,7 @@ class Finale:
 
     def _final_fits(self, finalists: Sequence[int]) -> Iterator[tuple[Fit, int | None]]:
         """Those of the slowest trial first: of what is made last, little is left when a hand finds nothing to do."""
-        seeds, folds = range(self.study.experiment.final.seeds), range(self.study.experiment.data.folds or 1)
+        seeds, folds = self._seeds(), range(self.study.experiment.data.folds or 1)
         slowest_first = sorted(finalists, key=self._seconds_of_a_fit, reverse=True)
         for trial, repeat, fold in product(slowest_first, seeds, folds):
             yield Fit(trial, self._seed("final", trial, repeat, fold), "final", fold, repeat), None
@@ -84,7 +87,7 @@ class Finale:
 
     def _make(self, fits: Iterator[tuple[Fit, int | None]]) -> None:
         cut_off = self.study.state.cut_off
-        due = ((fit, until) for fit, until in fits if not self._made(fit) and cut_off.get(fit, 0) <= MOST_LOSSES)
+        due = (one for one in fits if not self._made(*one) and cut_off.get(one[0], 0) <= MOST_LOSSES)
         waiting = sorted(due, key=lambda one: cut_off.get(one[0], 0), reverse=True)  # the first begin alone, see Crew
         while waiting or self.crew.running:
             while waiting and self.crew.free and not self.leave():
@@ -99,14 +102,16 @@ class Finale:
             message = "interrupted"
             raise Interrupted(message)
 
-    def _made(self, fit: Fit) -> bool:
-        """Whether a fit has come through, and its model, if it may be judged, is still there.
+    def _made(self, fit: Fit, until: int | None) -> bool:
+        """Whether a fit has come through, until that epoch, and its model, if it may be judged, is still there.
 
         Once the test split was opened no model is made again: only those it was opened for count.
         """
+        end = self.study.state.finals.get(fit)
+        if end is None or self.study.state.opened:
+            return end is not None
         judged = fit.kind == "whole" or not self.study.experiment.data.folds
-        wanted = judged and not self.study.state.opened
-        return fit in self.study.state.finals and not (wanted and not self.study.paths.fit(fit.name).model.exists())
+        return until in {None, end.epochs} and (not judged or self.study.paths.fit(fit.name).model.exists())
 
     def _default(self, trial: int, asked: Parameter) -> Value:
         """A branch that the search never took gets its default, within the experiment's [space]."""
@@ -128,12 +133,16 @@ class Finale:
         return sorted(standings, key=lambda standing: (standing.failed, objective.key(fmean(standing.scores))))
 
     def _standing(self, trial: int) -> Standing:
-        folds = self.study.experiment.data.folds or 1
-        ends = [(fit, end) for fit, end in self.study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")]
+        folds, ends = self.study.experiment.data.folds or 1, self._ends(trial).items()
         scores = {(fit.repeat, fit.fold): end.score for fit, end in ends if end.score is not None}
         by_seed = [[score for (repeat, _), score in scores.items() if repeat == seed] for seed in self._seeds()]
         through = tuple(fmean(whole) for whole in by_seed if len(whole) == folds)
         return Standing(trial, through, scores, failed=len(by_seed) - len(through))
+
+    def _ends(self, trial: int) -> dict[Fit, AttemptEnd]:
+        """How a finalist's fits came out; by an earlier [final] it may have been trained on more seeds than now."""
+        ends, seeds = self.study.state.finals.items(), self._seeds()
+        return {fit: end for fit, end in ends if (fit.trial, fit.kind) == (trial, "final") and fit.repeat in seeds}
 
     def _seeds(self) -> range:
         return range(self.study.experiment.final.seeds)
@@ -141,8 +150,7 @@ class Finale:
     def _models(self, ranking: list[Standing]) -> dict[Fit, Path]:
         """The models that the test split will judge: those it was opened for, if it was opened before."""
         winner, final = ranking[0].trial, self.study.experiment.final
-        through = {standing.trial for standing in ranking}
-        fits = [fit for fit in self.study.state.finals if fit.kind == "final" and fit.trial in through]
+        fits = [fit for standing in ranking for fit in self._ends(standing.trial)]
         if self.study.experiment.data.folds:
             fits = self._whole_fits(winner, self._seeds())
         elif final.refit:
@@ -162,5 +170,4 @@ class Finale:
         return [fit for fit in fits if fit in self.study.state.finals]
 
     def _median_best_epoch(self, trial: int) -> int:
-        ends = [end for fit, end in self.study.state.finals.items() if (fit.trial, fit.kind) == (trial, "final")]
-        return median_low([end.best_epoch for end in ends if end.best_epoch])
+        return median_low([end.best_epoch for end in self._ends(trial).values() if end.best_epoch])

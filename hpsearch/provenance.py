@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.experiment import Experiment
+from hpsearch.experiment import Experiment, Final
 
-# What a session may change. Where the data come from is among it, for their bytes have a digest of their own.
+# What a session may change. Where the data come from is among it, for their bytes have a digest of their own, and
+# [final], which `final_differences` watches from the opening of the test split on.
 PLACES = ("data.file", "data.folder", "data.mirror")
 FREE = (
     *PLACES,
@@ -49,13 +50,16 @@ def code_digest(files: Iterable[Path], root: Path) -> str:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Between two experiments as plain data, each changed value that must not change: "search.tuner: 'a' -> 'b'"."""
-    before, after = _flat(old), _flat(new)
-    keys = [*before, *(key for key in after if key not in before)]
-    return [
-        f"{key}: {_word(before, key)} -> {_word(after, key)}"
-        for key in keys
-        if not _free(key) and _canonical(before.get(key)) != _canonical(after.get(key))
-    ]
+    return [told for key, told in _changes(_flat(old), _flat(new)) if not _free(key)]
+
+
+def final_differences(old: Mapping[str, Any] | None, new: Final) -> list[str]:
+    """Between a [final] as plain data, None where it is not known, and another, each changed value."""
+    if old is None:
+        return []
+    held = Final.model_validate(old)  # with the defaults of keys that an older version did not have
+    before, after = (_flat({"final": said.model_dump(mode="json")}) for said in (held, new))
+    return [told for _, told in _changes(before, after)]
 
 
 def redacted(address: str) -> str:
@@ -164,6 +168,13 @@ def _flat(said: Mapping[str, Any], above: str = "") -> dict[str, Any]:
         elif value is not None:
             flat[f"{above}{key}"] = list(value) if isinstance(value, tuple) else value
     return flat
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each key whose value is another, and the words for it."""
+    for key in dict.fromkeys([*before, *after]):
+        if _canonical(before.get(key)) != _canonical(after.get(key)):
+            yield key, f"{key}: {_word(before, key)} -> {_word(after, key)}"
 
 
 def _free(key: str) -> bool:

@@ -44,7 +44,7 @@ class Session:
     """Runs one experiment once: to its end, or to where it is interrupted."""
 
     def __init__(self, experiment: Experiment, around: Surroundings, *, reopen: bool = False) -> None:
-        """Prepare nothing yet; `reopen` allows more trials after the test split was opened."""
+        """Prepare nothing yet; `reopen` allows more trials, or other finals, after the test split was opened."""
         self._experiment, self._around, self._reopen = experiment, around, reopen
         self._folder = around.project.study(experiment.name)
 

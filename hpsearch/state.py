@@ -1,6 +1,8 @@
 """What the records of a ledger add up to: every trial, its fits, and how far the study is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hpsearch.records import (
     Answered,
@@ -51,6 +53,7 @@ class State:
 
     `cut_off` counts how often in a row a fit's session ended without a word, and no epoch was done in between.
     Of one that begins `anew` every time, it counts what was before its first epoch: later ones are not told again.
+    `chosen_by` is the [final] by which the finalists were chosen, as plain data; None where no session tells it.
     """
 
     courses: dict[int, Course] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class State:
     session: SessionBegan | None = None
     sessions: int = 0
     finalists: tuple[int, ...] = ()
+    chosen_by: Mapping[str, Any] | None = None
     finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
     opened: TestOpened | None = None
     openings: int = 0
@@ -126,8 +130,13 @@ class State:
     def _reopen(self, fit: Fit) -> None:
         """More search after the finals began: they are to be held again, and the test split opened once more."""
         if self.finalists and fit.kind == "search":
-            self.verdict, self.opened, self.finalists = None, None, ()
-            self.test_curves.clear()
+            self._choose(())
+
+    def _choose(self, finalists: tuple[int, ...]) -> None:
+        """Take these for finalists in place of any before: what those came to counts no more."""
+        self.verdict, self.opened, self.finalists = None, None, finalists
+        self.chosen_by = self.session.experiment.get("final") if self.session else None
+        self.test_curves.clear()
 
     def _build(self, told: Built) -> None:
         fit = told.attempt.fit
@@ -171,7 +180,7 @@ class State:
             case Planned():
                 self.planned = body
             case FinalistsChosen(trials):
-                self.finalists = trials
+                self._choose(trials)
             case TestOpened():
                 self.opened, self.openings = body, self.openings + 1
                 self.judged |= body.shown

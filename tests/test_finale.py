@@ -18,7 +18,7 @@ from hpsearch.finale import Finale
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.predictions import Predictions
 from hpsearch.protocols import Prepared
-from hpsearch.records import Asked, AttemptBegan, SessionEnded, Verdict
+from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionBegan, SessionEnded, Verdict
 from hpsearch.splits import Splits
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME
 from hpsearch.study import Study
@@ -73,6 +73,13 @@ def diverging(fits):
     return fate
 
 
+def begin_session(study, **final):
+    """Begin a session of the study, with these keys of [final] changed."""
+    wanted = study.experiment.final.model_copy(update=final)
+    study.experiment = study.experiment.model_copy(update={"final": wanted})
+    study.record(SessionBegan("a", study.experiment.model_dump(mode="json"), {}, (), {}))
+
+
 @pytest.fixture
 def hold(tmp_path):
     """Hold the finals of a study whose search gave these scores."""
@@ -92,6 +99,7 @@ def hold(tmp_path):
         wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4}, **sections}
         experiment = Experiment.model_validate(wanted)
         study = Study(experiment, paths.Study(files.make(tmp_path / "a")))
+        begin_session(study)
         for number, score in enumerate(scores):
             study.record(Asked(Trial(number)))
             result = TrialResult(Trial(number, {"x": number}), Status.COMPLETED, score, 2, seconds[number])
@@ -285,6 +293,59 @@ def test_models_that_are_gone_are_made_again_before_the_test_split_is_opened_and
     gone[0].unlink()
     with pytest.raises(StateDamaged, match="the model is missing"):
         finale.hold()
+
+
+@pytest.mark.parametrize(("seeds", "made"), [(2, 0), (5, 6)])
+def test_finals_held_again_on_other_seeds_count_these_alone_and_train_what_is_not_there(hold, seeds, made):
+    study, executor, verdict, finale = hold()
+    study.state.verdict = verdict
+    executor.orders.clear()
+
+    begin_session(study, seeds=seeds)
+    again = finale.hold()
+
+    assert len(executor.orders) == made
+    assert (
+        {len(one.scores) for one in again.finalists} == {len(one.test_accuracies) for one in again.finalists} == {seeds}
+    )
+    assert {one.failed_seeds for one in again.finalists} == {0}
+    assert study.state.openings == 2
+
+
+def test_another_final_table_before_the_test_split_is_opened_chooses_the_finalists_by_it(hold):
+    study, executor, _, finale = hold()
+    study.state.opened, study.state.openings = None, 0  # as after Ctrl-C in the finals
+
+    begin_session(study, finalists=2, seeds=2)
+    verdict = finale.hold()
+
+    assert [(len(one.scores), len(one.test_accuracies)) for one in verdict.finalists] == [(2, 2), (2, 2)]
+    assert len(executor.asked) == 9 + 4
+    assert study.state.openings == 1
+
+
+def test_the_same_final_table_chooses_no_finalists_again(hold):
+    study, _, _, finale = hold()
+
+    begin_session(study)
+    finale.hold()
+
+    assert len(list(study.ledger.recall((FinalistsChosen,)))) == 1
+
+
+def test_trainings_on_all_rows_are_made_again_where_the_finals_call_for_other_epochs(hold):
+    study, executor, verdict, finale = hold(data={"folds": 2})
+    finals = [fit for fit in study.state.finals if (fit.trial, fit.kind) == (verdict.winner, "final")]
+    more = {fit: replace(study.state.finals[fit], best_epoch=1) for fit in finals if fit.repeat < 2}
+    study.state.finals |= more
+    executor.orders.clear()
+
+    begin_session(study, seeds=2)
+    finale.hold()
+
+    assert [(order.attempt.fit.name, order.until) for order in executor.orders] == [
+        (f"whole-{verdict.winner:04d}-r{seed}-f0", 1) for seed in range(2)
+    ]
 
 
 def give_up_a_final_of_trial_0(study):

@@ -442,6 +442,20 @@ def test_a_fit_on_all_rows_runs_until_its_epoch_without_validation(recipe, tmp_p
     assert kept_model(tmp_path / "fits", "whole").exists()
 
 
+def test_a_fit_on_all_rows_that_is_to_be_shorter_than_it_was_is_made_anew(recipe):
+    _, one = go(recipe(), kind="whole", split="whole.npz", until=2)
+    weights = keras.models.load_model(kept_model(recipe().fits, "whole")).get_weights()
+    shutil.rmtree(recipe().fits)
+    go(recipe(), kind="whole", split="whole.npz", until=3)
+
+    again, two = go(recipe(), kind="whole", split="whole.npz", until=2, number=2)
+
+    assert (again.failure, again.epochs) == (None, 2)
+    assert measured_by(two) == measured_by(one)
+    made = keras.models.load_model(kept_model(recipe().fits, "whole")).get_weights()
+    assert all(np.array_equal(left, right) for left, right in zip(weights, made, strict=True))
+
+
 @pytest.mark.parametrize(
     ("build", "kind", "words"),
     [

@@ -111,4 +111,4 @@ def test_the_words_name_some_studies_and_count_the_others():
         "this test split has judged 28 models (1 of s1, 2 of s2, 3 of s3, 4 of s4, 18 of 3 other studies)"
     )
     assert in_words({}) == in_words({"mlp": 0}) == ""
-    assert in_words({"mlp": 4}, 2).endswith("it was opened 2 times, and later trials were chosen in its light")
+    assert in_words({"mlp": 4}, 2).endswith("it was opened 2 times, and what came later was chosen in its light")

@@ -293,6 +293,16 @@ def test_trials_after_the_opening_of_the_test_split_need_a_word_and_are_told_of(
     assert len(trials(finished)) == 3
 
 
+def test_more_final_seeds_for_a_finished_study_are_refused_and_with_a_word_held_and_told_of(finished):
+    refused = run(finished, *SMALL, "--set", "search.trials=2", "--set", "final.seeds=2", code=6)
+    again = run(finished, *SMALL, "--set", "search.trials=2", "--set", "final.seeds=2", "--reopen")
+
+    assert "final.seeds: 1 -> 2" in refused.stderr
+    assert "--reopen" in refused.stderr
+    assert "over 2 seeds" in again.stdout + again.stderr
+    assert "opened 2 times" in again.stdout + again.stderr
+
+
 def test_folds_and_repeats_and_a_searched_batch_size_go_all_the_way(project):
     run(
         project, *SMALL, "--set", "data.folds=2", "--set", "data.repeats=2", "--set", "search.trials=2",

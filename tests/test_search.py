@@ -11,7 +11,7 @@ from instant import KIND, Instant, X
 from hpsearch import files, ledger, paths, records
 from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError, Interrupted, NothingCompleted, SameFailureRepeated, StudyChanged
-from hpsearch.experiment import Experiment
+from hpsearch.experiment import Experiment, Final
 from hpsearch.finale import Finale
 from hpsearch.fits import search_fits
 from hpsearch.identity import refuse_if_opened
@@ -586,6 +586,20 @@ def test_only_a_larger_budget_is_refused_after_the_test_split_was_opened(begin, 
             refuse_if_opened(study.state, wanted)
     else:
         refuse_if_opened(study.state, wanted)
+
+
+def test_another_final_table_is_refused_by_its_keys_after_the_test_split_was_opened_and_free_before(begin):
+    study, _ = begin()
+    session(study)
+    study.record(FinalistsChosen((0,)))
+    other = Final(seeds=study.experiment.final.seeds + 2, refit="all")
+    wanted = study.experiment.model_copy(update={"final": other})
+    refuse_if_opened(study.state, wanted)
+    study.record(records.TestOpened({"final-0000-r0-f0": "abc"}))
+
+    with pytest.raises(StudyChanged, match=r"final\.seeds: 3 -> 5\n  final\.refit: nothing -> 'all'\n.*--reopen"):
+        refuse_if_opened(study.state, wanted)
+    refuse_if_opened(study.state, study.experiment)
 
 
 def test_more_trials_after_the_finals_began_choose_the_finalists_again(begin):

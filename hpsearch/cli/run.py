@@ -30,7 +30,7 @@ The same command again goes on where the last run stopped."""
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a key, such as search.trials=40.")
 @click.option("--name", help="Give the study another name.")
 @click.option("--fresh", is_flag=True, help="Begin anew; the old study is set aside, not deleted.")
-@click.option("--reopen", is_flag=True, help="Allow more trials after the test split was opened.")
+@click.option("--reopen", is_flag=True, help="Allow more trials, or other finals, after the test split was opened.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--plain", is_flag=True, help="Plain lines in place of the live board.")
 def run(

@@ -76,7 +76,7 @@ def _of_looks(card: Card) -> Iterator[str]:
             "the more hopeful is the best of their figures."
         )
     if looks["openings"] > 1:
-        yield f"It was opened {looks['openings']} times, and later trials were chosen in its light."
+        yield f"It was opened {looks['openings']} times, and what came later was chosen in its light."
 
 
 def _of_formats(card: Card) -> Iterator[str]:

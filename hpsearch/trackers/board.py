@@ -147,8 +147,9 @@ class Board:
         table.add_column("test", justify="right", no_wrap=True)
         verdict = self._state.verdict
         tested = {one.trial: one.test_accuracies for one in verdict.finalists} if verdict else {}
+        seeds = range(self._state.experiment.final.seeds)  # in a session before there may have been more
         for trial in self._state.finalists:
-            ends = [end for fit, end in self._state.finals.items() if fit.trial == trial]
+            ends = [end for fit, end in self._state.finals.items() if fit.trial == trial and fit.repeat in seeds]
             scores = ["failed" if end.failure else words.score(end.score) for end in ends if _says_how_well(end)]
             star = "★ " if verdict and verdict.winner == trial else ""
             shown = "  ".join(words.score(score) for score in tested.get(trial, ()))

@@ -120,7 +120,7 @@ class BoardState:
     def _take_final(self, body: FinalistsChosen | TestOpened | Verdict) -> None:
         match body:
             case FinalistsChosen(trials):
-                self.finalists, self.stage = trials, "finals"
+                self.finalists, self.verdict, self.stage = trials, None, "finals"
             case TestOpened():
                 self.stage = "test"
             case Verdict():

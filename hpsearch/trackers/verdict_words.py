@@ -121,7 +121,7 @@ def looks(judged: Mapping[str, int | None], openings: int = 1) -> str:
     if unread := [words.clean(study, 60) for study, many in judged.items() if many is None]:
         line += f"; not counted: {', '.join(unread[:MOST_NAMED])}, whose ledger cannot be read"
     if openings > 1:
-        line += f"; it was opened {openings} times, and later trials were chosen in its light"
+        line += f"; it was opened {openings} times, and what came later was chosen in its light"
     return line
 
 

@@ -143,6 +143,8 @@ class _Run:
         best = checkpoint.load(self._files.weights)
         if self._is_of_another(saved.state) or (best is None and self._fit.kind != "search"):  # its model is to be kept
             return
+        if saved.state.get("epoch", 0) > self._last:  # of a training on all rows, which was to be longer then
+            return
         checkpoint.restore(saved, self._model)
         self._progress.take_up(saved.state)
         for measure in self._progress.measures(self._order.attempt):
