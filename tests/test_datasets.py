@@ -344,7 +344,7 @@ def always_the_same_image(images: Array, labels: Array) -> tuple[Array, Array]:
 
 
 FAULTS = [
-    ("test", lambda images, labels: (images, labels * 0), "all 12 rows are of one class, '0'"),
+    ("test", lambda images, labels: (images, labels * 0), "3 of 4 classes have no rows (1, 2, 3)"),
     ("train", no_rows, "holds no rows"),
     ("train", no_pixels, "without a pixel"),
     ("train", no_class_2, "1 of 4 classes have no rows (2); rows per class: 0: 10, 1: 20, 3: 10"),
@@ -376,11 +376,16 @@ def test_faults_of_labels_and_rows_are_refused(part: str, spoil: Callable[..., A
 
 @pytest.mark.promise("63", "P19")
 @pytest.mark.parametrize("allowed", [False, True])
-def test_a_single_class_is_refused_whatever_the_user_says(tmp_path: Path, allowed: bool) -> None:
+@pytest.mark.parametrize(("mapping", "name"), [("", "3"), ("0 65\n1 66\n2 67\n3 68\n", "D")])
+def test_a_single_class_is_refused_whatever_the_user_says(
+    tmp_path: Path, mapping: str, name: str, allowed: bool
+) -> None:
     images, labels = drawings()
-    folder = write_pair(tmp_path / "own", "train", images, labels * 0)
+    folder = write_pair(tmp_path / "own", "train", images, labels * 0 + 3)
+    if mapping:
+        (folder / "mapping.txt").write_text(mapping)
 
-    with pytest.raises(DataRefused, match="all 32 rows are of one class, '0'\n  add rows of another class"):
+    with pytest.raises(DataRefused, match=f"all 32 rows are of one class, '{name}'\n  add rows of another class"):
         prepare(folder=folder, allow_empty_class=allowed)
 
 

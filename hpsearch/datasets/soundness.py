@@ -16,10 +16,10 @@ def refuse_unsound(content: Content, *, allow_empty_class: bool) -> None:
     `allow_empty_class` lets a class without rows pass, but not a data set in which there is one class only.
     """
     classes = len(content.class_names)
-    faults = [*_misnamed(content), *_indistinct(content)]
+    faults = list(_misnamed(content))
     faults += [fault for part in (content.train, content.test) for fault in _faults(part, classes)]
     if not faults:
-        faults = list(_unlike(content))
+        faults = [*_indistinct(content), *_unlike(content)]
     if not faults and not allow_empty_class:
         faults = [fault for part in (content.train, content.test) for fault in _missing_classes(part, content)]
     if faults:
@@ -51,9 +51,10 @@ def _misnamed(content: Content) -> Iterator[str]:
 
 
 def _indistinct(content: Content) -> Iterator[str]:
-    if len(content.class_names) == 1:
-        rows, (name,) = len(content.train.labels), content.class_names
-        yield f"{content.train.source}: all {rows:,} rows are of one class, {name!r}\n  add rows of another class"
+    source, labels = content.train.source, content.train.labels
+    if (labels == labels[0]).all():
+        name = content.class_names[labels[0]]
+        yield f"{source}: all {len(labels):,} rows are of one class, {name!r}\n  add rows of another class"
 
 
 def _unlike(content: Content) -> Iterator[str]:
@@ -67,13 +68,10 @@ def _missing_classes(part: Part, content: Content) -> Iterator[str]:
     names = content.class_names
     counts = per_class(part.labels, len(names))
     empty = [name for name, count in zip(names, counts, strict=True) if not count]
-    mend = "add rows, or accept this with data.allow_empty_class = true"
-    if len(names) - len(empty) == 1:
-        (only,) = (name for name, count in zip(names, counts, strict=True) if count)
-        yield f"{part.source}: all {len(part.labels):,} rows are of one class, {only!r}\n  {mend}"
-    elif empty:
+    if empty:
         shown = ", ".join(empty[:FIRST]) + (", …" if len(empty) > FIRST else "")
         yield (
             f"{part.source}: {len(empty)} of {len(names)} classes have no rows ({shown}); rows per class:"
-            f" {', '.join(f'{name}: {count}' for name, count in zip(names, counts, strict=True) if count)}\n  {mend}"
+            f" {', '.join(f'{name}: {count}' for name, count in zip(names, counts, strict=True) if count)}"
+            "\n  add rows, or accept this with data.allow_empty_class = true"
         )

@@ -77,8 +77,7 @@ class Csv:
 
     def _collect(self, test: Path | None, mapping: Path | None, progress: Progress) -> Content:
         rows = self._read(self._file, progress)
-        if not self._allow_empty_class:
-            _refuse_one_label(rows)
+        _refuse_one_label(rows)
         names = class_names(mapping, set(rows.labels.tolist()))
         others: Part | float = share_of(self._test)
         if test:
@@ -122,8 +121,7 @@ def _refuse_one_label(rows: Part) -> None:
     if (rows.labels == rows.labels[0]).all():
         message = (
             f"{rows.source}: all {len(rows.labels):,} rows are of one class, '{rows.labels[0]}'"
-            "\n  labels are the first number of each line, unless a header names their column 'label';"
-            " or accept this with data.allow_empty_class = true"
+            "\n  labels are the first number of each line, unless a header names their column 'label'"
         )
         raise DataRefused(message)
 
