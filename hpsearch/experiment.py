@@ -212,7 +212,10 @@ class Final(Section):
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
     """On how many fresh seeds each of them is trained."""
     refit: Literal["all"] | None = None
-    """With "all" the exported model is trained anew, on the validation rows too; its figure compares with no other."""
+    """With "all" the exported model is trained anew, on the validation rows too; its figure compares with no other.
+
+    With `data.folds` it is trained on all rows in any case, and this changes nothing.
+    """
     keep_epochs: StrictBool = False
     """Keep every epoch's weights, and judge these too when the test split is opened: curves, which choose nothing."""
 
