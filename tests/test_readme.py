@@ -34,6 +34,14 @@ def test_every_command_shown_is_one_that_the_program_takes(words):
     assert context.params
 
 
+def test_every_command_shows_examples():
+    commands = [(name, group.get_command(click.Context(group), name)) for name in group.list_commands(None)]
+    commands += [(f"data {name}", command) for name, command in dict(commands)["data"].commands.items()]
+
+    assert [name for name, command in commands if "  hpsearch " not in (command.epilog or "")] == []
+    assert len(commands) > 20
+
+
 def test_the_experiment_shown_has_no_mistakes(tmp_path):
     (shown,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     file = tmp_path / "shown.toml"

@@ -40,7 +40,7 @@ def of_a_source(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  hpsearch data list\n  hpsearch data check mnist-5k")
 def data() -> None:
     """List, fetch and verify data sets."""
 
