@@ -1,0 +1,55 @@
+"""A part of somebody else's, as docs/parts.md shows it: it is found, tried out by its suite, and searches."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from chaos import HERE, ROOT, RUN, Arena
+
+DOCS = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
+NEAR, SUITE = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
+(PACKAGE,) = re.findall(r"```toml\n(.*?)```", DOCS, re.DOTALL)
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with the tuner of the page, as pip would have installed it."""
+    folder = tmp_path / "site"
+    metadata = folder / "near-1.dist-info"
+    metadata.mkdir(parents=True)
+    (folder / "near.py").write_text(NEAR)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: near\nVersion: 1\n")
+    ((group, parts),) = tomllib.loads(PACKAGE)["project"]["entry-points"].items()
+    (metadata / "entry_points.txt").write_text(
+        "\n".join([f"[{group}]", *(f"{key} = {at}" for key, at in parts.items())])
+    )
+    return folder
+
+
+def test_the_tuner_of_the_page_passes_the_suite_as_the_page_has_it(installed: Path) -> None:
+    (installed / "test_near.py").write_text(SUITE)
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "test_near.py"]
+
+    done = subprocess.run(words, cwd=installed, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout
+
+
+def test_a_study_searches_by_a_tuner_that_another_package_brings(installed: Path, tmp_path: Path) -> None:
+    paths = os.pathsep.join(map(str, (ROOT, HERE / "fake_parts", installed)))
+    arena = Arena(tmp_path / "project", trials=8, more={"PYTHONPATH": paths})
+    words = [*RUN, "--json", "--set", "search.tuner=near"]
+
+    refused = arena.start(*words, "--set", "search.tuner_options={keep = 2.0}").wait(60)
+    ended = arena.start(*words, "--set", "search.tuner_options={keep = 0.8}").wait(60)
+
+    said = arena.output.read_text()
+    assert (refused, ended) == (2, 0), said
+    assert "near: keep is a probability below 1" in said
+    assert len(json.loads(said[said.index("{\n") :])["trials"]) == 8
