@@ -11,8 +11,9 @@ from browser import CHROMIUM, browser
 from PIL import Image
 from stories import large_story
 
-from hpsearch.report.facts import gather
+from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.html import page
+from hpsearch.space import Parameter
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page in")
 DESK, PHONE, PAPER = (1280, 900), (390, 844), (718, 900)  # in pixels; paper is A4 less its margins
@@ -32,10 +33,14 @@ def opened(file, folder, part, size, *, touch=False):
     with browser(folder) as tab:
         tab.open(file.as_uri(), *size, touch=touch)
         tab.wait("document.querySelector('html.drawn')")
-        chart = f"document.querySelector('[data-chart={part}]')"
-        tab.run(f"{chart}.scrollIntoView({{behavior: 'instant', block: 'center'}})")
-        tab.wait(f"{chart}.querySelector('.plot-container')")
+        tab.run(f"{chart(part)}.scrollIntoView({{behavior: 'instant', block: 'center'}})")
+        tab.wait(f"{chart(part)}.querySelector('.plot-container')")
         yield tab
+
+
+def chart(name):
+    """The chart's element, in JavaScript."""
+    return f"document.querySelector('[data-chart={name}]')"
 
 
 def box(tab, selector, at=0):
@@ -68,6 +73,32 @@ def test_charts_of_few_classes_write_numbers_where_there_are_some_and_nothing_el
     assert "read as" in words
     assert any(word.isdigit() for word in words)
     assert not {"null", "undefined", "NaN"} & set(words)
+
+
+def written(folder, trials, **more):
+    """The page of a study with these trials."""
+    file = folder / "page.html"
+    file.write_text(page(Facts(name="small", trials=trials, **more)), encoding="utf-8")
+    return file
+
+
+def test_axes_side_by_side_tell_whole_numbers_as_they_are_and_others_apart(tmp_path):
+    asked = (
+        Parameter("units", "int", 32, low=32, high=1024),
+        Parameter("wide", "int", 32, low=32, high=512, sampling="log"),
+        Parameter("dropout", "float", 0.0, low=0.0, high=0.45),  # where floating point misses 0 by a hair
+        Parameter("rate", "float", 1e-4, low=1e-4, high=1e-1, sampling="log"),
+    )
+    values = [{one.name: one.low for one in asked}, {one.name: one.high for one in asked}]
+    trials = [TrialFacts(number, "completed", values[number], score) for number, score in enumerate((0.9987, 0.9953))]
+
+    with opened(written(tmp_path, trials, parameters=asked), tmp_path, "parallel", DESK) as tab:
+        marks = tab.run(f"{chart('parallel')}.layout.annotations.map(({{text}}) => text)")
+
+    assert marks == [
+        *("32", "528", "1024"), *("32", "128", "512"), *("0", "0.225", "0.45"), *("0.0001", "0.0032", "0.1"),
+        *("0.9953", "0.997", "0.9987"),
+    ]  # fmt: skip
 
 
 def line(start, end, steps=6):

@@ -169,6 +169,13 @@ function parallelAxes(wide) {
   return { dims, bounds, at, picked, chosen: () => fromWorst.filter(holds), holds };
 }
 
+// What stands at a spot of an axis: a whole number as it is, any other in digits that tell it from spots close by.
+function marked({ log, whole }, spot, length) {
+  const number = log ? 10 ** spot : spot, digits = 2 - Math.floor(Math.log10(length));
+  if (whole) return String(Math.round(number));
+  return String(Number(log ? number.toPrecision(Math.max(2, digits)) : number.toFixed(Math.max(0, digits))));
+}
+
 // One line a trial over all axes; trials of like scores are one trace.
 function parallel(colours, wide, width) {
   const { dims, bounds, at, picked, holds } = parallelAxes(wide);
@@ -197,9 +204,9 @@ function parallel(colours, wide, width) {
     const [low, high] = bounds[dim];
     const marks = one.categories
       ? one.categories.map((name, spot) => [short(name, wide ? 10 : 6), spot])
-      : one.whole && high - low < 9
+      : one.whole && !one.log && high - low < 9
         ? Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, more) => [String(Math.ceil(low) + more), Math.ceil(low) + more])
-        : [OUTERMOST, 0.5, 1 - OUTERMOST].map((share) => { const spot = low + share * (high - low); return [shown(Number((one.log ? 10 ** spot : one.whole ? Math.round(spot) : spot).toPrecision(2))), spot]; });
+        : [OUTERMOST, 0.5, 1 - OUTERMOST].map((share) => { const spot = low + share * (high - low); return [marked(one, spot, high - low), spot]; });
     for (const [text, spot] of marks) {
       ticks.push({ ...place(dim, (spot - low) / (high - low)), text: escaped(text), showarrow: false, font: { size: 10, color: colours.ink }, bgcolor: colours.back, opacity: 0.85, xanchor: wide ? "left" : "center", yanchor: wide ? "middle" : "top", xshift: wide ? 3 : 0 });
     }
