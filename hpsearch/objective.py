@@ -5,6 +5,55 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 Goal = Literal["max", "min"]
+# The names under which Keras 3 reports its own losses and metrics (keras.metrics, keras.losses).
+FALLING = frozenset(
+    [
+        "loss",
+        "mse",
+        "mae",
+        "mape",
+        "msle",
+        "mean_squared_error",
+        "mean_absolute_error",
+        "mean_absolute_percentage_error",
+        "mean_squared_logarithmic_error",
+        "root_mean_squared_error",
+        "categorical_crossentropy",
+        "sparse_categorical_crossentropy",
+        "binary_crossentropy",
+        "kl_divergence",
+        "poisson",
+        "hinge",
+        "squared_hinge",
+        "categorical_hinge",
+        "logcosh",
+        "false_positives",
+        "false_negatives",
+    ]
+)
+RISING = frozenset(
+    [
+        "accuracy",
+        "acc",
+        "categorical_accuracy",
+        "sparse_categorical_accuracy",
+        "binary_accuracy",
+        "top_k_categorical_accuracy",
+        "sparse_top_k_categorical_accuracy",
+        "precision",
+        "recall",
+        "auc",
+        "f1_score",
+        "fbeta_score",
+        "r2_score",
+        "true_positives",
+        "true_negatives",
+        "precision_at_recall",
+        "recall_at_precision",
+        "sensitivity_at_specificity",
+        "specificity_at_sensitivity",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +86,13 @@ class Objective:
         if not math.isfinite(score):
             return False
         return than is None or self.sign * score > self.sign * than
+
+    def falls(self, metric: str) -> bool:
+        """Whether less of a metric is better: its own, on either split, the objective knows, others by name."""
+        plain = metric.removeprefix("val_")
+        if plain == self.metric.removeprefix("val_"):
+            return self.goal == "min"
+        return plain in FALLING or "loss" in plain or "error" in plain
 
     def key(self, score: float | None) -> float:
         """A sorting key that puts the best score first and a missing one last."""

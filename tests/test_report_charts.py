@@ -101,6 +101,23 @@ def test_axes_side_by_side_tell_whole_numbers_as_they_are_and_others_apart(tmp_p
     ]  # fmt: skip
 
 
+def test_curves_of_what_falls_show_their_lowest(tmp_path):
+    names = ("val_brier", "brier", "kl_divergence")  # the objective, its twin on the training rows, and a known metric
+    best = TrialFacts(0, "completed", score=0.1, curves={name: [(1, 0.5), (2, 0.1)] for name in names})
+    flat = {name: [(epoch, 0.5) for epoch in range(1, 6)] for name in names}
+    trials = [best, *(TrialFacts(number, "completed", score=0.5, curves=flat) for number in range(1, 20))]
+
+    with opened(written(tmp_path, trials, objective="min val_brier"), tmp_path, "curves", DESK) as tab:
+        lowest = {}
+        for number in range(3):
+            choose = f"(one.value = {number}, one.dispatchEvent(new Event('change')), one.selectedOptions[0].text)"
+            name = tab.run(f"((one) => {choose})(document.getElementById('metric'))")
+            lowest[name] = tab.run(f"{chart('curves')}.layout.yaxis.range[0]")
+
+    assert set(lowest) == set(names)
+    assert max(lowest.values()) < 0.1
+
+
 def line(start, end, steps=6):
     return [tuple(a + (b - a) * step / steps for a, b in zip(start, end, strict=True)) for step in range(steps + 1)]
 

@@ -13,6 +13,7 @@ from stories import RATE, SPACE, began, large_story, told, trial_story
 
 from hpsearch.datasets.idx import Idx
 from hpsearch.datasets.prepared import load
+from hpsearch.objective import Objective
 from hpsearch.records import Answered, Asked, AttemptBegan, SessionBegan, SessionEnded, SpaceFound
 from hpsearch.records import TestLooked as Looked
 from hpsearch.report import figures, mistakes, timeline
@@ -90,7 +91,21 @@ def test_a_curve_has_gaps_where_epochs_are_missing_or_no_number():
 
     columns = figures.columns(Facts(trials=[trial]))
 
-    assert columns["curves"] == [{"name": "val_accuracy", "lines": [[0.12346, None, None, 0.5]]}]
+    assert columns["curves"] == [{"name": "val_accuracy", "falling": False, "lines": [[0.12346, None, None, 0.5]]}]
+
+
+@pytest.mark.parametrize(
+    ("objective", "metric", "falls"),
+    [
+        ("max val_accuracy", "accuracy", False),
+        ("max val_accuracy", "val_logcosh", True),
+        ("max val_accuracy", "head_loss", True),
+        ("max val_accuracy", "margin", False),
+        ("min val_margin", "margin", True),
+    ],
+)
+def test_whether_less_of_a_metric_is_better_is_known_by_the_objective_and_by_its_name(objective, metric, falls):
+    assert Objective.parse(objective).falls(metric) == falls
 
 
 def work(*spans, sessions=((0, 100),)):

@@ -4,57 +4,8 @@ import re
 from collections.abc import Iterator
 
 from hpsearch.loading.toml_places import Finding
-from hpsearch.objective import Objective
+from hpsearch.objective import FALLING, RISING, Objective
 
-# The names under which Keras 3 reports its own losses and metrics (keras.metrics, keras.losses).
-FALLING = frozenset(
-    [
-        "loss",
-        "mse",
-        "mae",
-        "mape",
-        "msle",
-        "mean_squared_error",
-        "mean_absolute_error",
-        "mean_absolute_percentage_error",
-        "mean_squared_logarithmic_error",
-        "root_mean_squared_error",
-        "categorical_crossentropy",
-        "sparse_categorical_crossentropy",
-        "binary_crossentropy",
-        "kl_divergence",
-        "poisson",
-        "hinge",
-        "squared_hinge",
-        "categorical_hinge",
-        "logcosh",
-        "false_positives",
-        "false_negatives",
-    ]
-)
-RISING = frozenset(
-    [
-        "accuracy",
-        "acc",
-        "categorical_accuracy",
-        "sparse_categorical_accuracy",
-        "binary_accuracy",
-        "top_k_categorical_accuracy",
-        "sparse_top_k_categorical_accuracy",
-        "precision",
-        "recall",
-        "auc",
-        "f1_score",
-        "fbeta_score",
-        "r2_score",
-        "true_positives",
-        "true_negatives",
-        "precision_at_recall",
-        "recall_at_precision",
-        "sensitivity_at_specificity",
-        "specificity_at_sensitivity",
-    ]
-)
 KNOWN = FALLING | RISING
 ABBREVIATED = {"mse", "mae", "mape", "msle", "acc", "auc"}  # too short for a slip to be told from another name
 LONGEST_SLIP = 2  # signs

@@ -33,7 +33,7 @@ def columns(facts: Facts, weights: Sequence[Weight] = ()) -> dict[str, Any]:
         "seconds": [rounded(trial.seconds) for trial in trials],
         "parameters": parameters,
         "pair": _pair(parameters),
-        "curves": list(_curves(facts, trials, objective.metric)),
+        "curves": list(_curves(facts, trials, objective)),
         "timeline": timeline.lanes(facts),
         "confusion": _confusion(facts),
     }
@@ -105,8 +105,9 @@ def _categories(asked: Sequence[Parameter], given: Sequence[Value | None]) -> di
     }
 
 
-def _curves(facts: Facts, trials: Sequence[TrialFacts], metric: str) -> Iterable[dict[str, Any]]:
+def _curves(facts: Facts, trials: Sequence[TrialFacts], objective: Objective) -> Iterable[dict[str, Any]]:
     """Each metric's values epoch by epoch, for every trial that has two of them; the objective first."""
+    metric = objective.metric
     names = dict.fromkeys((metric, "val_loss", "loss", *(name for trial in trials[:50] for name in trial.curves)))
     foremost = {trial.number for trial in facts.trials[:MOST_OTHER_CURVES]}
     for name in names:
@@ -118,7 +119,7 @@ def _curves(facts: Facts, trials: Sequence[TrialFacts], metric: str) -> Iterable
             for trial in trials[:most]
         ]
         if any(lines):
-            yield {"name": words.clean(name, 60), "lines": lines}
+            yield {"name": words.clean(name, 60), "falling": objective.falls(name), "lines": lines}
 
 
 def _line(points: Sequence[Point]) -> list[float | None]:

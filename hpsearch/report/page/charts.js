@@ -245,7 +245,7 @@ function pair(colours) {
 }
 
 function curves(colours, wide, which) {
-  const { name, lines } = columns.curves[which];
+  const { name, falling, lines } = columns.curves[which];
   const drawn = new Set(fromWorst), every = [], stopped = [];
   const groups = { completed: [], failed: [], pruned: [], open: [], best: [] };
   let epochs = 2;
@@ -261,7 +261,7 @@ function curves(colours, wide, which) {
   }
   every.sort((a, b) => a - b);
   const at = (share) => every[Math.floor(share * (every.length - 1))];
-  let [min, max] = /loss|error/.test(name) ? [at(0), at(0.95)] : [at(0.05), at(1)];
+  let [min, max] = falling ? [at(0), at(0.95)] : [at(0.05), at(1)];
   const room = (max - min) * 0.05 || Math.abs(max) * 0.02 || 0.5;
   [min, max] = [min - room, max + room];
   const faint = scored.length > 1000 ? 0.15 : scored.length > 100 ? 0.35 : 0.6;
