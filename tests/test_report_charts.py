@@ -118,6 +118,19 @@ def test_curves_of_what_falls_show_their_lowest(tmp_path):
     assert max(lowest.values()) < 0.1
 
 
+def test_only_the_winner_is_red_among_the_curves(tmp_path):
+    curves = {"val_accuracy": [(1, 0.4), (2, 0.5)]}
+    trials = [TrialFacts(0, "completed", score=0.5, curves=curves), TrialFacts(1, "failed", curves=curves)]
+
+    with opened(written(tmp_path, trials), tmp_path, "curves", DESK) as tab:
+        style = "getComputedStyle(document.documentElement)"
+        lines = f"{chart('curves')}.data.filter(({{mode}}) => mode === 'lines')"
+        shades = tab.run(f"{lines}.map(({{line}}) => line.color)")
+        soft, red = tab.run(f"['--soft', '--red'].map((name) => {style}.getPropertyValue(name))")
+
+    assert shades == [soft, red]
+
+
 def line(start, end, steps=6):
     return [tuple(a + (b - a) * step / steps for a, b in zip(start, end, strict=True)) for step in range(steps + 1)]
 

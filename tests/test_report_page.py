@@ -99,6 +99,15 @@ def test_trials_that_are_not_over_have_a_colour_of_their_own_among_the_curves():
     assert key not in page(gather(told(over)))
 
 
+def test_curves_of_failed_trials_are_in_the_key_where_there_are_some():
+    failed = TrialResult(Trial(1), Status.FAILED, failure=Failure("nan", "the loss became NaN in epoch 3"))
+    over = [*began(), Asked(Trial(0)), *trial_story(0, [0.5, 0.6]), Asked(Trial(1))]
+    key = '<span class="soft">failed</span>'
+
+    assert key in page(gather(told([*over, *trial_story(1, [0.5, 0.6])[:-1], failed])))
+    assert key not in page(gather(told([*over, failed])))
+
+
 @pytest.mark.parametrize(
     ("trials", "said"), [(6, "Two parameters that most"), (60, "The two weightiest parameters that")]
 )

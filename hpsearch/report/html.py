@@ -13,6 +13,7 @@ from hpsearch.report import advice, figures, importance, mistakes, tables
 from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
 from hpsearch.trackers import words
+from hpsearch.trial import Status
 
 SCRIPTS = ("charts.js", "brush.js", "stage.js")
 PARTS = {
@@ -45,6 +46,7 @@ def page(facts: Facts, wrong: Sequence[mistakes.Mistake] = ()) -> str:
         "figures": list(_figures(facts)),
         "charted": any(score is not None for score in columns["score"]),
         "curved": bool(columns["curves"]),
+        "failed_curves": any(_of_failed(columns)),
         "parameters": len(columns["parameters"]),
         "pair": [columns["parameters"][place]["name"] for place in columns["pair"]],
         "mistakes": [{**vars(one), "confidence": f"{100 * one.confidence:.1f} %"} for one in wrong],
@@ -83,6 +85,13 @@ def _as_json(columns: Mapping[str, Any]) -> str:
     """JSON that no HTML parser takes for the end of its script."""
     text = json.dumps(columns, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
+
+
+def _of_failed(columns: Mapping[str, Any]) -> Iterator[Sequence[float | None]]:
+    """The learning curves of failed trials."""
+    failed = figures.STATUSES.index(Status.FAILED)
+    for curve in columns["curves"]:
+        yield from (line for line, status in zip(curve["lines"], columns["status"], strict=False) if status == failed)
 
 
 def _figures(facts: Facts) -> Iterator[tuple[str, str]]:

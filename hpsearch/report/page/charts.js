@@ -265,7 +265,7 @@ function curves(colours, wide, which) {
   const room = (max - min) * 0.05 || Math.abs(max) * 0.02 || 0.5;
   [min, max] = [min - room, max + room];
   const faint = scored.length > 1000 ? 0.15 : scored.length > 100 ? 0.35 : 0.6;
-  const tints = Object.entries({ completed: colours.blue, failed: colours.red, pruned: colours.amber, open: colours.green, best: colours.red });
+  const tints = Object.entries({ completed: colours.blue, failed: colours.soft, pruned: colours.amber, open: colours.green, best: colours.red });
   const data = tints.flatMap(([kind, colour]) => bundles(groups[kind]).map((bundle) => {
     const x = [], y = [], told = [];
     for (const [place, held] of bundle) {
