@@ -1,6 +1,7 @@
 """The report's charts in a browser: as they are drawn, under a mouse, under fingers and on paper."""
 
 import base64
+import io
 import json
 import re
 from contextlib import contextmanager
@@ -129,6 +130,16 @@ def test_only_the_winner_is_red_among_the_curves(tmp_path):
         soft, red = tab.run(f"['--soft', '--red'].map((name) => {style}.getPropertyValue(name))")
 
     assert shades == [soft, red]
+
+
+def test_a_chart_is_saved_as_a_picture_under_the_pages_policy(file, tmp_path):
+    """What the camera beside a chart does; a browser without a window has no mouse that would show it."""
+    with opened(file, tmp_path, "history", DESK) as tab:
+        picture = tab.run(f"Plotly.toImage({chart('history')}, {{format: 'png', width: 300, height: 200}})")
+        said = tab.said
+
+    assert said == []
+    assert Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2]))).size == (300, 200)
 
 
 def line(start, end, steps=6):

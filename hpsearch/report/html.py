@@ -78,7 +78,7 @@ def _policy(*scripts: str) -> str:
     """A content security policy under which nothing is loaded, and only these scripts run."""
     hashes = [base64.b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
     allowed = " ".join(f"'sha256-{one}'" for one in hashes)
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:"
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 def _as_json(columns: Mapping[str, Any]) -> str:
