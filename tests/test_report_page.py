@@ -108,6 +108,16 @@ def test_curves_of_failed_trials_are_in_the_key_where_there_are_some():
     assert key not in page(gather(told([*over, failed])))
 
 
+def test_a_test_split_that_was_opened_again_is_told_of_beside_the_finals():
+    once = gather(large_story(40))
+
+    again = replace(once, openings=2)
+
+    assert "was opened once, after the choice" in page(once)
+    assert "was opened 2 times, the last after this choice" in page(again)
+    assert "opened once" not in page(again)
+
+
 @pytest.mark.parametrize(
     ("trials", "said"), [(6, "Two parameters that most"), (60, "The two weightiest parameters that")]
 )
