@@ -57,6 +57,12 @@ def test_trials_are_ordered_by_a_column_and_what_is_missing_comes_last(project, 
     assert numbers(capsys, "--sort", column) == found
 
 
+def test_the_help_says_which_way_scores_are_sorted(capsys):
+    assert main(["show", "--help"]) == 0
+
+    assert "score means best first, -score worst first" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_first_few_are_told_with_the_wanted_columns(project, capsys):
     assert main(["show", "tiny", "--columns", "number,units,val_loss", "--top", "2"]) == 0
 

@@ -9,7 +9,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WHERE = click.option("--where", metavar="WISH", help='Only these trials: "units_0 >= 256 and status = completed".')
-SORT = click.option("--sort", metavar="COLUMN", help="In the order of a column; -COLUMN for the largest first.")
+SORT = click.option(
+    "--sort",
+    metavar="COLUMN",
+    help="In the order of a column; -COLUMN for the largest first. But score means best first, -score worst first.",
+)
 TOP = click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N.")
 COLUMNS = click.option("--columns", metavar="A,B", help="These columns of the table, parted by commas.")
 
