@@ -19,6 +19,7 @@ from hpsearch.records import TestLooked as Looked
 from hpsearch.report import figures, mistakes, timeline
 from hpsearch.report.advice import advice
 from hpsearch.report.facts import Facts, TrialFacts, gather
+from hpsearch.report.findings import find
 from hpsearch.report.importance import Weight, weigh
 from hpsearch.space import Parameter
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
@@ -209,6 +210,14 @@ def test_a_range_at_whose_end_the_best_lie_is_to_be_widened():
 
     assert "Widen rate: " in said
     assert "at the upper end" in said
+
+
+def test_a_range_that_begins_at_nought_is_not_to_be_widened_below_it():
+    trials = [scored(number, -number, dropout=number / 60) for number in range(30)]
+    asked = Parameter("dropout", "float", 0.0, low=0.0, high=0.5)
+
+    assert [finding.end for finding in find(Facts(trials=trials, parameters=(asked,)))] == ["low"]
+    assert "Widen" not in told_of(trials, asked)
 
 
 def test_a_choice_that_was_tried_often_and_never_helped_is_to_be_left_out():

@@ -39,6 +39,8 @@ def _of_parameters(facts: Facts) -> Iterator[str]:
     for finding in find(facts):
         name = words.clean(finding.parameter.name, 40)
         match finding:
+            case BoundHit(parameter, "low") if parameter.low == 0:
+                continue  # nothing lies below it
             case BoundHit(parameter, end, hits, best):
                 side, bound = ("lower", parameter.low) if end == "low" else ("upper", parameter.high)
                 yield (
