@@ -142,6 +142,16 @@ def test_a_chart_is_saved_as_a_picture_under_the_pages_policy(file, tmp_path):
     assert Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2]))).size == (300, 200)
 
 
+def test_hundreds_of_classes_have_a_confusion_matrix(tmp_path):
+    many = tmp_path / "many.html"
+    many.write_text(page(gather(large_story(4, classes=360))), encoding="utf-8")
+
+    with opened(many, tmp_path, "confusion", DESK) as tab:
+        said = tab.said
+
+    assert said == []
+
+
 def line(start, end, steps=6):
     return [tuple(a + (b - a) * step / steps for a, b in zip(start, end, strict=True)) for step in range(steps + 1)]
 

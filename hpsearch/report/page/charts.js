@@ -284,7 +284,7 @@ const ROUND_SPANS = [1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 3600, 7200, 14400
 function timeline(colours) {
   const { lanes, rows, outcomes, sessions } = columns.timeline;
   const colour = ([, , , , kind, outcome]) => ({ failed: colours.red, interrupted: colours.amber, lost: colours.amber })[outcomes[outcome]] || (kind ? colours.green : colours.blue);
-  const end = Math.max(1, ...rows.map((row) => row[2]));
+  const end = rows.reduce((last, row) => Math.max(last, row[2]), 1);
   const tip = (row) => `<b>trial ${row[3]}</b> ${row[4] ? "finals" : "search"}, ${outcomes[row[5]]}<br>from ${span(row[1])} to ${span(row[2])}`;
   const step = ROUND_SPANS.find((one) => end / one <= 6) || Math.ceil(end / 6 / 86400) * 86400;
   const marks = Array.from({ length: Math.floor(end / step) + 1 }, (_, at) => at * step);
@@ -314,7 +314,7 @@ function confusion(colours) {
       told[cell[1]][cell[0]] = tip(cell);
       text[cell[1]][cell[0]] = cell[2];
     }
-    const top = most || Math.max(0.05, ...z.flat().map((one) => one || 0));
+    const top = most || z.flat().reduce((most, one) => Math.max(most, one), 0.05);
     return {
       type: "heatmap", z, customdata: told, hovertemplate: HOVER, hoverongaps: false, showscale: false, zmin: 0, zmax: top, colorscale: scale(ramp), xgap: 0.5, ygap: 0.5,
       ...(numbered ? { text, texttemplate: "%{text}", textfont: { size: 12 } } : {}),
