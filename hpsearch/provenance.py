@@ -31,6 +31,8 @@ FREE = (
     "final",
     "name",
 )
+ADDRESSES = (("tracking", "mlflow"), ("data", "mirror"))
+SECRET = "***"  # what stands for it  # noqa: S105  # no password
 PACKAGES = ("hpsearch", "keras", "keras-tuner", "optuna", "mlflow", "numpy", "scikit-learn")
 SHAPING = ("keras", "tensorflow", "keras-tuner", "optuna")
 FLAVOURS = ("tensorflow", "tensorflow-cpu")  # one program under two names
@@ -64,17 +66,28 @@ def final_differences(old: Mapping[str, Any] | None, new: Final) -> list[str]:
 
 def redacted(address: str) -> str:
     """An address without the user, password and query that it may carry."""
-    address = re.sub(r"(?<=://)[^/?#]*@", "***@", address)
-    return re.sub(r"\?.*", "?***", address, flags=re.DOTALL) if "://" in address else address
+    address = re.sub(r"(?<=://)[^/?#]*@", f"{SECRET}@", address)
+    return re.sub(r"\?.*", f"?{SECRET}", address, flags=re.DOTALL) if "://" in address else address
 
 
 def public(experiment: Experiment) -> dict[str, Any]:
     """The experiment as plain data that may be shown and kept: addresses are redacted."""
     said = experiment.model_dump(mode="json")
-    for table, key in (("tracking", "mlflow"), ("data", "mirror")):
+    for table, key in ADDRESSES:
         if isinstance(said[table][key], str):
             said[table][key] = redacted(said[table][key])
     return said
+
+
+def without_redacted(experiment: Experiment) -> tuple[Experiment, tuple[str, ...]]:
+    """A kept experiment without the addresses that are no longer whole, and these keys: "tracking.mlflow"."""
+    gone = []
+    for table, key in ADDRESSES:
+        section = getattr(experiment, table)
+        if SECRET in str(getattr(section, key)):
+            experiment = experiment.model_copy(update={table: section.model_copy(update={key: None})})
+            gone.append(f"{table}.{key}")
+    return experiment, tuple(gone)
 
 
 def versions() -> dict[str, str]:

@@ -19,6 +19,7 @@ from hpsearch.explaining import explain
 from hpsearch.loading import load
 from hpsearch.narrowing import narrow
 from hpsearch.next_experiment import next_experiment
+from hpsearch.provenance import public
 from hpsearch.records import Answered, Asked, SpaceFound
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.findings import BoundHit, Gathered, NeverHelped, find
@@ -333,7 +334,14 @@ def project(tmp_path, monkeypatch):
     """A project whose study has ninety trials: more units are better, kind c never helps, noise does not matter."""
     (tmp_path / "spaces").mkdir()
     (tmp_path / "spaces" / "small.py").write_text("def build(hp): ...\n")
-    said = {"model": {"build": "spaces.small:build"}, "search": {"trials": 3, "tuner": "optuna.tpe"}}
+    keep(tmp_path, ninety_trials())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def ninety_trials(**more):
+    """The story of such a study, whose experiment has these tables, too."""
+    said = {"model": {"build": "spaces.small:build"}, "search": {"trials": 3, "tuner": "optuna.tpe"}} | more
     experiment = Experiment.model_validate(EXPERIMENT.model_dump() | said)
     draw, bodies = random.Random(1), [*began(experiment)[:1], SpaceFound((UNITS, KIND, NOISE))]
     for number in range(90):
@@ -342,9 +350,7 @@ def project(tmp_path, monkeypatch):
         values |= {"rare": number / 5} if number < 5 else {}
         answers = [Answered(number, one, values[one.name]) for one in (UNITS, KIND, NOISE, RARE) if one.name in values]
         bodies += [Asked(Trial(number)), *answers, TrialResult(Trial(number, values), Status.COMPLETED, score, 1, 1.0)]
-    keep(tmp_path, bodies)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return bodies
 
 
 def test_a_study_is_explained_with_what_mattered_first(project, capsys):
@@ -375,6 +381,23 @@ def test_the_next_experiment_is_one_that_check_passes(project, capsys):
     assert said["space"]["units"] == {"min": 256, "max": 512, "step": 32}
     assert said["space"]["kind"] == ["a", "b"]
     assert load(project / "experiments" / "next.toml", paths.Project(project)).search.trials == 3
+
+
+def test_an_address_that_held_a_secret_is_to_be_said_anew_in_the_next_experiment(project):
+    addresses = {
+        "tracking": {"mlflow": "postgresql://me:pw@db/mlflow"},
+        "data": {"source": "mnist", "mirror": "https://host/x?key=pw"},
+    }
+    secret = Experiment.model_validate(EXPERIMENT.model_dump() | addresses)
+    keep(project, ninety_trials(**{table: public(secret)[table] for table in addresses}), "secret")
+
+    assert main(["explain", "secret", "--write", "next.toml"]) == 0
+
+    text = (project / "next.toml").read_text()
+    assert "***" not in text
+    assert tomllib.loads(text)["data"] == {"source": "mnist"}
+    assert "# tracking.mlflow held a secret, which is not kept: set MLFLOW_TRACKING_URI, or write it anew" in text
+    assert "# data.mirror held a secret, which is not kept: write it anew" in text
 
 
 def test_a_study_that_was_set_aside_is_explained_and_followed_by_its_own_trials(project, capsys):

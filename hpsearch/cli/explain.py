@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hpsearch.report.findings import Finding
 
 BAR_SIGNS = 20
+INSTEAD = {"tracking.mlflow": "set MLFLOW_TRACKING_URI, or write it anew", "data.mirror": "write it anew"}
 EPILOG = """\b
 Examples:
   hpsearch explain mnist-mlp
@@ -112,6 +113,7 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
     from hpsearch.experiment import Experiment
     from hpsearch.loading import load
     from hpsearch.next_experiment import next_experiment
+    from hpsearch.provenance import without_redacted
 
     if explanation.trials < explanation.needed:
         message = (
@@ -121,12 +123,17 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
     if file.exists():
         message = f"{file}: this file is there already\n  name another, or delete it"
         raise ExperimentRefused(message)
-    experiment = Experiment.model_validate(_last_session(project, explanation.study).experiment)
+    kept = Experiment.model_validate(_last_session(project, explanation.study).experiment)
+    experiment, gone = without_redacted(kept)
     guided = hasattr(plugins.part("tuners", experiment.search.tuner), "note")
     name, start = _free_name(project, explanation.study), explanation.study if guided else None
     said = next_experiment(experiment, explanation.findings, explanation.idle, name, start)
-    head = f"# What follows from the study {explanation.study}: hpsearch explain {explanation.study} --write\n"
-    files.write_text(file.absolute(), f"{head}# Run it:  hpsearch run {file}\n\n{toml(said)}\n")
+    head = [
+        f"# What follows from the study {explanation.study}: hpsearch explain {explanation.study} --write",
+        f"# Run it:  hpsearch run {file}",
+        *(f"# {key} held a secret, which is not kept: {INSTEAD[key]}" for key in gone),
+    ]
+    files.write_text(file.absolute(), "\n".join([*head, "", toml(said), ""]))
     load(file, project)
 
 

@@ -70,6 +70,7 @@ def _experiment(folder: paths.Study, study: str) -> "Experiment":
     from hpsearch.errors import ExperimentRefused
     from hpsearch.experiment import Experiment
     from hpsearch.ledger import Ledger
+    from hpsearch.provenance import without_redacted
     from hpsearch.records import SessionBegan
 
     with closing(Ledger(folder.ledger, writer=False)) as ledger:
@@ -78,13 +79,11 @@ def _experiment(folder: paths.Study, study: str) -> "Experiment":
     if not sessions:
         message = f"the study {study!r} has not begun yet\n  run its experiment file again"
         raise ExperimentRefused(message)
-    experiment = Experiment.model_validate(sessions[-1].experiment)
-    if "***" not in str(experiment.tracking.mlflow):
-        return experiment
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
+    experiment, gone = without_redacted(Experiment.model_validate(sessions[-1].experiment))
+    if "tracking.mlflow" in gone and not os.environ.get("MLFLOW_TRACKING_URI"):
         message = f"the address in {study}'s [tracking] held a secret, which is not kept\n  set MLFLOW_TRACKING_URI"
         raise ExperimentRefused(message)
-    return experiment.model_copy(update={"tracking": experiment.tracking.model_copy(update={"mlflow": None})})
+    return experiment
 
 
 def _send(outbox: "Outbox") -> int:
