@@ -148,6 +148,15 @@ class Desk:
         if result.reason != OUT_OF_TIME:
             self._tuner.tell(result)
 
+    def close_for_time(self) -> None:
+        """Where time is out: close the trials that wait for their next fold or repeat, by those they have had."""
+        if not self._out_of_time():
+            return
+        for course in self._study.state.taken_up():
+            known = course.result.scores if course.result else {}
+            if len(course.ends) > len(known):
+                self._close(self._mean(course, list(course.ends.values()), Status.PRUNED, OUT_OF_TIME))
+
     def _result(self, course: Course, end: AttemptEnd, pruned: str) -> TrialResult | None:
         failure = Failure("lost", end.reason) if end.how is How.LOST else end.failure
         ends = {**course.ends, end.attempt.fit: end}

@@ -43,6 +43,7 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
     if leave():
         message = "interrupted"
         raise Interrupted(message)
+    desk.close_for_time()
     if not desk.reason:
         message = "the tuner waits for a trial to end, but none is under way"
         raise HpsearchError(message)

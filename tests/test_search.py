@@ -21,6 +21,7 @@ from hpsearch.listening import told_again
 from hpsearch.protocols import Brief, Pruning, Turn
 from hpsearch.records import FinalistsChosen, SessionBegan
 from hpsearch.search import candidates, search
+from hpsearch.shortlist import finalists
 from hpsearch.space import Condition, Parameter
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
@@ -463,6 +464,35 @@ def test_a_spent_time_budget_cuts_trials_short_and_more_time_takes_them_up(begin
     again = Study(study.experiment.model_copy(update={"search": search_on}), study.paths)
     go(again, splits, Instant())
     assert {result.status for result in again.state.results} == {Status.COMPLETED}
+
+
+def test_a_trial_that_time_catches_between_two_folds_stands_by_those_it_has_until_it_gets_more_time(begin):
+    study, splits = begin(search={"time": "60s"}, data={"folds": 3})
+    study.listen(lambda news: study.clock.set(100.0) if getattr(news.body, "epoch", 0) == 4 else None)
+
+    go(study, splits, Instant(epochs=4), tuner := Dice())
+
+    assert [(result.reason, list(result.scores)) for result in study.state.results] == [("time", ["fold_0"])]
+    assert finalists(study) == [0]
+    assert tuner.told == []
+    study.close()
+    search_on = study.experiment.search.model_copy(update={"time": "200s"})
+    again = Study(study.experiment.model_copy(update={"search": search_on}), study.paths)
+    again.listen(lambda news: again.clock.set(300.0) if getattr(news.body, "epoch", 0) == 4 else None)
+    go(again, splits, Instant(epochs=4))
+    assert [list(result.scores) for result in again.state.results] == [["fold_0", "fold_1"]]
+
+
+def test_an_interrupted_trial_for_which_no_time_is_left_stands_by_its_folds(begin):
+    study, splits = begin(search={"time": "60s"}, data={"folds": 3})
+    with pytest.raises(Interrupted):
+        go(study, splits, Instant(), leave=lambda: any(course.ends for course in study.state.courses.values()))
+    study.clock.set(100.0)
+
+    go(study, splits, executor := Instant())
+
+    assert executor.orders == []
+    assert finalists(study) == [0]
 
 
 def test_everything_the_tuner_needs_to_remember_is_in_the_story(begin):
