@@ -14,7 +14,7 @@ from hpsearch.errors import ExperimentRefused, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.protocols import Past
-from hpsearch.records import Body, News
+from hpsearch.records import Answered, Asked, Body, News
 from hpsearch.state import OUT_OF_TIME, State
 from hpsearch.trial import Built, Measure, TrialResult
 
@@ -89,15 +89,25 @@ class Study:
         It is all that was asked, answered and ended, but not who only ran out of time.
         """
         past, self.past = self.past, []
-        return tuple(news.body for news in past if isinstance(news.body, Past) and not _goes_on(news.body))
+        return tuple(_of_tuners(past))
 
     def close(self) -> None:
         """Make everything durable and let go."""
         self.ledger.close()
 
 
-def _goes_on(body: Past) -> bool:
-    return isinstance(body, TrialResult) and body.reason == OUT_OF_TIME
+def _of_tuners(past: list[News]) -> Iterator[Past]:
+    """What tuners had a part in; a final that takes a branch of its own is answered though its trial has ended."""
+    ended: set[int] = set()
+    for news in past:
+        match news.body:
+            case TrialResult(trial, reason=reason) as result if reason != OUT_OF_TIME:
+                ended.add(trial.number)
+                yield result
+            case Answered(number) as answered if number not in ended:
+                yield answered
+            case Asked() as asked:
+                yield asked
 
 
 @contextmanager

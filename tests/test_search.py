@@ -19,7 +19,7 @@ from hpsearch.keeping import Keeping, let_go_of_finals
 from hpsearch.leaving import Leave
 from hpsearch.listening import told_again
 from hpsearch.protocols import Brief, Pruning, Turn
-from hpsearch.records import FinalistsChosen, SessionBegan
+from hpsearch.records import Answered, Asked, FinalistsChosen, SessionBegan
 from hpsearch.search import candidates, search
 from hpsearch.shortlist import finalists
 from hpsearch.space import Condition, Parameter
@@ -749,6 +749,19 @@ def test_what_a_tuner_has_to_remember_is_handed_over_once_and_not_kept(begin):
 
     assert len(first) == 2 * 4
     assert second == ()
+
+
+def test_what_the_finals_answer_for_an_ended_trial_is_nothing_a_tuner_has_to_remember(begin):
+    study, splits = begin(search={"trials": 2})
+    go(study, splits, Instant())
+    study.record(Answered(0, Parameter("late", "int", 1, low=1, high=2), 1))
+    study.record(Asked(Trial(2)))
+    study.record(Answered(2, X, 0.5))
+    study.close()
+
+    past = Study(study.experiment, study.paths).hand_over()
+
+    assert [record.trial for record in past if isinstance(record, Answered)] == [0, 0, 1, 1, 2]
 
 
 def test_a_watcher_hears_again_how_trials_ended_and_what_this_session_wrote(begin):
