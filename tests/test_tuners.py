@@ -187,6 +187,7 @@ def test_tpe_learns_from_pruned_trials_too() -> None:
         ({"startup_trials": -1}, "whole number"),
         ({"candidates": 0}, "whole number"),
         ({"look_back": 2.5}, "whole number"),
+        ({"startup_trials": 21, "look_back": 20}, "at most look_back, 20"),
         ({"defaults_first": 1}, "true or false"),
     ],
 )
@@ -216,7 +217,7 @@ def test_a_default_outside_its_range_is_drawn_anew() -> None:
 
 
 def test_what_tpe_looks_at_is_bounded_however_many_trials_there_were() -> None:
-    made = bench(TPE(startup_trials=500, look_back=20), RATE)
+    made = bench(TPE(look_back=20), RATE)
 
     made.run(300)
 

@@ -158,6 +158,9 @@ class TPE(Sampled):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 message = f"{name} is a whole number, {least} or more, not {value!r}"
                 raise ValueError(message)
+        if startup_trials > look_back:  # more than are shown at once: all draws would stay random
+            message = f"startup_trials is at most look_back, {look_back}, not {startup_trials}"
+            raise ValueError(message)
         if not isinstance(defaults_first, bool):
             message = f"defaults_first is true or false, not {defaults_first!r}"
             raise ValueError(message)  # noqa: TRY004  wrong options are ValueErrors here
