@@ -54,6 +54,8 @@ def _chosen(parameter: Parameter, wishes: list[Value]) -> Parameter:
         return parameter if len(choices) > 1 else parameter.fixed_to(choices[0])
     default = parameter.default if parameter.default in choices else choices[0]
     ordered = parameter.ordered or parameter.kind in {"int", "float"}
+    if ordered:  # by build_model or by size, in whatever order they were written
+        choices = tuple(sorted(choices, key=parameter.choices.index if parameter.choices else None))
     return replace(parameter.fixed_to(default), kind="choice", default=default, choices=choices, ordered=ordered)
 
 

@@ -63,7 +63,7 @@ class Parameter:
 
 def searched_batch_size(sizes: tuple[int, ...]) -> Parameter:
     """The batch size where `train.batch_size` lists several: it is asked for before `build_model` runs."""
-    return Parameter(BATCH_SIZE, "choice", sizes[0], choices=sizes, ordered=True)
+    return Parameter(BATCH_SIZE, "choice", sizes[0], choices=tuple(sorted(sizes)), ordered=True)
 
 
 def same(one: Value, other: Value) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import Range
 from hpsearch.narrowing import narrow, never_asked
-from hpsearch.space import Parameter
+from hpsearch.space import Parameter, searched_batch_size
 
 UNITS = Parameter("units", "int", 96, low=32, high=512, step=32)
 RATE = Parameter("rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log")
@@ -37,10 +37,25 @@ def test_a_default_that_is_still_inside_stays() -> None:
 def test_a_list_for_a_number_is_a_choice_of_numbers_of_its_kind() -> None:
     narrowed = narrow(RATE, {"rate": [1, 0.001]})
 
-    assert (narrowed.kind, narrowed.choices, narrowed.default) == ("choice", (1.0, 0.001), 0.001)
+    assert (narrowed.kind, narrowed.choices, narrowed.default) == ("choice", (0.001, 1.0), 0.001)
     assert [type(choice) for choice in narrowed.choices] == [float, float]
     assert narrowed.low is None
     assert narrowed.ordered
+
+
+@pytest.mark.parametrize(
+    ("parameter", "wish", "choices"),
+    [
+        (UNITS, [256, 32, 128], (32, 128, 256)),
+        (L2, [1e-4, 0.0], (0.0, 1e-4)),
+        (searched_batch_size((128, 32, 64)), [64, 32], (32, 64)),
+        (searched_batch_size((128, 32, 64)), [128, 64, 32], (32, 64, 128)),
+    ],
+)
+def test_a_list_of_numbers_is_in_their_order_however_it_is_written(
+    parameter: Parameter, wish: Any, choices: tuple[float, ...]
+) -> None:
+    assert narrow(parameter, {parameter.name: wish}).choices == choices
 
 
 def test_a_choice_of_decimal_numbers_takes_a_whole_number_as_its_equal() -> None:
