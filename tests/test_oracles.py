@@ -180,3 +180,22 @@ def test_a_study_that_changed_its_way_of_recording_is_replayed_alike(make: Any) 
         one.run(3)
 
     assert again.values == made.values
+
+
+def test_a_grid_that_said_wait_before_a_name_surfaced_is_replayed_alike() -> None:
+    def wants(values: Values) -> list[Parameter]:
+        return [KIND, COARSE] if values.get("kind") == "b" else [KIND]
+
+    made = Bench(Grid(), brief((KIND,)), wants)
+    made.ask()
+    late = made.begin()
+    waits = made.begin()
+
+    again = Bench(Grid(), dataclasses.replace(brief((KIND,)), history=tuple(made.history)), wants)
+    for one in (made, again):
+        one.build(late)
+        one.tell(0)
+        one.run(3)
+
+    assert waits is Turn.WAIT
+    assert again.values == made.values

@@ -90,17 +90,22 @@ class GridOracle(_Quiet, GridSearchOracle):  # type: ignore[misc]  # keras_tuner
     """
 
     _in_order = True
+    _ordered_ids: LinkedList
+    _populate_next: list[str]
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The trial's values: the next combination after that of an earlier trial."""
         if self.recorded is not None:
             self._in_order = False
             return {"status": TrialStatus.RUNNING, "values": self.recorded}
+        before = list(self._populate_next), self._ordered_ids, self._in_order
         if not self._in_order:
             self._put_in_order()
         response: dict[str, Any] = super().populate_space(trial_id)
         if response["status"] == TrialStatus.RUNNING:
             self._populate_next.append(trial_id)
+        elif response["status"] == TrialStatus.IDLE:  # no record tells of it, so a replayed oracle was not asked
+            self._populate_next, self._ordered_ids, self._in_order = before
         return response
 
     def hold(self, trial: Any, name: str, value: Any) -> None:
