@@ -53,14 +53,17 @@ def of_its_type(parameter: Parameter, value: Value) -> bool:
 
 
 def go_on(made: Bench, steps: list[int]) -> None:
-    """Do as the steps say, one after another: ask, or end one of the trials under way."""
+    """Do as the steps say, one after another: ask, or answer a question or end one of the trials under way."""
     for step in steps:
         ended = {record.trial.number for record in made.history if isinstance(record, TrialResult)}
         running = [number for number in made.values if number not in ended]
         if step == 0 or not running:
-            made.ask()
+            made.begin()
+        elif step % 2:
+            made.build(running[step % len(running)], questions=1)
         else:
             number = running[step % len(running)]
+            made.build(number)
             made.tell(number, [Status.COMPLETED, Status.COMPLETED, Status.PRUNED, Status.FAILED][number % 4])
 
 
@@ -76,7 +79,7 @@ def test_every_value_is_inside_the_space_on_its_grid_and_of_its_type(make: Any, 
         assert of_its_type(parameter, value), (parameter, value)
 
 
-STEPS = st.lists(st.sampled_from([0, 0, 1, 2]), min_size=4, max_size=30)
+STEPS = st.lists(st.sampled_from([0, 0, 1, 2, 3, 4]), min_size=4, max_size=30)
 
 
 @every_tuner
