@@ -73,7 +73,7 @@ class InstantStudy:
         self.study.listen(board.hear)
 
     def _follow(self) -> Outbox | None:
-        made = for_study(self._project, self._experiment) if self._mlflow else None
+        made = for_study(self._project, self._experiment, self.study.paths) if self._mlflow else None
         if made is None:
             return None
         outbox = Outbox(self.study.paths.ledger, self.study.paths.cursor, made, self.executor.call)

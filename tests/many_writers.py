@@ -20,7 +20,7 @@ def write(root, number, trials):
     ledger = Ledger(project.study(experiment.name).ledger)
     ledger.write(bodies[0])
     ledger.close()
-    tracker = Made(project, experiment)(no_model)
+    tracker = Made(project, experiment, project.study(experiment.name))(no_model)
     for news in told([*bodies, SessionEnded(finished=True, reason="the budget is spent")]):
         tracker.hear(news)
     tracker.close()

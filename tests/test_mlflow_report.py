@@ -25,18 +25,18 @@ def project(tmp_path):
         for body in (*began(), *trial_story(0, [0.5, 0.8]), SessionEnded(finished=True, reason="done")):
             ledger.write(body)
         ledger.commit()
-        with closing(Made(project, EXPERIMENT)(no_model)) as tracker:
+        with closing(Made(project, EXPERIMENT, folder)(no_model)) as tracker:
             for news in ledger.read():
                 tracker.hear(news)
     return project
 
 
 def test_the_report_hangs_on_the_studys_run_and_a_later_one_takes_its_place(project):
-    file = project.study(EXPERIMENT.name).report
+    folder = project.study(EXPERIMENT.name)
 
     for text in ("first", "second"):
-        file.write_text(text)
-        attach(project, EXPERIMENT, file)
+        folder.report.write_text(text)
+        attach(project, EXPERIMENT, folder)
 
     own = client(resolve(project))
     (run,) = [run for run in all_runs(own) if run.data.tags["hpsearch.key"] == "study"]
@@ -48,23 +48,23 @@ def all_runs(own):
     return own.search_runs([one.experiment_id for one in own.search_experiments()])
 
 
-def test_a_study_without_a_run_is_told_of(project, tmp_path):
+def test_a_study_without_a_run_is_told_of(project):
     other = EXPERIMENT.renamed("other")
     folder = project.study("other")
     make(folder.folder)
     Ledger(folder.ledger).close()
 
     with pytest.raises(NotHeard, match="it has no run of other"):
-        attach(project, other, tmp_path / "report.html")
+        attach(project, other, folder)
 
 
 def test_where_a_person_deleted_the_studys_run_nothing_is_kept_and_nothing_complained_of(project):
-    file = project.study(EXPERIMENT.name).report
-    file.write_text("report")
+    folder = project.study(EXPERIMENT.name)
+    folder.report.write_text("report")
     own = client(resolve(project))
     (run,) = [run for run in all_runs(own) if run.data.tags["hpsearch.key"] == "study"]
     own.delete_run(run.info.run_id)
 
-    attach(project, EXPERIMENT, file)
+    attach(project, EXPERIMENT, folder)
 
     assert own.list_artifacts(run.info.run_id) == []

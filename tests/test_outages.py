@@ -76,7 +76,7 @@ class Told:
         self.folder = project.study(experiment.name)
         files.make(self.folder.folder)
         self._ledger = Ledger(self.folder.ledger)
-        self._made, self.name = Made(project, experiment), project_name(project)
+        self._made, self.name = Made(project, experiment, self.folder), project_name(project)
         self.begin()
 
     def begin(self):
@@ -92,7 +92,7 @@ class Told:
             self._begun = True
 
     def place(self, uri):
-        return Place(uri, self.name, study_id(self.folder), self.folder.fits)
+        return Place(uri, self.name, study_id(EXPERIMENT, self.folder), self.folder.fits)
 
     def close(self):
         self.outbox.close(0)
@@ -309,5 +309,5 @@ def test_a_run_that_came_of_a_call_without_an_answer_is_not_there_twice(tmp_path
 def test_a_study_that_is_not_to_be_tracked_gets_no_tracker(tmp_path):
     untracked = EXPERIMENT.model_copy(update={"tracking": EXPERIMENT.tracking.model_copy(update={"mlflow": False})})
 
-    assert for_study(paths.Project(tmp_path), untracked) is None
+    assert for_study(paths.Project(tmp_path), untracked, paths.Study(tmp_path)) is None
     assert list(tmp_path.iterdir()) == []

@@ -15,8 +15,9 @@ from hpsearch import files, paths
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
 from hpsearch.records import AttemptBegan, SessionEnded
-from hpsearch.study import held
-from hpsearch.trackers.via_mlflow import Made
+from hpsearch.study import held, set_aside
+from hpsearch.trackers.mlflow_store import client, resolve
+from hpsearch.trackers.via_mlflow import Made, study_id
 from hpsearch.trial import Attempt, Fit
 
 BODIES = [*began(), *trial_story(0, [0.5, 0.8]), *trial_story(1, [0.4]), SessionEnded(finished=True, reason="done")]
@@ -77,7 +78,7 @@ def test_a_database_that_was_lost_is_told_everything_again_and_so_is_another(stu
 def test_of_a_killed_study_no_run_stays_running_and_its_report_hangs_on_it(tmp_path):
     folder = written(tmp_path, [*BODIES[:-1], AttemptBegan(Attempt(Fit(2, 2)))])
     folder.report.write_text("a report")
-    made = Made(paths.Project(tmp_path), EXPERIMENT)
+    made = Made(paths.Project(tmp_path), EXPERIMENT, folder)
     outbox = Outbox(folder.ledger, folder.cursor, made)
     outbox.start()
     assert outbox.close(60) == 0
@@ -91,6 +92,36 @@ def test_of_a_killed_study_no_run_stays_running_and_its_report_hangs_on_it(tmp_p
     assert [file.read_text() for file in (tmp_path / "mlruns").rglob("report.html") if file != folder.report] == [
         "a report"
     ]
+
+
+@pytest.mark.promise("P8")
+def test_what_a_study_that_was_set_aside_has_left_to_tell_goes_to_its_own_runs(study, tmp_path):
+    study.report.write_text("of the old")
+    sync(tmp_path, "tiny")
+    first, old = study_id(EXPERIMENT, study), paths.Study(set_aside(study))
+    written(tmp_path, BODIES).report.write_text("of the new")
+    sync(tmp_path, "tiny")
+    before, more = runs(tmp_path), [BODIES[0], *trial_story(2, [0.9]), BODIES[-1]]
+    with closing(Ledger(old.ledger)) as ledger:
+        for body in more:
+            ledger.write(body)
+
+    done = sync(tmp_path, "tiny.before-1", "--json")
+
+    after = runs(tmp_path)
+    changed = {after[run]["data"]["tags"]["hpsearch.study_id"] for run in before if after[run] != before[run]}
+    reports = [file.read_text() for file in (tmp_path / "mlruns" / "artifacts").rglob("report.html")]
+    assert json.loads(done.stdout)["sent"] == len(more)
+    assert changed == {first}
+    assert len(after) - len(before) == 1  # the trial that was not told before
+    assert sorted(reports) == ["of the new", "of the old"]
+
+
+def runs(root):
+    """Everything that MLflow's database has of each run."""
+    own = client(resolve(paths.Project(root)))
+    found = own.search_runs([one.experiment_id for one in own.search_experiments()])
+    return {run.info.run_id: run.to_dictionary() for run in found}
 
 
 def statuses(database):

@@ -1,7 +1,6 @@
 """Has MLflow keep a study's report, for those commands that have told it of the study."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,13 +10,15 @@ if TYPE_CHECKING:
 ATTACH_SECONDS = 20.0
 
 
-def attach_report(project: "paths.Project", experiment: "Experiment", report: Path, say: Callable[[str], None]) -> None:
-    """Hang the file on the study's run, in a process of its own: this one has not imported MLflow. Warn if it fails."""
+def attach_report(
+    project: "paths.Project", experiment: "Experiment", folder: "paths.Study", say: Callable[[str], None]
+) -> None:
+    """Hang the report on the study's run, in a process of its own as this has not imported MLflow; warn if it fails."""
     from hpsearch.errors import HpsearchError
     from hpsearch.trackers.mlflow_report import attach
     from hpsearch.worker import process
 
     try:
-        process.call(attach, project, experiment, report, method="spawn", patience=ATTACH_SECONDS)
+        process.call(attach, project, experiment, folder, method="spawn", patience=ATTACH_SECONDS)
     except HpsearchError as error:
         say(f"warning: the report is not attached to the run in {error}")

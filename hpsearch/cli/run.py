@@ -117,7 +117,7 @@ def _finish(project: paths.Project, experiment: "Experiment", place: "_Place", *
         if experiment.tracking.mlflow is not False:
             place.say("compare in MLflow: hpsearch ui")
     if experiment.tracking.mlflow is not False:
-        attach_report(project, experiment, folder.report, place.say)
+        attach_report(project, experiment, folder, place.say)
 
 
 class _Place:
@@ -151,4 +151,4 @@ class _Place:
     def mlflow(self, experiment: "Experiment") -> "Made | None":
         from hpsearch.trackers.via_mlflow import for_study
 
-        return for_study(self.project, experiment)
+        return for_study(self.project, experiment, self.project.study(experiment.name))

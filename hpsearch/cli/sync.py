@@ -35,10 +35,10 @@ def sync(*, study: str, as_json: bool) -> None:
     folder = existing(project, study)
     with held(folder):
         experiment = _experiment(folder, study)
-        outbox = Outbox(folder.ledger, folder.cursor, _made(project, experiment), over=True)
+        outbox = Outbox(folder.ledger, folder.cursor, _made(project, experiment, folder), over=True)
         left = _send(outbox)
         if outbox.finished and folder.report.exists():
-            attach_report(project, experiment, folder.report, complain)
+            attach_report(project, experiment, folder, complain)
     if as_json:
         print_json({"study": study, "sent": outbox.sent, "waiting": left, "trouble": outbox.trouble})
     elif outbox.finished:
@@ -49,14 +49,14 @@ def sync(*, study: str, as_json: bool) -> None:
         raise HpsearchError(message)
 
 
-def _made(project: paths.Project, experiment: "Experiment") -> "Made":
+def _made(project: paths.Project, experiment: "Experiment", folder: paths.Study) -> "Made":
     """What makes the tracker; raise ExperimentRefused where the study is not to be tracked."""
     from hpsearch.errors import ExperimentRefused
     from hpsearch.trackers.via_mlflow import for_study
 
-    made = for_study(project, experiment)
+    made = for_study(project, experiment, folder)
     if made is None:
-        what = f"the study {experiment.name!r} is not tracked (tracking.mlflow = false)"
+        what = f"the study {folder.folder.name!r} is not tracked (tracking.mlflow = false)"
         message = f"{what}\n  run it again with tracking on"
         raise ExperimentRefused(message)
     return made

@@ -23,10 +23,14 @@ LEFT = ("interrupted", "AtOnce", "KeyboardInterrupt", "SystemExit")  # how the r
 
 @dataclass(frozen=True)
 class Made:
-    """Makes the tracker of a study, slowly, in whatever process it is sent to."""
+    """Makes the tracker of a study, slowly, in whatever process it is sent to.
+
+    The study's folder may have another name than its experiment: one that was set aside has.
+    """
 
     project: paths.Project
     experiment: Experiment
+    folder: paths.Study
 
     @property
     def place(self) -> str:
@@ -44,29 +48,28 @@ class Made:
     def __call__(self, call: Call) -> "ViaMLflow":
         """Find MLflow's store, or make it; raise NotHeard when it cannot be reached."""
         with told_apart():
-            folder = self.project.study(self.experiment.name)
             uri = prepare_store(self.project, self._address, self._name)
-            place = Place(uri, self._name, study_id(folder), folder.fits, ledger=folder.ledger)
-            return ViaMLflow(self.experiment, place, call)
+            known, fits, ledger = study_id(self.experiment, self.folder), self.folder.fits, self.folder.ledger
+            return ViaMLflow(self.experiment, Place(uri, self._name, known, fits, ledger=ledger), call)
 
 
-def for_study(project: paths.Project, experiment: Experiment) -> Made | None:
+def for_study(project: paths.Project, experiment: Experiment, folder: paths.Study) -> Made | None:
     """What makes the tracker of a study; None when [tracking] turns MLflow off."""
     if experiment.tracking.mlflow is False:
         return None
     if file := database(resolve(project, experiment.tracking.mlflow or None)):
         files.make(file.parent)  # refuses now what could only fail later
-    return Made(project, experiment)
+    return Made(project, experiment, folder)
 
 
-def study_id(folder: paths.Study) -> str:
-    """The study's name and the time of its first record, so that --fresh begins new runs."""
+def study_id(experiment: Experiment, folder: paths.Study) -> str:
+    """The study's name and the time of its first record, so that --fresh begins new runs, and the old keep theirs."""
     ledger = Ledger(folder.ledger, writer=False)
     try:
         first = next(iter(ledger.read()), None)
     finally:
         ledger.close()
-    return f"{folder.folder.name}-{first.time_ms if first else 0}"
+    return f"{experiment.name}-{first.time_ms if first else 0}"
 
 
 class ViaMLflow:
