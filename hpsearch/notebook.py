@@ -36,7 +36,7 @@ class OpenedStudy:
     @cached_property
     def facts(self) -> Facts:
         """The whole study as plain data; raises StateDamaged when the ledger does not hold what was written."""
-        facts = gather(read(self._project, self.name))
+        facts = gather(read(self._project, self.name), self.name)
         facts.looks = looks.of_study(self._project, self.name)
         return facts
 

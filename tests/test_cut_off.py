@@ -118,3 +118,12 @@ def test_a_session_that_began_while_its_story_was_read_is_not_called_killed():
     story, looks = told([*began(), *UNDER_WAY]), iter([False, True])
 
     assert list(ended(story, lambda: next(looks))) == story
+
+
+def test_a_study_killed_before_its_first_record_is_shown_by_its_name(tmp_path, monkeypatch, capsys):
+    keep(tmp_path, [])
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["show", "tiny"]) == 0
+
+    assert "tiny: 0 trials in 0.0 s of searching" in capsys.readouterr().out

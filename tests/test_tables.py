@@ -9,8 +9,10 @@ import pytest
 from kept_studies import asked_bodies, four_trials, keep
 
 import hpsearch
+from hpsearch import paths
 from hpsearch.__main__ import main
 from hpsearch.errors import ExperimentRefused, NothingCompleted
+from hpsearch.study import set_aside
 
 
 @pytest.fixture
@@ -197,3 +199,19 @@ def test_an_optuna_address_is_refused_without_its_secret(project, capsys):
     told = capsys.readouterr().err
     assert "cannot be opened" in told
     assert "S3CRET" not in told
+
+
+def test_a_study_that_was_set_aside_is_told_of_and_copied_by_the_name_that_it_has_now(project, capsys):
+    set_aside(paths.Project(project).study("tiny"))
+    keep(project, four_trials())
+    storage = f"sqlite:///{project}/optuna.db"
+
+    codes = [main(["table", name, "--optuna", storage]) for name in ("tiny", "tiny.before-1")]
+    capsys.readouterr()
+    codes += [main(["show", "tiny.before-1"]), main(["trial", "tiny.before-1", "0"])]
+
+    assert codes == [0] * 4
+    assert optuna.get_all_study_names(storage) == ["tiny", "tiny.before-1"]
+    out = capsys.readouterr().out
+    assert "tiny.before-1: 4 trials" in out
+    assert "trial 0 of tiny.before-1: completed" in out

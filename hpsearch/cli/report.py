@@ -35,7 +35,7 @@ def report(*, study: str, opened: bool, markdown: bool, out: Path | None) -> Non
         message = "--open shows the HTML page: leave out --markdown"
         raise click.UsageError(message)
     project = paths.Project.around(Path.cwd())
-    facts = gather(read(project, study))
+    facts = gather(read(project, study), study)
     facts.looks = looks.of_study(project, study)
     if markdown:
         _markdown(facts, out)

@@ -41,7 +41,7 @@ def show(
     from hpsearch.study import read
 
     project = paths.Project.around(Path.cwd())
-    facts = gather(read(project, study) if as_json else outcomes(project, study))
+    facts = gather(read(project, study) if as_json else outcomes(project, study), study)
     facts.looks = looks.of_study(project, study)
     if not (where or sort or top or columns):
         print_json(facts) if as_json else _show_all(facts)

@@ -44,7 +44,7 @@ def table(
     from hpsearch.report.facts import gather
     from hpsearch.study import read
 
-    facts = gather(read(paths.Project.around(Path.cwd()), study))
+    facts = gather(read(paths.Project.around(Path.cwd()), study), study)
     found = named(chosen(frames.trials(facts), where, sort, top), columns)
     if csv:
         files.write_text(csv.absolute(), _csv(found))

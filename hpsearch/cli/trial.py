@@ -82,7 +82,7 @@ def _verdict(replayed: "Replayed") -> str:
 def _show(story: "TrialStory", folder: paths.Study) -> None:
     from hpsearch.cli.output import say, table
 
-    say(_head(story))
+    say(_head(story, folder.folder.name))
     _section("values", [f"{name} = {value}" for name, value in sorted(story.values.items())])
     _section("fixed", [f"{name} = {value}" for name, value in sorted(story.fixed.items())])
     if story.attempts:
@@ -102,10 +102,10 @@ def _show(story: "TrialStory", folder: paths.Study) -> None:
     _section("kept", [str(file) for file in _kept(story, folder)])
 
 
-def _head(story: "TrialStory") -> str:
+def _head(story: "TrialStory", study: str) -> str:
     from hpsearch.trackers import words
 
-    head = f"trial {story.number} of {story.session.name}: {story.status}"
+    head = f"trial {story.number} of {study}: {story.status}"
     if (result := story.result) is None:
         return head
     metric = str(story.session.experiment["search"]["objective"]).split()[-1]
@@ -184,7 +184,7 @@ def _kept(story: "TrialStory", folder: paths.Study) -> list[Path]:
 def _plain(story: "TrialStory", folder: paths.Study) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "study": story.session.name,
+        "study": folder.folder.name,
         "trial": story.number,
         "status": story.status,
         "values": story.values,

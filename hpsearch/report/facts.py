@@ -114,9 +114,12 @@ class _Curves:
         }
 
 
-def gather(story: Iterable[News]) -> Facts:
-    """Fold a study's records, from the first, into facts; a story that stops anywhere will do."""
-    state, facts, sparing = State(), Facts(), Sparing()
+def gather(story: Iterable[News], name: str = "") -> Facts:
+    """Fold a study's records, from the first, into facts; a story that stops anywhere will do.
+
+    `name` is that of the study's folder: a story without a session tells none, that of a study set aside an older one.
+    """
+    state, facts, sparing = State(), Facts(name), Sparing()
     asking, curves, labour = Asking(), _Curves(), Labour()
     for news in story:
         for fold in (state, sparing, asking, curves, labour):
@@ -142,7 +145,7 @@ def gather(story: Iterable[News]) -> Facts:
 
 
 def _note_session(facts: Facts, session: SessionBegan) -> None:
-    facts.name, facts.provenance = session.name, dict(session.provenance)
+    facts.name, facts.provenance = facts.name or session.name, dict(session.provenance)
     facts.experiment = _shown(session.experiment)
     facts.objective = str(session.experiment.get("search", {}).get("objective", facts.objective))
     facts.finished, facts.reason = False, ""

@@ -40,8 +40,8 @@ def conclude(facts: Facts, console: "Console") -> None:
 def summary(facts: Facts) -> list[str]:
     """What the study came to, in sentences."""
     ended = ", ".join(f"{count} {status}" for status, count in facts.counts.items())
-    trials = words.count(len(facts.trials), "trial")
-    lines = [f"{words.clean(facts.name)}: {trials} ({ended}) in {words.span(facts.searched)} of searching"]
+    trials = words.count(len(facts.trials), "trial") + (f" ({ended})" if ended else "")
+    lines = [f"{words.clean(facts.name)}: {trials} in {words.span(facts.searched)} of searching"]
     if facts.pruning:
         lines.append(f"pruning: {facts.pruning}")
     if facts.verdict:
