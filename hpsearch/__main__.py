@@ -11,6 +11,7 @@ def main(words: list[str] | None = None) -> int:
     _fill_what_is_closed()
     if words is not None:
         return _answer(words)
+    _write_in_any_encoding()
     _keep_to_ourselves()
     code = _answer(words)
     _hear_no_more()
@@ -45,6 +46,14 @@ def _fill_what_is_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123  # for as long as the program runs
+
+
+def _write_in_any_encoding() -> None:
+    """Write ? for a sign that the terminal's encoding lacks, such as ★ in Latin-1; Python does the like on stderr."""
+    import io
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _keep_to_ourselves() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_makers import write_idx, write_pair
+from kept_studies import asked_bodies, keep
 
 from hpsearch.__main__ import main
 from hpsearch.paths import Project
@@ -222,6 +223,17 @@ def test_an_output_that_the_shell_closed_is_no_mistake(project: Path, words: str
     done = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_signs_that_the_terminals_encoding_lacks_keep_nothing_from_being_said(project: Path) -> None:
+    keep(project, asked_bodies(), "done")
+    command = f"PYTHONIOENCODING=latin-1 {sys.executable} -m hpsearch show done"
+
+    done = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "? finalist 0: " in done.stdout  # a star
+    assert "winner: trial 0" in done.stdout
 
 
 def test_a_table_too_wide_for_the_terminal_is_written_row_by_row(project: Path) -> None:
