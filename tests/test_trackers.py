@@ -1,14 +1,20 @@
 import io
+import os
+import pty
 import re
+import sys
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from PIL import Image
 from rich.console import Console
 from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
 
+from hpsearch.cli.run import _Place
 from hpsearch.glyphs import drawable
 from hpsearch.objective import Objective
+from hpsearch.paths import Project
 from hpsearch.records import AttemptBegan, Comparison, Finalist, Verdict
 from hpsearch.trackers import verdict_words
 from hpsearch.trackers.board import Board
@@ -157,6 +163,24 @@ def test_a_board_gives_the_terminal_back():
     board.close()
 
     assert out.getvalue().rfind("\x1b[?25h") > out.getvalue().rfind("\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "surroundings", "kind"),
+    [(True, {"TERM": "xterm"}, Board), (True, {"TERM": "dumb"}, PlainLines), (False, {"FORCE_COLOR": "1"}, PlainLines)],
+    ids=["a terminal", "a dumb terminal", "a file with colours"],
+)
+def test_the_board_is_for_terminals_whose_cursor_goes_back(terminal, surroundings, kind, tmp_path, monkeypatch):
+    for name, text in ({"TERM": "xterm"} | surroundings).items():
+        monkeypatch.setenv(name, text)
+    ours, theirs = pty.openpty()
+    with open(theirs, "w") as screen, (tmp_path / "log").open("w") as log:  # noqa: PTH123  # a number, no path
+        monkeypatch.setattr(sys, "stdout", screen if terminal else log)
+
+        tracker = _Place(Project(tmp_path), plain=False).watch(EXPERIMENT, 1, 0)
+
+    os.close(ours)
+    assert isinstance(tracker, kind)
 
 
 def test_pictures_are_whole_pngs_even_of_many_odd_classes(tmp_path):

@@ -128,7 +128,7 @@ class _Place:
 
         self.project = project
         self.console: Console = Console(stderr=plain and not sys.stdout.isatty())
-        self._lively = self.console.is_terminal and not plain
+        self._lively = sys.stdout.isatty() and self.console.is_interactive and not plain
 
     def say(self, text: str) -> None:
         from hpsearch.cli.output import plain

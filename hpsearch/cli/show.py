@@ -1,5 +1,6 @@
 """`hpsearch show STUDY`: its trials, all or some of them, and what it came to."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +64,7 @@ def _show_all(facts: "Facts") -> None:
 
     from hpsearch.report.terminal import show as show_facts
 
-    console = Console()
-    show_facts(facts, console if console.is_terminal else Console(width=PIPED_COLUMNS))
+    show_facts(facts, Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS))
 
 
 def _show_some(found: "pd.DataFrame", trials: int, *, whole: bool) -> None:

@@ -34,7 +34,7 @@ def conclude(facts: Facts, console: "Console") -> None:
     if facts.verdict and facts.best:
         lines.append(Text(f"  {words.values(facts.best.values)}", "dim"))
     for line in lines:
-        console.print(line, soft_wrap=not console.is_terminal)
+        console.print(line, soft_wrap=not console.file.isatty())
 
 
 def summary(facts: Facts) -> list[str]:
