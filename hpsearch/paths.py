@@ -132,7 +132,8 @@ class Project:
     @classmethod
     def around(cls, start: Path) -> "Project":
         """The nearest folder at or above `start` that looks like a project, else `start` itself."""
-        start = start.absolute()  # not resolved: a linked folder belongs to the project that links to it
+        # Resolved only where it climbs: else a linked folder belongs to the project that links to it.
+        start = start.resolve() if ".." in start.parts else start.absolute()
         for folder in (start, *start.parents):
             if any((folder / mark).exists() for mark in ROOT_MARKS):
                 return cls(folder)

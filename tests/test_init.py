@@ -123,6 +123,17 @@ def test_a_new_project_is_its_own_root_within_another_repository(tmp_path):
     assert Project.around(inside.root / "experiments") == Project.around(inside.root) == inside
 
 
+def test_a_way_out_of_a_project_leads_to_what_is_there(tmp_path):
+    (tmp_path / "project" / "experiments").mkdir(parents=True)
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "project" / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+
+    assert Project.around(tmp_path / "project" / ".." / "bare") == Project(tmp_path / "bare")
+    assert Project.around(tmp_path / "project" / "link" / "..") == Project(tmp_path / "elsewhere")
+    assert Project.around(tmp_path / "project" / "link") == Project(tmp_path / "project")
+
+
 def test_what_is_there_and_other_is_left_alone_and_named(empty):
     (empty / "experiments").mkdir()
     (empty / "experiments" / "quickstart.toml").write_text("mine")
