@@ -271,6 +271,20 @@ def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(project):  # noqa: F8
     assert trials(project) is not None
 
 
+def test_stop_ends_a_study_that_ctrl_z_suspended(tmp_path):
+    code = "import time; from pathlib import Path; from hpsearch.paths import Study; from hpsearch.study import held\n"
+    code += "with held(Study(Path('mlruns/studies/digits'))):\n    print('held', flush=True); time.sleep(300)"
+    run = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, start_new_session=True)
+    assert run.stdout.readline() == b"held\n"
+    (tmp_path / "mlruns" / "studies" / "digits" / "ledger.db").touch()
+    os.killpg(run.pid, signal.SIGSTOP)
+
+    stopped = hpsearch(tmp_path, "stop", "digits")
+
+    assert "digits has stopped" in stopped.stdout
+    assert run.wait(5) == -signal.SIGTERM
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [

@@ -72,6 +72,8 @@ def _tell(holder: "Holder") -> None:
     with contextlib.suppress(ProcessLookupError):
         if holder.lives:
             os.kill(holder.pid, signal.SIGTERM)
+            if hasattr(os, "killpg"):  # Ctrl-Z suspends a whole group, in which nobody hears until all go on
+                os.killpg(os.getpgid(holder.pid), signal.SIGCONT)
 
 
 def _wait_for(holder: "Holder", *, kill: bool) -> None:
