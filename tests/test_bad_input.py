@@ -76,6 +76,7 @@ SLIPS: list[tuple[Words, int, str]] = [
     (("run", "experiments"), 2, "experiments: this is not a file|name an experiment file"),
     (("run", "images/train-labels-idx1-ubyte"), 2, "line 1: |this is not TOML"),
     (("run", "experiments/small.toml", "--set", "search.trials=0"), 2, "search.trials is 0, but must be at least 1"),
+    (("run", "experiments/small.toml", "--name", "", "--fresh"), 2, "--set name|is ''"),
     (("run",), 2, "Missing argument 'FILE'"),
     # data
     (("data", "lst"), 2, "No such command 'lst'|Did you mean 'list'?"),

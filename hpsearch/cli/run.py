@@ -40,7 +40,7 @@ def run(
     from hpsearch.loading import load
 
     project = paths.Project.around(file.absolute().parent)
-    experiment = load(file, project, [*sets, *([f"name={json.dumps(name)}"] if name else [])])
+    experiment = load(file, project, [*sets, *([f"name={json.dumps(name)}"] if name is not None else [])])
     place = _Place(project, plain=plain or as_json)
     if fresh:
         _set_aside(project, experiment.name, place)
