@@ -11,6 +11,7 @@ from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import Attempt, AttemptEnd, Built, Measure, Trial, TrialResult
 
 OLD_NAME = "test_accuracy"  # of a verdict's model_accuracy, in ledgers of older versions
+LEFT = ("interrupted", "AtOnce", "KeyboardInterrupt", "SystemExit")  # how the reasons of sessions begin that were left
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,11 @@ class SessionEnded:
 
     finished: bool
     reason: str
+
+    @property
+    def state(self) -> str:
+        """How the study stands since: "completed", "interrupted" where it was left or killed, else "failed"."""
+        return "completed" if self.finished else "interrupted" if self.reason.startswith(LEFT) else "failed"
 
 
 Body = (

@@ -76,6 +76,21 @@ def test_a_study_that_searches_again_after_its_finals_is_not_finished_and_has_no
     assert isinstance(CliRunner().invoke(best, ["tiny"]).exception, NothingCompleted)
 
 
+@pytest.mark.parametrize(
+    ("reason", "state"),
+    [
+        ("interrupted; what was done is kept", "interrupted"),
+        ("KeyboardInterrupt", "interrupted"),
+        ("no trial completed", "failed"),
+        ("every trial failed in one way", "failed"),
+    ],
+)
+def test_a_study_that_came_to_nothing_has_failed_and_one_that_was_left_is_interrupted(project, reason, state):
+    begin(project, "tiny", 0.6, after=[SessionEnded(finished=False, reason=reason)])
+
+    assert listed()["tiny"]["state"] == state
+
+
 @pytest.mark.promise("37")
 def test_a_study_whose_ledger_is_gone_is_listed_as_damaged_and_shown_with_its_mend(project):
     for name in ("gone", "tiny"):

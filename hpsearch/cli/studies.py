@@ -64,9 +64,11 @@ def _cells(line: dict[str, Any]) -> list[object]:
 
 
 def _standing(facts: "Facts") -> str:
+    from hpsearch.records import SessionEnded
+
     if facts.verdict:
         return "finished"
-    return "interrupted" if facts.reason else "running"
+    return SessionEnded(facts.finished, facts.reason).state if facts.reason else "running"
 
 
 @click.command(epilog="\b\nExample:\n  hpsearch best quickstart --json")

@@ -18,8 +18,6 @@ from hpsearch.trackers.mlflow_trials import Trials
 from hpsearch.trackers.mlflow_trouble import safe, told_apart
 from hpsearch.trial import AttemptEnd, Built, Measure, TrialResult
 
-LEFT = ("interrupted", "AtOnce", "KeyboardInterrupt", "SystemExit")  # how the reasons of sessions begin that were left
-
 
 @dataclass(frozen=True)
 class Made:
@@ -145,9 +143,7 @@ class ViaMLflow:
     def _session_ended(self, ended: SessionEnded, time_ms: int) -> None:
         self._runs.sort_out()
         self._trials.interrupt(time_ms)
-        left = ended.reason.startswith(LEFT)
-        state = "completed" if ended.finished else "interrupted" if left else "failed"
-        self._trials.close(self._trials.study(time_ms), state, time_ms, safe(words.clean(ended.reason, 1000)))
+        self._trials.close(self._trials.study(time_ms), ended.state, time_ms, safe(words.clean(ended.reason, 1000)))
 
 
 def _flat(said: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
