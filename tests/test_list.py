@@ -77,6 +77,21 @@ def test_a_study_that_searches_again_after_its_finals_is_not_finished_and_has_no
 
 
 @pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ([], "hpsearch init\n"),
+        (["b.toml", "a b.toml"], "hpsearch run 'experiments/a b.toml'\n"),
+        (["a.toml", "quickstart.toml"], "hpsearch run experiments/quickstart.toml\n"),
+    ],
+)
+def test_a_project_without_studies_is_told_a_command_that_begins_one(project, files, words):
+    for name in files:
+        (project.root / "experiments" / name).touch()
+
+    assert CliRunner().invoke(list_studies).output == f"no studies yet; begin with: {words}"
+
+
+@pytest.mark.parametrize(
     ("reason", "state"),
     [
         ("interrupted; what was done is kept", "interrupted"),

@@ -1,5 +1,7 @@
 """`hpsearch list` and `best`: what the project's studies came to."""
 
+import os
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +33,15 @@ def list_studies(*, as_json: bool) -> None:
     elif lines:
         table([name.replace("_", " ") for name in lines[0]], [_cells(line) for line in lines])
     else:
-        begun = (project.root / "experiments").exists()
-        say(f"no studies yet; begin with: {'hpsearch run experiments/quickstart.toml' if begun else 'hpsearch init'}")
+        say(f"no studies yet; begin with: {_beginning(project)}")
+
+
+def _beginning(project: paths.Project) -> str:
+    """The command that begins a first study: of an experiment that is there, or that makes some."""
+    from hpsearch.laying_out import FIRST
+
+    known = sorted(project.root.glob("experiments/*.toml"), key=lambda file: (file != project.root / FIRST, file))
+    return f"hpsearch run {shlex.quote(os.path.relpath(known[0]))}" if known else "hpsearch init"
 
 
 def _line_or_trouble(project: paths.Project, name: str) -> dict[str, Any]:
