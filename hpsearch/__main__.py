@@ -87,11 +87,13 @@ def _is_of_the_machine(error: OSError) -> bool:
 
 
 def _command(words: list[str] | None) -> int:
+    import errno
+
     import click
 
     from hpsearch.cli import group
     from hpsearch.cli.output import complain
-    from hpsearch.errors import HpsearchError
+    from hpsearch.errors import ExperimentRefused, HpsearchError, first_line
 
     out = sys.stdout
     try:
@@ -102,6 +104,11 @@ def _command(words: list[str] | None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        complain(f"{first_line(str(error.filename))}: {error.strerror}\n  name a file, not what is in it, or a study")
+        return ExperimentRefused.exit_code
     except click.Abort as error:
         raise KeyboardInterrupt from error
     except SystemExit as error:  # click and rich answer a closed pipe with an exit code that is one of ours

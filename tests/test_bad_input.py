@@ -170,6 +170,22 @@ def test_a_slip_is_answered_with_its_mend_and_exit_code_and_leaves_nothing(
     assert (project / "experiments" / "small.toml").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "words", ["run TEXT", "check TEXT", "predict small TEXT", "predict TEXT -", "serve --port 0 TEXT"]
+)
+@pytest.mark.parametrize("text", [f"{2 * EXPERIMENT}# and/or", "a" * 300], ids=["an experiment", "a word"])
+def test_a_text_too_long_for_a_name_is_a_slip_too(
+    project: Path, here: pytest.CaptureFixture[str], words: str, text: str
+) -> None:
+    keep(project, asked_bodies(), "small")
+
+    ended = main([text if word == "TEXT" else word for word in words.split()])
+
+    said = here.readouterr()
+    assert (ended, said.out) == (2, "")
+    assert "Traceback" not in said.err
+
+
 def test_a_study_that_runs_already_is_left_to_its_process(project: Path) -> None:
     with held(Project(project).study("small")):
         done = hpsearch(project, "run", "experiments/small.toml")
