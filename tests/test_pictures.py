@@ -128,6 +128,18 @@ def test_a_folder_of_trains_is_a_class_and_no_side(tmp_path: Path) -> None:
     assert (prepared.class_names, prepared.test_from) == (("car", "plane", "test", "train"), "content-hash")
 
 
+@pytest.mark.parametrize("names", [("train", "test"), ("Training", "Validation", "TEST"), ("val", "valid")])
+def test_parts_without_folders_of_classes_are_not_taken_for_classes(names: tuple[str, ...], tmp_path: Path) -> None:
+    write_pictures(tmp_path, IMAGES, LABELS % len(names), names)  # type: ignore[arg-type]
+
+    with pytest.raises(DataRefused, match=r"put the pictures into a folder for each class: .*/CLASS/") as refused:
+        prepare(tmp_path)
+
+    (tmp_path / names[0]).rename(tmp_path / "trains")
+    assert "where they are the classes, name one of them otherwise" in str(refused.value)
+    assert "trains" in prepare(tmp_path).class_names
+
+
 def test_pictures_that_train_are_not_taken_for_a_test_split(own: Path) -> None:
     assert prepare(own, train="test").test_from == "content-hash"
     with pytest.raises(DataRefused, match="'test' would both train and test"):

@@ -11,6 +11,7 @@ from hpsearch.errors import DataRefused
 from hpsearch.natural import natural
 
 LEFT_BY_SYSTEMS = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"}  # in small letters
+PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}  # in small letters
 MEND = "take these out of the folder, or mend them; the folder that holds those of the classes is named by data.train"
 
 Classes = dict[str, list[Path]]
@@ -69,21 +70,33 @@ def left_by_system(name: str) -> bool:
 
 
 def _refuse_sides_for_classes(folder: Path) -> None:
-    """Raise DataRefused where what would be the folders of the classes hold folders alone: these may be two sides."""
+    """Raise DataRefused where what would be the folders of the classes look like two sides, by content or by name.
+
+    A model of those would learn to tell the pictures that train from those that test, and nobody would hear of it.
+    """
     try:
         sides = [Path(entry.path) for entry in _entries(folder) if entry.is_dir()]
-        if not sides or not all(map(_holds_folders_alone, sides)):
-            return
+        nested = all(map(_holds_folders_alone, sides))
+        named = all(side.name.casefold() in PARTS and _is_class(side) for side in sides)
     except OSError:  # find_classes says so
+        return
+    if not sides or not (nested or named):
         return
     names = [short(side.name) for side in sides]
     train, test = _beginning_with(names, "train"), _beginning_with(names, "test", "val")
-    keys = f'data.train = "{train or "…"}"' + (f', data.test = "{test}"' if test else "")
-    message = (
-        f"{folder}: its folders hold folders and no pictures: {', '.join(names[:5])}{', …' if names[5:] else ''}\n"
-        f"  where they are the parts to train and to test on, say so: {keys}\n"
-        "  where they are the classes, put the pictures straight into them"
-    )
+    if nested:
+        keys = f'data.train = "{train or "…"}"' + (f', data.test = "{test}"' if test else "")
+        message = (
+            f"{folder}: its folders hold folders and no pictures: {', '.join(names[:5])}{', …' if names[5:] else ''}\n"
+            f"  where they are the parts to train and to test on, say so: {keys}\n"
+            "  where they are the classes, put the pictures straight into them"
+        )
+    else:
+        message = (
+            f"{folder}: its folders are named as parts to train and to test on: {', '.join(names)}\n"
+            f"  where they are, put the pictures into a folder for each class: {train or names[0]}/CLASS/\n"
+            "  where they are the classes, name one of them otherwise"
+        )
     raise DataRefused(message)
 
 
