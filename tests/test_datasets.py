@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -447,6 +448,28 @@ def test_the_split_keeps_the_shares_of_the_classes() -> None:
     marks = mark_held_out(images, labels, 0.2)
 
     assert np.bincount(labels[marks]).tolist() == [140, 50, 10]
+
+
+def test_images_that_occur_once_are_held_out_from_the_lowest_hash_on() -> None:
+    marks = mark_held_out(np.arange(200, dtype=np.uint8)[:, None, None], np.repeat([0, 1], [150, 50]), 0.2)
+
+    hashes = [sha256(b"hpsearch test split 1" + bytes([pixel])).digest() for pixel in range(200)]
+    lowest = [sorted(rows, key=hashes.__getitem__)[: len(rows) // 5] for rows in (range(150), range(150, 200))]
+    assert set(marks.nonzero()[0].tolist()) == {row for rows in lowest for row in rows}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_image_that_fills_most_of_a_class_is_not_held_out(seed: int) -> None:
+    images, _ = drawings(rows=100, seed=seed)
+    images[:80] = 0
+
+    assert mark_held_out(images, np.zeros(100, np.int64), 0.2).sum() == 20
+
+
+def test_of_images_that_all_occur_too_often_the_rarest_is_held_out() -> None:
+    images = np.repeat(np.array([1, 2, 3], np.uint8), [40, 20, 40])[:, None, None]
+
+    assert (mark_held_out(images, np.zeros(100, np.int64), 0.05) == (images[:, 0, 0] == 2)).all()
 
 
 # --- storing --------------------------------------------------------------------------------------

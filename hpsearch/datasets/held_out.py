@@ -50,7 +50,8 @@ def mark_held_out(images: "Images", labels: "Labels", share: float, *, inverted:
 
     images: uint8, rows × height × width; labels: int64, rows; returns bool, rows. Of `inverted` images the negatives
     count, so that the same rows are held out as without.
-    A class of two or more different images has some on either side.
+    A class of two or more different images has some on either side; one that occurs so often that it would take the
+    class further beyond its share than the class is before it is passed over.
     """
     import numpy as np
 
@@ -81,9 +82,9 @@ def _homes(digests: list[bytes], labels: list[int]) -> dict[int, set[bytes]]:
 
 
 def _lowest(members: list[bytes], rows: Counter[bytes], goal: int) -> list[bytes]:
-    taken = 0
-    for place, digest in enumerate(members[:-1]):
-        if taken >= goal:
-            return members[:place]
-        taken += rows[digest]
-    return members[:-1]
+    taken, wanting = [], goal
+    for digest in members:
+        if rows[digest] <= 2 * wanting:
+            taken.append(digest)
+            wanting -= rows[digest]
+    return (taken or [min(members, key=rows.__getitem__)])[: len(members) - 1]
