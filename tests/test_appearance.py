@@ -134,3 +134,14 @@ def test_one_hears_of_copies_that_train_and_validate(tmp_path: Path) -> None:
     (warning,) = appearance.heed(prepare("npz", {"file": str(tmp_path / "own.npz")}), invert=False)
 
     assert "20 of the 80 training images are copies of others" in warning
+
+
+def test_one_hears_of_copies_that_make_intervals_too_narrow(tmp_path: Path) -> None:
+    twice, labels = np.concatenate([IMAGES, IMAGES[:20]]), np.concatenate([LABELS, LABELS[:20]])
+    others, theirs = drawings(rows=60, height=6, width=6, seed=2)
+    np.savez(tmp_path / "own.npz", x_train=others, y_train=theirs, x_test=twice, y_test=labels)
+
+    (warning,) = appearance.heed(prepare("npz", {"file": str(tmp_path / "own.npz")}), invert=False)
+
+    assert "20 of the 80 test images are copies of others" in warning
+    assert "intervals will be too narrow" in warning

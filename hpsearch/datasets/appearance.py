@@ -10,7 +10,7 @@ from hpsearch.polarity import WHITE, Polarity, polarity_of, spread
 from hpsearch.protocols import Prepared
 
 FAINTEST = 32  # grey values between the darkest and the brightest pixel of all: hardly seen, if they are less
-FEW = 0.01  # of the training images, which may be copies of others: MNIST and EMNIST have none
+FEW = 0.01  # of a part's images, which may be copies of others in it: MNIST and EMNIST have none
 
 
 def heed(prepared: Prepared, *, invert: bool | None) -> Iterator[str]:
@@ -32,6 +32,12 @@ def _copies(prepared: Prepared) -> Iterator[str]:
         yield (
             f"warning: {copies:,} of the {prepared.train_rows:,} training images are copies of others: some train while"
             " their twins validate, and validation scores will be too good\n  keep one of each"
+        )
+    copies = prepared.test_rows - len(test)
+    if copies > FEW * prepared.test_rows:
+        yield (
+            f"warning: {copies:,} of the {prepared.test_rows:,} test images are copies of others: each counts as an"
+            " image of its own, and intervals will be too narrow\n  keep one of each"
         )
 
 
