@@ -11,7 +11,7 @@ from hpsearch.datasets.prepared import SplitDigests
 from hpsearch.errors import StudyChanged
 from hpsearch.identity import DIGITS, Identity
 from hpsearch.orders import Slot
-from hpsearch.parts import make_dataset
+from hpsearch.parts import data_once_more
 from hpsearch.protocols import Prepared, Progress
 from hpsearch.records import TestLooked
 from hpsearch.space import BATCH_SIZE
@@ -24,7 +24,7 @@ from hpsearch.worker.task import Task
 
 def data_of(one: Contender, progress: Progress) -> Prepared:
     """The data that its study was made on; raise StudyChanged when they are no longer what they were."""
-    data: Prepared = make_dataset(one.experiment).prepare(progress)
+    data = data_once_more(one.experiment, one.session.identity["data"], progress)
     if data.digest != one.session.identity["data"]:
         message = (
             f"{one.label}: the data {data.name!r} are no longer those that the study was made on\n"

@@ -3,9 +3,10 @@
 from typing import Any
 
 from hpsearch import plugins
+from hpsearch.datasets.prepared import find_kept
 from hpsearch.executors.limits import Limits
 from hpsearch.experiment import Experiment
-from hpsearch.protocols import Brief, Executor, Pruner, Tuner
+from hpsearch.protocols import Brief, Executor, Prepared, Progress, Pruner, Tuner
 from hpsearch.study import Study
 
 
@@ -24,6 +25,16 @@ def make_dataset(experiment: Experiment) -> Any:
     known = experiment.data.model_dump(exclude_unset=True)
     given = {key: value for key, value in known.items() if key in takes}
     return plugins.make("datasets", experiment.data.source, given, "data")
+
+
+def data_once_more(experiment: Experiment, digest: str, progress: Progress) -> Prepared:
+    """The data that a study was made on, by their digest, as they are kept, wherever their source may be by now.
+
+    Where they are not kept, those that the source has: they may be others.
+    """
+    source = experiment.data.source
+    prepared: Prepared = find_kept(digest, source) or make_dataset(experiment).prepare(progress)
+    return prepared
 
 
 def make_minds(study: Study) -> tuple[Tuner, Pruner]:

@@ -12,7 +12,7 @@ from hpsearch.errors import ExperimentRefused, StudyChanged
 from hpsearch.experiment import Experiment
 from hpsearch.identity import Identity, bring_back
 from hpsearch.orders import Order, Question, Recipe, Steps
-from hpsearch.parts import make_dataset, make_executor
+from hpsearch.parts import data_once_more, make_executor
 from hpsearch.protocols import Executor, Prepared, Progress
 from hpsearch.sameness import Replayed, Sameness, failed
 from hpsearch.splits import Splits
@@ -51,7 +51,7 @@ class Replay:
             stack.callback(executor.close)
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hpsearch-replay-")))
             executor.start()
-            data = make_dataset(experiment).prepare(self.progress)
+            data = data_once_more(experiment, story.session.identity["data"], self.progress)
             _refuse_if_changed(Identity(experiment, data, self.project.root), story)
             executor.open(self._recipe(experiment, data, story, scratch))
             splits = Splits(experiment, data.folder / "train" / "labels.npy", scratch / "splits")

@@ -1,16 +1,20 @@
 """The models that people name are found, each study of them read once."""
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 
 import pytest
+from data_makers import drawings, flip, write_pictures
 from kept_studies import keep
 from stories import began, trial_story
 
 from hpsearch import contenders, paths
 from hpsearch.comparing import compare
+from hpsearch.contender_files import data_of
 from hpsearch.contenders import find, find_all
-from hpsearch.errors import ExperimentRefused
+from hpsearch.datasets.folder import Folder
+from hpsearch.errors import DataRefused, ExperimentRefused, StudyChanged
 from hpsearch.records import Asked
 from hpsearch.trial import Failure, Status, Trial
 
@@ -52,6 +56,26 @@ def test_a_model_is_not_compared_with_itself(project):
 
     with pytest.raises(ExperimentRefused, match="one:1 and other:0 are the same model"):
         compare(project, found, lambda *_: None)
+
+
+def test_the_data_of_a_study_are_found_by_their_digest_wherever_their_source_is(project, cache, tmp_path):
+    images, labels = drawings()
+    pictures = write_pictures(tmp_path / "pictures", images, labels)
+    made = Folder(pictures).prepare(lambda *_: None)
+    Folder(write_pictures(tmp_path / "others", images // 2, labels)).prepare(lambda *_: None)
+    one = find(project, "one:1")
+    experiment = one.session.experiment | {"data": {"source": "folder", "folder": str(pictures)}}
+    one = replace(one, session=replace(one.session, experiment=experiment, identity={"data": made.digest}))
+    shutil.rmtree(pictures)
+
+    assert data_of(one, lambda *_: None) == made
+
+    flip(made.folder / "train" / "images.npy", -1)
+    with pytest.raises(DataRefused, match=r"mend data\.folder"):
+        data_of(one, lambda *_: None)
+    write_pictures(pictures, images // 4, labels)
+    with pytest.raises(StudyChanged, match="no longer those that the study was made on"):
+        data_of(one, lambda *_: None)
 
 
 def test_of_a_trial_that_failed_it_is_said_why_there_is_no_model(tmp_path):

@@ -63,6 +63,12 @@ def all_prepared(name: str | None = None) -> list[Prepared]:
     return [prepared for prepared in kept if prepared and name in (None, prepared.name)]
 
 
+def find_kept(digest: str, name: str) -> Prepared | None:
+    """A data set in the cache that has this digest and is sound, one of this name before others; None if none has."""
+    found = sorted((one for one in all_prepared() if one.digest == digest), key=lambda one: one.name != name)
+    return next(filter(is_sound, found), None)
+
+
 def verify(prepared: Prepared) -> None:
     """Read every byte again; raise DataRefused if the digest is not the one that was written."""
     if not is_sound(prepared):
