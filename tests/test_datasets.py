@@ -532,7 +532,7 @@ import resource, signal, sys
 from hpsearch.datasets.idx import Idx
 if sys.argv[2] == "killed":
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1300, 1300))  # enough for 40 images, and not for their file
 Idx(sys.argv[1]).prepare(lambda what, done, total: None)
 """
 

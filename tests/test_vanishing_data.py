@@ -10,7 +10,7 @@ import numpy as np
 import odd_jobs
 import psutil
 import pytest
-from data_makers import Heard, write_table
+from data_makers import Heard, write_pair, write_table
 from test_faults import local  # noqa: F401 - a fixture
 from test_local import hear, order
 from test_run import environment, hpsearch, project, run, template, trials, wait_for_a_trial  # noqa: F401 - fixtures
@@ -57,24 +57,30 @@ def test_a_table_that_memory_cannot_hold_is_refused_before_it_is_read(
 
 PEAK = """
 import resource, sys
-from hpsearch.datasets.npz import Npz
+from hpsearch import plugins
+source, key, place, *wishes = sys.argv[1:]
+data = plugins.make("datasets", source, {key: place} | dict.fromkeys(wishes, True))
 import numpy, psutil, filelock
 limit = psutil.Process().memory_info().data + 60_000_000
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-print(Npz(sys.argv[1]).prepare(lambda *_: None).train_rows)
+print(data.prepare(lambda *_: None).train_rows)
 """
 
 
 @pytest.mark.promise("64")
-def test_a_set_is_prepared_in_less_memory_than_it_takes(tmp_path: Path) -> None:
-    images = np.zeros((12_000, 100, 100), np.uint8)
+@pytest.mark.parametrize("words", [("npz", "file", "own.npz"), ("idx", "folder", "own", "transposed", "invert")])
+def test_a_set_is_prepared_in_less_memory_than_it_takes(words: tuple[str, ...], tmp_path: Path) -> None:
+    images, labels = np.zeros((12_000, 100, 100), np.uint8), np.arange(12_000) % 3
     images[:, 0, :2] = np.arange(12_000, dtype=np.uint16)[:, None].view(np.uint8)
-    np.savez_compressed(tmp_path / "own.npz", x=images, y=np.arange(12_000) % 3)
-    surroundings = environment(tmp_path)
+    match words[0]:
+        case "npz":
+            np.savez_compressed(tmp_path / "own.npz", x=images, y=labels)
+        case "idx":
+            write_pair(tmp_path / "own", "train", images, labels, suffix="")
 
     done = subprocess.run(
-        [sys.executable, "-c", PEAK, tmp_path / "own.npz"],
-        env=surroundings, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", PEAK, *words],
+        cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert (done.stdout.strip(), done.returncode) == ("9600", 0), done.stderr

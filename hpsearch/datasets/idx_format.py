@@ -15,6 +15,8 @@ from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.errors import DataRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -35,16 +37,35 @@ def read(path: Path, axes: int) -> "NDArray[np.uint8]":
     """Read a whole file as a uint8 array of so many axes; raise DataRefused before memory is taken for a lie."""
     import numpy as np
 
+    array = np.empty(_borne_out(path, axes), np.uint8)
+    with opened(path) as file:
+        file.read(4 + 4 * axes)
+        _fill(path, file, array.reshape(-1).data)
+    return array
+
+
+def blocks(path: Path, axes: int) -> "Iterator[NDArray[np.uint8]]":
+    """What `read` reads, some rows at a time."""
+    import numpy as np
+
+    rows, *shape = _borne_out(path, axes)
+    each = max(1, CHUNK // max(1, math.prod(shape)))
+    with opened(path) as file:
+        file.read(4 + 4 * axes)
+        for start in range(0, rows, each):
+            block = np.empty((min(each, rows - start), *shape), np.uint8)
+            _fill(path, file, block.reshape(-1).data)
+            yield block
+
+
+def _borne_out(path: Path, axes: int) -> tuple[int, ...]:
+    """The length of each axis, when memory can hold the values and the file has them all."""
     shape = read_shape(path, axes)
     declared = math.prod(shape)
     refuse_beyond_memory(str(path), declared)
     if (real := _real_size(path, axes, declared)) != declared:
         _refuse_size(path, shape, f"{real:,}" if real < declared else "more")
-    array = np.empty(shape, np.uint8)
-    with opened(path) as file:
-        file.read(4 + 4 * axes)
-        _fill(path, file, array.reshape(-1).data)
-    return array
+    return shape
 
 
 def _shape(path: Path, header: bytes, axes: int) -> tuple[int, ...]:

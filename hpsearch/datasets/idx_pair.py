@@ -7,19 +7,27 @@ from typing import TYPE_CHECKING
 
 from hpsearch.datasets import idx_format
 from hpsearch.datasets.content import Part, negative
+from hpsearch.datasets.scratch import Scratch
 from hpsearch.errors import DataRefused
 
 if TYPE_CHECKING:
-    from hpsearch.datasets.content import Images, Labels
+    from hpsearch.datasets.content import Labels
 
 FIRST = 5
 
 
 def read_pair(images: Path, labels: Path, *, transposed: bool = False, invert: bool = False) -> Part:
-    """Read both; `transposed` images are stood up. Raise DataRefused if a file is not what it claims to be."""
+    """Read both, the images by way of the disk; EMNIST's are `transposed`, column after column, and are stood up.
+
+    Raises DataRefused if a file is not what it claims to be.
+    """
     refuse_unequal(images, labels)
-    pixels = negative(idx_format.read(images, 3), invert)
-    return Part(_upright(pixels) if transposed else pixels, read_labels(labels), str(images), invert)
+    rows, *shape = idx_format.read_shape(images, 3)
+    with Scratch(str(images)) as scratch:
+        for block in idx_format.blocks(images, 3):
+            scratch.append(negative(block.transpose(0, 2, 1) if transposed else block, invert))
+        pixels = scratch.mapped((rows, *(reversed(shape) if transposed else shape)))
+    return Part(pixels, read_labels(labels), str(images), invert)
 
 
 def refuse_unequal(images: Path, labels: Path) -> None:
@@ -55,10 +63,3 @@ def as_positions(part: Part, values: Sequence[int]) -> Part:
         )
         raise DataRefused(message)
     return replace(part, labels=np.searchsorted(known, part.labels).astype(np.int64))
-
-
-def _upright(images: "Images") -> "Images":
-    """EMNIST keeps its images as MATLAB does, column after column: lines and columns change places."""
-    import numpy as np
-
-    return np.ascontiguousarray(images.transpose(0, 2, 1))
