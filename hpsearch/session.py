@@ -66,15 +66,15 @@ class Session:
             executor.start()
             if scarce := disk.scarcity(files.make(self._around.project.runs)):
                 self._around.say(scarce)
+            stack.enter_context(held(self._folder, OTHER_NAME))
+            study = Study(self._experiment, self._folder, self._around.say)
+            stack.callback(study.close)
+            stack.callback(self._forget_if_empty, study)
             source = make_dataset(self._experiment)
             data = source.prepare(self._around.progress)
             for warning in (memory.heed(data), source.left_out() if isinstance(source, Selective) else ""):
                 if warning:
                     self._around.say(warning)
-            stack.enter_context(held(self._folder, OTHER_NAME))
-            study = Study(self._experiment, self._folder, self._around.say)
-            stack.callback(study.close)
-            stack.callback(self._forget_if_empty, study)
             self._say_how_they_look(study, data)
             study.listen(stack.enter_context(closing(Backup(self._folder))).hear)
             stack.callback(hands.close)  # whoever may hold the study next must find nobody at work on it

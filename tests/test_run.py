@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 
 from hpsearch import paths
 from hpsearch.records import AttemptBegan
-from hpsearch.study import read
+from hpsearch.study import held, read
 
 BUILD = '''
 """A small perceptron whose second layer is there only when asked for."""
@@ -461,11 +461,14 @@ def test_inline_workers_train_in_this_process(project):
     assert len(trials(project)) == 1
 
 
-def test_spoilt_images_are_refused_with_exit_code_nine(project):
+def test_spoilt_images_are_refused_with_exit_code_nine_by_who_holds_the_study_and_leave_nothing(project):
     file = next((project / "images").glob("*images*"))
     file.write_bytes(file.read_bytes()[:-100])
+    study = paths.Project(project).study("digits")
 
+    with held(study):
+        run(project, code=5)
     refused = run(project, code=9)
 
     assert file.name in refused.stderr
-    assert not (project / "mlruns" / "studies" / "digits" / "ledger.db").exists()
+    assert not study.folder.exists()
