@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 from data_makers import Array, Heard, drawings, flip, idx_bytes, write_idx, write_pair
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -558,11 +560,24 @@ def test_a_full_disk_is_said_with_the_folder(own: Path, cache: Path) -> None:
     assert "HPSEARCH_DATA" in said
 
 
+PREPARES = "import sys; from hpsearch.datasets.idx import Idx; print(Idx(sys.argv[1]).prepare(lambda *_: None).folder)"
+
+
+def test_who_waits_for_another_process_to_prepare_hears_of_it(own: Path) -> None:
+    folder = prepare(folder=own).folder
+    shutil.rmtree(folder)
+
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        waits = subprocess.Popen([sys.executable, "-c", PREPARES, own], stderr=subprocess.PIPE, text=True)
+        said = waits.stderr and waits.stderr.readline()
+
+    assert said == "another process prepares idx; waiting for it\n"
+    assert waits.wait() == 0
+
+
 def test_two_processes_prepare_one_set_between_them(own: Path, cache: Path) -> None:
-    script = (
-        "import sys; from hpsearch.datasets.idx import Idx; print(Idx(sys.argv[1]).prepare(lambda *_: None).folder)"
-    )
-    hands = [subprocess.Popen([sys.executable, "-c", script, own], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    words = [sys.executable, "-c", PREPARES, own]
+    hands = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
 
     said = {hand.communicate()[0].strip() for hand in hands}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from hpsearch.datasets.addresses import NotFetched, as_address, shown
 from hpsearch.datasets.storing import make_in_cache
 from hpsearch.datasets.transfer import BrokenOff, Errand, bring
+from hpsearch.datasets.turns import alone
 from hpsearch.errors import DataRefused
 from hpsearch.protocols import Progress
 
@@ -31,10 +32,7 @@ def fetch(files: Sequence[RemoteFile], folder: Path, progress: Progress, mirror:
     Raises DataRefused, which says what to put where by hand, when a file cannot be had; FolderUnusable when the disk is
     full.
     """
-    from filelock import FileLock
-
-    make_in_cache(folder)
-    with FileLock(folder / ".lock"):
+    with alone(make_in_cache(folder) / ".lock", folder.name):
         missing = [file for file in files if not matches(folder / file.name, file.checksum)]
         for place, file in enumerate(missing):
             if complaints := _fetch(file, folder, progress, mirror):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch import disk, files, paths
 from hpsearch.datasets.content import Content
 from hpsearch.datasets.prepared import FILES, MANIFEST, VERSION, digest_of, is_sound, named, read_manifest, whole
+from hpsearch.datasets.turns import alone
 from hpsearch.errors import FolderUnusable
 from hpsearch.protocols import Prepared
 
@@ -25,13 +26,11 @@ NEW = "new"
 
 def keep_once(name: str, identity: object, collect: Callable[[], Content]) -> Prepared:
     """Give back what is kept under this name and identity (JSON); `collect` and store it if it is not there whole."""
-    from filelock import FileLock
-
     mark = sha256(json.dumps([VERSION, name, identity], sort_keys=True).encode()).hexdigest()[:16]
     folder = paths.cache() / "prepared" / f"{name}-{mark}"
     if (kept := whole(folder)) and is_sound(kept):  # also where the cache may only be read
         return kept
-    with FileLock(make_in_cache(folder.parent) / f".{folder.name}.lock"):
+    with alone(make_in_cache(folder.parent) / f".{folder.name}.lock", name):
         if not ((kept := whole(folder)) and is_sound(kept)):
             _store(folder, collect())
         return read_manifest(folder)
