@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from hpsearch.objective import Objective
 from hpsearch.orders import Event, Order, Recipe
@@ -134,7 +134,7 @@ class Prepared:
     shape: tuple[int, ...]
     train_rows: int
     test_rows: int
-    test_from: str
+    test_from: Literal["official", "content-hash"]
     licence: str = ""
 
 

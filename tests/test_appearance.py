@@ -83,9 +83,9 @@ def test_a_set_that_is_not_turned_is_the_one_that_was_prepared_before(
 ) -> None:
     options, identities, keep_once = SOURCES[source](tmp_path, IMAGES), list[Any](), storing.keep_once
 
-    def heard(name: str, identity: object, collect: Callable[[], Content]) -> Prepared:
+    def heard(name: str, identity: object, collect: Callable[[], Content], **allowed: bool) -> Prepared:
         identities.append(identity)
-        return keep_once(name, identity, collect)
+        return keep_once(name, identity, collect, **allowed)
 
     monkeypatch.setattr(storing, "keep_once", heard)
 

@@ -32,6 +32,7 @@ from hpsearch.datasets.idx import Idx
 from hpsearch.datasets.idx_format import read
 from hpsearch.datasets.mnist import MNIST
 from hpsearch.datasets.mnist_5k import MNIST5k
+from hpsearch.datasets.storing import keep_once
 from hpsearch.errors import DataRefused, ExperimentRefused, FolderUnusable
 from hpsearch.protocols import Prepared
 
@@ -390,6 +391,16 @@ def test_a_single_class_is_refused_whatever_the_user_says(
 
     with pytest.raises(DataRefused, match=f"all 32 rows are of one class, '{name}'\n  add rows of another class"):
         prepare(folder=folder, allow_empty_class=allowed)
+
+
+@pytest.mark.promise("63", "P19")
+def test_what_was_kept_when_less_was_refused_is_judged_again() -> None:
+    part = Part(*no_class_2(*drawings()), "mine")
+    content = Content("mine", tuple("0123"), part, part, "official", "")
+    keep_once("mine", 1, lambda: content, allow_empty_class=True)
+
+    with pytest.raises(DataRefused, match=r"mine \(train\): 1 of 4 classes have no rows"):
+        keep_once("mine", 1, lambda: content)
 
 
 @pytest.mark.promise("63", "P19")

@@ -10,7 +10,6 @@ from hpsearch.datasets.content import About, Content
 from hpsearch.datasets.download import RemoteFile, fetch
 from hpsearch.datasets.idx_pair import as_positions, read_pair
 from hpsearch.datasets.mapping import read_mapping
-from hpsearch.datasets.soundness import refuse_unsound
 from hpsearch.protocols import Outline, Prepared, Progress
 
 ARCHIVE = RemoteFile(
@@ -48,13 +47,14 @@ class EMNISTBalanced:
 
     def prepare(self, progress: Progress) -> Prepared:
         """Fetch, verify and unpack what is missing; raise DataRefused."""
-        return storing.keep_once("emnist-balanced", ARCHIVE.checksum, lambda: self._collect(progress))
+        return storing.keep_once(
+            "emnist-balanced", ARCHIVE.checksum, lambda: self._collect(progress),
+            allow_empty_class=self._allow_empty_class,
+        )  # fmt: skip
 
     def _collect(self, progress: Progress) -> Content:
         (archive,) = fetch([ARCHIVE], paths.cache() / "downloads" / "emnist", progress, self._mirror)
-        content = read_archive(archive)
-        refuse_unsound(content, allow_empty_class=self._allow_empty_class)
-        return content
+        return read_archive(archive)
 
 
 def read_archive(archive: Path) -> Content:

@@ -69,7 +69,9 @@ class Folder:
             "allow_empty_class": self._allow_empty_class,
             **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
-        return storing.keep_once("folder", identity, lambda: self._collect(train, test, progress))
+        return storing.keep_once(
+            "folder", identity, lambda: self._collect(train, test, progress), allow_empty_class=self._allow_empty_class
+        )
 
     def left_out(self) -> str:
         """Warn of folders beside the two parts, such as `val`: what validates is taken from the training pictures."""
@@ -120,7 +122,7 @@ class Folder:
         shape = self._size or self._first(train)
         rows = self._part("train" if test else "", train, names, shape, progress)
         others = self._part("test", test, names, shape, progress) if test else share_of(self._test)
-        return assemble("folder", names, rows, others, allow_empty_class=self._allow_empty_class)
+        return assemble("folder", names, rows, others)
 
     def _part(self, what: str, classes: Classes, names: list[str], shape: tuple[int, int], progress: Progress) -> Part:
         """Read the pictures of one side, or of both ("") before they are divided; by way of the disk."""

@@ -65,7 +65,10 @@ class Idx:
             "allow_empty_class": self._allow_empty_class,
             **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
-        return storing.keep_once("idx", identity, lambda: self._collect(train, test, mapping, progress))
+        return storing.keep_once(
+            "idx", identity, lambda: self._collect(train, test, mapping, progress),
+            allow_empty_class=self._allow_empty_class,
+        )  # fmt: skip
 
     def _files(self) -> tuple[Pair, Pair | None, Path | None]:
         train = find_train(self._folder, self._train_name)
@@ -82,8 +85,6 @@ class Idx:
         if test:
             pair = read_pair(test.images, test.labels, transposed=self._transposed, invert=self._invert)
             others = as_positions(pair, labels)
-        content = assemble(
-            "idx", list(names.values()), as_positions(rows, labels), others, allow_empty_class=self._allow_empty_class
-        )
+        content = assemble("idx", list(names.values()), as_positions(rows, labels), others)
         progress("test", len(content.test.labels), len(content.test.labels))
         return content

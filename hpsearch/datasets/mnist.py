@@ -5,7 +5,6 @@ from hpsearch.datasets import storing
 from hpsearch.datasets.content import About, Content
 from hpsearch.datasets.download import RemoteFile, fetch
 from hpsearch.datasets.idx_pair import read_pair
-from hpsearch.datasets.soundness import refuse_unsound
 from hpsearch.protocols import Outline, Prepared, Progress
 
 ADDRESSES = (
@@ -38,12 +37,15 @@ class MNIST:
 
     def prepare(self, progress: Progress) -> Prepared:
         """Fetch, verify and unpack what is missing; raise DataRefused."""
-        return storing.keep_once("mnist", sorted(CHECKSUMS.values()), lambda: self._collect(progress))
+        return storing.keep_once(
+            "mnist", sorted(CHECKSUMS.values()), lambda: self._collect(progress),
+            allow_empty_class=self._allow_empty_class,
+        )  # fmt: skip
 
     def _collect(self, progress: Progress) -> Content:
         files = fetch(FILES, paths.cache() / "downloads" / "mnist", progress, self._mirror)
         images, labels, test_images, test_labels = files
-        content = Content(
+        return Content(
             name="mnist",
             class_names=tuple("0123456789"),
             train=read_pair(images, labels),
@@ -51,5 +53,3 @@ class MNIST:
             test_from="official",
             licence=LICENCE,
         )
-        refuse_unsound(content, allow_empty_class=self._allow_empty_class)
-        return content

@@ -7,7 +7,6 @@ from importlib.resources.abc import Traversable
 from hpsearch.datasets import storing
 from hpsearch.datasets.content import About, Content, Part
 from hpsearch.datasets.held_out import DEFAULT_SHARE, as_share, divide, wanted
-from hpsearch.datasets.soundness import refuse_unsound
 from hpsearch.errors import DataRefused
 from hpsearch.protocols import Outline, Prepared, Progress
 
@@ -39,17 +38,17 @@ class MNIST5k:
             )
             raise DataRefused(message)
         identity = {"sha256": sha256(table.read_bytes()).hexdigest(), "test": self._share}
-        return storing.keep_once("mnist-5k", identity, lambda: self._collect(table, progress))
+        return storing.keep_once(
+            "mnist-5k", identity, lambda: self._collect(table, progress), allow_empty_class=self._allow_empty_class
+        )
 
     def _collect(self, table: Traversable, progress: Progress) -> Content:
         rows = CLASSES * ROWS_EACH
         progress("mnist-5k", 0, rows)
         part = _read(table)
         train, test = divide(part, self._share)
-        content = Content("mnist-5k", tuple("0123456789"), train, test, "content-hash", LICENCE)
-        refuse_unsound(content, allow_empty_class=self._allow_empty_class)
         progress("mnist-5k", rows, rows)
-        return content
+        return Content("mnist-5k", tuple("0123456789"), train, test, "content-hash", LICENCE)
 
 
 def _read(table: Traversable) -> Part:

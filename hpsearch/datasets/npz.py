@@ -64,7 +64,10 @@ class Npz:
             "allow_empty_class": self._allow_empty_class,
             **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
-        return storing.keep_once("npz", identity, lambda: self._collect(train, test, mapping, progress))
+        return storing.keep_once(
+            "npz", identity, lambda: self._collect(train, test, mapping, progress),
+            allow_empty_class=self._allow_empty_class,
+        )  # fmt: skip
 
     @property
     def _share(self) -> float | None:
@@ -82,7 +85,7 @@ class Npz:
         names = class_names(mapping, set(labels.tolist()))
         rows = as_positions(self._part(train, progress), list(names))
         others = as_positions(self._part(test, progress), list(names)) if test else share_of(self._share)
-        return assemble("npz", list(names.values()), rows, others, allow_empty_class=self._allow_empty_class)
+        return assemble("npz", list(names.values()), rows, others)
 
     def _part(self, pair: Pair, progress: Progress) -> Part:
         """Read a pair; the images come by way of the disk."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from hpsearch.datasets.content import Content, Part
 from hpsearch.datasets.held_out import DEFAULT_SHARE, as_share, divide, wanted
-from hpsearch.datasets.soundness import refuse_unsound
 from hpsearch.errors import DataRefused
 from hpsearch.protocols import Outline
 
@@ -76,15 +75,11 @@ def outlined(labels: "Labels", class_names: Mapping[int, str], share: float | No
     return Outline(sum(many for _, many in rows), len(class_names), tuple(shape), smallest)
 
 
-def assemble(
-    name: str, class_names: Sequence[str], train: Part, test: Part | float, *, allow_empty_class: bool
-) -> Content:
-    """A sound data set of a training part and a test part, or of one part and the share to hold out of it.
+def assemble(name: str, class_names: Sequence[str], train: Part, test: Part | float) -> Content:
+    """A data set of a training part and a test part, or of one part and the share to hold out of it.
 
-    Raises DataRefused when it cannot be learnt from.
+    Raises DataRefused when it cannot be divided.
     """
     test_from: Literal["official", "content-hash"] = "official" if isinstance(test, Part) else "content-hash"
     sides = (train, test) if isinstance(test, Part) else divide(train, test)
-    content = Content(name, tuple(class_names), *sides, test_from, "")
-    refuse_unsound(content, allow_empty_class=allow_empty_class)
-    return content
+    return Content(name, tuple(class_names), *sides, test_from, "")

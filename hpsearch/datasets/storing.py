@@ -12,8 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch import disk, files, paths
-from hpsearch.datasets.content import Content
-from hpsearch.datasets.prepared import FILES, MANIFEST, VERSION, digest_of, is_sound, named, read_manifest, whole
+from hpsearch.datasets.content import Content, Part
+from hpsearch.datasets.prepared import (
+    FILES,
+    MANIFEST,
+    PARTS,
+    VERSION,
+    digest_of,
+    is_sound,
+    load,
+    named,
+    read_manifest,
+    whole,
+)
+from hpsearch.datasets.soundness import refuse_unsound
 from hpsearch.datasets.turns import alone
 from hpsearch.errors import FolderUnusable
 from hpsearch.protocols import Prepared
@@ -24,15 +36,23 @@ if TYPE_CHECKING:
 NEW = "new"
 
 
-def keep_once(name: str, identity: object, collect: Callable[[], Content]) -> Prepared:
-    """Give back what is kept under this name and identity (JSON); `collect` and store it if it is not there whole."""
+def keep_once(
+    name: str, identity: object, collect: Callable[[], Content], *, allow_empty_class: bool = False
+) -> Prepared:
+    """Give back what is kept under this name and identity (JSON); `collect` and store it if it is not there whole.
+
+    Raises DataRefused for what cannot be learnt from, also where an earlier version kept it.
+    """
     mark = sha256(json.dumps([VERSION, name, identity], sort_keys=True).encode()).hexdigest()[:16]
     folder = paths.cache() / "prepared" / f"{name}-{mark}"
     if (kept := whole(folder)) and is_sound(kept):  # also where the cache may only be read
+        refuse_unsound(_content(kept), allow_empty_class=allow_empty_class)
         return kept
     with alone(make_in_cache(folder.parent) / f".{folder.name}.lock", name):
         if not ((kept := whole(folder)) and is_sound(kept)):
-            _store(folder, collect())
+            content = collect()
+            refuse_unsound(content, allow_empty_class=allow_empty_class)
+            _store(folder, content)
         return read_manifest(folder)
 
 
@@ -61,6 +81,11 @@ def unwritable(folder: Path, error: OSError) -> FolderUnusable:
     return FolderUnusable(
         f"{folder}: cannot be written ({error.strerror})\n  make room, or set HPSEARCH_DATA to another folder"
     )
+
+
+def _content(kept: Prepared) -> Content:
+    train, test = (Part(*load(kept.folder, part), f"{kept.name} ({part})") for part in PARTS)
+    return Content(kept.name, kept.class_names, train, test, kept.test_from, kept.licence)
 
 
 def _store(folder: Path, content: Content) -> None:

@@ -63,7 +63,9 @@ class Csv:
             "allow_empty_class": self._allow_empty_class,
             **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
-        return storing.keep_once("csv", identity, lambda: self._collect(test, mapping, progress))
+        return storing.keep_once(
+            "csv", identity, lambda: self._collect(test, mapping, progress), allow_empty_class=self._allow_empty_class
+        )
 
     def _test_file(self) -> Path | None:
         """The table to test on, if there is one; raise DataRefused unless the tables are there, and are two."""
@@ -82,13 +84,7 @@ class Csv:
         others: Part | float = share_of(self._test)
         if test:
             others = as_positions(self._read(test, progress), list(names))
-        return assemble(
-            "csv",
-            list(names.values()),
-            as_positions(rows, list(names)),
-            others,
-            allow_empty_class=self._allow_empty_class,
-        )
+        return assemble("csv", list(names.values()), as_positions(rows, list(names)), others)
 
     def _read(self, path: Path, progress: Progress) -> Part:
         """All rows of a table; the images come by way of the disk. Raise DataRefused with the first faults."""
