@@ -141,6 +141,32 @@ def test_the_balanced_split_leaves_the_archive_upright(shared: Path, tmp_path: P
     assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["gzip.zip"]
 
 
+DIES_WHILE_UNPACKING = """
+import pathlib, resource, signal, sys
+from hpsearch.datasets.emnist import read_archive
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))
+read_archive(pathlib.Path(sys.argv[1]))
+"""
+
+
+def test_what_a_killed_process_unpacked_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    archive, (images, labels) = tmp_path / "archive" / "gzip.zip", drawings()
+    archive.parent.mkdir()
+    with zipfile.ZipFile(archive, "w") as opened:
+        for part in ("train", "test"):
+            opened.writestr(f"gzip/emnist-balanced-{part}-images-idx3-ubyte.gz", gzip.compress(idx_bytes(images)))
+            opened.writestr(f"gzip/emnist-balanced-{part}-labels-idx1-ubyte.gz", gzip.compress(idx_bytes(labels)))
+        opened.writestr("gzip/emnist-balanced-mapping.txt", "0 48\n1 49\n2 50\n3 51\n")
+    died = subprocess.run([sys.executable, "-c", DIES_WHILE_UNPACKING, archive], check=False)
+    left = [path for path in archive.parent.iterdir() if path != archive]
+
+    read_archive(archive)
+
+    assert (died.returncode < 0, len(left)) == (True, 1)
+    assert list(archive.parent.iterdir()) == [archive]
+
+
 def test_transposed_images_stand_upright(shared: Path) -> None:
     folder = shared / "emnist47"
 

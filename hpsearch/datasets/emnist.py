@@ -1,9 +1,9 @@
 """EMNIST balanced: 112,800 + 18,800 handwritten digits and letters in 47 classes (Cohen et al., arXiv:1702.05373)."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hpsearch import paths
+from hpsearch.claiming import own_folder
 from hpsearch.datasets import storing
 from hpsearch.datasets.archive import take_out
 from hpsearch.datasets.content import About, Content
@@ -59,8 +59,8 @@ class EMNISTBalanced:
 
 def read_archive(archive: Path) -> Content:
     """Read the balanced split out of NIST's archive; the unpacked members are gone again afterwards."""
-    with TemporaryDirectory(prefix=".unpacked-", dir=archive.parent) as folder:
-        images, labels, test_images, test_labels, mapping = take_out(archive, MEMBERS, Path(folder), MOST_UNPACKED)
+    with own_folder(archive.with_name("unpacked")) as folder:
+        images, labels, test_images, test_labels, mapping = take_out(archive, MEMBERS, folder, MOST_UNPACKED)
         names = read_mapping(mapping)
         train, test = (
             as_positions(read_pair(*pair, transposed=True), list(names))
