@@ -50,8 +50,9 @@ def mark_held_out(images: "Images", labels: "Labels", share: float, *, inverted:
 
     images: uint8, rows × height × width; labels: int64, rows; returns bool, rows. Of `inverted` images the negatives
     count, so that the same rows are held out as without.
-    A class of two or more different images has some on either side; one that occurs so often that it would take the
-    class further beyond its share than the class is before it is passed over.
+    A class of two or more different images has some on either side. One that occurs so often that it would take the
+    class further beyond its share than the class is before it is passed over; where that is so from the beginning, the
+    share is one of the rows beside it, or all that is not this image could be held out.
     """
     import numpy as np
 
@@ -60,7 +61,7 @@ def mark_held_out(images: "Images", labels: "Labels", share: float, *, inverted:
     taken = {
         digest
         for label, members in _homes(digests, labels.tolist()).items()
-        for digest in _lowest(sorted(members), rows, wanted(int((labels == label).sum()), share))
+        for digest in _lowest(sorted(members), rows, int((labels == label).sum()), share)
     }
     return np.fromiter((digest in taken for digest in digests), np.bool_, len(digests))
 
@@ -81,8 +82,10 @@ def _homes(digests: list[bytes], labels: list[int]) -> dict[int, set[bytes]]:
     return homes
 
 
-def _lowest(members: list[bytes], rows: Counter[bytes], goal: int) -> list[bytes]:
-    taken, wanting = [], goal
+def _lowest(members: list[bytes], rows: Counter[bytes], own_rows: int, share: float) -> list[bytes]:
+    goal = wanted(own_rows, share)
+    beside = own_rows - sum(rows[digest] for digest in members if rows[digest] > 2 * goal)
+    taken, wanting = [], wanted(beside, share) if beside > 1 else goal
     for digest in members:
         if rows[digest] <= 2 * wanting:
             taken.append(digest)
