@@ -157,16 +157,22 @@ class Finale:
             fits += self._whole_fits(winner, range(1))
         if opened := self.study.state.opened:
             fits = [fit for fit in fits if fit.name in opened.models]
-        if not any(fit.trial == winner for fit in fits):
-            message = f"trial {winner} won, but training its model failed; run the experiment again to retry"
+        refit = bool(final.refit) and not (self.study.experiment.data.folds or opened)
+        if not any(fit.trial == winner and (fit.kind == "whole" or not refit) for fit in fits):
+            mend = "run the experiment again to retry" + (", or without final.refit" if refit else "")
+            message = f"trial {winner} won, but training its model failed; {mend}"
             raise NothingCompleted(message)
         return {fit: self.study.paths.fit(fit.name).model for fit in sorted(fits, key=lambda fit: fit.name)}
 
     def _whole_fits(self, trial: int, seeds: range) -> list[Fit]:
-        """Train a configuration on all training rows, for the median of its best epochs; those that came through."""
+        """Train a configuration on all training rows, for the median of its best epochs; those that came through.
+
+        Once the test split was opened none is trained any more.
+        """
         epochs = self._median_best_epoch(trial)
         fits = [Fit(trial, self._seed("whole", trial, *([seed] if seed else [])), "whole", 0, seed) for seed in seeds]
-        self._make(iter([(fit, epochs) for fit in fits]))
+        if not self.study.state.opened:
+            self._make(iter([(fit, epochs) for fit in fits]))
         return [fit for fit in fits if fit in self.study.state.finals]
 
     def _median_best_epoch(self, trial: int) -> int:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from hpsearch import files, paths, predictions, records
 from hpsearch.crew import Crew
-from hpsearch.errors import StateDamaged
+from hpsearch.errors import NothingCompleted, StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
@@ -264,6 +264,36 @@ def test_a_model_trained_on_validation_rows_too_is_exported_and_marked(hold):
     assert len(verdict.finalists[0].test_accuracies) == 3
     assert len(study.state.judged) == 10
     assert "a model of all rows, validation too" in sentences(verdict, {"digits": 10}, 1)[1]
+
+
+def test_a_training_on_all_rows_that_was_asked_for_and_fails_keeps_the_test_split_closed_until_it_comes_through(hold):
+    study, executor, verdict, finale = hold(final={"refit": "all"})
+    whole = next(fit for fit in study.state.finals if fit.kind == "whole")
+    study.state.opened = None
+    del study.state.finals[whole]
+    executor._fate = diverging([whole.name])
+
+    with pytest.raises(NothingCompleted, match=r"run the experiment again to retry, or without final\.refit"):
+        finale.hold()
+    opened, executor._fate = study.state.opened, diverging(())
+    again = finale.hold()
+
+    assert opened is None
+    assert again == verdict
+
+
+@pytest.mark.parametrize("sections", [{"data": {"folds": 2}}, {"final": {"refit": "all"}}], ids=["folds", "refit"])
+def test_a_training_on_all_rows_that_is_missing_when_the_test_split_was_opened_is_not_made_again(hold, sections):
+    study, executor, verdict, finale = hold(**sections)
+    whole = [fit for fit in study.state.finals if fit.kind == "whole"][-1]
+    del study.state.finals[whole], study.state.opened.models[whole.name]
+    executor.orders.clear()
+
+    again = finale.hold()
+
+    assert executor.orders == []
+    assert again.finalists[0].scores == verdict.finalists[0].scores
+    assert not again.refit
 
 
 def test_finals_that_were_killed_before_the_verdict_end_alike_and_open_the_test_split_once(hold):
