@@ -347,6 +347,27 @@ def test_ctrl_c_while_the_test_split_is_looked_at_is_heeded_and_the_same_command
     assert told[-1].finished
 
 
+@pytest.mark.parametrize(("mistake", "code"), [(["--set", "search.start_from=nothing"], 2), ([], 130)])
+def test_a_fresh_beginning_that_comes_to_nothing_leaves_the_old_study_in_its_place(tmp_path, mistake, code):
+    arena = failing(tmp_path, [] if mistake else ["holdout.npz.filled=sleep:300@2"])
+    arena.trials, arena.epochs = 1, 1
+    arena.lay_out()
+    assert arena.finish() == 0
+    before = arena.story()
+
+    run = arena.start(*chaos.RUN, "--fresh", *mistake)
+    if not mistake:
+        wait_until(lambda: (tmp_path / "counts" / "holdout.npz.filled").stat().st_size == 2)
+        run.send_signal(signal.SIGINT)
+
+    assert run.wait(60) == code
+    said = arena.output.read_text().rpartition("---\n")[2]
+    assert "the old one is back in its place" in said
+    assert said.rstrip().endswith("hpsearch run tiny.toml --fresh --plain") == (code == 130), said
+    assert [study.name for study in arena.ledger.parent.parent.iterdir()] == ["tiny"]
+    assert arena.story() == before
+
+
 def wait_until(reached, seconds=60):
     end = time.monotonic() + seconds
     while not reached():

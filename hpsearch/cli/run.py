@@ -3,6 +3,8 @@
 import json
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,10 +44,8 @@ def run(
     project = paths.Project.around(file.absolute().parent)
     experiment = load(file, project, [*sets, *([f"name={json.dumps(name)}"] if name is not None else [])])
     place = _Place(project, plain=plain or as_json)
-    if fresh:
-        _set_aside(project, experiment.name, place)
     try:
-        experiment = _search(experiment, place, reopen=reopen)
+        experiment = _search(experiment, place, reopen=reopen, fresh=fresh)
     except StudyChanged as changed:
         if reopen or not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise
@@ -53,12 +53,13 @@ def run(
     _finish(project, experiment, place, as_json=as_json)
 
 
-def _search(experiment: "Experiment", place: "_Place", *, reopen: bool) -> "Experiment":
+def _search(experiment: "Experiment", place: "_Place", *, reopen: bool, fresh: bool = False) -> "Experiment":
     from hpsearch.session import Session, Surroundings
 
     around = Surroundings(place.project, place.progress, place.say, place.watch, place.mlflow)
     try:
-        Session(experiment, around, reopen=reopen).run()
+        with _set_aside(experiment.name, place) if fresh else nullcontext():
+            Session(experiment, around, reopen=reopen).run()
     except Interrupted as interrupted:
         message = f"{interrupted}:\n  {_again()}"
         raise Interrupted(message, interrupted.exit_code) from None
@@ -72,18 +73,29 @@ def _again() -> str:
     given = click.get_current_context().params
     words = [str(given["file"]), *(word for setting in given["sets"] for word in ("--set", redacted(setting)))]
     words += ["--name", given["name"]] if given["name"] else []
-    words += [f"--{flag}" for flag in ("reopen", "plain") if given[flag]] + ["--json"] * given["as_json"]
+    words += [f"--{flag}" for flag in ("fresh", "reopen", "plain") if given[flag]] + ["--json"] * given["as_json"]
     return shlex.join(["hpsearch", "run", *words])
 
 
-def _set_aside(project: paths.Project, name: str, place: "_Place") -> None:
+@contextmanager
+def _set_aside(name: str, place: "_Place") -> Iterator[None]:
+    """Within: the old study is out of the way; it comes back where no new one begins, whatever the reason."""
     from hpsearch.study import OTHER_NAME, held, set_aside
 
-    folder = project.study(name)
+    folder, aside = place.project.study(name), None
     if folder.begun:
         with held(folder, OTHER_NAME):
             aside = set_aside(folder)
         place.say(f"the old study is kept in {aside}")
+    try:
+        yield
+    finally:
+        if folder.begun:
+            click.get_current_context().params["fresh"] = False  # the command that goes on is without it
+        elif aside:
+            with suppress(OSError):  # where the name is taken, it stays where it was said to be
+                aside.rename(folder.folder)
+                place.say("no new study was begun, so the old one is back in its place")
 
 
 def _under_another_name(experiment: "Experiment", place: "_Place", changed: StudyChanged) -> "Experiment":
