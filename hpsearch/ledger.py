@@ -29,6 +29,7 @@ from hpsearch.space import Parameter
 
 GROUP_ROWS = 500
 GROUP_SECONDS = 0.05
+LAST_SECONDS = 1.0  # what a session that ends before its time waits for another process that has the file
 Row = tuple[int, int, float, str, bytes, int]
 KINDS = {kind.__name__: kind for kind in get_args(Body)}
 _MISSING = "SELECT (SELECT coalesce(max(number), 0) FROM log) - (SELECT count(*) FROM log)"  # as of one moment
@@ -82,6 +83,7 @@ class Ledger:
         """Open the file, for the writer after a look at all of it; make it if there is none."""
         self._path, self._searched, self._say = path, searched, say
         self._inode, self._rows, self._since = 0, 0, 0.0
+        self._patience: float | None = None
         with ledger_file.in_words(path):
             if writer:
                 _make_ready(path)
@@ -131,7 +133,7 @@ class Ledger:
             self._db = ledger_file.to_write(self._path, self._say)
             self._inode = self._path.stat().st_ino
         if not self._db.in_transaction:
-            ledger_file.patiently(self._db, "BEGIN IMMEDIATE", self._say)
+            ledger_file.patiently(self._db, "BEGIN IMMEDIATE", self._say, self._patience)
             self._since = time.monotonic()
 
     def commit_due(self) -> None:
@@ -145,7 +147,7 @@ class Ledger:
         if self._db.in_transaction:
             self._refuse_if_gone()
             with ledger_file.in_words(self._path):
-                ledger_file.patiently(self._db, "COMMIT", self._say)
+                ledger_file.patiently(self._db, "COMMIT", self._say, self._patience)
         self._rows = 0
 
     def _refuse_if_gone(self) -> None:
@@ -159,7 +161,8 @@ class Ledger:
             raise FolderUnusable(message)
 
     def recover(self) -> None:
-        """After an interruption in the middle of a write: go back to what is durable."""
+        """After an interruption in the middle of a write: go back to what is durable, and wait for nobody any more."""
+        self._patience = LAST_SECONDS
         with ledger_file.in_words(self._path):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from hpsearch import disk, file_systems, schema, wal
 from hpsearch.errors import FolderUnusable, HpsearchError, NeedsNewer, StateDamaged
 
 Say = Callable[[str], None]
 BUSY_SECONDS, PATIENCE_SECONDS = 2.0, 60.0  # until a word is said about another process that has the file; in all
+TRY_SECONDS = 0.05  # until SQLite comes back from one try: Python hears a signal no sooner, and two of a kind as one
 
 
 def to_read(path: Path) -> sqlite3.Connection:
@@ -31,7 +31,7 @@ def to_read(path: Path) -> sqlite3.Connection:
 
 def to_write(path: Path, say: Say) -> sqlite3.Connection:
     """Open for writing, with a write-ahead log unless the file system is one that several machines share."""
-    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
+    db = sqlite3.connect(path, isolation_level=None, timeout=TRY_SECONDS)
     path.chmod(0o600)
     kind = file_systems.kind(path)
     wanted = "DELETE" if file_systems.is_shared(kind) else "WAL"
@@ -42,16 +42,18 @@ def to_write(path: Path, say: Say) -> sqlite3.Connection:
     return db
 
 
-def patiently(db: sqlite3.Connection, words: str, say: Say, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+def patiently(db: sqlite3.Connection, words: str, say: Say, patience: float | None = None) -> sqlite3.Cursor:
     """Run a statement; while another process has the file locked, say so and wait, up to a minute in all."""
     began, said = time.monotonic(), False
+    patience = PATIENCE_SECONDS if patience is None else patience
     while True:
         try:
-            return db.execute(words, values)
+            return db.execute(words)
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() - began > PATIENCE_SECONDS:
+            waited = time.monotonic() - began
+            if not _is_busy(error) or waited > patience:
                 raise
-            if not said:
+            if waited > BUSY_SECONDS and not said:
                 say("the study's ledger is locked by another process: waiting for it")
                 said = True
 

@@ -6,11 +6,12 @@ import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import chaos
 import click
@@ -255,6 +256,26 @@ def test_ctrl_c_while_a_sample_build_hangs_ends_the_program_and_leaves_nothing(p
     assert "hpsearch run experiments/digits.toml" in said
     assert not (project / "mlruns" / "studies" / "digits").exists()
     assert gone(left)
+
+
+@pytest.mark.promise("15", "55")
+def test_ctrl_c_twice_ends_a_run_whose_ledger_another_process_has_locked(tmp_path):
+    arena = chaos.Arena(tmp_path / "project", trials=9, epochs=99, epoch_seconds=0.2)
+    run = arena.start()
+    arena.wait_for(2)
+    with closing(sqlite3.connect(arena.ledger, isolation_level=None, timeout=60)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        wait_until(lambda: "waiting for it" in arena.output.read_text())
+
+        run.send_signal(signal.SIGINT)
+        time.sleep(1)
+        run.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        code = run.wait(300)
+
+    assert code == 130, arena.output.read_text()
+    assert time.monotonic() - began < 20  # 2 on a machine that has nothing else to do, and a minute if it waited
+    assert arena.left_over() == []
 
 
 def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(project):  # noqa: F811
