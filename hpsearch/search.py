@@ -8,6 +8,7 @@ from hpsearch.desk import Desk
 from hpsearch.errors import ExperimentRefused, HpsearchError, Interrupted, Mistake, SameFailureRepeated
 from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
+from hpsearch.pruners.none import NoPruner
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Built, Measure, Status, TrialResult
@@ -91,6 +92,8 @@ class _Pruning:
         self._pruner, self._metric = pruner, study.experiment.objective.metric
         self._reasons: dict[int, str] = {}
         self._warmups: dict[int, int] = {}
+        if isinstance(pruner, NoPruner):  # there may be hundreds of thousands of measures
+            return
         for news in study.ledger.recall((Built, Measure, TrialResult)):
             match news.body:
                 case Built() | Measure() as told:

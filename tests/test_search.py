@@ -19,6 +19,7 @@ from hpsearch.keeping import Keeping, let_go_of_finals
 from hpsearch.leaving import Leave
 from hpsearch.listening import told_again
 from hpsearch.protocols import Brief, Pruning, Turn
+from hpsearch.pruners.none import NoPruner
 from hpsearch.records import Answered, Asked, FinalistsChosen, SessionBegan
 from hpsearch.search import candidates, search
 from hpsearch.shortlist import finalists
@@ -387,6 +388,19 @@ def test_after_more_time_a_pruner_has_heard_each_epoch_once(begin):
     go(again, splits, Instant(lambda values, epoch: 0.5, epochs=4), pruner=pruner)
 
     assert heard == [(1, 0.9), (2, 0.9), (3, 0.5), (4, 0.5)]
+
+
+@pytest.mark.parametrize(("pruner", "reads"), [(NoPruner, False), (Lenient, True)])
+def test_a_study_that_goes_on_reads_its_measures_once_more_only_for_a_pruner(begin, pruner, reads):
+    study, splits = begin()
+    go(study, splits, Instant())
+    study.close()
+    again, run = Study(study.experiment, study.paths), []
+    again.ledger._db.set_trace_callback(run.append)
+
+    go(again, splits, Instant(), pruner=pruner())
+
+    assert any("Measure" in statement for statement in run) == reads
 
 
 def test_the_epochs_that_pruning_spared_are_those_the_ledger_lacks(begin):
