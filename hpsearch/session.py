@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from hpsearch import cards, disk, files, paths, plugins
@@ -76,7 +76,9 @@ class Session:
                 if warning:
                     self._around.say(warning)
             self._say_how_they_look(study, data)
-            study.listen(stack.enter_context(closing(Backup(self._folder))).hear)
+            backup = Backup(self._folder)
+            stack.callback(_copy_last, backup, leave)
+            study.listen(backup.hear)
             stack.callback(hands.close)  # whoever may hold the study next must find nobody at work on it
             identity = Identity(self._experiment, data, self._around.project.root)
             identity.refuse_if_changed(study.state)
@@ -162,3 +164,9 @@ class Session:
         lay_out(finale.study, verdict, finale.data)
         let_go_of_finals(finale.study)
         return reason, verdict
+
+
+def _copy_last(backup: Backup, leave: Leave) -> None:
+    """Copy what came since the last time; who leaves at once does not wait for that."""
+    if not leave.twice:
+        backup.close()

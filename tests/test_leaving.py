@@ -59,7 +59,9 @@ from hpsearch.trackers.plain_lines import PlainLines
 
 class Interrupting(PlainLines):
     def hear(self, news):
-        os.kill(os.getpid(), signal.SIGINT)
+        if type(news.body).__name__ == "KIND":
+            for _ in range(TIMES):
+                os.kill(os.getpid(), signal.SIGINT)
 
     def close(self):
         print("the watcher is closed", flush=True)
@@ -411,7 +413,7 @@ def test_workers_end_before_the_study_can_be_held_by_another(tmp_path):
 def test_ctrl_c_while_the_watcher_is_told_what_was_before_ends_the_session_in_form(tmp_path):
     arena = chaos.Arena(tmp_path / "project", trials=1, epochs=1)
 
-    code = arena.start("-c", INTERRUPTING).wait(60)
+    code = arena.start("-c", INTERRUPTING.replace("KIND", "SessionBegan").replace("TIMES", "1")).wait(60)
 
     said = arena.output.read_text()
     assert code == 130, said
@@ -419,6 +421,17 @@ def test_ctrl_c_while_the_watcher_is_told_what_was_before_ends_the_session_in_fo
     last = arena.story()[-1].body
     assert isinstance(last, SessionEnded)
     assert not last.finished
+
+
+@pytest.mark.promise("15")
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_last_backup_of_a_ledger_is_not_waited_for_by_who_wants_to_leave_at_once(tmp_path, times):
+    arena = chaos.Arena(tmp_path / "project", trials=1)
+
+    code = arena.start("-c", INTERRUPTING.replace("KIND", "Measure").replace("TIMES", str(times))).wait(60)
+
+    assert code == 130, arena.output.read_text()
+    assert arena.ledger.with_name("ledger.backup.db").exists() == (times == 1)
 
 
 @pytest.mark.promise("14")
