@@ -7,6 +7,7 @@ from dataclasses import replace
 from hpsearch.errors import ExperimentRefused, FolderUnusable
 from hpsearch.orders import Event, Order, Question
 from hpsearch.protocols import Executor
+from hpsearch.reached import reached
 from hpsearch.records import AttemptBegan
 from hpsearch.space import Parameter, Value
 from hpsearch.splits import Splits
@@ -102,30 +103,13 @@ class Crew:
         if end.how is not How.LOST:
             return end
         if stopped:
-            end = replace(end, how=How.INTERRUPTED, reason=stopped)
-            return end if stopped == INTERRUPTED else self._with_its_best(end)
+            end = replace(end, how=How.INTERRUPTED, reason=stopped)  # it was killed because it did not heed its stop
+            return end if stopped == INTERRUPTED else reached(self._study, [fit], stopped).get(fit, end)
         self._losses[fit] += 1
         if self._losses[fit] >= MOST_LOSSES:
             return end
         self.begin(fit, until)
         return None
-
-    def _with_its_best(self, end: AttemptEnd) -> AttemptEnd:
-        """The end of an attempt that was killed because it did not heed its stop, with what the ledger has of its fit.
-
-        So it tells what it would have told had it heeded; that is rare enough for reading all measures again.
-        """
-        fit, objective = end.attempt.fit, self._study.experiment.objective
-        past = (news.body for news in self._study.ledger.recall((Measure,)))
-        told = [one for one in past if isinstance(one, Measure) and one.attempt.fit == fit]
-        scored = [one for one in told if objective.metric in one.metrics]
-        if not scored:
-            return end
-        best = min(scored, key=lambda one: objective.key(one.metrics[objective.metric]))
-        return replace(
-            end, seconds=sum(one.seconds for one in told), score=best.metrics[objective.metric],
-            best_epoch=best.epoch, epochs=told[-1].epoch, metrics=best.metrics,
-        )  # fmt: skip
 
     def reply(self, question: Question, choose: Callable[[int, Parameter], Value]) -> None:
         """Answer a worker's question by what is chosen for its trial's parameter.

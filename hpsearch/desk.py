@@ -9,6 +9,7 @@ from hpsearch.keeping import Keeping
 from hpsearch.narrowing import narrow
 from hpsearch.protocols import Guided, Tuner, Turn
 from hpsearch.race import Race
+from hpsearch.reached import reached
 from hpsearch.records import Answered, Asked
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME, Course
@@ -23,6 +24,7 @@ class Desk:
         """Begin with the trials that an earlier session left unfinished."""
         self._study, self._tuner, self._race, self._keeping = study, tuner, race, Keeping(study)
         self._open: dict[int, list[Fit]] = {}
+        self._cut_short: dict[Fit, AttemptEnd] = {}  # by the spent time
         left = (course for course in study.state.taken_up() if not self._closed_late(course))
         self._left = [course for course in left if not self._given_up(course)]
         self._left.sort(key=lambda course: self._cut_off(course.number), reverse=True)  # these begin alone, see Crew
@@ -149,13 +151,25 @@ class Desk:
             self._tuner.tell(result)
 
     def close_for_time(self) -> None:
-        """Where time is out: close the trials that wait for their next fold or repeat, by those they have had."""
-        if not self._out_of_time():
+        """Where time is out: close the trials that it caught, by what their fits have come to.
+
+        It caught them in a fit, between two of them, or before they were taken up after an interruption.
+        """
+        caught = {course.number: course for course in self._study.state.taken_up() if self._caught(course)}
+        if not (caught and self._out_of_time()):
             return
-        for course in self._study.state.taken_up():
-            known = course.result.scores if course.result else {}
-            if len(course.ends) > len(known):
-                self._close(self._mean(course, list(course.ends.values()), Status.PRUNED, OUT_OF_TIME))
+        untold = {fit for fit in self._study.state.epochs if fit.trial in caught and fit not in self._cut_short}
+        cut_short = reached(self._study, untold, OUT_OF_TIME) | self._cut_short
+        for number, course in caught.items():
+            fits = search_fits(self._study.experiment, number)
+            ends = course.ends | {fit: cut_short[fit] for fit in fits if fit in cut_short}
+            self._close(self._mean(course, list(ends.values()), Status.PRUNED, OUT_OF_TIME))
+
+    def _caught(self, course: Course) -> bool:
+        """Whether a trial has come to more than its result tells, if it has one."""
+        if course.result is None or len(course.ends) > len(course.result.scores):
+            return True
+        return any(fit.trial == course.number for fit in self._cut_short)
 
     def _result(self, course: Course, end: AttemptEnd, pruned: str) -> TrialResult | None:
         failure = Failure("lost", end.reason) if end.how is How.LOST else end.failure
@@ -168,7 +182,7 @@ class Desk:
         if pruned := pruned or (self._race.reason(course.number) if self._race else ""):
             return self._mean(course, list(ends.values()), Status.PRUNED, pruned)
         if end.how is How.INTERRUPTED and end.reason == OUT_OF_TIME:
-            return self._mean(course, list(ends.values()), Status.PRUNED, OUT_OF_TIME)
+            self._cut_short[end.attempt.fit] = end  # until the trial's other fits have done their epoch, too
         return None
 
     def _mean(self, course: Course, ends: list[AttemptEnd], status: Status, reason: str) -> TrialResult:

@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -507,6 +508,73 @@ def test_an_interrupted_trial_for_which_no_time_is_left_stands_by_its_folds(begi
 
     assert executor.orders == []
     assert finalists(study) == [0]
+
+
+@pytest.mark.parametrize("sections", [{}, {"data": {"folds": 3}}], ids=["one fit", "folds"])
+def test_interrupted_trials_for_which_no_time_is_left_stand_by_their_best_epochs(begin, sections):
+    study, splits = begin(search={"time": "60s"}, **sections)
+
+    def best_in_the_second(values, epoch):
+        return float(values["x"]) / (1 + abs(epoch - 2))
+
+    executor = Instant(best_in_the_second, epochs=9, count=2)
+    with pytest.raises(Interrupted):
+        go(study, splits, executor, leave=lambda: sum(study.state.epochs.values()) > 6)
+    study.close()
+    again = Study(study.experiment, study.paths)
+    again.clock.set(100.0)
+
+    go(again, splits, executor := Instant())
+
+    assert executor.orders == []
+    assert [(result.reason, result.best_epoch) for result in again.state.results] == [("time", 2)] * 2
+    assert [result.score for result in again.state.results] == [one.trial.values["x"] for one in again.state.results]
+
+
+def test_a_trial_left_over_for_which_no_hand_gets_free_in_time_gets_a_result_too(begin):
+    study, splits = begin(search={"time": "60s"})
+    with pytest.raises(Interrupted):
+        go(study, splits, Instant(count=3), leave=lambda: len(study.state.epochs) > 2)
+
+    go(study, splits, Instant(lambda values, epoch: study.clock.set(100.0) or 0.5))
+
+    assert [result.reason for result in study.state.results] == ["time"] * 3
+
+
+def test_trials_whose_next_fold_waits_for_a_hand_when_time_is_out_stand_by_those_they_have(begin):
+    study, splits = begin(search={"time": "60s"}, data={"folds": 3})
+
+    def spend(values, epoch):
+        if epoch == 2 and any(fit.fold for fit in study.state.running):
+            study.clock.set(100.0)
+        return float(values["x"])
+
+    go(study, splits, Instant(spend, count=4))
+
+    assert len(study.state.results) == 4
+    assert {(result.reason, *result.scores) for result in study.state.results} == {("time", "fold_0")}
+
+
+def test_all_folds_of_a_trial_that_are_under_way_come_to_the_end_of_their_epoch_when_time_is_out(begin):
+    study, splits = begin(search={"time": "60s"}, data={"folds": 5})
+    executor, stops = Instant(lambda values, epoch: 0.5, count=4), set()
+
+    def hear(news):
+        if any(fit.fold == 2 for fit in study.state.epochs):
+            study.clock.set(100.0)
+
+    def stop(attempt, reason, *, at_once=False):
+        stops.add((reason, at_once))
+        Instant.stop(executor, attempt, reason, at_once=at_once)
+
+    executor.stop = stop
+    study.listen(hear)
+    go(study, splits, executor)
+
+    assert stops == {("time", False)}
+    made = Counter(order.attempt.fit.trial for order in executor.orders)
+    assert made[0] == 3
+    assert {one.trial.number: round(10 * one.seconds) for one in study.state.results} == made
 
 
 def test_everything_the_tuner_needs_to_remember_is_in_the_story(begin):
