@@ -3,9 +3,11 @@
 import os
 import pty
 import socket
+import sqlite3
 import subprocess
 import sys
 import termios
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from data_makers import write_idx, write_pair
 from kept_studies import asked_bodies, keep
 
+from hpsearch import files
 from hpsearch.__main__ import main
 from hpsearch.paths import Project
 from hpsearch.study import held
@@ -223,6 +226,24 @@ def test_a_port_in_use_is_named(project: Path) -> None:
 
     assert done.returncode == 8
     assert f"port {port} cannot be used" in done.stderr
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["damaged", "of a newer MLflow"])
+def test_a_database_that_mlflow_cannot_open_is_told_with_its_place(project: Path, *, newer: bool) -> None:
+    files.make(project / "mlruns")
+    database = project / "mlruns" / "mlflow.db"
+    if newer:
+        with closing(sqlite3.connect(database)) as db, db:
+            db.execute("CREATE TABLE alembic_version AS SELECT 'ffffffff' AS version_num")
+    else:
+        database.write_text("this is no database")
+
+    done = hpsearch(project, "ui", "--no-browser", "--port", "0")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("MLflow: ")
+    assert f"the runs are kept in {database}\n  if it is damaged, move it away: hpsearch sync" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_full_disk_behind_the_output_is_said_in_one_line(project: Path) -> None:

@@ -34,22 +34,44 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
     home = paths.Project(project.resolve()) if project else paths.Project.around(Path.cwd())
     port = free_port(port)
     from hpsearch.provenance import redacted
-    from hpsearch.trackers.mlflow_store import prepare_store
+    from hpsearch.trackers.mlflow_store import database, prepare_store, resolve
 
-    uri = prepare_store(home)
+    uri = resolve(home)
     if uri.startswith(("http://", "https://", "databricks")):
         click.echo(f"the runs are kept elsewhere: {redacted(uri)}")
         return
+    for folder in (home.runs, (database(uri) or home.mlflow).parent):
+        files.make(folder)  # refused in its own words, and none of MLflow's
+    with _in_words(uri):
+        prepare_store(home)
     with _server(home, uri, port) as server:
         wait_until_up(server, port, "mlruns/ui.log")
         address = f"http://{HOST}:{port}"
-        pages = _pages(home, uri)
+        with _in_words(uri):
+            pages = _pages(home, uri)
         _tell(address, pages)
         if not no_browser and can_show():
             click.launch(address + pages.runs)
         server.wait()
     message = f"MLflow's server ended by itself with exit code {server.returncode}"
     raise HpsearchError(message)
+
+
+@contextmanager
+def _in_words(uri: str) -> Iterator[None]:
+    """Within: what MLflow raises comes out as NotHeard, with where the runs are."""
+    from hpsearch.provenance import redacted
+    from hpsearch.trackers.mlflow_store import database
+    from hpsearch.trackers.mlflow_trouble import NotHeard, told_apart
+
+    try:
+        with told_apart():
+            yield
+    except NotHeard as error:
+        file = database(uri)
+        mend = "\n  if it is damaged, move it away: hpsearch sync STUDY fills a new one" if file else ""
+        message = f"{error}\n  the runs are kept in {file or redacted(uri)}{mend}"
+        raise NotHeard(message) from None
 
 
 @contextmanager
@@ -60,8 +82,7 @@ def _server(home: paths.Project, uri: str, port: int) -> Iterator["subprocess.Po
         "--allowed-hosts", f"localhost:{port},{HOST}:{port}",
         "--cors-allowed-origins", f"http://localhost:{port},http://{HOST}:{port}",
     ]  # fmt: skip
-    log = files.make(home.runs) / "ui.log"
-    with server_of(command, log, _environment(home, uri), home.root) as server:
+    with server_of(command, home.runs / "ui.log", _environment(home, uri), home.root) as server:
         yield server
 
 
