@@ -13,6 +13,7 @@ import pytest
 from kept_studies import four_trials, keep
 
 from hpsearch.__main__ import main
+from hpsearch.cli.dashboard import guarded
 
 
 @contextmanager
@@ -51,6 +52,28 @@ def test_the_dashboard_shows_the_study_to_its_own_pages_only(tmp_path):
     assert json.loads(studies[1])["study_summaries"][0]["study_name"] == "tiny"
     assert len(json.loads(trials[1])["trials"]) == 4
     assert (stranger[0], foreign[0]) == (403, 403)
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "origin", "status"),
+    [
+        (80, "127.0.0.1", "http://127.0.0.1", "200 OK"),
+        (80, "localhost", None, "200 OK"),
+        (80, "evil.example", None, "403 Forbidden"),
+        (8080, "127.0.0.1", None, "403 Forbidden"),
+    ],
+)
+def test_only_at_port_80_is_a_browser_answered_though_it_leaves_the_port_out(port, host, origin, status):
+    said = []
+
+    def page(_environ, start):
+        start("200 OK", [])
+        return []
+
+    asking = {"HTTP_HOST": host} | ({"HTTP_ORIGIN": origin} if origin else {})
+    guarded(page, port)(asking, lambda status, _headers: said.append(status))
+
+    assert said == [status]
 
 
 def test_a_taken_port_is_told(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpsearch import paths
-from hpsearch.cli.serving import HOST, can_show, free_port, terminated_as_interrupted
+from hpsearch.cli.serving import HOST, can_show, free_port, hosts, terminated_as_interrupted
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -57,11 +57,11 @@ def guarded(app: "WSGIApplication", port: int) -> "WSGIApplication":
 
     Else a page from elsewhere could read them, by a name that it makes point here.
     """
-    hosts = {f"{name}:{port}" for name in (HOST, "localhost")}
-    origins = {None, *(f"http://{host}" for host in hosts)}
+    known = hosts(port)
+    origins = {None, *(f"http://{host}" for host in known)}
 
     def answer(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
-        if environ.get("HTTP_HOST") not in hosts or environ.get("HTTP_ORIGIN") not in origins:
+        if environ.get("HTTP_HOST") not in known or environ.get("HTTP_ORIGIN") not in origins:
             start("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"this dashboard answers to its own pages only\n"]
         return app(environ, start)

@@ -3,18 +3,16 @@
 import re
 import secrets
 import socket
-from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from hpsearch import paths
-from hpsearch.cli.serving import HOST, can_show, listening_on, terminated_as_interrupted
+from hpsearch.cli.serving import HERE, HOST, can_show, hosts, listening_on, terminated_as_interrupted
 from hpsearch.errors import ExperimentRefused, Mistake
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # not listened on unless a person says so
-HTTP = 80  # the port that browsers leave out of the Host and Origin that they send
 EPILOG = """\b
 Examples:
   hpsearch play mnist-mlp
@@ -63,7 +61,7 @@ def play(
         models = tuple(ending.enter_context(answering(project, word)) for word in words)
         kept = Corrections(corrections or _home(project, model))
         port = listening.getsockname()[1]
-        app = application(Readers(models, look), kept, _hosts(host, port), token)
+        app = application(Readers(models, look), kept, hosts(port, _names(host)), token)
         address = f"http://{_shown(host)}:{port}/" + (f"?token={token}" if token else "")
         click.echo(f"the page to draw on:  {address}\ncorrections are kept in {kept.folder}\nCtrl-C ends it")
         if not no_browser and can_show():
@@ -78,20 +76,13 @@ def _token(host: str, token: str | None) -> str:
     if token is None and host == EVERYWHERE:
         mend = "give a --token of your own, or the one address that the page is for"
         raise ExperimentRefused([Mistake(f"--host {host}", "everybody who can reach this machine could draw", mend)])
-    loopback = host in {HOST, "localhost"}
-    return token or ("" if loopback else secrets.token_urlsafe(16))
+    return token or ("" if host in HERE else secrets.token_urlsafe(16))
 
 
-def _hosts(host: str, port: int) -> frozenset[str]:
-    """What a browser may say that it asks: name and port, and at HTTP's own port the name alone."""
-    names = frozenset(_names(host))
-    return frozenset(f"{name}:{port}" for name in names) | (names if port == HTTP else frozenset())
-
-
-def _names(host: str) -> Iterable[str]:
+def _names(host: str) -> tuple[str, ...]:
     """What the page is called in a browser's address: this machine's own names only."""
-    if host in {HOST, "localhost"}:
-        return (HOST, "localhost")
+    if host in HERE:
+        return HERE
     if host != EVERYWHERE:
         return (host.lower(),)
     import psutil

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,9 +17,17 @@ from hpsearch.errors import HpsearchError, Interrupted, PortTaken
 from hpsearch.leaving import AtOnce
 
 HOST = "127.0.0.1"
+HERE = (HOST, "localhost")
+HTTP = 80  # the port that browsers leave out of the Host and Origin that they send
 START_SECONDS = 90.0
 GRACE_SECONDS = 5.0
 DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG in <linux/prctl.h>
+
+
+def hosts(port: int, names: Collection[str] = HERE) -> frozenset[str]:
+    """What a browser may say that it asks: name and port, and at HTTP's own port the name alone."""
+    whole = frozenset(f"{name}:{port}" for name in names)
+    return whole | frozenset(names) if port == HTTP else whole
 
 
 def free_port(port: int, host: str = HOST) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpsearch import files, paths
-from hpsearch.cli.serving import HOST, can_show, free_port, server_of, wait_until_up
+from hpsearch.cli.serving import HOST, can_show, free_port, hosts, server_of, wait_until_up
 from hpsearch.errors import HpsearchError
 
 if TYPE_CHECKING:
@@ -77,10 +77,11 @@ def _in_words(uri: str) -> Iterator[None]:
 @contextmanager
 def _server(home: paths.Project, uri: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """Run MLflow's server in a process group of its own, and end all of it afterwards."""
+    known = sorted(hosts(port))
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
-        "--allowed-hosts", f"localhost:{port},{HOST}:{port}",
-        "--cors-allowed-origins", f"http://localhost:{port},http://{HOST}:{port}",
+        "--allowed-hosts", ",".join(known),
+        "--cors-allowed-origins", ",".join(f"http://{host}" for host in known),
     ]  # fmt: skip
     with server_of(command, home.runs / "ui.log", _environment(home, uri), home.root) as server:
         yield server
