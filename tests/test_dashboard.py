@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from kept_studies import four_trials, keep
 
 from hpsearch.__main__ import main
 from hpsearch.cli.dashboard import guarded
+from hpsearch.errors import ExperimentRefused
 
 
 @contextmanager
@@ -85,3 +87,20 @@ def test_a_taken_port_is_told(tmp_path, monkeypatch, capsys):
         assert main(["dashboard", "tiny", "--port", str(port), "--no-browser"]) == 8
 
     assert f"port {port} cannot be used" in capsys.readouterr().err
+
+
+def test_nobody_else_can_have_the_port_while_the_study_is_read(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("optuna_dashboard")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def read(*_):
+        with pytest.raises(OSError, match="in use"):
+            socket.create_server(("127.0.0.1", port)).close()
+        raise ExperimentRefused("it was read")
+
+    monkeypatch.setattr("hpsearch.study.read", read)
+
+    assert main(["dashboard", "tiny", "--port", str(port), "--no-browser"]) == 2
+    assert "it was read" in capsys.readouterr().err

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpsearch import paths
-from hpsearch.cli.serving import HOST, can_show, free_port, hosts, terminated_as_interrupted
+from hpsearch.cli.serving import HOST, can_show, hosts, listening_on, terminated_as_interrupted
 
 if TYPE_CHECKING:
+    from socket import socket
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 EPILOG = """\b
@@ -35,9 +36,9 @@ def dashboard(*, study: str, port: int, no_browser: bool) -> None:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     wsgi = _dashboard()
-    port = free_port(port)
-    storage = optuna_study(gather(read(paths.Project.around(Path.cwd()), study)))._storage  # noqa: SLF001  # no public way
-    _serve(guarded(wsgi(storage), port), port, browser=not no_browser and can_show())
+    with terminated_as_interrupted(), listening_on(port) as listening:
+        storage = optuna_study(gather(read(paths.Project.around(Path.cwd()), study)))._storage  # noqa: SLF001  # no public way
+        _serve(guarded(wsgi(storage), listening.getsockname()[1]), listening, browser=not no_browser and can_show())
 
 
 def _dashboard() -> Callable[[Any], "WSGIApplication"]:
@@ -69,19 +70,27 @@ def guarded(app: "WSGIApplication", port: int) -> "WSGIApplication":
     return answer
 
 
-def _serve(app: "WSGIApplication", port: int, *, browser: bool) -> None:
+def _serve(app: "WSGIApplication", listening: "socket", *, browser: bool) -> None:
     from socketserver import ThreadingMixIn
-    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
     class Server(ThreadingMixIn, WSGIServer):
         daemon_threads = True
+
+        def server_bind(self) -> None:
+            """Take the socket that listens already in place of one to be bound."""
+            self.socket.close()
+            self.socket = listening
+            self.server_name, self.server_port = listening.getsockname()
+            self.setup_environ()
 
     class Quiet(WSGIRequestHandler):
         def log_message(self, *_words: Any) -> None:
             """Say nothing of each request."""
 
-    address = f"http://{HOST}:{port}/"
-    with terminated_as_interrupted(), make_server(HOST, port, app, Server, Quiet) as server:
+    with Server(listening.getsockname(), Quiet) as server:
+        server.set_app(app)
+        address = f"http://{HOST}:{server.server_port}/"
         click.echo(f"the study in Optuna's dashboard:  {address}\nCtrl-C ends it")
         if browser:
             click.launch(address)
