@@ -16,6 +16,8 @@ import requests
 from readers import unseen_images
 
 from hpsearch.__main__ import main
+from hpsearch.cli.serving import wait_until_up
+from hpsearch.errors import PortTaken
 from hpsearch.predict.answerer import answering
 
 
@@ -79,6 +81,15 @@ def test_a_port_that_is_taken_is_refused(home, monkeypatch, capfd):
 
     assert code == 8
     assert "cannot be used" in capfd.readouterr().err
+
+
+def test_whoever_took_the_port_meanwhile_is_not_taken_for_the_server():
+    starting = [sys.executable, "-c", "import time; time.sleep(1); raise SystemExit(1)"]
+    with socket.create_server(("127.0.0.1", 0)) as stranger, subprocess.Popen(starting) as server:
+        port = stranger.getsockname()[1]
+
+        with pytest.raises(PortTaken, match=f"port {port} cannot be used"):
+            wait_until_up(server, port, "serve.log")
 
 
 @pytest.mark.parametrize("host", ["example.org", "localhost; touch canary", "::1"])

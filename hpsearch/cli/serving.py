@@ -102,14 +102,30 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
 
 
 def wait_until_up(server: "subprocess.Popen[bytes]", port: int, log: str, host: str = HOST) -> None:
-    """Return when it listens; raise HpsearchError, naming the log, when it ends before or takes too long."""
+    """Return when it listens; raise HpsearchError, naming the log, when it ends before or takes too long.
+
+    Raises PortTaken where it ended because somebody else listens by now.
+    """
     until = time.monotonic() + START_SECONDS
     while server.poll() is None and time.monotonic() < until:
-        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        if _listens(server.pid, port):
             return
         time.sleep(0.1)
+    free_port(port, host)
     message = f"MLflow's server did not start\n  what it said is in {log}"
     raise HpsearchError(message)
+
+
+def _listens(server: int, port: int) -> bool:
+    """Whether it is this process, or one below it, that would answer on the port, and nobody else."""
+    import psutil
+
+    try:
+        own = psutil.Process(server)
+        several = [one for process in (own, *own.children(recursive=True)) for one in process.net_connections("tcp")]
+    except psutil.Error:  # one ends while it is looked at
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in several)
 
 
 @contextmanager
