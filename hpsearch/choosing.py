@@ -63,8 +63,8 @@ def known(table: "pd.DataFrame", word: str) -> str:
 
 
 def columns(table: "pd.DataFrame", wanted: Sequence[str]) -> "pd.DataFrame":
-    """The named columns, in that order."""
-    return table[[known(table, word) for word in wanted]]
+    """The named columns, in that order; one that is named twice comes once, for JSON and Parquet hold no more."""
+    return table[list(dict.fromkeys(known(table, word) for word in wanted))]
 
 
 def _as_text(cells: "pd.Series[Any]") -> "pd.Series[str]":

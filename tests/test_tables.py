@@ -123,6 +123,12 @@ def test_a_table_is_written_as_parquet_with_its_types(project):
     assert str(read["score"].dtype) == "float64"
 
 
+def test_a_column_that_is_named_twice_is_written_once(project):
+    assert main(["table", "tiny", "--parquet", "trials.parquet", "--columns", "units,params.units,score,score"]) == 0
+
+    assert list(pd.read_parquet(project / "trials.parquet")) == ["params.units", "score"]
+
+
 def test_a_table_tells_programs_its_rows(project, capsys):
     assert main(["table", "tiny", "--json", "--columns", "number,units,wide"]) == 0
 
