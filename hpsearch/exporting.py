@@ -22,7 +22,7 @@ from hpsearch.model_card.facts import Case, gather, test_figures
 from hpsearch.model_card.page import page
 from hpsearch.orders import Slot
 from hpsearch.predict.training_images import LIKENESS, of_study
-from hpsearch.protocols import Prepared
+from hpsearch.protocols import Prepared, unheard
 from hpsearch.state import State
 from hpsearch.study import read as study_news
 from hpsearch.winner import described
@@ -167,7 +167,7 @@ class _Work:
     def _described(self, names: Sequence[str]) -> dict[str, Any]:
         """The manifest, but for figures and digests."""
         contender, data = self.subject.contender, self.subject.data
-        seen = of_study(contender, _unheard)
+        seen = of_study(contender, unheard)
         if seen.likeness:
             seen.likeness.save(self.folder / LIKENESS)
         return {
@@ -184,10 +184,6 @@ class _Work:
         there = (file for file in files_in(self.folder) if file != self.folder / MANIFEST)
         digests = {file.relative_to(self.folder).as_posix(): digest(file) for file in there}
         files.write_text(self.folder / MANIFEST, _json({**manifest, "files": digests}))
-
-
-def _unheard(what: str, done: int, total: int | None) -> None:  # as Progress has it
-    """Say nothing of the progress: the data are prepared by now."""
 
 
 def _samples(data: Prepared) -> "Images":

@@ -105,6 +105,10 @@ class Progress(Protocol):
         """Say what is being done and how many bytes or steps of how many are done."""
 
 
+def unheard(what: str, done: int, total: int | None) -> None:
+    """A Progress that nobody hears: for logs, and for data that a study has seen, which are prepared."""
+
+
 @dataclass(frozen=True)
 class Outline:
     """What is known of a data set without reading it.

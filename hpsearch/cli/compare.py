@@ -31,9 +31,10 @@ makes the next one worth a little less. Times are measured now, on this machine.
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(*, models: tuple[str, ...], picture: Path | None, as_json: bool) -> None:
     """Compare models: accuracy with intervals and paired tests, size, latency and training time."""
-    from hpsearch.cli.output import print_json, say, unheard
+    from hpsearch.cli.output import print_json, say
     from hpsearch.comparing import compare as measure
     from hpsearch.contenders import find_all
+    from hpsearch.protocols import unheard
 
     _refuse_words(models, picture)
     project = paths.Project.around(Path.cwd())

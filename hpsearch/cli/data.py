@@ -216,15 +216,13 @@ def _counts(prepared: "Prepared") -> dict[str, tuple[int, int]]:
     return dict(zip(names, zip(train, test, strict=True), strict=True))
 
 
-def _unheard(what: str, done: int, total: int | None) -> None:
-    """Let the news pass: it would only clutter a log."""
-
-
 @contextmanager
 def _shown_progress() -> "Iterator[Progress]":
-    """A bar a file on standard error, if that is a terminal."""
+    """A bar a file on standard error, if that is a terminal; a log would only be cluttered."""
+    from hpsearch.protocols import unheard
+
     if not sys.stderr.isatty():
-        yield _unheard
+        yield unheard
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn

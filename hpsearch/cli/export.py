@@ -34,7 +34,7 @@ Keras's own model gives fails the export, and nothing is written. docs/export.md
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def export(*, model: str, formats: str, out: Path, as_json: bool) -> None:
     """Export a model in formats for use elsewhere, each checked, with a model card."""
-    from hpsearch.cli.output import complain, print_json, say, unheard
+    from hpsearch.cli.output import complain, print_json, say
     from hpsearch.cli.serving import terminated_as_interrupted
     from hpsearch.contender_files import data_of
     from hpsearch.contenders import find
@@ -42,6 +42,7 @@ def export(*, model: str, formats: str, out: Path, as_json: bool) -> None:
     from hpsearch.exporting import Subject
     from hpsearch.exporting import export as write
     from hpsearch.formats import chosen
+    from hpsearch.protocols import unheard
 
     wanted = chosen(formats)
     refuse_place(out.absolute())

@@ -38,10 +38,6 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(_sound(value), indent=2, default=str, allow_nan=False))
 
 
-def unheard(what: str, done: int, total: int | None) -> None:
-    """Say nothing of the progress: data that a study has seen are prepared, and nobody waits for them."""
-
-
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write aligned columns; numbers stand to the right. Without rows only the head is written.
 
@@ -76,12 +72,6 @@ def _stack(head: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
 
 def _numeric(cell: object) -> bool:
     return isinstance(cell, int | float) or cell == "-"
-
-
-def print_table(rows: Sequence[Mapping[str, object]]) -> None:
-    """Write records that have the same keys as aligned columns; a missing value is written as "-"."""
-    head = list(rows[0]) if rows else []
-    table(head, [["-" if row[key] is None else row[key] for key in head] for row in rows])
 
 
 def _sound(value: Any) -> Any:

@@ -85,13 +85,14 @@ def _exported(project: paths.Project, word: str) -> "Exported":
 
 
 def _served(project: paths.Project, word: str) -> "Exported":
-    from hpsearch.cli.output import complain, unheard
+    from hpsearch.cli.output import complain
     from hpsearch.contender_files import data_of
     from hpsearch.contenders import find
     from hpsearch.errors import StateDamaged
     from hpsearch.exported import read_export
     from hpsearch.exporting import Subject, export
     from hpsearch.formats import chosen
+    from hpsearch.protocols import unheard
 
     one = find(project, word)
     folder = files.make(one.folder.best) / "served"

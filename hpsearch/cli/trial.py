@@ -55,7 +55,7 @@ def trial(ctx: click.Context, *, study: str, number: int, replay: bool, as_json:
 
 
 def _replay(project: paths.Project, study: str, number: int) -> "Replayed":
-    from hpsearch.cli.output import unheard
+    from hpsearch.protocols import unheard
     from hpsearch.replay import Replay
 
     def hear(text: str) -> None:

@@ -15,6 +15,7 @@ from hpsearch.exported import Exported, read_export
 from hpsearch.predict.framing import Framing
 from hpsearch.predict.likeness import Likeness
 from hpsearch.predict.training_images import LIKENESS, TrainingImages, of_study
+from hpsearch.protocols import unheard
 from hpsearch.worker import starting
 from hpsearch.worker.answering import DONE, Kind, Source, answer
 from hpsearch.worker.ending import ChildDied, how_it_died, kill
@@ -176,10 +177,10 @@ def _is_study(project: paths.Project, word: str) -> bool:
 def _of_study(project: paths.Project, word: str, scratch: Path) -> Answerer:
     starting.warm_up()
     one = find(project, word)
-    seen = of_study(one, _unheard)
+    seen = of_study(one, unheard)
     file = one.file
     if one.weights_of:
-        file = model_file(project, one, data_of(one, _unheard), scratch / "model.keras")
+        file = model_file(project, one, data_of(one, unheard), scratch / "model.keras")
     return Answerer(one.label, [Source("study", file, project.root, one.experiment.model.build)], seen)
 
 
@@ -202,7 +203,3 @@ def _of_folder(folder: Path) -> Answerer:
 
 def _likeness_in(exported: Exported) -> Likeness | None:
     return Likeness.load(exported.folder / LIKENESS) if LIKENESS in exported.manifest["files"] else None
-
-
-def _unheard(what: str, done: int, total: int | None) -> None:  # as Progress has it
-    """Say nothing of the progress: the data were prepared for the study."""
