@@ -4,6 +4,7 @@ import json
 import math
 import random
 import re
+import shutil
 import tomllib
 
 import pytest
@@ -398,6 +399,32 @@ def test_an_address_that_held_a_secret_is_to_be_said_anew_in_the_next_experiment
     assert tomllib.loads(text)["data"] == {"source": "mnist"}
     assert "# tracking.mlflow held a secret, which is not kept: set MLFLOW_TRACKING_URI, or write it anew" in text
     assert "# data.mirror held a secret, which is not kept: write it anew" in text
+
+
+def test_a_next_experiment_that_would_be_refused_where_it_lies_is_not_kept(project, tmp_path_factory, capsys):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+
+    assert main(["explain", "tiny", "--write", str(elsewhere / "next.toml")]) == 2
+
+    assert f"so it was not kept: its project would be {elsewhere}" in capsys.readouterr().err
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_in_another_project_the_next_experiment_starts_from_no_study(project, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(project / "spaces", elsewhere / "spaces")
+    (elsewhere / "experiments").mkdir()
+
+    assert main(["explain", "tiny", "--write", str(elsewhere / "experiments" / "next.toml")]) == 0
+
+    assert "start_from" not in tomllib.loads((elsewhere / "experiments" / "next.toml").read_text())["search"]
+
+
+def test_the_command_for_the_next_experiment_can_be_copied_into_a_shell(project, capsys):
+    assert main(["explain", "tiny", "--write", "the next one.toml"]) == 0
+
+    assert "hpsearch run 'the next one.toml'\n" in capsys.readouterr().out
+    assert "# Run it:  hpsearch run 'the next one.toml'\n" in (project / "the next one.toml").read_text()
 
 
 def test_a_study_that_was_set_aside_is_explained_and_followed_by_its_own_trials(project, capsys):

@@ -1,5 +1,6 @@
 """`hpsearch explain STUDY`: what mattered, what hit its bound, what never helped, and the experiment that follows."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def explain(*, study: str, write: Path | None, as_json: bool) -> None:
         return
     _show(explanation)
     if write:
-        say(f"\nwrote {write}; look it through, then: hpsearch run {write}")
+        say(f"\nwrote {write}; look it through, then: hpsearch run {shlex.quote(str(write))}")
 
 
 def _show(explanation: "Explanation") -> None:
@@ -107,11 +108,10 @@ def _said(finding: "Finding") -> dict[str, Any]:
 
 
 def _write(project: paths.Project, explanation: "Explanation", file: Path) -> None:
-    """Write the next experiment, and read it as `hpsearch check` does; a file that is there is left alone."""
+    """Write the next experiment; a file that is there is left alone."""
     from hpsearch.cli.check import toml
     from hpsearch.errors import ExperimentRefused, NothingCompleted
     from hpsearch.experiment import Experiment
-    from hpsearch.loading import load
     from hpsearch.next_experiment import next_experiment
     from hpsearch.provenance import without_redacted
 
@@ -125,16 +125,30 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
         raise ExperimentRefused(message)
     kept = Experiment.model_validate(_last_session(project, explanation.study).experiment)
     experiment, gone = without_redacted(kept)
-    guided = hasattr(plugins.part("tuners", experiment.search.tuner), "note")
-    name, start = _free_name(project, explanation.study), explanation.study if guided else None
+    there = paths.Project.around(file.absolute().parent)
+    guided = hasattr(plugins.part("tuners", experiment.search.tuner), "note") and there == project
+    name, start = _free_name(there, explanation.study), explanation.study if guided else None
     said = next_experiment(experiment, explanation.findings, explanation.idle, name, start)
     head = [
         f"# What follows from the study {explanation.study}: hpsearch explain {explanation.study} --write",
-        f"# Run it:  hpsearch run {file}",
+        f"# Run it:  hpsearch run {shlex.quote(str(file))}",
         *(f"# {key} held a secret, which is not kept: {INSTEAD[key]}" for key in gone),
     ]
     files.write_text(file.absolute(), "\n".join([*head, "", toml(said), ""]))
-    load(file, project)
+    _check(file, there)
+
+
+def _check(file: Path, project: paths.Project) -> None:
+    """Read the file as `hpsearch check` and `run` will, in the project around it; delete it where they refuse it."""
+    from hpsearch.errors import ExperimentRefused
+    from hpsearch.loading import load
+
+    try:
+        load(file, project)
+    except ExperimentRefused as refused:
+        file.unlink()
+        message = f"{refused}\n  so it was not kept: its project would be {project.root}"
+        raise ExperimentRefused(message) from refused
 
 
 def _last_session(project: paths.Project, study: str) -> Any:
