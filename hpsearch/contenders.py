@@ -58,6 +58,19 @@ class _Told:
                 self.ends[fit] = end
 
 
+def is_study(project: paths.Project, word: str) -> bool:
+    """Whether it names a study, which goes before a folder; raise ExperimentRefused where it names neither."""
+    name = word.partition(":")[0]
+    if name not in project.studies() and word and Path(word).is_dir():
+        return False
+    try:
+        existing(project, name)
+    except ExperimentRefused as error:
+        message = f"{error}\n  or name a folder that hpsearch export wrote"
+        raise ExperimentRefused(message) from error
+    return True
+
+
 def find(project: paths.Project, word: str) -> Contender:
     """Find a model; raises what `find_all` raises."""
     return find_all(project, [word])[0]

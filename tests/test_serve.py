@@ -102,6 +102,17 @@ def test_a_host_that_is_no_address_is_refused(home, monkeypatch, capfd, host):
     assert "is no IPv4 address" in capfd.readouterr().err
 
 
+def test_a_word_that_names_nothing_is_refused_with_what_can_be_named(home, monkeypatch, capfd):
+    monkeypatch.chdir(home.root)
+
+    code = main(["serve", "digit", "--port", "0"])
+
+    assert code == 2
+    said = capfd.readouterr().err
+    assert "did you mean 'digits'?" in said
+    assert said.endswith("  or name a folder that hpsearch export wrote\n")
+
+
 def test_a_folder_without_an_mlflow_model_is_refused(exported, home, monkeypatch, capfd):
     monkeypatch.chdir(home.root)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hpsearch import files, paths
+from hpsearch.cli.output import complain, say
 from hpsearch.cli.serving import HOST, free_port, server_of, wait_until_up
 from hpsearch.errors import ExperimentRefused, HpsearchError
 
@@ -44,9 +45,7 @@ def serve(*, model: str, port: int, host: str) -> None:
     project = paths.Project.around(Path.cwd())
     exported = _exported(project, model)
     if not ipaddress.IPv4Address(host).is_loopback:
-        click.secho(
-            f"warning: whoever reaches {host} can ask this model: the server knows no password", fg="red", err=True
-        )
+        complain(f"warning: whoever reaches {host} can ask this model: the server knows no password")
     command = [
         sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(exported.formats[FORMAT]),
         "--env-manager", "local", "--host", host, "--port", str(port), "--workers", "1",
@@ -73,19 +72,19 @@ def _refuse_name(host: str) -> None:
 
 def _exported(project: paths.Project, word: str) -> "Exported":
     """The exported folder that has the MLflow model; that of a study is made if there is none of this very model."""
+    from hpsearch.contenders import is_study
     from hpsearch.exported import read_export
 
-    if word.partition(":")[0] not in project.studies() and word and Path(word).is_dir():
-        exported = read_export(Path(word))
-        if FORMAT in exported.formats:
-            return exported
-        message = f"{word}: the model was not exported as {FORMAT}\n  export it again: --format {FORMAT}"
-        raise ExperimentRefused(message)
-    return _served(project, word)
+    if is_study(project, word):
+        return _served(project, word)
+    exported = read_export(Path(word))
+    if FORMAT in exported.formats:
+        return exported
+    message = f"{word}: the model was not exported as {FORMAT}\n  export it again: --format {FORMAT}"
+    raise ExperimentRefused(message)
 
 
 def _served(project: paths.Project, word: str) -> "Exported":
-    from hpsearch.cli.output import complain
     from hpsearch.contender_files import data_of
     from hpsearch.contenders import find
     from hpsearch.errors import StateDamaged
@@ -116,8 +115,6 @@ def _environment() -> "Mapping[str, str]":
 
 
 def _tell(exported: "Exported", address: str) -> None:
-    from hpsearch.cli.output import say
-
     (height, width), ink = exported.shape, exported.polarity
     request = f'import json; print(json.dumps({{"inputs": [[[{ink.background}] * {width}] * {height}]}}))'
     say(f"the model answers at {address}/invocations: probabilities of {', '.join(exported.class_names)}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch import paths
 from hpsearch.contender_files import data_of, model_file
-from hpsearch.contenders import find
-from hpsearch.errors import ExperimentRefused, HpsearchError, StateDamaged
+from hpsearch.contenders import find, is_study
+from hpsearch.errors import HpsearchError, StateDamaged
 from hpsearch.exported import Exported, read_export
 from hpsearch.predict.framing import Framing
 from hpsearch.predict.likeness import Likeness
@@ -153,25 +153,11 @@ def answering(project: paths.Project, word: str) -> Iterator[Answerer]:
     goes before a folder of the same name. Raises what `contenders.find`, `read_export` and `Answerer` raise.
     """
     with TemporaryDirectory(prefix="hpsearch-predict-") as scratch:
-        answerer = _of_study(project, word, Path(scratch)) if _is_study(project, word) else _of_folder(Path(word))
+        answerer = _of_study(project, word, Path(scratch)) if is_study(project, word) else _of_folder(Path(word))
         try:
             yield answerer
         finally:
             answerer.close()
-
-
-def _is_study(project: paths.Project, word: str) -> bool:
-    """Whether it names a study; raise ExperimentRefused where it names neither one nor a folder."""
-    if word.partition(":")[0] in project.studies():
-        return True
-    if word and Path(word).is_dir():
-        return False
-    try:
-        find(project, word)
-    except ExperimentRefused as error:
-        message = f"{error}\n  or name a folder that hpsearch export wrote"
-        raise ExperimentRefused(message) from error
-    return True
 
 
 def _of_study(project: paths.Project, word: str, scratch: Path) -> Answerer:
