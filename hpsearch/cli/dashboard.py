@@ -37,7 +37,8 @@ def dashboard(*, study: str, port: int, no_browser: bool) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     wsgi = _dashboard()
     with terminated_as_interrupted(), listening_on(port) as listening:
-        storage = optuna_study(gather(read(paths.Project.around(Path.cwd()), study)))._storage  # noqa: SLF001  # no public way
+        facts = gather(read(paths.Project.around(Path.cwd()), study), study)
+        storage = optuna_study(facts)._storage  # noqa: SLF001  # no public way
         _serve(guarded(wsgi(storage), listening.getsockname()[1]), listening, browser=not no_browser and can_show())
 
 

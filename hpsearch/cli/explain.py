@@ -35,15 +35,13 @@ beyond its own ranges, only its author knows."""
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(*, study: str, write: Path | None, as_json: bool) -> None:
     """Explain STUDY: which parameters mattered, and where to search next."""
-    from dataclasses import replace
-
     from hpsearch.cli.output import print_json, say
     from hpsearch.explaining import explain as find_out
     from hpsearch.report.facts import gather
     from hpsearch.study import read
 
     project = paths.Project.around(Path.cwd())
-    explanation = replace(find_out(gather(read(project, study))), study=study)  # one set aside still has its old name
+    explanation = find_out(gather(read(project, study), study))
     if write:
         _write(project, explanation, write)
     if as_json:
