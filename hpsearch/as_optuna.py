@@ -4,6 +4,7 @@ It holds the values as people know them, where a tuner's own study (`tuners.axis
 """
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,11 @@ def optuna_study(facts: "Facts") -> "optuna.Study":
     )
     study.add_trials(frozen_trials(facts))
     return study
+
+
+def plain_name(shown: str) -> str:
+    """A parameter's own name, of the one under which its values stand; see `frozen_trials`."""
+    return re.sub(r" \(\d+\)$", "", shown)
 
 
 def frozen_trials(facts: "Facts") -> "list[optuna.trial.FrozenTrial]":

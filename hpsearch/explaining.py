@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hpsearch.as_optuna import plain_name
 from hpsearch.report.facts import Facts
 from hpsearch.report.figures import varying
 from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, Finding, Gathered, NeverHelped, completed, find
@@ -15,7 +16,7 @@ from hpsearch.trackers import words
 class Explanation:
     """What a study says of its parameters; `trials` completed ones bear it out, fewer than `needed` say nothing.
 
-    `unweighed` are parameters that vary, but that fewer than `needed` of them had.
+    `unweighed` are parameters that vary, but that fewer than `needed` of them had, or had in any one of several ways.
     `idle` are parameters whose share of the importance is small in nearly every draw, and on which no other one hangs,
     with the values that the best trial has; it takes fifty trials to say so.
     """
@@ -33,9 +34,9 @@ def explain(facts: Facts) -> Explanation:
     """Weigh the parameters of a study and find what its trials say of them."""
     done = completed(facts)
     weights = weigh(facts) if len(done) >= FEWEST_TRIALS else ()
-    weighed = {one.name for one in weights}
+    weighed = {name for one in weights for name in (one.name, plain_name(one.name))}
     unweighed = tuple(sorted(name for name in varying(done) if name not in weighed))
-    return Explanation(facts.name, len(done), FEWEST_TRIALS, weights, unweighed, find(facts), idle(weights, done))
+    return Explanation(facts.name, len(done), FEWEST_TRIALS, weights, unweighed, find(facts), idle(facts, weights))
 
 
 def in_words(finding: Finding) -> str:

@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import tomllib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -22,8 +23,10 @@ from hpsearch.narrowing import narrow
 from hpsearch.next_experiment import next_experiment
 from hpsearch.provenance import public
 from hpsearch.records import Answered, Asked, SpaceFound
+from hpsearch.report.advice import advice
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.findings import BoundHit, Gathered, NeverHelped, find
+from hpsearch.report.importance import weigh
 from hpsearch.space import Parameter
 from hpsearch.study import set_aside
 from hpsearch.trial import Status, Trial, TrialResult
@@ -238,6 +241,34 @@ def test_a_choice_of_no_matter_is_fixed_but_not_one_that_opens_another_parameter
     assert young == {}
 
 
+def test_a_name_asked_for_in_several_ways_is_not_fixed_to_what_one_of_them_took():
+    draw, rows = random.Random(0), []
+    for _ in range(200):
+        kind = draw.choice("ab")
+        rows.append(({"kind": kind, "units": draw.randrange(32, 513, 32)}, (kind == "a") + draw.random() / 9))
+    facts = facts_of(rows, (KIND, UNITS, replace(UNITS, high=1024)))
+    for one in facts.trials:
+        one.variants = {"units": 1} if one.values["kind"] == "a" else {}
+
+    said, advised = explain(facts), advice(facts, weigh(facts))
+
+    assert [one.high < 0.05 for one in said.weights if one.name == "units"] == [True]
+    assert "units" not in said.idle
+    assert not any("units" in line for line in advised if line.startswith("Fix"))
+
+
+def test_a_name_of_which_one_way_of_asking_is_weighed_is_not_said_to_have_had_few_trials():
+    facts = facts_of([({"units": 32 * (number % 16 + 1)}, number % 16) for number in range(60)])
+    facts.parameters = (replace(UNITS, high=1024), UNITS)
+    for one in facts.trials:
+        one.variants = {"units": 1} if one.number > 4 else {}
+
+    said = explain(facts)
+
+    assert [one.name for one in said.weights] == ["units (2)"]
+    assert said.unweighed == ()
+
+
 NUMBERS = st.floats(1e-6, 1e4, allow_nan=False)
 
 
@@ -362,7 +393,7 @@ def test_a_study_is_explained_with_what_mattered_first(project, capsys):
     assert weights[0] in {"units", "kind"}
     assert re.search(r"units: all of the best 18 trials that have it lie between \d+ and 512", out)
     assert "kind = c" in out
-    assert "fewer than 10 trials had: rare\n" in out
+    assert "too few trials to weigh: rare\n" in out
 
 
 def test_a_program_is_told_the_findings(project, capsys):

@@ -87,7 +87,7 @@ def _show_weights(explanation: "Explanation") -> None:
         bar = "█" * round(BAR_SIGNS * one.share)
         say(f"  {one.name.ljust(width)}  {one.share:4.0%}  {one.low:4.0%} to {one.high:4.0%}  {bar}".rstrip())
     if explanation.unweighed:
-        say(f"  fewer than {explanation.needed} trials had: {', '.join(explanation.unweighed)}")
+        say(f"  too few trials to weigh: {', '.join(explanation.unweighed)}")
 
 
 def _plain(explanation: "Explanation") -> dict[str, Any]:

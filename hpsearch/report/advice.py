@@ -20,7 +20,7 @@ def advice(facts: Facts, weights: Sequence[Weight]) -> list[str]:
     if len(done) < FEWEST_TRIALS:
         return [*told, *(_too_few(len(done)) if facts.trials else [])]
     best = best_of(done)
-    return [*told, *_of_parameters(facts), *_epochs(facts, best), *_trials(facts, done), *_idle(weights, done)]
+    return [*told, *_of_parameters(facts), *_epochs(facts, best), *_trials(facts, done), *_idle(facts, weights)]
 
 
 def _too_few(done: int) -> list[str]:
@@ -73,6 +73,6 @@ def _trials(facts: Facts, done: Sequence[TrialFacts]) -> Iterator[str]:
         yield f"More trials of this space promise little: none of the last {since} beat trial {leader.number}."
 
 
-def _idle(weights: Sequence[Weight], done: Sequence[TrialFacts]) -> Iterator[str]:
-    if little := [words.clean(name, 40) for name in idle(weights, done)]:
+def _idle(facts: Facts, weights: Sequence[Weight]) -> Iterator[str]:
+    if little := [words.clean(name, 40) for name in idle(facts, weights)]:
         yield f"Fix what matters little, to search the rest more closely: {', '.join(little)}."

@@ -1,5 +1,6 @@
 """Adds a study's records up to plain facts, for reports and programs."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,6 +90,12 @@ class Facts:
         if self.verdict:
             return next(trial for trial in self.trials if trial.number == self.verdict.winner)
         return next((trial for trial in self.trials if trial.status == Status.COMPLETED), None)
+
+    @property
+    def several(self) -> set[str]:
+        """The names that were asked for in several ways: their values lie on no one scale."""
+        ways = Counter(parameter.name for parameter in self.parameters)
+        return {name for name, many in ways.items() if many > 1}
 
 
 class _Curves:

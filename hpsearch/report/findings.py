@@ -71,11 +71,10 @@ def find(facts: Facts) -> tuple[Finding, ...]:
     done = completed(facts)
     if len(done) < FEWEST_TRIALS:
         return ()
-    best = best_of(done)
-    names = [parameter.name for parameter in facts.parameters]
+    best, several = best_of(done), facts.several
     found: list[Finding] = []
     for parameter in facts.parameters:
-        if names.count(parameter.name) == 1:
+        if parameter.name not in several:
             hits = list(_bounds_hit(parameter, best))
             found += [*hits, *_never_helped(parameter, done, best), *(() if hits else _gathered(parameter, best))]
     return tuple(found)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from hpsearch.report.facts import TrialFacts
+from hpsearch.report.facts import Facts, TrialFacts
+from hpsearch.report.findings import completed
 from hpsearch.report.importance import Weight
 from hpsearch.space import Values
 
@@ -10,15 +11,17 @@ ENOUGH = 50  # completed trials; with fewer the weights are too unsure to give u
 LITTLE = 0.05  # a share of the importance that is no reason to search
 
 
-def idle(weights: Sequence[Weight], done: Sequence[TrialFacts]) -> Values:
+def idle(facts: Facts, weights: Sequence[Weight]) -> Values:
     """The parameters of little weight on which no other one hangs, each with the value that the best trial has.
 
-    `done` are the completed trials, best first; {} where they are too few.
+    {} where too few trials are completed. A name that was asked for in several ways is left out: each has a weight of
+    its own, and the one of a branch that none of the best took has none.
     """
+    done = completed(facts)
     if len(done) < ENOUGH:
         return {}
-    names = [one.name for one in weights if one.high < LITTLE]
-    best = done[0].values
+    best, several = done[0].values, facts.several
+    names = [one.name for one in weights if one.high < LITTLE and one.name not in several]
     return {name: best[name] for name in names if name in best and not _opens(name, done)}
 
 
