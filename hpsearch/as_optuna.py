@@ -62,14 +62,15 @@ class _Names:
             shown = parameter.name if not known else f"{parameter.name} ({len(known) + 1})"
             known.append((shown, _distribution(parameter)))
 
-    def drawn(self, values: Values, variants: dict[str, int]) -> tuple[Values, dict[str, "BaseDistribution"]]:
-        """A trial's values and their distributions; what lies outside its distribution is left out."""
+    def drawn(self, values: Values, variants: dict[str, int | None]) -> tuple[Values, dict[str, "BaseDistribution"]]:
+        """A trial's values and their distributions; what was fixed, or lies outside its distribution, is left out."""
         kept: Values = {}
         distributions = {}
         for name, value in values.items():
-            if name not in self._variants:
+            place = variants.get(name, 0)
+            if name not in self._variants or place is None:
                 continue
-            shown, distribution = self._variants[name][variants.get(name, 0)]
+            shown, distribution = self._variants[name][place]
             if _holds(distribution, value):
                 kept[shown], distributions[shown] = value, distribution
         return kept, distributions

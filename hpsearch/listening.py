@@ -12,14 +12,20 @@ QUIET_SECONDS, DRAIN_SECONDS, TROUBLED_SECONDS = 3.0, 60.0, 5.0  # how long MLfl
 
 
 def told_again(study: Study) -> Iterator[News]:
-    """What a watcher hears of earlier sessions, and what this one has written: not what was asked inside trials."""
-    last = study.past[-1].number if study.past else 0
+    """What a watcher hears of earlier sessions, and what this one has written.
+
+    Of all that was asked inside trials it hears once of each name that it was searched, or fixed.
+    """
+    last, asked = study.past[-1].number if study.past else 0, set()
     for news in study.past:
         match news.body:
             case Asked() | AttemptBegan():
                 continue
-            case Answered(_, parameter) if parameter.kind != "fixed":
-                continue
+            case Answered(_, parameter):
+                way = parameter.name, parameter.kind == "fixed"
+                if way in asked:
+                    continue
+                asked.add(way)
         yield news
     yield from study.ledger.read(last)
 

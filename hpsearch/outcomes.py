@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from hpsearch import cut_off, paths, study
 from hpsearch.ledger import Ledger
-from hpsearch.records import Asked, FinalistsChosen, News
+from hpsearch.records import Answered, Asked, FinalistsChosen, News, SpaceFound
+from hpsearch.trackers.varying import Varying
 from hpsearch.trial import Status, TrialResult
 
 _OUTCOMES = "kind NOT IN ('Answered', 'AttemptBegan', 'Built', 'Measure', 'AttemptEnd')"
@@ -26,6 +27,10 @@ _REOPENED = """number IN (SELECT (
         AND json_extract(CAST(later.body AS TEXT), '$.attempt.fit.kind') = 'search' ORDER BY later.number LIMIT 1)
     FROM log AS chosen WHERE chosen.kind = 'FinalistsChosen')"""
 _FIXED = "kind = 'Answered' AND instr(body, CAST('\"kind\":\"fixed\"' AS BLOB))"
+# Of names that are fixed somewhere, which of them are searched elsewhere: the first time that each was.
+_SEARCHED = f"""number IN (SELECT min(number) FROM log WHERE kind = 'Answered' AND NOT ({_FIXED})
+    AND json_extract(CAST(body AS TEXT), '$.parameter.name') IN (SELECT value FROM json_each(?))
+    GROUP BY json_extract(CAST(body AS TEXT), '$.parameter.name'))"""  # noqa: S608  # all of it is our own
 _VALUES = "kind = 'Answered' AND json_extract(CAST(body AS TEXT), '$.trial') IN (SELECT value FROM json_each(?))"
 _TOLD_OF_FITS = """kind IN ('AttemptBegan', 'Measure')
     AND json_extract(CAST(body AS TEXT), '$.attempt.fit.trial') IN (SELECT value FROM json_each(?))"""
@@ -65,6 +70,8 @@ def _read(ledger: Ledger) -> Iterator[News]:
     asked = {news.body.trial.number for news in told if isinstance(news.body, Asked)}
     stopped = [number for number, result in results.items() if result.status is Status.PRUNED]
     values = {news.number: news for news in ledger.select(_FIXED)}
+    if fixed := _fixed([*told, *values.values()]):
+        values |= {news.number: news for news in ledger.select(_SEARCHED, json.dumps(sorted(fixed)))}
     if going := asked - results.keys():
         values |= {news.number: news for news in ledger.select(_VALUES, _list(going))}
         yield from ledger.select(_TOLD_OF_FITS, _list(going))
@@ -75,6 +82,15 @@ def _read(ledger: Ledger) -> Iterator[News]:
     if stopped:
         yield from ledger.select(_ENDS, _list(stopped))
         yield from ledger.select(_LAST_MEASURES, _list(stopped))
+
+
+def _fixed(records: Iterable[News]) -> set[str]:
+    """The names that are fixed, as far as these records tell, and not known to be searched."""
+    varying = Varying()
+    for news in records:
+        if isinstance(news.body, SpaceFound | Answered):
+            varying.take(news.body)
+    return varying.fixed
 
 
 def _list(numbers: Iterable[int]) -> str:

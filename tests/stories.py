@@ -66,6 +66,18 @@ def began(experiment: Experiment = EXPERIMENT) -> list[Any]:
     return [SessionBegan("tiny", experiment.model_dump(mode="json"), {}, (), facts), SpaceFound((RATE, DEPTH))]
 
 
+def half_fixed() -> list[Any]:
+    """A study in which one branch fixes what another searches; sample builds met the first alone."""
+    units = Parameter("units", "int", 64, low=32, high=512)
+    bodies = [*began()[:1], SpaceFound((RATE, DEPTH, units.fixed_to(96)))]
+    for number, (asked, value) in enumerate([(units, 128), (units.fixed_to(96), 96), (units, 256)]):
+        told_of, result = trial_story(number, [0.5]), {"rate": 0.1, "depth": 2, "units": value}
+        answers = [Answered(number, RATE, 0.1), Answered(number, DEPTH, 2), Answered(number, asked, value)]
+        head = [Asked(Trial(number)), *told_of[:1], *answers, *told_of[1:-1]]
+        bodies += [*head, TrialResult(Trial(number, result), Status.COMPLETED, 0.5, 1, 1.5)]
+    return bodies
+
+
 def finals() -> list[Any]:
     verdict = Verdict(
         0, "final-0000-r1-f0", (Finalist(0, (0.8, 0.82), (0.79, 0.81)), Finalist(1, (0.7,), (0.69,))), 100, 0.81,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import get_param_importances
 from optuna.trial import TrialState
-from stories import RATE, began, finals, told, trial_story
+from stories import RATE, began, finals, half_fixed, told, trial_story
 
 from hpsearch.as_optuna import optuna_study
 from hpsearch.records import Answered, Asked, AttemptBegan, SpaceFound
@@ -95,6 +95,12 @@ def test_what_is_fixed_or_outside_its_range_is_left_out():
     trial = study_of(Asked(Trial(0)), *answers(0, outside), ended(0, Status.COMPLETED, 0.9, outside)).trials[0]
 
     assert set(trial.params) == {"width", "momentum", "dropout", "norm"}
+
+
+def test_what_is_fixed_in_one_branch_alone_is_left_out_of_its_trials():
+    study = optuna_study(gather(told(half_fixed())))
+
+    assert [trial.params.get("units") for trial in study.trials] == [128, None, 256]
 
 
 def test_a_completed_trial_without_a_finite_score_counts_as_failed():

@@ -25,6 +25,7 @@ from stories import (
     everything,
     finals,
     fit_story,
+    half_fixed,
     hear_all,
     no_model,
     runs_of,
@@ -98,6 +99,16 @@ def test_a_told_study_becomes_a_run_with_a_child_for_each_trial_and_final_fit(pr
     assert runs["study"].data.tags["hpsearch.data_digest"] == "abc123"
     assert "**0.8000** over 2 seeds (95 % interval 0.7100 to 0.8700)" in runs["study"].data.tags["mlflow.note.content"]
     assert runs["final 0 1"].info.run_name == "trial 0 · final seed 1"
+
+
+def test_what_one_branch_fixes_and_another_searches_is_a_param_also_after_the_study_is_taken_up_again(project):
+    place, bodies = place_in(project), half_fixed()
+
+    hear_all(place, told([*bodies[:-4], *bodies[:2], *bodies[-4:]]))
+
+    params = [runs_of(place)[f"search {number}"].data.params for number in range(3)]
+    assert [one.get("units") for one in params] == ["128", "96", "256"]
+    assert all("depth" not in one for one in params)
 
 
 def test_the_winner_keeps_report_matrix_and_pictures(project):

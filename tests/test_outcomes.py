@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import disk_stories
 import pytest
-from stories import EXPERIMENT, began, finals, told, trial_story
+from stories import EXPERIMENT, began, finals, half_fixed, told, trial_story
 from test_damage import harm
 
 from hpsearch import files, paths
@@ -89,7 +89,7 @@ def facts(records):
 
 
 @pytest.mark.promise("51")
-@pytest.mark.parametrize("a_story", [a_story, a_reopened_story, a_killed_story])
+@pytest.mark.parametrize("a_story", [a_story, a_reopened_story, a_killed_story, half_fixed])
 def test_wherever_a_story_stops_its_outcomes_are_those_of_all_its_records(tmp_path, a_story):
     bodies = a_story()
     for end in range(len(told(bodies)) + 1):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from data_makers import drawings, write_pair
 from PIL import Image
-from stories import RATE, SPACE, began, large_story, told, trial_story
+from stories import RATE, SPACE, began, half_fixed, large_story, told, trial_story
 
 from hpsearch.datasets.idx import Idx
 from hpsearch.datasets.prepared import load
@@ -337,3 +337,12 @@ def test_what_was_asked_stands_once_for_each_way_of_asking():
 
     assert facts.parameters == (RATE, wider, SPACE[0])
     assert {trial.number: trial.variants for trial in facts.trials} == {0: {"rate": 1}, 1: {}}
+
+
+def test_what_one_branch_fixes_and_another_searches_is_told_of_every_trial_and_concluded_from_none():
+    facts = gather(told(half_fixed()))
+
+    assert {trial.number: trial.values["units"] for trial in facts.trials} == {0: 128, 1: 96, 2: 256}
+    assert {trial.number: trial.variants for trial in facts.trials} == {0: {}, 1: {"units": None}, 2: {}}
+    assert facts.fixed == {"depth": 2}
+    assert facts.several == {"units"}

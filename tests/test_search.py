@@ -858,6 +858,19 @@ def test_a_watcher_hears_again_how_trials_ended_and_what_this_session_wrote(begi
     assert told == ["AttemptEnd", "TrialResult", "AttemptEnd", "TrialResult", "FinalistsChosen"]
 
 
+def test_a_watcher_hears_once_of_each_name_that_it_was_searched_or_fixed_in_earlier_sessions(begin):
+    study, _ = begin(search={"trials": 3})
+    rate = Parameter("rate", "float", 0.1, low=0.01, high=1.0)
+    for number, asked in enumerate((rate, rate.fixed_to(0.5), rate, rate.fixed_to(0.5))):
+        study.record(records.Asked(Trial(number)))
+        study.record(records.Answered(number, asked, 0.5))
+    study.close()
+
+    told = [news.body.parameter.kind for news in told_again(Study(study.experiment, study.paths))]
+
+    assert told == ["float", "fixed"]
+
+
 def weighed(study, number, score, reason=""):
     """A trial that ended, with the files its fit leaves behind."""
     result = TrialResult(Trial(number), Status.PRUNED if reason else Status.COMPLETED, score, reason=reason)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from rich.console import Console
+from stories import half_fixed
 from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
 
 from hpsearch.cli.run import _Place
@@ -68,6 +69,14 @@ def test_plain_lines_name_failures_finals_and_the_winner():
     assert "finals: trial 0, trial 1 on fresh seeds" in text
     assert "winner: trial 0" in text
     assert "depth" not in text
+
+
+def test_what_one_branch_fixes_and_another_searches_is_shown_of_every_trial():
+    story = told(half_fixed())
+
+    for shown in ("\n".join(lines_of(story)), drawn(story, 120)):
+        assert all(f"units={value}" in shown for value in (128, 96, 256))
+        assert "depth" not in shown
 
 
 def test_plain_lines_hear_a_record_only_once():

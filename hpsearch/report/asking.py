@@ -13,7 +13,8 @@ class Asking:
     def __init__(self) -> None:
         """Begin before the first record."""
         self._variants: dict[str, list[Parameter]] = {}
-        self._of: dict[int, dict[str, int]] = {}
+        self._fixed: set[str] = set()
+        self._of: dict[int, dict[str, int | None]] = {}
         self._began: dict[int, int] = {}
         self._ended: dict[int, int] = {}
 
@@ -25,15 +26,16 @@ class Asking:
                     self._place(parameter)
             case Asked(trial):
                 self._began[trial.number] = news.time_ms
-            case Answered(trial, parameter) if place := self._place(parameter):
+            case Answered(trial, parameter) if (place := self._place(parameter)) != 0:
                 self._of.setdefault(trial, {})[parameter.name] = place
             case TrialResult(trial):
                 self._ended[trial.number] = news.time_ms
 
-    def _place(self, parameter: Parameter) -> int:
-        known = self._variants.setdefault(parameter.name, [])
+    def _place(self, parameter: Parameter) -> int | None:
         if parameter.kind == "fixed":
-            return 0
+            self._fixed.add(parameter.name)
+            return None
+        known = self._variants.setdefault(parameter.name, [])
         here = (place for place, one in enumerate(known) if replace(one, default=parameter.default) == parameter)
         place = next(here, len(known))
         if place == len(known):
@@ -44,9 +46,13 @@ class Asking:
         """All that was asked but for what is fixed, in the order in which it came up."""
         return tuple(parameter for known in self._variants.values() for parameter in known)
 
-    def variants(self, trial: int) -> dict[str, int]:
-        """Which of the parameters of a name a trial was asked, where that is not the first."""
-        return self._of.get(trial, {})
+    def partly_fixed(self) -> frozenset[str]:
+        """The names that were fixed in one branch and searched in another."""
+        return frozenset(self._fixed & self._variants.keys())
+
+    def variants(self, trial: int) -> dict[str, int | None]:
+        """Which of the parameters of a name a trial was asked, where that is not the first; None where it was fixed."""
+        return {name: place for name, place in self._of.get(trial, {}).items() if name in self._variants}
 
     def times(self, trial: int) -> tuple[int | None, int | None]:
         """When a trial began and ended, in Unix milliseconds."""

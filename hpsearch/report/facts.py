@@ -25,7 +25,8 @@ class TrialFacts:
 
     Before it is over it has no score; `seconds` is then what its epochs took so far.
 
-    `variants` says which of the parameters of a name it was asked, where that is not the first.
+    `variants` says which of the parameters of a name it was asked, where that is not the first; None where the name,
+    which other trials search, was fixed for it.
     `began` and `ended` are Unix milliseconds. `scores` has the score of every fold and repeat, by name.
     """
 
@@ -40,7 +41,7 @@ class TrialFacts:
     failure: Failure | None = None
     began: int | None = None
     ended: int | None = None
-    variants: dict[str, int] = field(default_factory=dict)
+    variants: dict[str, int | None] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     curves: dict[str, list[Point]] = field(default_factory=dict)
 
@@ -57,7 +58,8 @@ class Facts:
     `pruning` is None where the study has no pruner; `judged` counts the models that the study showed its test split to,
     `looks` those of all studies of the project that share it, by study: it is `hpsearch.looks` that knows.
     `parameters` is all that was asked of any trial, but for what is fixed: one for each way in which a name was asked,
-    in the order in which they came up.
+    in the order in which they came up. `fixed` has what is fixed for every trial, `partly_fixed` the names that are
+    fixed in one branch of the space and searched in another.
     `session_times` says from when to when each session lasted (Unix milliseconds), `session_spans` the same in seconds
     of the study, which stand still between sessions, and `work` what its workers did.
     """
@@ -70,6 +72,7 @@ class Facts:
     experiment: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     fixed: Values = field(default_factory=dict)
+    partly_fixed: frozenset[str] = frozenset()
     parameters: tuple[Parameter, ...] = ()
     finalists: tuple[int, ...] = ()
     verdict: Verdict | None = None
@@ -95,7 +98,7 @@ class Facts:
     def several(self) -> set[str]:
         """The names that were asked for in several ways: their values lie on no one scale."""
         ways = Counter(parameter.name for parameter in self.parameters)
-        return {name for name, many in ways.items() if many > 1}
+        return {name for name, many in ways.items() if many > 1} | self.partly_fixed
 
 
 class _Curves:
@@ -143,7 +146,8 @@ def gather(story: Iterable[News], name: str = "") -> Facts:
     facts.finalists, facts.verdict, facts.openings = state.finalists, state.verdict, state.openings
     facts.searched, facts.sessions = state.searched, state.sessions
     facts.pruning, facts.judged = sparing.spared(), len(state.judged)
-    facts.parameters = asking.parameters()
+    facts.parameters, facts.partly_fixed = asking.parameters(), asking.partly_fixed()
+    facts.fixed = {name: value for name, value in facts.fixed.items() if name not in facts.partly_fixed}
     facts.session_times, facts.session_spans, facts.work = labour.sessions, labour.spans, labour.close()
     _add_trials(facts, state, curves)
     for trial in facts.trials:

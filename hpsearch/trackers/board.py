@@ -135,7 +135,7 @@ class Board:
             table.add_column(Text(name), justify="right", no_wrap=True)
         table.add_column("values", overflow="fold")
         for place, result in enumerate(leaders):
-            varying = {name: value for name, value in result.trial.values.items() if name not in self._state.fixed}
+            varying = self._state.varying.of(result.trial.values)
             score = Text(f"{'★ ' if place == 0 else ''}{words.score(result.score)}", "bold green" if place == 0 else "")
             table.add_row(str(result.trial.number), score, words.span(result.seconds), Text(words.values(varying)))
         return table

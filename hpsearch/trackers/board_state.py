@@ -18,6 +18,7 @@ from hpsearch.records import (
     Verdict,
 )
 from hpsearch.state import OUT_OF_TIME
+from hpsearch.trackers.varying import Varying
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
 
 Place = tuple[bool, bool, float, int]  # without a score, not completed, sorting key of the score, number
@@ -52,7 +53,7 @@ class BoardState:
     counts: Counter[Status] = field(default_factory=Counter)
     done: int = 0
     finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
-    fixed: set[str] = field(default_factory=set)
+    varying: Varying = field(default_factory=Varying)
     finalists: tuple[int, ...] = ()
     verdict: Verdict | None = None
     stage: str = "search"
@@ -77,10 +78,8 @@ class BoardState:
 
     def _take_trial(self, body: Answered | SpaceFound | TrialResult) -> None:
         match body:
-            case SpaceFound(parameters):
-                self.fixed |= {parameter.name for parameter in parameters if parameter.kind == "fixed"}
-            case Answered(_, parameter) if parameter.kind == "fixed":
-                self.fixed.add(parameter.name)
+            case Answered() | SpaceFound():
+                self.varying.take(body)
             case TrialResult(trial):
                 if before := self.ended.get(trial.number):  # it got more time
                     self._count(before, -1)

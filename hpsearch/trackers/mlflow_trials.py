@@ -1,9 +1,11 @@
 """Writes what trials and final fits go through into their runs, and brings each to an end that says how it was."""
 
 import json
+from collections.abc import Sequence
 
 from hpsearch.experiment import Experiment
 from hpsearch.records import AttemptBegan
+from hpsearch.space import Parameter
 from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_runs import FAILURE, SIZE, STUDY, Run, Runs, name_of
 from hpsearch.trackers.mlflow_view import view
@@ -24,7 +26,8 @@ class Trials:
         """Remember by the tags of the runs what an earlier tracker of this study knew."""
         self._experiment, self._runs = experiment, runs
         study = runs.find(STUDY)
-        self._fixed = set(json.loads(study.tags.get("hpsearch.fixed", "[]"))) if study else set()
+        fixed = study.tags.get("hpsearch.fixed") if study else None
+        self._fixed: set[str] | None = None if fixed is None else set(json.loads(fixed))
         self._best = self._leader()
 
     def study(self, time_ms: int) -> Run:
@@ -45,11 +48,21 @@ class Trials:
         tags = {"hpsearch.study": self._experiment.name, "hpsearch.trial": str(fit.trial), "hpsearch.kind": fit.kind}
         return self._runs.begin(key, name, time_ms, tags | parent)
 
-    def fix(self, names: set[str], varying: list[str], time_ms: int) -> None:
+    def fix(self, parameters: Sequence[Parameter], time_ms: int) -> None:
         """Remember which parameters never vary, and so are no params of a trial's run; have the others shown."""
-        self._fixed = names
-        columns = [name_of(name) for name in varying]
+        searched = dict.fromkeys(one.name for one in parameters if one.kind != "fixed")
+        fixed = {one.name for one in parameters} - searched.keys()
+        columns = [name_of(name) for name in searched]
         self._runs.show(view(columns, greater_is_better=self._experiment.objective.goal == "max"))
+        self._note_fixed(fixed if self._fixed is None else fixed & self._fixed, time_ms)
+
+    def vary(self, name: str, time_ms: int) -> None:
+        """Take in that a parameter is searched, which another branch of the space may fix."""
+        if self._fixed and name in self._fixed:
+            self._note_fixed(self._fixed - {name}, time_ms)
+
+    def _note_fixed(self, names: set[str], time_ms: int) -> None:
+        self._fixed = names
         self._runs.write(self.study(time_ms), time_ms, tags={"hpsearch.fixed": json.dumps(sorted(names))})
 
     def asked(self, trial: int, time_ms: int) -> None:
@@ -135,7 +148,7 @@ class Trials:
         run = self.of(Fit(result.trial.number, 0), time_ms)
         if result.status is Status.COMPLETED and result.score is not None and self._leads(result.score):
             self._runs.write(self.study(time_ms), time_ms, {"best_score": result.score}, step=number)
-        varying = {name: value for name, value in result.trial.values.items() if name not in self._fixed}
+        varying = {name: value for name, value in result.trial.values.items() if name not in (self._fixed or ())}
         step = self._runs.last_step(run, "score") if "hpsearch.score" in run.tags else 0
         self._runs.write(run, time_ms, {**_best("", result), "seconds": result.seconds}, step=step, params=varying)
         self._failed(run, result, time_ms)

@@ -6,6 +6,7 @@ from typing import TextIO
 from hpsearch.objective import Objective
 from hpsearch.records import Answered, FinalistsChosen, News, SpaceFound, TestOpened, Verdict
 from hpsearch.trackers import verdict_words, words
+from hpsearch.trackers.varying import Varying
 from hpsearch.trial import AttemptEnd, Status, TrialResult
 
 
@@ -17,7 +18,7 @@ class PlainLines:
         self._objective, self._out, self._before = objective, out, before
         self._silent = False
         self._best: float | None = None
-        self._fixed: set[str] = set()
+        self._varying = Varying()
         self._heard = 0
 
     def hear(self, news: News) -> None:
@@ -26,10 +27,8 @@ class PlainLines:
             return
         self._heard, self._silent = news.number, news.number <= self._before
         match news.body:
-            case SpaceFound(parameters):
-                self._fixed = {parameter.name for parameter in parameters if parameter.kind == "fixed"}
-            case Answered(_, parameter) if parameter.kind == "fixed":
-                self._fixed.add(parameter.name)
+            case SpaceFound() | Answered() as body:
+                self._varying.take(body)
             case TrialResult() as result:
                 self._trial_ended(result)
             case AttemptEnd(attempt) as end if attempt.fit.kind != "search":
@@ -50,9 +49,9 @@ class PlainLines:
         leads = ranked is not None and self._objective.better(ranked, self._best)
         self._best = ranked if leads else self._best
         epoch = f"epoch {result.best_epoch}" if result.best_epoch else ""
-        varying = {name: value for name, value in result.trial.values.items() if name not in self._fixed}
+        values = words.values(self._varying.of(result.trial.values))
         line = f"trial {result.trial.number:>4}  {result.status:<9}  {words.score(result.score):>9}  {epoch:<9}  "
-        line += f"{words.span(result.seconds):>9}  {'★' if leads else ' '}  {words.values(varying)}"
+        line += f"{words.span(result.seconds):>9}  {'★' if leads else ' '}  {values}"
         self._say(line)
         if result.failure:
             self._say(f"            {words.failure(result.failure)}")

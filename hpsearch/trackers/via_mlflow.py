@@ -9,7 +9,17 @@ from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.protocols import Call
 from hpsearch.provenance import FREE, redacted
-from hpsearch.records import Asked, AttemptBegan, News, SessionBegan, SessionEnded, SpaceFound, TestOpened, Verdict
+from hpsearch.records import (
+    Answered,
+    Asked,
+    AttemptBegan,
+    News,
+    SessionBegan,
+    SessionEnded,
+    SpaceFound,
+    TestOpened,
+    Verdict,
+)
 from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_finals import Finals
 from hpsearch.trackers.mlflow_runs import STUDY, Runs
@@ -111,8 +121,9 @@ class ViaMLflow:
             case SessionBegan() as session:
                 self._session_began(session, news.time_ms)
             case SpaceFound(parameters):
-                fixed = {one.name for one in parameters if one.kind == "fixed"}
-                self._trials.fix(fixed, [one.name for one in parameters if one.name not in fixed], news.time_ms)
+                self._trials.fix(parameters, news.time_ms)
+            case Answered(_, parameter) if parameter.kind != "fixed":
+                self._trials.vary(parameter.name, news.time_ms)
             case Asked(trial):
                 self._trials.asked(trial.number, news.time_ms)
             case AttemptBegan() | Built() | Measure() | AttemptEnd() as body:
