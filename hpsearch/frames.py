@@ -27,7 +27,7 @@ def trials(facts: Facts) -> "pd.DataFrame":
 
 
 def curves(facts: Facts) -> "pd.DataFrame":
-    """A row a trial, metric and epoch: `trial`, `metric`, `epoch` (from 1), `value` (with folds: their mean so far)."""
+    """A row a trial, metric and epoch: `trial`, `metric`, `epoch` (from 1), `value`; for folds see `TrialFacts`."""
     import pandas as pd
 
     ordered = sorted(facts.trials, key=lambda trial: trial.number)

@@ -32,7 +32,7 @@ _SEARCHED = f"""number IN (SELECT min(number) FROM log WHERE kind = 'Answered' A
     AND json_extract(CAST(body AS TEXT), '$.parameter.name') IN (SELECT value FROM json_each(?))
     GROUP BY json_extract(CAST(body AS TEXT), '$.parameter.name'))"""  # noqa: S608  # all of it is our own
 _VALUES = "kind = 'Answered' AND json_extract(CAST(body AS TEXT), '$.trial') IN (SELECT value FROM json_each(?))"
-_TOLD_OF_FITS = """kind IN ('AttemptBegan', 'Measure')
+_TOLD_OF_FITS = """kind IN ('AttemptBegan', 'Measure', 'AttemptEnd')
     AND json_extract(CAST(body AS TEXT), '$.attempt.fit.trial') IN (SELECT value FROM json_each(?))"""
 _ENDS = """kind = 'AttemptEnd'
     AND json_extract(CAST(body AS TEXT), '$.attempt.fit.trial') IN (SELECT value FROM json_each(?))"""

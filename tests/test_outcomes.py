@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import disk_stories
 import pytest
-from stories import EXPERIMENT, began, finals, half_fixed, told, trial_story
+from stories import EXPERIMENT, began, finals, fit_story, half_fixed, told, trial_story
 from test_damage import harm
 
 from hpsearch import files, paths
@@ -62,6 +62,12 @@ def a_killed_story():
     return [*began(PRUNED), *under_way, *lost, *began(PRUNED), *lost, *began(PRUNED), *story(2, 2)]
 
 
+def a_story_of_folds():
+    """A trial of which the second fold has ended and the first is under way."""
+    first, second = (fit_story(Fit(0, fold, fold=fold), [0.5 + fold / 5, 0.6]) for fold in (0, 1))
+    return [*began(PRUNED), Asked(Trial(0)), *first[:3], *second, *first[3:-1]]
+
+
 @pytest.fixture(autouse=True)
 def a_millisecond_for_each_record(monkeypatch):
     """Else few of a story would tell when its sessions ended."""
@@ -89,7 +95,7 @@ def facts(records):
 
 
 @pytest.mark.promise("51")
-@pytest.mark.parametrize("a_story", [a_story, a_reopened_story, a_killed_story, half_fixed])
+@pytest.mark.parametrize("a_story", [a_story, a_reopened_story, a_killed_story, a_story_of_folds, half_fixed])
 def test_wherever_a_story_stops_its_outcomes_are_those_of_all_its_records(tmp_path, a_story):
     bodies = a_story()
     for end in range(len(told(bodies)) + 1):

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from data_makers import drawings, write_pair
 from PIL import Image
-from stories import RATE, SPACE, began, half_fixed, large_story, told, trial_story
+from stories import RATE, SPACE, began, fit_story, half_fixed, large_story, told, trial_story
 
+from hpsearch import frames
+from hpsearch.as_optuna import optuna_study
 from hpsearch.datasets.idx import Idx
 from hpsearch.datasets.prepared import load
 from hpsearch.objective import Objective
@@ -56,6 +58,37 @@ def test_the_same_study_weighs_the_same_twice():
     facts = gather(large_story(30))
 
     assert weigh(facts) == weigh(facts)
+
+
+def folds(*scores, ended):
+    """A trial of several folds as far as its scores tell, of which so many have ended."""
+    bodies = [*began(), Asked(Trial(0))]
+    for fold, told_of in enumerate(scores):
+        bodies += fit_story(Fit(0, fold, fold=fold), told_of)[: None if fold < ended else -1]
+    return bodies
+
+
+def test_a_fold_that_ended_sooner_keeps_its_last_value_in_the_trials_curve():
+    bodies = folds([0.5, 0.9], [0.3, 0.5, 0.6, 0.7], ended=2)
+    result = TrialResult(Trial(0), Status.COMPLETED, 0.8, 2, 3.0)
+
+    (trial,) = gather(told([*bodies, result])).trials
+
+    curve = trial.curves["val_accuracy"]
+    assert [epoch for epoch, _ in curve] == [1, 2, 3, 4]
+    assert [value for _, value in curve] == pytest.approx([0.4, 0.7, 0.75, 0.8])
+    assert frames.curves(gather(told(bodies))).query("metric == 'val_accuracy'")["value"].tolist() == [
+        v for _, v in curve
+    ]
+    assert optuna_study(gather(told([*bodies, result]))).trials[0].intermediate_values == dict(curve)
+
+
+def test_a_trial_under_way_shows_the_folds_that_ended_or_the_first_fold_alone():
+    first, second = (gather(told(folds([0.5, 0.9, 0.8], [0.3, 0.5], ended=ended))) for ended in (0, 1))
+
+    for facts in (first, second):
+        assert facts.trials[0].curves["val_accuracy"] == [(1, 0.5), (2, 0.9), (3, 0.8)]
+        assert gather(told(folds([0.5, 0.9, 0.8], ended=1))).trials[0].curves == facts.trials[0].curves
 
 
 def test_only_what_varies_is_drawn():

@@ -1,7 +1,7 @@
 """Adds a study's records up to plain facts, for reports and programs."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from hpsearch.report.labour import Labour, Work
 from hpsearch.space import Parameter, Values
 from hpsearch.sparing import Spared, Sparing
 from hpsearch.state import State
-from hpsearch.trial import Failure, Fit, Measure, Status
+from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Measure, Status
 
 Point = tuple[int, float]
 OVER = frozenset({Status.COMPLETED, Status.PRUNED, Status.FAILED})
@@ -21,8 +21,10 @@ OVER = frozenset({Status.COMPLETED, Status.PRUNED, Status.FAILED})
 
 @dataclass
 class TrialFacts:
-    """One trial: `curves` holds each metric as (epoch, value), averaged over its fits; `values` only what varies.
+    """One trial: `curves` holds each metric as (epoch, value), `values` only what varies.
 
+    With folds or repeats a curve is the mean over those that have ended, of which one that ended sooner than others
+    keeps its last value; before there is one, it is that of the first alone.
     Before it is over it has no score; `seconds` is then what its epochs took so far.
 
     `variants` says which of the parameters of a name it was asked, where that is not the first; None where the name,
@@ -105,23 +107,35 @@ class _Curves:
     """Every search fit's metrics, epoch by epoch; what a resumed fit repeats counts once."""
 
     def __init__(self) -> None:
-        self._values: dict[int, dict[str, dict[int, dict[Fit, float]]]] = {}
+        self._values: dict[int, dict[Fit, dict[str, dict[int, float]]]] = {}
+        self._ended: set[Fit] = set()
         self.seconds: dict[int, float] = {}
 
     def take(self, news: News) -> None:
-        if not isinstance(news.body, Measure) or news.body.attempt.fit.kind != "search":
-            return
-        fit, epoch = news.body.attempt.fit, news.body.epoch
-        metrics = self._values.setdefault(fit.trial, {})
-        self.seconds[fit.trial] = self.seconds.get(fit.trial, 0.0) + news.body.seconds
-        for name, value in news.body.metrics.items():
-            metrics.setdefault(name, {}).setdefault(epoch, {})[fit] = value
+        match news.body:
+            case Measure(Attempt(Fit(kind="search") as fit), epoch, metrics, seconds):
+                known = self._values.setdefault(fit.trial, {}).setdefault(fit, {})
+                self.seconds[fit.trial] = self.seconds.get(fit.trial, 0.0) + seconds
+                for name, value in metrics.items():
+                    known.setdefault(name, {})[epoch] = value
+            case AttemptEnd(Attempt(Fit(kind="search") as fit), How.FINISHED, failure=None):
+                self._ended.add(fit)
 
     def of(self, trial: int) -> dict[str, list[Point]]:
-        return {
-            name: [(epoch, sum(came.values()) / len(came)) for epoch, came in sorted(epochs.items())]
-            for name, epochs in self._values.get(trial, {}).items()
-        }
+        fits = self._values.get(trial, {})
+        ended = [metrics for fit, metrics in fits.items() if fit in self._ended] or list(fits.values())[:1]
+        names = dict.fromkeys(name for metrics in ended for name in metrics)
+        return {name: _mean([metrics[name] for metrics in ended if name in metrics]) for name in names}
+
+
+def _mean(fits: Sequence[Mapping[int, float]]) -> list[Point]:
+    """The mean over the fits at each epoch that any of them came to; one that ended sooner keeps its last value."""
+    last: dict[int, float] = {}
+    points = []
+    for epoch in sorted(set().union(*fits)):
+        last |= {place: fit[epoch] for place, fit in enumerate(fits) if epoch in fit}
+        points.append((epoch, sum(last.values()) / len(last)))
+    return points
 
 
 def gather(story: Iterable[News], name: str = "") -> Facts:

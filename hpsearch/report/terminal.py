@@ -98,7 +98,7 @@ def _table(facts: Facts, width: int) -> "Table":
 
 
 def _so_far(trial: TrialFacts, metric: str) -> tuple[int | None, float | None]:
-    """The best epoch and the score; before it is over, its last epoch and what that came to."""
+    """The best epoch and the score; before it is over, the end of its curve: of the folds that have ended, if any."""
     if not trial.over and (curve := trial.curves.get(metric)):
         return curve[-1]
     return trial.best_epoch, trial.score
