@@ -5,6 +5,8 @@ It holds the values as people know them, where a tuner's own study (`tuners.axis
 
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
     from hpsearch.report.facts import Facts, TrialFacts
+
+APART = 5  # ranges of a name that branches may ask for; of more, each hangs on another value: see tuners.dimensions
 
 
 def optuna_study(facts: "Facts") -> "optuna.Study":
@@ -45,7 +49,8 @@ def frozen_trials(facts: "Facts") -> "list[optuna.trial.FrozenTrial]":
     """All trials under their own numbers, each with what varies, its scores epoch by epoch and how it ended.
 
     A trial without a finite score has failed in Optuna's eyes; one that was asked for or interrupted waits.
-    Parameters that were asked for in several ways stand under several names: Optuna takes one distribution a name.
+    Parameters that were asked for in several ways stand under several names: Optuna takes one distribution a name. But
+    of more than five ranges on one scale each hangs on another value, and they are one parameter over all of them.
     """
     objective, names = Objective.parse(facts.objective), _Names(facts.parameters)
     trials = sorted(facts.trials, key=lambda one: one.number)
@@ -57,10 +62,12 @@ class _Names:
 
     def __init__(self, parameters: tuple[Parameter, ...]) -> None:
         self._variants: dict[str, list[tuple[str, BaseDistribution]]] = {}
-        for parameter in parameters:
+        shown: dict[str, dict[Parameter, str]] = {}
+        for parameter, whole in zip(parameters, _joined(parameters), strict=True):
+            names = shown.setdefault(parameter.name, {})
+            name = parameter.name if not names else f"{parameter.name} ({len(names) + 1})"
             known = self._variants.setdefault(parameter.name, [])
-            shown = parameter.name if not known else f"{parameter.name} ({len(known) + 1})"
-            known.append((shown, _distribution(parameter)))
+            known.append((names.setdefault(whole, name), _distribution(whole)))
 
     def drawn(self, values: Values, variants: dict[str, int | None]) -> tuple[Values, dict[str, "BaseDistribution"]]:
         """A trial's values and their distributions; what was fixed, or lies outside its distribution, is left out."""
@@ -74,6 +81,19 @@ class _Names:
             if _holds(distribution, value):
                 kept[shown], distributions[shown] = value, distribution
         return kept, distributions
+
+
+def _joined(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The parameters, but for ranges of which a name has more than five on one scale: the one that covers them all."""
+    ranges: dict[object, list[Parameter]] = {}
+    for one in parameters:
+        ranges.setdefault((one.name, one.kind, one.sampling), []).append(one)
+    joint = {}
+    for scale, many in ranges.items():
+        ends = [end for one in many for end in (one.low, one.high) if end is not None]
+        if len(many) > APART and ends:
+            joint[scale] = replace(many[0], low=min(ends), high=max(ends), step=None)
+    return [joint.get((one.name, one.kind, one.sampling), one) for one in parameters]
 
 
 def _holds(distribution: "BaseDistribution", value: Value) -> bool:

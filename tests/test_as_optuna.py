@@ -9,6 +9,7 @@ from stories import RATE, began, finals, half_fixed, told, trial_story
 from hpsearch.as_optuna import optuna_study
 from hpsearch.records import Answered, Asked, AttemptBegan, SpaceFound
 from hpsearch.report.facts import gather
+from hpsearch.report.importance import weigh
 from hpsearch.space import Parameter
 from hpsearch.trial import Attempt, Failure, Fit, Status, Trial, TrialResult
 
@@ -87,6 +88,22 @@ def test_a_name_asked_in_two_ways_stands_under_two_names():
 
     assert study.trials[0].params["activation"] == "tanh"
     assert study.trials[1].params == {"activation (2)": "elu"}
+
+
+def test_a_range_that_hangs_on_another_value_is_one_parameter_over_all_of_them():
+    bodies, lowest = [], Parameter("end", "float", 1e-6, low=1e-6, high=0.1, sampling="log")
+    for number in range(40):
+        rate = 0.01 + number / 100
+        values = {"rate": rate, "end": rate / 2}
+        asked = (RATE, replace(lowest, high=rate))
+        bodies += [Asked(Trial(number)), *answers(number, values, asked), ended(number, Status.COMPLETED, rate, values)]
+    facts = gather(told([*began()[:1], SpaceFound(asked), *bodies]))
+
+    study = optuna_study(facts)
+
+    assert {tuple(trial.params) for trial in study.trials} == {("rate", "end")}
+    assert study.trials[0].distributions["end"] == FloatDistribution(1e-6, 0.4, log=True)
+    assert {weight.name for weight in weigh(facts)} == {"rate", "end"}
 
 
 def test_what_is_fixed_or_outside_its_range_is_left_out():

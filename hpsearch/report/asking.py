@@ -13,6 +13,7 @@ class Asking:
     def __init__(self) -> None:
         """Begin before the first record."""
         self._variants: dict[str, list[Parameter]] = {}
+        self._places: dict[Parameter, int] = {}  # in `_variants`; each trial may bring a range of its own
         self._fixed: set[str] = set()
         self._of: dict[int, dict[str, int | None]] = {}
         self._began: dict[int, int] = {}
@@ -35,12 +36,12 @@ class Asking:
         if parameter.kind == "fixed":
             self._fixed.add(parameter.name)
             return None
-        known = self._variants.setdefault(parameter.name, [])
-        here = (place for place, one in enumerate(known) if replace(one, default=parameter.default) == parameter)
-        place = next(here, len(known))
-        if place == len(known):
+        way = replace(parameter, default=0)
+        if way not in self._places:
+            known = self._variants.setdefault(parameter.name, [])
+            self._places[way] = len(known)
             known.append(parameter)
-        return place
+        return self._places[way]
 
     def parameters(self) -> tuple[Parameter, ...]:
         """All that was asked but for what is fixed, in the order in which it came up."""
