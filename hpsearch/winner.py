@@ -14,10 +14,10 @@ from hpsearch.protocols import Prepared
 from hpsearch.records import Verdict
 from hpsearch.space import Values
 from hpsearch.study import Study
+from hpsearch.trackers.class_report import report_text
 
 MANIFEST = "manifest.json"
 REPORT = "classification_report.txt"
-ROW = ("precision", "recall", "f1-score", "support")
 
 
 def lay_out(study: Study, verdict: Verdict, data: Prepared) -> Path:
@@ -31,7 +31,7 @@ def lay_out(study: Study, verdict: Verdict, data: Prepared) -> Path:
         shutil.copyfile(judged, temporary)
 
     files.write(folder / MODEL, copy)
-    files.write_text(folder / REPORT, table(verdict))
+    files.write_text(folder / REPORT, report_text(verdict))
     files.write_text(folder / MANIFEST, json.dumps(_manifest(study, verdict, data, tested), indent=2) + "\n")
     return folder
 
@@ -82,15 +82,3 @@ def verify(file: Path, tested: str) -> None:
     if digest(file) != tested:
         message = f"{file}: this is not the model that was tested (its SHA-256 differs from the ledger's)"
         raise StateDamaged(message)
-
-
-def table(verdict: Verdict) -> str:
-    """The classification report as text: precision, recall and F1 for each class, and averaged."""
-    width = max(14, *(len(name) for name in verdict.class_names))
-    lines = [f"{'':>{width}}  precision  recall  f1-score  support", ""]
-    for name in (*verdict.class_names, "macro avg", "weighted avg"):
-        precision, recall, f1, rows = (verdict.report[name][key] for key in ROW)
-        lines.append(f"{name:>{width}}  {precision:9.4f}  {recall:6.4f}  {f1:8.4f}  {rows:7.0f}")
-    on = f"on {verdict.test_rows} rows of the test split"
-    lines += ["", f"{'model accuracy':>{width}}  {verdict.model_accuracy:.4f} {on}"]
-    return "\n".join(lines) + "\n"

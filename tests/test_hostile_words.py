@@ -20,10 +20,10 @@ from hpsearch.report.html import page
 from hpsearch.report.terminal import show
 from hpsearch.space import Parameter
 from hpsearch.trackers.board import Board
+from hpsearch.trackers.class_report import report_text
 from hpsearch.trackers.mlflow_runs import _cut, name_of
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trial import Failure, Fit, Status, Trial, TrialResult
-from hpsearch.winner import table
 
 GOOD = """\
 name = "small"
@@ -216,7 +216,7 @@ def test_evil_words_never_drive_the_terminal(kind: str, capsys: pytest.CaptureFi
         lines.hear(news)
     board.close()
     show(gather(story), Console(file=out, width=120))
-    say(table(gather(story).verdict))
+    say(report_text(gather(story).verdict))
 
     shown = out.getvalue() + capsys.readouterr().out
     assert "trial" in shown

@@ -91,8 +91,8 @@ def best(*, study: str, as_json: bool) -> None:
     from hpsearch.outcomes import outcomes
     from hpsearch.paths import MODEL
     from hpsearch.state import State
+    from hpsearch.trackers.class_report import report_text
     from hpsearch.trackers.verdict_words import sentences
-    from hpsearch.winner import table
 
     state = State()
     for news in outcomes(_project(), study):
@@ -110,4 +110,4 @@ def best(*, study: str, as_json: bool) -> None:
         return
     chosen = "\n".join(f"  {name} = {value}" for name, value in sorted(values.items()))
     said = "\n".join(sentences(state.verdict, judged, state.openings))
-    say(f"trial {state.verdict.winner} of {study}\n\n{chosen}\n\n{table(state.verdict)}\n{said}\nmodel: {model}")
+    say(f"trial {state.verdict.winner} of {study}\n\n{chosen}\n\n{report_text(state.verdict)}\n{said}\nmodel: {model}")

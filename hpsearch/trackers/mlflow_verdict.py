@@ -9,12 +9,11 @@ from typing import Any
 
 from hpsearch.records import Verdict
 from hpsearch.trackers import verdict_words, words
+from hpsearch.trackers.class_report import AVERAGES, COLUMNS, report_rows, report_text
 from hpsearch.trackers.curve_picture import draw_curves
 from hpsearch.trackers.mlflow_runs import Run
 from hpsearch.trackers.pictures import draw_confusion
 
-AVERAGES = {"macro avg": "macro", "weighted avg": "weighted"}
-COLUMNS = ("precision", "recall", "f1-score", "support")
 TOLD = (verdict_words.failures, verdict_words.tie, verdict_words.luck)
 
 
@@ -29,28 +28,12 @@ def headline(verdict: Verdict) -> dict[str, float]:
 def figures(verdict: Verdict) -> dict[str, float]:
     """The winner's figures on the test split, named as metrics: model_accuracy, model_f1_macro and so on."""
     found = headline(verdict)
-    for average, short in AVERAGES.items():
+    for average in AVERAGES:
         for column in COLUMNS[:3]:
             if average in verdict.report:
-                found[f"model_{column.removesuffix('-score')}_{short}"] = verdict.report[average][column]
+                name = f"model_{column.removesuffix('-score')}_{average.removesuffix(' avg')}"
+                found[name] = verdict.report[average][column]
     return found
-
-
-def report_rows(verdict: Verdict) -> list[list[Any]]:
-    """The classification report as rows: name, precision, recall, f1-score, support."""
-    names = [name for name in (*verdict.class_names, *AVERAGES) if name in verdict.report]
-    return [[name, *(verdict.report[name][column] for column in COLUMNS)] for name in names]
-
-
-def report_text(verdict: Verdict) -> str:
-    """The classification report as aligned text."""
-    wide = max(len("model accuracy"), *(len(row[0]) for row in report_rows(verdict)))
-    lines = [f"{'':>{wide}}  {'precision':>9}  {'recall':>9}  {'f1-score':>9}  {'support':>9}"]
-    for name, *shares, support in report_rows(verdict):
-        lines.append(f"{name:>{wide}}  {'  '.join(f'{share:9.4f}' for share in shares)}  {support:9.0f}")
-    on = f"on {verdict.test_rows} rows of the test split"
-    lines.append(f"{'model accuracy':>{wide}}  {verdict.model_accuracy:9.4f}  {on}")
-    return "\n".join(lines) + "\n"
 
 
 def keep_winner(runs: Any, run: Run, verdict: Verdict, curves: Mapping[str, list[tuple[int, float]]]) -> None:
