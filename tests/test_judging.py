@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from hpsearch.worker.judging import outputs, predict, reader
+from hpsearch.worker.judging import judgement, outputs, predict, reader
 
 IMAGES = np.zeros((6, 4, 4), np.uint8)
 IMAGES[3:] = 255
@@ -90,6 +90,16 @@ def test_a_reader_made_once_reads_with_the_weights_of_the_moment():
     model.layers[-1].set_weights([np.full((16, 1), 2.0), np.array([1.0])])
 
     assert outputs(model, IMAGES, read)[:, 0].tolist() == [1.0] * 3 + [33.0] * 3
+
+
+def test_a_class_without_test_rows_has_no_figures_and_no_part_in_the_macro_averages():
+    labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 2])
+
+    report = judgement(labels, predicted, np.ones(4, "float32"), ("a", "b", "gone")).report
+
+    assert report["gone"] == {"precision": None, "recall": None, "f1-score": None, "support": 0}
+    assert (report["macro avg"]["precision"], report["macro avg"]["recall"]) == (1, 0.75)
+    assert report["macro avg"]["f1-score"] == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_a_layer_that_only_runs_eagerly_is_judged_all_the_same():

@@ -61,7 +61,12 @@ def result(number: int, fits: Sequence[Any]) -> TrialResult:
     )  # fmt: skip
 
 
-def card(project: paths.Project, word: str, judged: Mapping[str, int | None] | None = None) -> dict[str, Any]:
+def card(
+    project: paths.Project,
+    word: str,
+    judged: Mapping[str, int | None] | None = None,
+    report: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """The card of the model that the word names, after so many looks at the test split."""
     state = State()
     for news in read(project, "tiny"):
@@ -72,7 +77,7 @@ def card(project: paths.Project, word: str, judged: Mapping[str, int | None] | N
         "model": {"sha256": "0" * 64}, "input": {"shape": [4, 4], "ink": "bright on dark"}, "formats": {},
         "data": {"name": "two", "test_from": "official", "licence": "", "sha256": "d" * 64},
     }  # fmt: skip
-    report = {"nought": ROW, "one": ROW, "macro avg": ROW}
+    report = report or {"nought": ROW, "one": ROW, "macro avg": ROW}
     read_rows = Judgement(0.8, report, ((40, 10), (10, 40)), np.zeros(100, np.int64), np.ones(100, np.float32))
     return gather(Case(manifest, read_rows, find(project, word), data, state, 7, judged or {"tiny": 1}))
 
@@ -198,6 +203,17 @@ def test_of_a_trial_with_folds_that_was_in_no_finals_it_is_told_that_it_is_one_o
     assert any(
         "it is one of 2 of its trial, each on other rows, and what another seed gives is not" in line for line in limits
     )
+
+
+def test_a_class_without_test_rows_is_not_told_to_be_missed(project: paths.Project) -> None:
+    keep(project, [*began(), Asked(Trial(0)), *trial_story(0, [0.5, 0.8])], "fits/search-0000-r0-f0/best.bin")
+    report = {"nought": {**ROW, "recall": 0.7}, "one": {**dict.fromkeys(ROW), "support": 0.0}, "macro avg": ROW}
+
+    told = card(project, "tiny:0", report=report)
+
+    (missed,) = [line for line in told["limits"] if line.startswith("It misses")]
+    assert missed == "It misses most often, by recall: nought (0.70)."
+    assert "| one | – | – | – | 0 |" in page(told)
 
 
 def test_of_the_winner_the_interval_is_told_too(project: paths.Project) -> None:

@@ -18,12 +18,13 @@ from hpsearch.datasets.prepared import load
 from hpsearch.objective import Objective
 from hpsearch.records import Answered, Asked, AttemptBegan, SessionBegan, SessionEnded, SpaceFound
 from hpsearch.records import TestLooked as Looked
-from hpsearch.report import figures, mistakes, timeline
+from hpsearch.report import figures, mistakes, tables, timeline
 from hpsearch.report.advice import advice
 from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.findings import find
 from hpsearch.report.importance import Weight, weigh
 from hpsearch.space import Parameter
+from hpsearch.trackers.class_report import report_text
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 
 
@@ -305,6 +306,18 @@ def test_what_opens_another_parameter_is_not_to_be_fixed_though_it_matters_littl
     ]
 
     assert "Fix what matters little" not in told_of(trials, weights=[Weight("l1", 0.01, 0.0, 0.02)])
+
+
+def test_a_class_without_test_rows_is_shown_with_dashes_and_is_not_the_weakest():
+    facts = gather(large_story(20, classes=12))
+    name, weakest = facts.verdict.class_names[3], min(row["f1"] for row in tables.classes(facts)[:12])
+    facts.verdict.report[name].update({"precision": None, "recall": None, "f1-score": None, "support": 0.0})
+
+    rows = {row["name"]: row for row in tables.classes(facts)}
+
+    assert [rows[name][key] for key in ("precision", "recall", "f1", "rows", "weak")] == ["–", "–", "–", "0", False]
+    assert weakest in {row["f1"] for row in rows.values() if row["weak"]}
+    assert f"{name:>14}          –       –         –        0" in report_text(facts.verdict)
 
 
 @pytest.fixture

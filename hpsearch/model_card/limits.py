@@ -59,7 +59,8 @@ def _of_classes(card: Card) -> Iterator[str]:
     few = [one["name"] for one in card["classes"] if one["rows"] < FEW_ROWS]
     if few:
         yield f"The test split has fewer than {FEW_ROWS} images of {_named(few)}: those rows of the table are unsure."
-    weak = sorted((one for one in card["classes"] if one["recall"] < WEAK), key=lambda one: float(one["recall"]))
+    tested = [one for one in card["classes"] if one["rows"]]
+    weak = sorted((one for one in tested if one["recall"] < WEAK), key=lambda one: float(one["recall"]))
     if weak:
         said = [f"{words.clean(one['name'], 40)} ({one['recall']:.2f})" for one in weak[:MOST_WEAK]]
         more = f" and {len(weak) - MOST_WEAK} more" if len(weak) > MOST_WEAK else ""

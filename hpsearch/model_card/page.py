@@ -120,7 +120,7 @@ def _usage(card: Card) -> Iterator[str]:
 
 def _classes(card: Card) -> Iterator[tuple[object, ...]]:
     for one in card["classes"]:
-        scores = (f"{one[key]:.3f}" for key in ("precision", "recall", "f1"))
+        scores = ("–" if one[key] is None else f"{one[key]:.3f}" for key in ("precision", "recall", "f1"))
         yield (words.clean(one["name"]), *scores, f"{one['rows']:,.0f}")
 
 

@@ -10,6 +10,7 @@ from hpsearch.report import timeline
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.importance import Weight
 from hpsearch.trackers import verdict_words, words
+from hpsearch.trackers.class_report import AVERAGES
 from hpsearch.trackers.pictures import worst_pairs
 
 MOST_TRIALS = 300
@@ -19,7 +20,6 @@ MOST_ROWS = 14  # of a table that is not parted
 MOST_NAMED = 12  # trials that failed in one way
 LONGEST_TRACEBACK = 4000
 WEAK_CLASSES = 5
-AVERAGES = ("macro avg", "weighted avg")
 
 
 def everything(facts: Facts, weights: Sequence[Weight]) -> dict[str, Any]:
@@ -81,11 +81,12 @@ def percent(share: float) -> str:
 
 
 def classes(facts: Facts) -> list[dict[str, Any]]:
-    """Precision, recall and F1 of each class and their averages; the weakest classes are marked."""
+    """Precision, recall and F1 of each class and their averages; the weakest of those with test rows are marked."""
     if not (verdict := facts.verdict):
         return []
     known = [(name, verdict.report[name]) for name in verdict.class_names if name in verdict.report]
-    weakest = sorted(known, key=lambda entry: float(entry[1]["f1-score"]))[: min(WEAK_CLASSES, len(known) // 4)]
+    tested = [entry for entry in known if entry[1]["support"]]
+    weakest = sorted(tested, key=lambda entry: float(entry[1]["f1-score"]))[: min(WEAK_CLASSES, len(tested) // 4)]
     weak = {name for name, _ in weakest}
     known += [(name, verdict.report[name]) for name in AVERAGES if name in verdict.report]
     return [
@@ -94,7 +95,7 @@ def classes(facts: Facts) -> list[dict[str, Any]]:
             "precision": words.score(row["precision"]),
             "recall": words.score(row["recall"]),
             "f1": words.score(row["f1-score"]),
-            "width": f"{100 * row['f1-score']:.1f}",
+            "width": f"{100 * (row['f1-score'] or 0):.1f}",
             "weak": name in weak,
             "rows": f"{row['support']:.0f}",
         }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.worker.finding import find_build
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 512
 HALF = 0.5
+SHARES = ("precision", "recall", "f1-score")
 SLACK = 0.02  # by which a probability may seem more than 1 in a half-precision model
 
 
 @dataclass(frozen=True)
 class Judgement:
     """What one model showed on the test split; `report` is scikit-learn's classification report as plain data.
+
+    In it a class without rows has None for figures, and no part in the macro averages.
 
     `predicted` (int64, rows) is the class that it reads in each image, `confidence` (float32, rows) how probable it
     says that class is.
@@ -130,6 +134,18 @@ def judgement(labels: Any, predicted: Any, confidence: Any, class_names: Sequenc
     report = classification_report(
         labels, predicted, labels=list(every), target_names=list(class_names), output_dict=True, zero_division=0
     )
+    _leave_out_empty(report, class_names)
     counts = confusion_matrix(labels, predicted, labels=list(every))
     confusion = tuple(tuple(int(count) for count in row) for row in counts)
     return Judgement(float((labels == predicted).mean()), report, confusion, predicted, confidence)
+
+
+def _leave_out_empty(report: dict[str, Any], class_names: Sequence[str]) -> None:
+    """A class without rows has no figures, and no part in the macro averages: scikit-learn takes it for all wrong."""
+    tested = [report[name] for name in class_names if report[name]["support"]]
+    if len(tested) == len(class_names):
+        return
+    for key in SHARES:
+        report["macro avg"][key] = fmean(row[key] for row in tested)
+        for name in class_names:
+            report[name][key] = report[name][key] if report[name]["support"] else None
