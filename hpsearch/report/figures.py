@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hpsearch.as_optuna import plain_name
 from hpsearch.objective import Objective
 from hpsearch.report import timeline
 from hpsearch.report.facts import Facts, Point, TrialFacts
@@ -62,7 +63,10 @@ def varying(trials: Iterable[TrialFacts]) -> list[str]:
 def _parameters(facts: Facts, trials: Sequence[TrialFacts], ranked: Sequence[str]) -> Iterable[dict[str, Any]]:
     """What varies, the weightiest first; categories as their places in a list."""
     names = varying(trials)
-    order = {name: place for place, name in enumerate(ranked)}
+    order: dict[str, int] = {}
+    for place, shown in enumerate(ranked):
+        order.setdefault(shown, place)
+        order.setdefault(plain_name(shown), place)
     for name in sorted(names, key=lambda one: order.get(one, len(order))):
         asked = [parameter for parameter in facts.parameters if parameter.name == name]
         given = [trial.values.get(name) for trial in trials]
