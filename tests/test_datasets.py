@@ -507,6 +507,16 @@ def test_beside_an_image_that_fills_most_of_a_class_a_share_of_the_others_is_hel
     assert (marks.sum(), marks[:80].any()) == (4, False)
 
 
+def test_an_image_that_every_class_has_costs_none_its_share() -> None:
+    images, _ = drawings(rows=1000)
+    labels = np.repeat(np.arange(10), 100)
+    images[np.arange(1000) % 100 < 9] = 0
+
+    marks = mark_held_out(images, labels, 0.2)
+
+    assert np.bincount(labels[marks]).min() >= 18
+
+
 def test_of_images_that_all_occur_too_often_the_rarest_is_held_out() -> None:
     images = np.repeat(np.array([1, 2, 3], np.uint8), [40, 20, 40])[:, None, None]
 

@@ -5,6 +5,7 @@ and an image that occurs twice, even under two labels, is never on both sides.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,11 @@ def mark_held_out(images: "Images", labels: "Labels", share: float, *, inverted:
     import numpy as np
 
     digests = [sha256(SALT + negative(image, inverted).tobytes()).digest() for image in images]
-    rows = Counter(digests)
-    taken = {
-        digest
-        for label, members in _homes(digests, labels.tolist()).items()
-        for digest in _lowest(sorted(members), rows, int((labels == label).sum()), share)
-    }
+    rows: dict[int, Counter[bytes]] = defaultdict(Counter)
+    for digest, label in zip(digests, labels.tolist(), strict=True):
+        rows[label][digest] += 1
+    homes = _homes(rows)
+    taken = {digest for label in homes for digest in _lowest(sorted(homes[label]), rows[label], share)}
     return np.fromiter((digest in taken for digest in digests), np.bool_, len(digests))
 
 
@@ -71,20 +71,18 @@ def wanted(rows: int, share: float) -> int:
     return min(max(round(rows * share), 1), rows - 1) if rows else 0
 
 
-def _homes(digests: list[bytes], labels: list[int]) -> dict[int, set[bytes]]:
+def _homes(rows: Mapping[int, Counter[bytes]]) -> dict[int, set[bytes]]:
     """The different images of each class; one that has several labels counts with the lowest."""
-    lowest: dict[bytes, int] = {}
-    for digest, label in zip(digests, labels, strict=True):
-        lowest[digest] = min(label, lowest.get(digest, label))
+    lowest = {digest: label for label in sorted(rows, reverse=True) for digest in rows[label]}
     homes: dict[int, set[bytes]] = defaultdict(set)
     for digest, label in lowest.items():
         homes[label].add(digest)
     return homes
 
 
-def _lowest(members: list[bytes], rows: Counter[bytes], own_rows: int, share: float) -> list[bytes]:
-    goal = wanted(own_rows, share)
-    beside = own_rows - sum(rows[digest] for digest in members if rows[digest] > 2 * goal)
+def _lowest(members: list[bytes], rows: Counter[bytes], share: float) -> list[bytes]:
+    goal = wanted(rows.total(), share)
+    beside = rows.total() - sum(rows[digest] for digest in members if rows[digest] > 2 * goal)
     taken, wanting = [], wanted(beside, share) if beside > 1 else goal
     for digest in members:
         if rows[digest] <= 2 * wanting:
