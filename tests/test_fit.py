@@ -25,6 +25,7 @@ from hpsearch.worker.task import Task
 
 BUILD = """
 import keras
+import keras_tuner
 
 def build(hp):
     model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten()])
@@ -140,6 +141,68 @@ def divided(hp):
     model.compile(keras.optimizers.MultiOptimizer(map), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
+@keras.saving.register_keras_serializable("tiny")
+class Guessing(Own):
+    def __init__(self, **given):
+        super().__init__(**given)
+        self.norm, self.guess = keras.layers.BatchNormalization(center=False, scale=False), keras.layers.Dense(16)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        off = self.guess(self.norm(y_pred, training=training)) - self.flat(x)
+        return super().compute_loss(x, y, y_pred, sample_weight, training) + keras.ops.mean(keras.ops.square(off))
+
+def guessing(hp):
+    return compiled(Guessing())
+
+@keras.saving.register_keras_serializable("tiny")
+class Stepping(Guessing):
+    def trained(self):
+        return self.trainable_variables
+
+    def train_step(self, data):
+        import tensorflow as tf
+        images, labels = data
+        with tf.GradientTape() as tape:
+            given = self(images, training=True)
+            loss = self.compute_loss(images, labels, given)
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, self.trained()), self.trained()))
+        return self.compute_metrics(images, labels, given)
+
+def stepping(hp):
+    return compiled(Stepping())
+
+@keras.saving.register_keras_serializable("tiny")
+class Taught(Stepping):
+    def trained(self):
+        return self.dense.trainable_variables
+
+def taught(hp):
+    return compiled(Taught())
+
+class Reading(Stepping):
+    def train_step(self, data):
+        assert float(keras.ops.max(data[0])) > 0  # which a graph cannot say
+        return super().train_step(data)
+
+def reading(hp):
+    model = Reading()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
+    return model
+
+class Handing(keras_tuner.HyperModel):
+    def __init__(self, build):
+        super().__init__()
+        self._build = build
+
+    def build(self, hp):
+        return self._build(hp)
+
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, **kwargs)
+
+own_guessing, own_stepping, own_taught = Handing(guessing), Handing(stepping), Handing(taught)
+own_reading = Handing(reading)
+
 class Twofold(keras.Sequential):
     def compile(self, *given, **more):
         super().compile(*given, **more)
@@ -174,6 +237,11 @@ def recipe(tmp_path):
         )
 
     return recipe
+
+
+def built_by(talk):
+    (built,) = [event for event in talk.told if isinstance(event, Built)]
+    return built
 
 
 def test_a_fit_asks_tells_its_model_and_measures_every_epoch(recipe):
@@ -358,8 +426,7 @@ def test_a_fit_whose_model_has_another_optimizer_is_begun_anew_to_the_very_same_
     _, two = go(recipe("twofold"), Talk(stop_after=2))
     ended, three = go(recipe("twofold"), number=2)
 
-    (built,) = [event for event in three.told if isinstance(event, Built)]
-    assert built.loop == (
+    assert built_by(three).loop == (
         "fit: because Twofold has its own train_step; "
         "begun anew after a stop, because a checkpoint leaves out the optimizers in 'others'"
     )
@@ -367,6 +434,54 @@ def test_a_fit_whose_model_has_another_optimizer_is_begun_anew_to_the_very_same_
     assert (ended.failure, ended.score) == (None, straight.score)
     one_best, other_best = (tmp_path / name / Fit(0, 11).name / "best.bin" for name in ("straight", "fits"))
     assert one_best.read_bytes() == other_best.read_bytes()
+
+
+BY_STEP = ["guessing", "stepping", "taught", "own_guessing", "own_stepping", "own_taught"]
+unbuilt = pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer '")  # Keras's word of such layers
+
+
+@unbuilt
+@pytest.mark.parametrize("build", BY_STEP)
+def test_a_fit_goes_on_with_the_variables_that_only_its_first_step_makes(recipe, tmp_path, build):
+    straight, one = go(recipe(build))
+    assert straight.failure is None
+    (tmp_path / "fits").rename(tmp_path / "straight")
+
+    _, two = go(recipe(build), Talk(stop_after=2))
+    ended, three = go(recipe(build), number=2)
+
+    assert not built_by(three).anew
+    assert (ended.failure, ended.score) == (None, straight.score)
+    assert {epoch for epoch, metrics in measured_by(three).items() if metrics == measured_by(two).get(epoch)} == {1, 2}
+    assert measured_by(two, three) == measured_by(one)
+    one_best, other_best = (tmp_path / name / Fit(0, 11).name / "best.bin" for name in ("straight", "fits"))
+    assert one_best.read_bytes() == other_best.read_bytes()
+
+
+@unbuilt
+@pytest.mark.parametrize("build", ["reading", "own_reading"])
+def test_a_fit_whose_variables_cannot_be_made_before_its_first_step_is_begun_anew(recipe, build):
+    straight, one = go(recipe(build))
+    assert straight.failure is None
+
+    _, two = go(recipe(build), Talk(stop_after=2), number=2)
+    ended, three = go(recipe(build), number=3)
+
+    assert built_by(three).loop.endswith("because only its first step shows which weights it trains")
+    assert measured_by(two, three) == measured_by(three) == measured_by(one)
+    assert ended.failure is None
+
+
+def test_a_fit_whose_checkpoint_does_not_fit_its_model_is_begun_anew_and_says_so(recipe, tmp_path):
+    straight, one = go(recipe("still"))
+    (tmp_path / "fits").rename(tmp_path / "straight")
+    go(recipe("build"), Talk(stop_after=2))
+
+    ended, two = go(recipe("still"), number=2)
+
+    assert "begun anew after a stop, because the checkpoint is another model's: " in built_by(two).loop
+    assert measured_by(two) == measured_by(one)
+    assert (ended.failure, ended.score) == (None, straight.score)
 
 
 def test_score_and_weights_stay_one_epochs_after_a_kill_between_the_files_of_both(recipe):
@@ -412,8 +527,8 @@ def test_a_fit_whose_weights_are_divided_among_optimizers_is_kept_and_read(recip
     assert read_model(kept_model(recipe.fits, "final")).count_params() > 0
 
 
-@pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer 'restoring")  # Keras's word of its layer
-@pytest.mark.parametrize("build", ["without_input", "subclassed", "restoring"])
+@unbuilt
+@pytest.mark.parametrize("build", ["without_input", "subclassed", "restoring", *BY_STEP])
 def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe, tmp_path, build):
     made = recipe(build)
     end, _ = go(made)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hpsearch.worker.completing import complete
 from hpsearch.worker.loop_graph import NotCompiled, Source, read, words
 from hpsearch.worker.loops import LoopUnfit, NonFinite, Rows, ShapesDisagree, choose, make_loop
 from hpsearch.worker.rows import fitted
@@ -139,7 +140,7 @@ def test_a_subclassed_model_is_built(rows):
     assert 0 <= metrics["val_accuracy"] <= 1
 
 
-unbuilt = pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer 'restoring")  # Keras's word of its layer
+unbuilt = pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer '")  # Keras's word of such layers
 
 
 class Restoring(keras.Model):
@@ -158,17 +159,41 @@ class Restoring(keras.Model):
         return self.last(hidden)
 
 
-def restoring():
+class RestoringInLoss(Restoring):
+    """Reaches that layer by its loss alone."""
+
+    def call(self, images, training=False):
+        return super().call(images)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        off = self.restored(y_pred) - self.flatten(x)
+        return super().compute_loss(x, y, y_pred, sample_weight, training) + keras.ops.mean(keras.ops.square(off))
+
+
+class RestoringInStep(RestoringInLoss):
+    """Reaches it by a step of its own."""
+
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+def restoring(kind=Restoring, optimizer="adam"):
     keras.utils.set_random_seed(7)
-    model = Restoring()
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model = kind()
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
 @unbuilt
-@pytest.mark.parametrize("loop", ["graph", "fit"])
-def test_a_layer_that_only_training_calls_is_trained_as_by_model_fit(rows, loop):
-    ours, theirs = restoring(), restoring()
+@pytest.mark.parametrize(
+    ("loop", "kind"),
+    [
+        ("graph", Restoring), ("fit", Restoring), ("graph", RestoringInLoss), ("fit", RestoringInLoss),
+        ("auto", RestoringInStep),
+    ],
+)  # fmt: skip
+def test_a_layer_that_only_training_calls_is_trained_as_by_model_fit(rows, loop, kind):
+    ours, theirs = restoring(kind), restoring(kind)
     expected = stock(theirs, rows, epochs=1)
 
     found = make_loop(ours, rows, batch_size=32, seed=5, loop=loop).epoch(1)
@@ -179,14 +204,24 @@ def test_a_layer_that_only_training_calls_is_trained_as_by_model_fit(rows, loop)
 
 
 @unbuilt
-def test_what_builds_a_layer_for_training_moves_no_state(rows):
-    model = restoring()
+@pytest.mark.parametrize("kind", [Restoring, RestoringInLoss, RestoringInStep])
+@pytest.mark.parametrize(
+    "optimizer",
+    [keras.optimizers.ScheduleFreeAdamW, lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Nadam())],
+    ids=["free", "scaled"],
+)
+def test_what_builds_a_layer_for_training_moves_no_state(rows, kind, optimizer):
+    model = restoring(kind, optimizer())
 
-    fitted(rows, model)
+    shaped = fitted(rows, model)
+    complete(model, shaped.batch(rows.train[:1]))
 
     assert model.restored.built
     np.testing.assert_array_equal(model.norm.moving_mean, np.zeros(784))
-    assert model.losses == []
+    assert (int(model.optimizer.iterations), float(model.metrics[0].result())) == (0, 0.0)
+    if optimizer is keras.optimizers.ScheduleFreeAdamW:  # whose momenta begin where its weights do
+        for weight, momentum in zip(model.trainable_weights, model.optimizer._momentums, strict=True):
+            np.testing.assert_array_equal(weight, momentum)
 
 
 @pytest.mark.parametrize("loop", ["graph", "fit"])

@@ -118,41 +118,45 @@ class _Run:
     def _left_out(self) -> str:
         from hpsearch.worker import checkpoint
 
-        names = ", ".join(map(repr, checkpoint.left_out(self._model)))
-        return names and f"a checkpoint leaves out the optimizers in {names}"
+        if names := ", ".join(map(repr, checkpoint.left_out(self._model))):
+            return f"a checkpoint leaves out the optimizers in {names}"
+        return "" if self._model.optimizer.built else "only its first step shows which weights it trains"
 
     def _begin(self, loop: str, batch_size: int, anew: str, tracing: float = 0.0) -> None:
         """Tell of the model, and go on where an earlier attempt ended unless it has to be begun `anew`, and why."""
         from hpsearch.worker.warmup import warmup_epochs
 
-        model, self._begun, self._anew = self._model, True, anew
+        model, attempt, self._begun = self._model, self._order.attempt, True
+        self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size) if self._hp else ""
+        anew = self._anew = anew or self._go_on()
         warmup = warmup_epochs(model, len(self._rows.train), batch_size) if model.compiled else 0
         loop += f"; begun anew after a stop, because {anew}" if anew else ""
         weights, summary = model.count_params(), _summary(model)
-        attempt, building = self._order.attempt, self._building
-        self._wire.tell(Built(attempt, weights, summary, loop, warmup, building, tracing, bool(anew)))
-        self._go_on()
+        self._wire.tell(Built(attempt, weights, summary, loop, warmup, self._building, tracing, bool(anew)))
+        for measure in self._progress.measures(attempt):
+            self._wire.tell(measure)  # the coordinator may have been killed before it had written them down
 
-    def _go_on(self) -> None:
-        """Take up what an earlier attempt has left, if it can be gone on with."""
+    def _go_on(self) -> str:
+        """Take up what an earlier attempt has left, if it can be gone on with; say why it is no use to this one."""
         from hpsearch.worker import checkpoint
 
-        self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size) if self._hp else ""
-        if self._anew or not (saved := checkpoint.load(self._files.checkpoint)):
-            return
+        if not (saved := checkpoint.load(self._files.checkpoint)):
+            return ""
         best = checkpoint.load(self._files.weights)
         if self._is_of_another(saved.state) or (best is None and self._fit.kind != "search"):  # its model is to be kept
-            return
+            return ""
         if saved.state.get("epoch", 0) > self._last:  # of a training on all rows, which was to be longer then
-            return
-        checkpoint.restore(saved, self._model)
+            return ""
+        try:
+            checkpoint.restore(saved, self._model)
+        except ValueError as error:  # how a person's step makes its variables cannot all be foreseen
+            return str(error)
         self._progress.take_up(saved.state)
-        for measure in self._progress.measures(self._order.attempt):
-            self._wire.tell(measure)  # the coordinator may have been killed before it had written them down
         if best and best.state.get("best_epoch", 0) > self._progress.epoch:
             # It was killed between the two files. Trained again, on a card for example, the epoch may come out a little
             # otherwise; the score has to be that of the weights that are kept.
             self._progress.__dict__.update(best.state)
+        return ""
 
     def _is_of_another(self, state: dict[str, Any]) -> bool:
         """Whether a checkpoint was made by other values, of which a ledger knows no more that was restored since."""

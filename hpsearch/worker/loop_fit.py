@@ -73,9 +73,7 @@ class FitLoop:
     """The general loop: whatever Keras can train, on the same batches as the graph loop."""
 
     def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int, reason: str) -> None:
-        """Take the built and compiled model, and why it comes here."""
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+        """Take the compiled model, complete, and why it comes here."""
         self.kind = f"fit: {reason}"
         self._model, self._fitted, self._batch_size, self._seed = model, fitted, batch_size, seed
 

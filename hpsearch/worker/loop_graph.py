@@ -131,9 +131,7 @@ class GraphLoop:
     """
 
     def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int, *, xla: bool = False) -> None:
-        """Take the built and compiled model; the optimizer's variables are made here, and both graphs."""
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+        """Take the compiled model, complete; both graphs are made here."""
         self.kind = "graph, XLA" if xla else "graph"
         self._model, self._rows, self._seed, self._xla = model, fitted.rows, seed, xla
         self._fused, source = Fused(model.optimizer), Source(fitted)

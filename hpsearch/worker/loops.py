@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from hpsearch.worker.completing import complete
 from hpsearch.worker.epochs import Loop, NonFinite, NoNumber, Tick
 from hpsearch.worker.rows import Rows, ShapesDisagree, fitted
 
@@ -37,6 +38,7 @@ def make_loop(
     """
     name, reason = choose(model, loop)
     shaped = fitted(rows, model)
+    complete(model, shaped.weighed(rows.train[:1]))
     if name == "graph":
         from hpsearch.worker.loop_graph import GraphLoop
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from hpsearch.worker.completing import complete
 from hpsearch.worker.epochs import learning_rate, numbers, validation_batch
 from hpsearch.worker.loop_fit import Batches, Ticking
 from hpsearch.worker.rows import Fitted, permutation
@@ -22,6 +23,7 @@ PLAIN = {  # what model.fit may be given where its training has no state but the
     "x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_data", "shuffle",
     "class_weight", "sample_weight", "validation_batch_size",
 }  # fmt: skip
+LABELLED = 2  # arrays that model.fit is given: images and labels, without weights of the rows
 MEND = "pass them on (model.fit(…, callbacks=callbacks)), or call their on_epoch_end(epoch, logs) after each epoch"
 
 
@@ -149,6 +151,9 @@ class _Hearing(Ticking):
         arrays = [_array(call[name]) for name in ("x", "y", "sample_weight") if call.get(name) is not None]
         plain = call.keys() <= PLAIN and len(callbacks) == 1 and isinstance(call.get("shuffle", True), bool)
         self._exact = plain and not self._begun and len({len(one) for one in arrays}) == 1
+        if self._exact:
+            weights = [np.ones(1, np.float32)] if call.get("class_weight") and len(arrays) == LABELLED else []
+            complete(self._training.model, [*(one[:1] for one in arrays), *weights])
         self._begin(call["batch_size"])
         return self._in_our_order(call, arrays) if self._exact else call
 

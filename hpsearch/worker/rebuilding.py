@@ -33,9 +33,10 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
     """
     import keras
 
-    from hpsearch.worker import building, checkpoint
+    from hpsearch.worker import building, checkpoint, trying
+    from hpsearch.worker.completing import complete
     from hpsearch.worker.hp import AskingHyperParameters
-    from hpsearch.worker.rows import image_shape, output_shape
+    from hpsearch.worker.rows import fitted
 
     def ask(parameter: Parameter) -> Value:
         message = f"build_model asks for {parameter.name!r} now; it did not when the trial was trained"
@@ -47,7 +48,8 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
     function = building.find_build(root, remains.build)
     try:
         model = building.build(function, hp)
-        output_shape(model, image_shape(remains.task.image_shape, model))  # builds one that has no Input layer
+        shaped = fitted(trying.rows_of_noise(remains.task), model)  # which builds one that has no Input layer
+        complete(model, shaped.batch(shaped.rows.train[:1]))
         checkpoint.load_weights(remains.weights, model)
     except Exception as error:  # build_model is a person's, and may raise anything
         why = first_line(f"{type(error).__name__}: {error}")

@@ -9,23 +9,32 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hpsearch.worker.rows import Rows
+
 
 def one_step(build: Build, hp: Any, model: Any, *, validates: bool = True) -> dict[str, float]:
     """Train a model that was just built with this `hp` on an image a class; give its metrics, raise what it raises."""
-    import numpy as np
-
     from hpsearch.worker import loops
     from hpsearch.worker.own_fit import Training, train
 
-    classes = np.arange(hp.task.classes)
-    rows = loops.Rows(images_of_noise(hp.task), classes, classes, classes if validates else classes[:0])
+    rows = rows_of_noise(hp.task, validates=validates)
     model.run_eagerly = True  # one step is sooner done than traced
     own = own_fit(build)
     if own is None:
-        return loops.make_loop(model, rows, batch_size=len(classes), seed=0, loop="fit").epoch(1)
+        return loops.make_loop(model, rows, batch_size=hp.task.classes, seed=0, loop="fit").epoch(1)
     heard = _OneEpoch()
-    train(own, hp, Training(model, loops.fitted(rows, model), len(classes), hp.task.epochs, 0), heard)
+    train(own, hp, Training(model, loops.fitted(rows, model), hp.task.classes, hp.task.epochs, 0), heard)
     return heard.metrics
+
+
+def rows_of_noise(task: Task, *, validates: bool = True) -> "Rows":
+    """Rows to train and, unless told otherwise, to validate on."""
+    import numpy as np
+
+    from hpsearch.worker.rows import Rows
+
+    classes = np.arange(task.classes)
+    return Rows(images_of_noise(task), classes, classes, classes if validates else classes[:0])
 
 
 def images_of_noise(task: Task) -> "NDArray[np.uint8]":

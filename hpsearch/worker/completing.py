@@ -1,0 +1,55 @@
+"""Completes a compiled model: makes the variables that its first step of training would make, and takes no step.
+
+Keras makes what only `train_step` or `compute_loss` reaches when they first come to it, and the optimizer's variables
+for those weights that it is first given. A checkpoint of them can only be restored into a model that has them all.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.worker.checkpoint import left_out
+
+STEP = ("train_step", "compute_loss")
+
+
+def complete(model: Any, batch: Sequence[NDArray[np.generic]]) -> None:
+    """Build the layers of a model that was called before, and its optimizer, as a step would; no other state moves.
+
+    `batch` is what such a step is given: images, labels, perhaps weights, of any number of rows.
+    The optimizer stays unbuilt, and would take any weights, where nobody can say which it will be given: where a step
+    of the model's own cannot be made into a graph beforehand, and there are layers that are not built.
+    """
+    if not model.compiled:
+        return
+    own = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in STEP)
+    weights = _given(model, batch) if own else model.trainable_variables
+    if weights is not None and not model.optimizer.built:
+        model.optimizer.build(weights)
+
+
+def _given(model: Any, batch: Sequence[NDArray[np.generic]]) -> list[Any] | None:
+    """The weights that a step gives to the optimizer; its graph, which builds the layers, is thrown away.
+
+    Keras's StatelessScope would not do: weights that are made within it have no gradients yet. Of other optimizers
+    than the compiled one, some would be left half built.
+    """
+    import tensorflow as tf
+
+    given: list[Any] = []
+    known = all(layer.built for layer in model._flatten_layers())  # noqa: SLF001  # which gives nested ones, too
+
+    def apply(_grads: Any, trainable_variables: Any = ()) -> None:
+        given.append(list(trainable_variables))
+
+    if not model.run_eagerly and not left_out(model):
+        model.optimizer.apply = apply
+        with suppress(Exception), tf.__internal__.FuncGraph("step").as_default():  # it fails, and says why, in training
+            model.train_step(tuple(tf.compat.v1.placeholder(one.dtype, (None, *one.shape[1:])) for one in batch))
+            known = True
+        del model.optimizer.apply
+    return given[0] if given else model.trainable_variables if known else None
