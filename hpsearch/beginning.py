@@ -45,11 +45,11 @@ class Beginning:
         splits = Splits(self.study.experiment, labels, self.study.paths.splits)
         splits.prepare(self.identity.data.class_names)  # now, while TensorFlow is still being imported elsewhere
         weights = class_weights(self.study.experiment.train.class_weight, self.identity.data.class_names, labels)
-        steps = self._begin()
+        steps = self._begin(weights)
         self.executor.open(self._recipe(weights, steps))
         return splits
 
-    def _begin(self) -> Steps:
+    def _begin(self, weights: tuple[float, ...]) -> Steps:
         study, before = self.study, self.study.state.session
         facts = before.provenance if before else {}
         # Whether TensorFlow can still be imported: in a new study the sample builds show it.
@@ -57,7 +57,7 @@ class Beginning:
         # What is measured once a machine costs its first study no time of its own.
         settling = aside(pace.settle, study.experiment.train, facts, _placed(self.executor), self.executor.where)
         planned = None if study.state.courses else plan(paths.Project(self.identity.root), study.experiment)
-        known = Preflight(study.state.space, before.modules) if before else self._preflight()
+        known = Preflight(study.state.space, before.modules) if before else self._preflight(weights)
         steps: Steps = settling.result()
         if asked:
             asked.result()
@@ -73,10 +73,10 @@ class Beginning:
         files.write_text(study.paths.experiment, json.dumps(public, indent=2) + "\n")
         return steps
 
-    def _preflight(self) -> Preflight:
+    def _preflight(self, weights: tuple[float, ...]) -> Preflight:
         self.say("getting ready: TensorFlow is imported, and a few models are built to find the space")
         try:
-            preflight: Preflight = self.executor.call(fly, self._sample(), patience=SAMPLE_SECONDS)
+            preflight: Preflight = self.executor.call(fly, self._sample(weights), patience=SAMPLE_SECONDS)
         except ending.ChildDied as died:
             what, mend = f"the process of the sample builds {died.how}", "see what build_model does beside building"
             raise ExperimentRefused([Mistake("model.build", what, mend)]) from died
@@ -86,7 +86,7 @@ class Beginning:
             self.say(f"warning: {mistake}")
         return preflight
 
-    def _sample(self) -> Sample:
+    def _sample(self, weights: tuple[float, ...]) -> Sample:
         wanted, data = self.study.experiment, self.identity.data
         share = 1 - (wanted.data.holdout or 1 / (wanted.data.folds or 1))
         rows, batch = round(data.train_rows * share), wanted.train.batch_sizes[0]
@@ -95,7 +95,7 @@ class Beginning:
             self.identity.root, wanted.model.build, task, derive(wanted.seed, "preflight"),
             dict(wanted.space), wanted.objective.metric, wanted.train.loop,
             "float32" if wanted.train.precision == "auto" else wanted.train.precision,  # "auto" is still being measured
-            bool(wanted.data.folds or wanted.final.refit),
+            bool(wanted.data.folds or wanted.final.refit), weights,
         )  # fmt: skip
 
     def _recipe(self, weights: tuple[float, ...], steps: Steps) -> Recipe:

@@ -231,6 +231,28 @@ def test_a_model_that_does_not_end_in_a_value_for_each_class_is_refused(
         fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
 
 
+COUNTED = """
+import keras
+
+@keras.saving.register_keras_serializable("mine")
+class Few(keras.Sequential):
+    def train_step(self, data):
+        assert len(data[0]) <= 20
+        return super().train_step(data)
+
+def build(hp):
+    model = Few([keras.Input(hp.task.image_shape), keras.layers.Flatten(), keras.layers.Dense(hp.task.classes)])
+    model.compile("sgd", "mse")
+    return model
+"""
+
+
+def test_a_sample_trains_on_no_more_images_at_once_than_its_trials_will(project: Callable[..., Path]) -> None:
+    task = replace(TASK, classes=50, class_names=tuple(map(str, range(50))))
+
+    assert fly(Sample(project(mine__space=COUNTED), "mine.space:build", task, 1, {}, "val_loss")).parameters == ()
+
+
 EAGER = """
 import keras
 

@@ -1,5 +1,7 @@
 """HyperModels with a fit of their own, as KerasTuner's guides write them, train as other models do."""
 
+import sys
+
 import numpy as np
 import pytest
 from one_fit import Talk, go, kept_model, measured_by, write_rows
@@ -19,6 +21,7 @@ import keras
 import keras_tuner
 import numpy as np
 import tensorflow as tf
+from sklearn.model_selection import train_test_split
 
 
 def network(hp):
@@ -162,6 +165,49 @@ class Late(Built):
         for epoch in range(epochs):
             hp.Choice(f"rate_{epoch}", [1, 2])
             callbacks[0].on_epoch_end(epoch, {"val_accuracy": 0.5})
+
+
+class Strict(Built):
+    def fit(self, hp, model, x, y, validation_data, epochs, callbacks, verbose):
+        return model.fit(x, y, validation_data=validation_data, epochs=epochs, callbacks=callbacks, verbose=verbose)
+
+
+@keras.saving.register_keras_serializable("tiny")
+class Pairs(keras.Sequential):
+    def train_step(self, data):
+        images, labels = data
+        return super().train_step(data)
+
+
+def pairs(hp):
+    model = Pairs(network(hp).layers)
+    model.compile("sgd", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+class Dividing(Built):
+    def fit(self, hp, model, x, y, callbacks, epochs, batch_size, **kwargs):
+        x, held, y, labels = train_test_split(x, y, stratify=y)
+        for epoch in range(epochs):
+            given = [model.train_on_batch(*batch) for batch in batches(x, y, batch_size)]
+            mean = sum(loss for loss, _ in given) / len(given)
+            callbacks[0].on_epoch_end(epoch, {"loss": mean, "val_accuracy": model.test_on_batch(held, labels)[1]})
+
+
+def batches(x, y, size):
+    return [(x[size * one : size * (one + 1)], y[size * one : size * (one + 1)]) for one in range(len(x) // size)]
+
+
+class Counting(Plain):
+    steps = []
+
+    def build(self, hp):
+        model = build(hp)
+        model.train_step = self.counted(model.train_step)
+        return model
+
+    def counted(self, step):
+        return lambda data: (self.steps.append(data[0].shape[0]), step(data))[1]
 
 
 class Demanding(Built):
@@ -389,13 +435,36 @@ def test_what_fit_asks_for_is_found_before_the_first_trial(recipe, use, names):
 
 
 @pytest.mark.parametrize(
-    ("use", "words"), [("Unheard", "pass them on"), ("Demanding", "keyword argument 'epochs'"), ("FromOne", "from 0")]
-)
-def test_a_fit_that_cannot_be_followed_is_refused_before_the_first_trial(recipe, use, words):
+    ("use", "words"),
+    [
+        ("Unheard", "pass them on"), ("Demanding", "keyword argument 'epochs'"), ("FromOne", "from 0"),
+        ("Late", "fit asks for 'rate_1' when its training has begun"),
+        ("Strict", "unexpected keyword argument 'class_weight'"), ("pairs", "too many values to unpack"),
+    ],
+)  # fmt: skip
+def test_a_fit_that_fails_in_every_trial_is_refused_before_the_first(recipe, use, words):
     made = recipe(use)
 
     with pytest.raises(ExperimentRefused, match=words):
-        fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy"))
+        fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy", class_weights=(1.0, 0.5, 2.0)))
+
+
+@pytest.mark.parametrize("use", ["Strict", "pairs", "Dividing"])
+def test_a_fit_that_could_train_is_not_refused(recipe, use):
+    made = recipe(use)
+
+    found = fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy"))
+
+    assert [parameter.name for parameter in found.parameters] == ["units"]
+    assert go(made)[0].failure is None
+
+
+def test_the_space_is_found_without_a_step_of_training(recipe):
+    made = recipe("Counting")
+
+    fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy"))
+
+    assert sys.modules["tiny"].Counting.steps == [32, 32]  # of the one model that is tried out
 
 
 def test_a_fit_that_cannot_do_without_validation_rows_is_refused_where_a_model_will_be_trained_on_all(recipe):

@@ -1,7 +1,5 @@
 """Makes the `hp` of one attempt: what it does not know yet is asked for, and what must not be asked is refused."""
 
-from collections.abc import Callable
-
 from hpsearch.orders import Order, Recipe
 from hpsearch.space import BATCH_SIZE, Parameter, Value, Values, searched_batch_size
 from hpsearch.worker.failing import Drifted
@@ -12,10 +10,10 @@ from hpsearch.worker.wire import Wire
 
 
 class Asking:
-    """Asks the coordinator for the values of a fit; `begun` says whether its training has begun."""
+    """Asks the coordinator for the values of a fit."""
 
-    def __init__(self, order: Order, recipe: Recipe, wire: Wire, begun: Callable[[], bool]) -> None:
-        self._order, self._recipe, self._wire, self._begun = order, recipe, wire, begun
+    def __init__(self, order: Order, recipe: Recipe, wire: Wire) -> None:
+        self._order, self._recipe, self._wire = order, recipe, wire
         self._searches_batch_size = len(recipe.batch_sizes) > 1
 
     def parameters(self, rows: Rows) -> AskingHyperParameters:
@@ -39,9 +37,6 @@ class Asking:
             message = (
                 "build_model asks for 'batch_size', which train.batch_size searches already; use hp.task.batch_size"
             )
-            raise ValueError(message)
-        if self._begun():
-            message = f"fit asks for {parameter.name!r} when its training has begun; let it ask before"
             raise ValueError(message)
         if self._order.complete:
             message = f"a build with the same values asked for {parameter.name!r} too; it did not before"

@@ -46,7 +46,10 @@ def build(function: Build, hp: Any) -> Any:
     raise NotAModel(message)
 
 
-def discover(root: Path, spec: str, task: Task, seed: int, space: Mapping[str, Wish] | None = None) -> list[Parameter]:
+def discover(
+    root: Path, spec: str, task: Task, seed: int, space: Mapping[str, Wish] | None = None,
+    class_weights: tuple[float, ...] = (),
+) -> list[Parameter]:  # fmt: skip
     """Find what the build function asks for by sample builds: two with defaults, then with other values.
 
     Gives the parameters as `space` narrows them, those of inactive scopes included, each (name, conditions)
@@ -54,7 +57,7 @@ def discover(root: Path, spec: str, task: Task, seed: int, space: Mapping[str, W
     random. Ends when that is done and three builds in a row show nothing new, at the latest after 32.
     Raises ExperimentRefused for wishes that cannot be granted, SpaceDrift, and what a build with defaults raises.
     """
-    samples = _Samples(find_build(root, spec), task, space or {})
+    samples = _Samples(find_build(root, spec), task, space or {}, class_weights)
     found = samples.by_default()
     _refuse_drift(found, samples.by_default())
     samples.refuse_mistakes()
@@ -72,8 +75,10 @@ def discover(root: Path, spec: str, task: Task, seed: int, space: Mapping[str, W
 class _Samples:
     """Builds models to see what they ask for, inside one narrowed space."""
 
-    def __init__(self, function: Build, task: Task, space: Mapping[str, Wish]) -> None:
-        self._function, self._task, self._space = function, task, space
+    def __init__(
+        self, function: Build, task: Task, space: Mapping[str, Wish], class_weights: tuple[float, ...]
+    ) -> None:
+        self._function, self._task, self._space, self._weights = function, task, space, class_weights
         self._mistakes: dict[Mistake, None] = {}
         self.steps = Stepping()
 
@@ -112,9 +117,7 @@ class _Samples:
         import keras
 
         try:
-            model = build(self._function, hp)
-            if own_fit(self._function):  # which may ask for more
-                trying.one_step(self._function, hp, model)
+            trying.begin_fit(self._function, hp, build(self._function, hp), self._weights)
         finally:
             keras.utils.clear_session()
 

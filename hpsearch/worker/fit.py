@@ -49,7 +49,7 @@ class _Run:
         self._validates = self._fit.kind != "whole"
         self._last = order.until or recipe.epochs
         self._train: Callable[[], None] = self._train_by_epochs
-        self._begun, self._anew, self._since, self._building = False, "", 0.0, 0.0
+        self._anew, self._since, self._building = "", 0.0, 0.0
         self._hp: Any = None
 
     def train(self) -> str:
@@ -79,7 +79,7 @@ class _Run:
 
         keras.utils.set_random_seed(derive(self._fit.seed, "model"))
         keras.config.set_dtype_policy(self._recipe.steps.precision)
-        asking = Asking(self._order, self._recipe, self._wire, lambda: self._begun)
+        asking = Asking(self._order, self._recipe, self._wire)
         self._rows = Rows.open(self._recipe.data / "train", self._order.split, self._recipe.class_weights)
         hp = self._hp = asking.parameters(self._rows)
         batch_size = hp.task.batch_size
@@ -126,8 +126,8 @@ class _Run:
         """Tell of the model, and go on where an earlier attempt ended unless it has to be begun `anew`, and why."""
         from hpsearch.worker.warmup import warmup_epochs
 
-        model, attempt, self._begun = self._model, self._order.attempt, True
-        self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size) if self._hp else ""
+        model, attempt, self._hp.begun = self._model, self._order.attempt, True
+        self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size)
         anew = self._anew = anew or self._go_on()
         warmup = warmup_epochs(model, len(self._rows.train), batch_size) if model.compiled else 0
         loop += f"; begun anew after a stop, because {anew}" if anew else ""

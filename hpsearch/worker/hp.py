@@ -15,8 +15,9 @@ from hpsearch.worker.task import Task
 class AskingHyperParameters(HyperParameters):  # type: ignore[misc]  # keras_tuner has no types
     """A `keras_tuner.HyperParameters` that asks for each active value it does not know yet, once a name.
 
-    `asked` holds values that are known from before. Scopes, conditions and repeated names mean what
-    they mean in KerasTuner; its `_register` is the one seam (keras_tuner 1.4.8).
+    `asked` holds values that are known from before; once training has `begun`, nothing else may be asked for.
+    Scopes, conditions and repeated names mean what they mean in KerasTuner; its `_register` is the one seam
+    (keras_tuner 1.4.8).
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class AskingHyperParameters(HyperParameters):  # type: ignore[misc]  # keras_tun
         super().__init__()
         self._ask = ask
         self._task = task
+        self.begun = False
         self.values.update(asked or {})
 
     @property
@@ -42,6 +44,9 @@ class AskingHyperParameters(HyperParameters):  # type: ignore[misc]  # keras_tun
 
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
         if hyperparameter.name not in self.values and self.is_active(hyperparameter):
+            if self.begun:
+                message = f"fit asks for {hyperparameter.name!r} when its training has begun; let it ask before"
+                raise ValueError(message)
             self.values[hyperparameter.name] = self._ask(to_parameter(hyperparameter))
             overwrite = False
         return super()._register(hyperparameter, overwrite)

@@ -78,7 +78,7 @@ def train(own: Callable[..., Any], hp: Any, training: Training, listener: Listen
             own(hp, training.model, *training.fitted.batch(rows.train), **given)
         finally:
             hearing.raise_again()
-    if not hearing.epochs:
+    if not hearing.epochs and not hearing.over:
         message = f"fit trained no epoch that the callbacks it was given heard of\n  {MEND}"
         raise NotHeard(message)
 
@@ -128,8 +128,8 @@ class _Hearing(Ticking):
         super().__init__(listener.tick, 1, 0)
         self._training, self._listener = training, listener
         self._batches: Batches | None = None
-        self._begun = self._over = self._exact = self._by_keras = False
-        self.epochs = 0
+        self._begun = self._exact = self._by_keras = False
+        self.epochs, self.over = 0, False
         self.raised: Exception | None = None
 
     def raise_again(self) -> None:
@@ -171,12 +171,12 @@ class _Hearing(Ticking):
         if not self._begun:
             self._begun = True
             self.epochs = self._listener.begun(exact=self._exact, batch_size=batch_size)
-            self._over = not self._listener.more()
+            self.over = not self._listener.more()
             self._refuse_unless_due(self.epochs)
 
     def _refuse_unless_due(self, epoch: int) -> None:
         self.raise_again()
-        if self._over:
+        if self.over:
             raise _Over
         if epoch != self.epochs:
             message = (
@@ -202,8 +202,8 @@ class _Hearing(Ticking):
         self.epochs += 1
         rate = learning_rate(self._training.model) if self._by_keras else {}
         self._listener.ended(numbers(logs or {}) | rate, exact=self._exact)
-        self._over = not self._listener.more()
-        if self._over:  # else the wish of another callback, which may be earlier in the list, stands
+        self.over = not self._listener.more()
+        if self.over:  # else the wish of another callback, which may be earlier in the list, stands
             self._training.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002  Keras's signature

@@ -38,6 +38,7 @@ class Sample:
 
     `loop` and `precision` (one of Keras's dtype policies) are those that the trials will train by.
     With `whole` a model will be trained on all rows in the end, with none to validate on.
+    `class_weights` has one for each class, or none.
     """
 
     root: Path
@@ -49,6 +50,7 @@ class Sample:
     loop: Loop = "auto"
     precision: str = "float32"
     whole: bool = False
+    class_weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,15 @@ class Preflight:
 
 
 def fly(sample: Sample) -> Preflight:
-    """Make sample builds and train one for a step; raise ExperimentRefused with what is wrong."""
+    """Make sample builds and train one on a few rows; raise ExperimentRefused with what is wrong."""
     from hpsearch.worker import building
 
     try:
         _set_precision(sample.precision)
-        parameters = building.discover(sample.root, sample.build, sample.task, sample.seed, sample.space)
-        metrics = _one_step(sample)
+        parameters = building.discover(
+            sample.root, sample.build, sample.task, sample.seed, sample.space, sample.class_weights
+        )
+        metrics = _one_epoch(sample)
     except HpsearchError:
         raise
     except (Exception, SystemExit) as error:
@@ -93,8 +97,8 @@ def _set_precision(precision: str) -> None:
     keras.config.set_dtype_policy(precision)
 
 
-def _one_step(sample: Sample) -> Iterable[str]:
-    """Train the model of the default values for a step; give the names of its metrics."""
+def _one_epoch(sample: Sample) -> Iterable[str]:
+    """Train the model of the default values on a few rows; give the names of its metrics."""
     from hpsearch.worker import building, loops, trying
     from hpsearch.worker.hp import AskingHyperParameters
     from hpsearch.worker.rows import image_shape, output_shape, refuse_other_width
@@ -103,14 +107,15 @@ def _one_step(sample: Sample) -> Iterable[str]:
     build = building.find_build(sample.root, sample.build)
     model, own = building.build(build, hp), building.own_fit(build) is not None
     loops.choose(model, sample.loop, own_fit=own)  # before it runs eagerly, which no graph does
-    metrics = trying.one_step(build, hp, model)
+    metrics = trying.one_epoch(build, hp, model, weights=sample.class_weights)
     if own and sample.whole:
         try:
-            trying.one_step(build, hp, building.build(build, hp), validates=False)
+            hp.begun = False
+            trying.one_epoch(build, hp, building.build(build, hp), weights=sample.class_weights, validates=False)
         except Exception as error:
             raise NotWhole(WHOLE.format(type(error).__name__, error)).with_traceback(error.__traceback__) from error
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
-    _judge_copy(model, trying.images_of_noise(sample.task))
+    _judge_copy(model, trying.images_of_noise(sample.task, sample.task.classes))
     return metrics
 
 

@@ -48,8 +48,9 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
     function = building.find_build(root, remains.build)
     try:
         model = building.build(function, hp)
-        shaped = fitted(trying.rows_of_noise(remains.task), model)  # which builds one that has no Input layer
-        complete(model, shaped.batch(shaped.rows.train[:1]))
+        rows = trying.rows_of_noise(remains.task, remains.task.classes)
+        shaped = fitted(rows, model)  # which builds one that has no Input layer
+        complete(model, shaped.batch(rows.train[:1]))
         checkpoint.load_weights(remains.weights, model)
     except Exception as error:  # build_model is a person's, and may raise anything
         why = first_line(f"{type(error).__name__}: {error}")

@@ -1,5 +1,6 @@
-"""Trains a sample model for one step on images of noise, as its trials will be trained."""
+"""Trains a sample model for an epoch on a few images of noise, as its trials will be trained."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.worker.finding import Build, own_fit
@@ -11,54 +12,90 @@ if TYPE_CHECKING:
 
     from hpsearch.worker.rows import Rows
 
+DIVIDED = 10  # images a class that a HyperModel's own fit has, which may divide them among classes or folds
 
-def one_step(build: Build, hp: Any, model: Any, *, validates: bool = True) -> dict[str, float]:
-    """Train a model that was just built with this `hp` on an image a class; give its metrics, raise what it raises."""
+
+def one_epoch(
+    build: Build, hp: Any, model: Any, *, weights: tuple[float, ...] = (), validates: bool = True
+) -> dict[str, float]:
+    """Train a model that was just built with this `hp`; give its metrics, raise what it raises.
+
+    `weights` are those of the classes, if they have any.
+    """
+    if own := own_fit(build):
+        heard = _Epochs(hp, 1)
+        _train(own, model, heard, weights, validates=validates)
+        return heard.metrics
     from hpsearch.worker import loops
-    from hpsearch.worker.own_fit import Training, train
 
-    rows = rows_of_noise(hp.task, validates=validates)
-    model.run_eagerly = True  # one step is sooner done than traced
-    own = own_fit(build)
-    if own is None:
-        return loops.make_loop(model, rows, batch_size=hp.task.classes, seed=0, loop="fit").epoch(1)
-    heard = _OneEpoch()
-    train(own, hp, Training(model, loops.fitted(rows, model), hp.task.classes, hp.task.epochs, 0), heard)
-    return heard.metrics
+    model.run_eagerly = True  # a few steps are sooner done than traced
+    rows = rows_of_noise(hp.task, hp.task.classes, weights, validates=validates)
+    return loops.make_loop(model, rows, batch_size=hp.task.batch_size, seed=0, loop="fit").epoch(1)
 
 
-def rows_of_noise(task: Task, *, validates: bool = True) -> "Rows":
-    """Rows to train and, unless told otherwise, to validate on."""
+def begin_fit(build: Build, hp: Any, model: Any, weights: tuple[float, ...]) -> None:
+    """Call a HyperModel's own fit, if it has one, until its training begins: so far it may ask `hp` for more.
+
+    One that only tells when an epoch has ended trains one.
+    """
+    if own := own_fit(build):
+        _train(own, model, _Epochs(hp, 0), weights)
+
+
+def rows_of_noise(task: Task, count: int, weights: tuple[float, ...] = (), *, validates: bool = True) -> "Rows":
+    """So many rows of all classes to train and, unless told otherwise, to validate on."""
     import numpy as np
 
     from hpsearch.worker.rows import Rows
 
-    classes = np.arange(task.classes)
-    return Rows(images_of_noise(task), classes, classes, classes if validates else classes[:0])
+    rows, labels = np.arange(count), np.arange(count) % task.classes
+    weighed = np.asarray(weights, np.float32)[labels] if weights else None
+    return Rows(images_of_noise(task, count), labels, rows, rows if validates else rows[:0], weighed)
 
 
-def images_of_noise(task: Task) -> "NDArray[np.uint8]":
-    """An image a class: of blank ones, a model that divides by a maximum would make what is no number."""
+def images_of_noise(task: Task, count: int) -> "NDArray[np.uint8]":
+    """So many images: of blank ones, a model that divides by a maximum would make what is no number."""
     import numpy as np
 
-    return np.random.default_rng(0).integers(0, 256, (task.classes, *task.image_shape), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (count, *task.image_shape), np.uint8)
 
 
-class _OneEpoch:
-    """Listens to a HyperModel's own fit until its first epoch has ended."""
+def _train(
+    own: Callable[..., Any], model: Any, heard: "_Epochs", weights: tuple[float, ...], *, validates: bool = True
+) -> None:
+    from hpsearch.worker import loops
+    from hpsearch.worker.own_fit import Training, train
 
-    def __init__(self) -> None:
+    model.run_eagerly, task = True, heard.hp.task
+    rows = rows_of_noise(task, _many(task), validates=validates)
+    fitted = loops.fitted(rows, model)
+    train(own, heard.hp, Training(model, fitted, task.batch_size, task.epochs, 0, weights), heard)
+
+
+def _many(task: Task) -> int:
+    """How many rows an own fit has: two of its batches and some of each class, but no more than it will train on."""
+    from hpsearch.worker.rows import rows_at_once
+
+    wanted = max(2 * task.batch_size, rows_at_once(DIVIDED * task.classes, task.image_shape))
+    return max(task.classes, min(wanted, task.rows))
+
+
+class _Epochs:
+    """Listens to a HyperModel's own fit until so many epochs have ended."""
+
+    def __init__(self, hp: Any, wanted: int) -> None:
+        self.hp, self._wanted = hp, wanted
         self.metrics: dict[str, float] = {}
-        self._over = False
 
     def begun(self, *, exact: bool, batch_size: int) -> int:  # noqa: ARG002  see own_fit.Listener
+        self.hp.begun = True
         return 0
 
     def ended(self, metrics: dict[str, float], *, exact: bool) -> None:  # noqa: ARG002  the same
-        self.metrics, self._over = metrics, True
+        self.metrics, self._wanted = metrics, self._wanted - 1
 
     def more(self) -> bool:
-        return not self._over
+        return self._wanted > 0
 
     def tick(self, step: int, steps: int) -> None:
         pass
