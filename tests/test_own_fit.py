@@ -17,6 +17,8 @@ from hpsearch.worker.preflight import Sample, fly
 from hpsearch.worker.task import Task
 
 BUILD = """
+import time
+
 import keras
 import keras_tuner
 import numpy as np
@@ -157,6 +159,13 @@ class Unheard(Built):
 class FromOne(Built):
     def fit(self, hp, model, x, y, callbacks, epochs, **kwargs):
         for epoch in range(1, epochs + 1):
+            callbacks[0].on_epoch_end(epoch, {"val_accuracy": 0.5})
+
+
+class Slow(Built):
+    def fit(self, hp, model, x, y, callbacks, epochs, **kwargs):
+        for epoch in range(epochs):
+            time.sleep(0.1)
             callbacks[0].on_epoch_end(epoch, {"val_accuracy": 0.5})
 
 
@@ -341,6 +350,12 @@ def test_a_fit_that_ends_by_itself_says_so(recipe, use):
 
     assert (end.how, end.failure, end.epochs) == (How.FINISHED, None, 2)
     assert end.reason == "its own fit ended by itself after epoch 2"
+
+
+def test_the_first_epoch_of_a_loop_that_only_tells_its_end_has_taken_time_too(recipe):
+    _, talk = go(recipe("Slow"))
+
+    assert [event.seconds >= 0.1 for event in talk.told if isinstance(event, Measure)] == 4 * [True]
 
 
 @pytest.mark.parametrize("use", ["Catching", "Renaming"])

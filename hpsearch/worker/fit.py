@@ -57,6 +57,7 @@ class _Run:
         failpoints.reach("fit.begun")
         self._prepare()
         failpoints.reach("fit.built")
+        self._since = time.monotonic()
         self._train()
         if self._fit.kind != "search":
             self._save_model()
@@ -175,13 +176,13 @@ class _Run:
             self._keep()
         self._wire.tell(self._progress.last_measure(self._order.attempt))
         failpoints.reach("epoch.told")
+        self._since = time.monotonic()
 
     def more(self) -> bool:
-        """Whether another epoch is wanted, which begins now; raise Stopped when told to leave before it."""
+        """Whether another epoch is wanted; raise Stopped when told to leave before it."""
         wanted = self._progress.epoch < self._last and not self._out_of_patience()
         if wanted and (stop := self._wire.stopped()):
             raise Stopped(stop.reason)
-        self._since = time.monotonic()
         return wanted
 
     def tick(self, _step: int, _steps: int) -> None:
