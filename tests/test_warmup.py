@@ -52,11 +52,12 @@ def test_a_warmup_is_counted_in_begun_epochs(rate, epochs):
     assert warmup_epochs(model, rows=95, batch_size=10) == epochs
 
 
-@pytest.mark.parametrize(("own", "epochs"), [(0, 2), (35, 4)])
-def test_a_warmup_of_the_optimizer_itself_counts_beside_that_of_its_schedule(own, epochs):
+@pytest.mark.parametrize(("own", "accumulated", "epochs"), [(0, None, 2), (35, None, 4), (0, 3, 2), (35, 3, 11)])
+def test_a_warmup_of_the_optimizer_itself_counts_its_updates_beside_the_steps_of_its_schedule(own, accumulated, epochs):
     rate = schedules.CosineDecay(0.0, 90, warmup_target=0.1, warmup_steps=20)
 
-    model = compiled(keras.optimizers.ScheduleFreeAdamW(rate, warmup_steps=own))
+    optimizer = keras.optimizers.ScheduleFreeAdamW(rate, warmup_steps=own, gradient_accumulation_steps=accumulated)
+    model = compiled(optimizer)
 
     assert warmup_epochs(model, rows=100, batch_size=10) == epochs
 

@@ -20,7 +20,9 @@ def warmup_epochs(model: Any, rows: int, batch_size: int) -> int:
 
 def _steps(config: Mapping[str, Any]) -> int | float:
     steps = config.get("warmup_steps")
-    return steps if isinstance(steps, int | float) and config.get("warmup_target", 0) is not None else 0
+    if not isinstance(steps, int | float) or config.get("warmup_target", 0) is None:
+        return 0
+    return steps * (config.get("gradient_accumulation_steps") or 1)  # an optimizer counts updates, a schedule all steps
 
 
 def _configs(optimizer: Any) -> Iterator[Mapping[str, Any]]:
