@@ -42,6 +42,11 @@ class Negative(Digits):
         return model.fit(1 - x, y, validation_data=(1 - validation_data[0], validation_data[1]), **kwargs)
 
 
+class Strict(Digits):
+    def fit(self, hp, model, x, y, validation_data, epochs, callbacks, verbose):
+        return model.fit(x, y, validation_data=validation_data, epochs=epochs, callbacks=callbacks, verbose=verbose)
+
+
 class Looping(Digits):
     def fit(self, hp, model, x, y, validation_data, callbacks, epochs, **kwargs):
         data = tf.data.Dataset.from_tensor_slices((x, y)).batch(hp.Int("batch_size", 32, 64, step=32))
@@ -88,13 +93,13 @@ def project(tmp_path):
     return tmp_path
 
 
-def hpsearch(project, *words, **more):
+def hpsearch(project, *words, code=0, **more):
     done = subprocess.run(
         [sys.executable, "-m", "hpsearch", *words], capture_output=True, text=True, timeout=240, check=False,
         cwd=project, env={**os.environ, "HPSEARCH_DATA": str(project / "cache"), "NO_COLOR": "1", **more},
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
 
 
 def run(project, name, *settings, **more):
@@ -136,6 +141,14 @@ def test_a_fit_that_preprocesses_what_its_model_does_not_is_judged_on_raw_images
 
     assert trials[0]["score"] > 0.6
     assert best["model_accuracy"] < 0.3
+
+
+def test_a_fit_that_takes_no_class_weights_is_refused_before_the_first_trial_where_there_are_some(project):
+    settings = ("--set", "model.build=space:Strict", "--set", "train.class_weight=balanced")
+
+    said = hpsearch(project, "run", "experiments/digits.toml", *settings, code=2)
+
+    assert "got an unexpected keyword argument 'class_weight'" in said
 
 
 @pytest.mark.long
