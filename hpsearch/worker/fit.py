@@ -134,8 +134,12 @@ class _Run:
         loop += f"; begun anew after a stop, because {anew}" if anew else ""
         weights, summary = model.count_params(), _summary(model)
         self._wire.tell(Built(attempt, weights, summary, loop, warmup, self._building, tracing, bool(anew)))
-        for measure in self._progress.measures(attempt):
-            self._wire.tell(measure)  # the coordinator may have been killed before it had written them down
+        self._tell_again()
+
+    def _tell_again(self) -> None:
+        """Tell of the epochs that are done: the coordinator may have been killed before it had written them down."""
+        for measure in self._progress.measures(self._order.attempt):
+            self._wire.tell(measure)
 
     def _go_on(self) -> str:
         """Take up what an earlier attempt has left, if it can be gone on with; say why it is no use to this one."""

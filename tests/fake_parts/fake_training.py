@@ -85,6 +85,7 @@ class Run(fit._Run):
         self._loop = Loop(self._model, values, self._order.attempt)
         self._wire.tell(Built(self._order.attempt, 1, "a weight", "fake"))
         self._go_on()
+        self._tell_again()
 
     def _keep_hits(self) -> None:
         """The same images are easy for all, so that better models are right about more of them."""
