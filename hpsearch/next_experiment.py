@@ -18,12 +18,14 @@ def next_experiment(
     """The experiment as plain data, without defaults, under a new name, with [space] as the findings want it.
 
     `idle` are parameters of little matter, with the values they are fixed to; `start_from` is the study from whose best
-    trials it starts, if any.
+    trials it starts; without one it starts from none, whatever the experiment itself started from.
     """
     said = experiment.model_dump(mode="json", exclude_defaults=True)
     said["name"] = name
     if start_from:
         said["search"] = {**said.get("search", {}), "start_from": start_from}
+    else:
+        said.get("search", {}).pop("start_from", None)
     space = {**said.pop("space", {}), **idle, **_choices(findings)}
     for finding in findings:
         if isinstance(finding, BoundHit | Gathered) and finding.parameter.name not in idle:

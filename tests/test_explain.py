@@ -442,13 +442,27 @@ def test_a_next_experiment_that_would_be_refused_where_it_lies_is_not_kept(proje
 
 
 def test_in_another_project_the_next_experiment_starts_from_no_study(project, tmp_path_factory):
+    followed = EXPERIMENT.model_dump()["search"] | {"start_from": "earlier"}
+    keep(project, ninety_trials(search=followed), "follower")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(project / "spaces", elsewhere / "spaces")
     (elsewhere / "experiments").mkdir()
 
-    assert main(["explain", "tiny", "--write", str(elsewhere / "experiments" / "next.toml")]) == 0
+    assert main(["explain", "follower", "--write", str(elsewhere / "experiments" / "next.toml")]) == 0
 
     assert "start_from" not in tomllib.loads((elsewhere / "experiments" / "next.toml").read_text())["search"]
+
+
+def test_a_link_to_the_project_is_no_other_project(project, tmp_path_factory, capsys):
+    link = tmp_path_factory.mktemp("elsewhere") / "link"
+    link.symlink_to(project)
+
+    assert main(["explain", "tiny", "--write", str(link / "next.toml")]) == 0
+    (project / "spaces" / "small.py").write_text("")
+    assert main(["explain", "tiny", "--write", str(link / "refused.toml")]) == 2
+
+    assert tomllib.loads((project / "next.toml").read_text())["search"]["start_from"] == "tiny"
+    assert capsys.readouterr().err.endswith("so it was not kept\n")
 
 
 def test_the_command_for_the_next_experiment_can_be_copied_into_a_shell(project, capsys):

@@ -124,7 +124,8 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
     kept = Experiment.model_validate(_last_session(project, explanation.study).experiment)
     experiment, gone = without_redacted(kept)
     there = paths.Project.around(file.absolute().parent)
-    guided = hasattr(plugins.part("tuners", experiment.search.tuner), "note") and there == project
+    at_home = there.root.resolve() == project.root.resolve()
+    guided = hasattr(plugins.part("tuners", experiment.search.tuner), "note") and at_home
     name, start = _free_name(there, explanation.study), explanation.study if guided else None
     said = next_experiment(experiment, explanation.findings, explanation.idle, name, start)
     head = [
@@ -133,10 +134,10 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
         *(f"# {key} held a secret, which is not kept: {INSTEAD[key]}" for key in gone),
     ]
     files.write_text(file.absolute(), "\n".join([*head, "", toml(said), ""]))
-    _check(file, there)
+    _check(file, there, "" if at_home else f": its project would be {there.root}")
 
 
-def _check(file: Path, project: paths.Project) -> None:
+def _check(file: Path, project: paths.Project, place: str) -> None:
     """Read the file as `hpsearch check` and `run` will, in the project around it; delete it where they refuse it."""
     from hpsearch.errors import ExperimentRefused
     from hpsearch.loading import load
@@ -145,7 +146,7 @@ def _check(file: Path, project: paths.Project) -> None:
         load(file, project)
     except ExperimentRefused as refused:
         file.unlink()
-        message = f"{refused}\n  so it was not kept: its project would be {project.root}"
+        message = f"{refused}\n  so it was not kept{place}"
         raise ExperimentRefused(message) from refused
 
 
