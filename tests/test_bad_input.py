@@ -1,5 +1,6 @@
 """What a newcomer mistypes: one clear text, the right exit code, nothing left behind."""
 
+import errno
 import os
 import pty
 import socket
@@ -13,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_makers import write_idx, write_pair
+from filelock import FileLock
 from kept_studies import asked_bodies, keep
 
 from hpsearch import files
 from hpsearch.__main__ import main
+from hpsearch.cli.ui import _in_words
 from hpsearch.paths import Project
 from hpsearch.study import held
+from hpsearch.trackers import mlflow_store
 
 EXPERIMENT = """\
 name = "small"
@@ -230,6 +234,7 @@ def test_a_port_in_use_is_named(project: Path) -> None:
 
 @pytest.mark.parametrize("newer", [False, True], ids=["damaged", "of a newer MLflow"])
 def test_a_database_that_mlflow_cannot_open_is_told_with_its_place(project: Path, *, newer: bool) -> None:
+    cause = "a newer MLflow made it; update MLflow, or " if newer else "it is damaged; "
     files.make(project / "mlruns")
     database = project / "mlruns" / "mlflow.db"
     if newer:
@@ -242,8 +247,35 @@ def test_a_database_that_mlflow_cannot_open_is_told_with_its_place(project: Path
 
     assert done.returncode == 1
     assert done.stderr.startswith("MLflow: ")
-    assert f"the runs are kept in {database}\n  if it is damaged, move it away: hpsearch sync" in done.stderr
+    assert f"the runs are kept in {database}\n  {cause}" in done.stderr
+    assert "move it away: hpsearch sync" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_sound_database_is_not_to_be_moved_away_when_it_cannot_be_opened(project: Path) -> None:
+    database = files.make(project / "mlruns" / "mlflow.db")  # which SQLite cannot open, as without the right to
+
+    done = hpsearch(project, "ui", "--no-browser", "--port", "0")
+
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"unable to open database file\n  the runs are kept in {database}\n")
+
+
+def test_a_project_whose_database_another_process_makes_ready_is_to_be_waited_for(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(mlflow_store, "LOCK_SECONDS", 0.0)
+    files.make(project / "mlruns")
+    with FileLock(Project(project).lock):
+        code = main(["ui", "--no-browser", "--port", "0", "--project", str(project)])
+
+    assert code == 1
+    assert "another process makes MLflow's database ready\n  wait for it" in capsys.readouterr().err
+
+
+def test_a_full_disk_under_mlflows_database_is_not_taken_for_mlflows_trouble() -> None:
+    with pytest.raises(OSError, match="No space left"), _in_words("sqlite:////x/mlflow.db"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_full_disk_behind_the_output_is_said_in_one_line(project: Path) -> None:

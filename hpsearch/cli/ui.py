@@ -18,6 +18,12 @@ from hpsearch.errors import HpsearchError
 if TYPE_CHECKING:
     import subprocess
 
+ANEW = "move it away: hpsearch sync STUDY fills a new one"
+UNREADABLE = {  # by SQLite's and Alembic's words
+    "file is not a database": f"it is damaged; {ANEW}",
+    "database disk image is malformed": f"it is damaged; {ANEW}",
+    "Can't locate revision": f"a newer MLflow made it; update MLflow, or {ANEW}",
+}
 MOST_COMPARED = 50  # runs; a longer address is refused by some browsers
 EPILOG = """\b
 Examples:
@@ -59,18 +65,24 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
 
 @contextmanager
 def _in_words(uri: str) -> Iterator[None]:
-    """Within: what MLflow raises comes out as NotHeard, with where the runs are."""
+    """Within: what MLflow raises comes out as NotHeard, with where the runs are; what the machine does, as it is."""
+    import filelock
+
     from hpsearch.provenance import redacted
     from hpsearch.trackers.mlflow_store import database
-    from hpsearch.trackers.mlflow_trouble import NotHeard, told_apart
+    from hpsearch.trackers.mlflow_trouble import NotHeard, in_words
 
     try:
-        with told_apart():
-            yield
-    except NotHeard as error:
-        file = database(uri)
-        mend = "\n  if it is damaged, move it away: hpsearch sync STUDY fills a new one" if file else ""
-        message = f"{error}\n  the runs are kept in {file or redacted(uri)}{mend}"
+        yield
+    except filelock.Timeout as error:
+        message = f"{error.lock_file}: another process makes MLflow's database ready\n  wait for it, then try again"
+        raise NotHeard(message) from error
+    except (OSError, HpsearchError):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, its text may hold a password
+        file, said = database(uri), in_words(error)
+        mend = next((f"\n  {mend}" for words, mend in UNREADABLE.items() if file and words in said), "")
+        message = f"{said}\n  the runs are kept in {file or redacted(uri)}{mend}"
         raise NotHeard(message) from None
 
 

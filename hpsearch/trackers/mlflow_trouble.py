@@ -18,8 +18,12 @@ def told_apart() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001  # whatever it is, its text may hold a password
-        message = f"MLflow: {words.clean(safe(str(error) or type(error).__name__), 500)}"
-        raise NotHeard(message) from None
+        raise NotHeard(in_words(error)) from None
+
+
+def in_words(error: Exception) -> str:
+    """What MLflow or a library of its own raised, on one line and without passwords."""
+    return f"MLflow: {words.clean(safe(str(error) or type(error).__name__), 500)}"
 
 
 def safe(text: str) -> str:
