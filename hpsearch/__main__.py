@@ -49,11 +49,14 @@ def _fill_what_is_closed() -> None:
 
 
 def _write_in_any_encoding() -> None:
-    """Write ? for a sign that the terminal's encoding lacks, such as ★ in Latin-1; Python does the like on stderr."""
+    r"""Write ? for a sign that the terminal's encoding lacks, such as ★ in Latin-1.
+
+    In a file or a pipe, where it is data, it is written as Python writes it on stderr: \u2605.
+    """
     import io
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+        sys.stdout.reconfigure(errors="replace" if sys.stdout.isatty() else "backslashreplace")
 
 
 def _keep_to_ourselves() -> None:

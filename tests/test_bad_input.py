@@ -295,15 +295,23 @@ def test_an_output_that_the_shell_closed_is_no_mistake(project: Path, words: str
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_signs_that_the_terminals_encoding_lacks_keep_nothing_from_being_said(project: Path) -> None:
+def test_signs_that_the_terminals_encoding_lacks_keep_nothing_from_being_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep(project, asked_bodies(), "done")
-    command = f"PYTHONIOENCODING=latin-1 {sys.executable} -m hpsearch show done"
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    ours, theirs = pty.openpty()
 
-    done = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True, check=False)
+    shown = hpsearch(project, "show", "done", stdout=theirs)
+    piped = hpsearch(project, "show", "done")
 
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "? finalist 0: " in done.stdout  # a star
-    assert "winner: trial 0" in done.stdout
+    said = os.read(ours, 100_000).decode("latin-1")
+    os.close(theirs)
+    os.close(ours)
+    assert [(done.returncode, done.stderr) for done in (shown, piped)] == [(0, ""), (0, "")]
+    assert "? finalist 0: " in said  # a star
+    assert "\\u2605 finalist 0: " in piped.stdout
+    assert "winner: trial 0" in piped.stdout
 
 
 def test_a_table_too_wide_for_the_terminal_is_written_row_by_row(project: Path) -> None:
