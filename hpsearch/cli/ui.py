@@ -89,14 +89,17 @@ def _in_words(uri: str) -> Iterator[None]:
 @contextmanager
 def _server(home: paths.Project, uri: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     """Run MLflow's server in a process group of its own, and end all of it afterwards."""
+    with server_of(_command(port), home.runs / "ui.log", _environment(home, uri), home.root) as server:
+        yield server
+
+
+def _command(port: int) -> Sequence[str]:
     known = sorted(hosts(port))
-    command = [
+    return [
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
         "--allowed-hosts", ",".join(known),
         "--cors-allowed-origins", ",".join(f"http://{host}" for host in known),
     ]  # fmt: skip
-    with server_of(command, home.runs / "ui.log", _environment(home, uri), home.root) as server:
-        yield server
 
 
 def _environment(home: paths.Project, uri: str) -> Mapping[str, str]:
