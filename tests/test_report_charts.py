@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 import re
 from contextlib import contextmanager
 
@@ -100,6 +101,40 @@ def test_axes_side_by_side_tell_whole_numbers_as_they_are_and_others_apart(tmp_p
         *("32", "528", "1024"), *("32", "128", "512"), *("0", "0.225", "0.45"), *("0.0001", "0.0032", "0.1"),
         *("0.9953", "0.997", "0.9987"),
     ]  # fmt: skip
+
+
+LAYERS = Parameter("layers", "int", 1, low=1, high=9, sampling="log")
+
+
+@pytest.mark.parametrize(("most", "numbers"), [(2, [1, 2]), (3, [1, 2, 3]), (9, [1, 3, 9])])
+def test_a_whole_number_stands_on_a_logarithmic_axis_where_it_is_and_once(most, numbers, tmp_path):
+    trials = [TrialFacts(number, "completed", {"layers": layers}, 0.5) for number, layers in enumerate((1, most))]
+
+    with opened(written(tmp_path, trials, parameters=(LAYERS,)), tmp_path, "parallel", DESK) as tab:
+        marks = marks_of_the_first(tab)
+
+    assert [number for number, _ in marks] == numbers
+    low, high = marks[0][1], marks[-1][1]
+    assert [(spot - low) / (high - low) for _, spot in marks] == pytest.approx([math.log(one, most) for one in numbers])
+
+
+def test_a_logarithmic_axis_of_the_number_one_alone_is_marked_at_no_nought(tmp_path):
+    trials = [
+        TrialFacts(0, "completed", {"layers": 1, "act": "elu"}, 0.5),
+        TrialFacts(1, "completed", {"act": "relu"}, 0.5),
+    ]
+
+    with opened(written(tmp_path, trials, parameters=(LAYERS,)), tmp_path, "parallel", DESK) as tab:
+        marks = marks_of_the_first(tab)
+
+    assert [number for number, _ in marks] == [1, 8]
+    assert marks[0][1] == pytest.approx(0.5)
+
+
+def marks_of_the_first(tab):
+    """The numbers along the first of the axes side by side, and where they stand."""
+    found = tab.run(f"{chart('parallel')}.layout.annotations.map(({{text, x, y}}) => [text, x, y])")
+    return [(int(text), spot) for text, axis, spot in found if axis == 0]
 
 
 def test_curves_of_what_falls_show_their_lowest(tmp_path):

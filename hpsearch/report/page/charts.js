@@ -169,11 +169,16 @@ function parallelAxes(wide) {
   return { dims, bounds, at, picked, chosen: () => fromWorst.filter(holds), holds };
 }
 
-// What stands at a spot of an axis: a whole number as it is, any other in digits that tell it from spots close by.
-function marked({ log, whole }, spot, length) {
-  const number = log ? 10 ** spot : spot, digits = 2 - Math.floor(Math.log10(length));
-  if (whole) return String(Math.round(number));
-  return String(Number(log ? number.toPrecision(Math.max(2, digits)) : number.toFixed(Math.max(0, digits))));
+// Three marks of an axis, text and spot: whole numbers where they are, others in digits that tell them from spots close by.
+function marked({ log, whole }, low, high) {
+  const spots = [OUTERMOST, 0.5, 1 - OUTERMOST].map((share) => low + share * (high - low)), digits = 2 - Math.floor(Math.log10(high - low));
+  const number = (spot) => (log ? 10 ** spot : spot);
+  if (whole) {
+    const numbers = [...new Set(spots.map((spot) => Math.round(number(spot))))];
+    return numbers.map((one) => [String(one), log ? Math.log10(one) : one]).filter(([, spot]) => spot >= low);
+  }
+  const text = (spot) => (log ? number(spot).toPrecision(Math.max(2, digits)) : spot.toFixed(Math.max(0, digits)));
+  return spots.map((spot) => [String(Number(text(spot))), spot]);
 }
 
 // One line a trial over all axes; trials of like scores are one trace.
@@ -206,7 +211,7 @@ function parallel(colours, wide, width) {
       ? one.categories.map((name, spot) => [short(name, wide ? 10 : 6), spot])
       : one.whole && !one.log && high - low < 9
         ? Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, more) => [String(Math.ceil(low) + more), Math.ceil(low) + more])
-        : [OUTERMOST, 0.5, 1 - OUTERMOST].map((share) => { const spot = low + share * (high - low); return [marked(one, spot, high - low), spot]; });
+        : marked(one, low, high);
     for (const [text, spot] of marks) {
       ticks.push({ ...place(dim, (spot - low) / (high - low)), text: escaped(text), showarrow: false, font: { size: 10, color: colours.ink }, bgcolor: colours.back, opacity: 0.85, xanchor: wide ? "left" : "center", yanchor: wide ? "middle" : "top", xshift: wide ? 3 : 0 });
     }
