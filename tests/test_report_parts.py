@@ -252,11 +252,26 @@ def test_a_range_at_whose_end_the_best_lie_is_to_be_widened():
     assert "at the upper end" in said
 
 
-def test_a_range_that_begins_at_nought_is_not_to_be_widened_below_it():
-    trials = [scored(number, -number, dropout=number / 60) for number in range(30)]
-    asked = Parameter("dropout", "float", 0.0, low=0.0, high=0.5)
+@pytest.mark.parametrize(
+    ("asked", "end"),
+    [
+        (Parameter("x", "float", 0.0, low=0.0, high=0.5), "low"),
+        (Parameter("x", "int", 1, low=1, high=30, step=1), "low"),
+        (Parameter("x", "int", 1, low=1, high=30, sampling="log"), "low"),
+        (Parameter("x", "float", 0.9, low=0.1, high=0.9, step=0.1), "high"),
+    ],
+    ids=["below nought", "below the number one", "below one on a log scale", "up to one"],
+)
+def test_a_range_is_not_to_be_widened_to_where_the_next_experiment_would_not(asked, end):
+    ratio = asked.high / asked.low if asked.sampling == "log" else 0
+    drawn = [
+        asked.low * ratio ** (number / 59) if ratio else asked.low + (asked.high - asked.low) * number / 59
+        for number in range(60)
+    ]
+    values = [round(value) if asked.kind == "int" else round(value, 1) if asked.step else value for value in drawn]
+    trials = [scored(number, -number, x=x) for number, x in enumerate(values if end == "low" else values[::-1])]
 
-    assert [finding.end for finding in find(Facts(trials=trials, parameters=(asked,)))] == ["low"]
+    assert [finding.end for finding in find(Facts(trials=trials, parameters=(asked,)))] == [end]
     assert "Widen" not in told_of(trials, asked)
 
 

@@ -7,6 +7,7 @@ from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, NeverHelped, best_of, completed, find
 from hpsearch.report.idle import idle
 from hpsearch.report.importance import Weight
+from hpsearch.report.new_bounds import widened
 from hpsearch.trackers import words
 
 QUIET = 0.4  # the last share of the trials without a better one, above which more of the same help little
@@ -39,8 +40,8 @@ def _of_parameters(facts: Facts) -> Iterator[str]:
     for finding in find(facts):
         name = words.clean(finding.parameter.name, 40)
         match finding:
-            case BoundHit(parameter, "low") if parameter.low == 0:
-                continue  # nothing lies below it
+            case BoundHit(parameter) if widened(finding) == (parameter.low, parameter.high):
+                continue  # beyond nought, one or all of a share the next experiment would not go either
             case BoundHit(parameter, end, hits, best):
                 side, bound = ("lower", parameter.low) if end == "low" else ("upper", parameter.high)
                 yield (
