@@ -182,6 +182,17 @@ def test_a_study_that_changed_its_way_of_recording_is_replayed_alike(make: Any) 
     assert again.values == made.values
 
 
+def test_a_grid_goes_on_where_its_choices_are_asked_for_in_another_order() -> None:
+    before = dataclasses.replace(KIND, name="size", default=32, choices=(32, 128, 64), ordered=True)
+    now = dataclasses.replace(before, choices=(32, 64, 128))
+    history = list(answered((before,), [(32,), (128,)]))
+    made = Bench(Grid(), dataclasses.replace(brief((before,)), history=tuple(history)), lambda _: (now,))
+
+    tried = made.run(10)[2:]
+
+    assert tried == [{"size": 64}]
+
+
 def test_a_grid_that_said_wait_before_a_name_surfaced_is_replayed_alike() -> None:
     def wants(values: Values) -> list[Parameter]:
         return [KIND, COARSE] if values.get("kind") == "b" else [KIND]

@@ -18,8 +18,9 @@ def startable(parameter: Parameter) -> Parameter:
 
 
 def alike(first: Parameter, other: Parameter) -> bool:
-    """Whether two parameters of one name and scope can take the same values; their defaults may differ."""
-    return replace(first, default=other.default) == other
+    """Whether two parameters of one name and scope can take the same values; default and order may differ."""
+    same_choices = sorted(map(repr, first.choices)) == sorted(map(repr, other.choices))
+    return same_choices and replace(first, default=other.default, choices=other.choices) == other
 
 
 def grid_of(parameter: Parameter) -> list[Any]:
