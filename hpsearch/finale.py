@@ -58,8 +58,8 @@ class Finale:
 
     def _finalists(self) -> Sequence[int]:
         """Those who were chosen, or by another [final] than theirs those who are: then the finals are held again."""
-        state, wanted = self.study.state, self.study.experiment.final
-        if state.finalists and not provenance.final_differences(state.chosen_by, wanted):
+        state = self.study.state
+        if state.finalists and not provenance.final_differences(state.chosen_by, self.study.experiment):
             return state.finalists
         best = finalists(self.study)
         if not best:

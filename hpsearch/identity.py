@@ -75,7 +75,7 @@ def bring_back(session: SessionBegan) -> str:
 
 
 def refuse_if_opened(state: State, wanted: Experiment) -> None:
-    """Raise StudyChanged when a study whose test split was opened is to search more, or has another [final]."""
+    """Raise StudyChanged when a study whose test split was opened is to search more, or to hold other finals."""
     if state.session is None or not (state.opened or state.verdict):
         return
     before = state.session.experiment["search"]
@@ -87,7 +87,7 @@ def refuse_if_opened(state: State, wanted: Experiment) -> None:
             "  go on all the same with --reopen (the report will say so), or use another --name"
         )
         raise StudyChanged(message)
-    if changed := provenance.final_differences(state.chosen_by, wanted.final):
+    if changed := provenance.final_differences(state.chosen_by, wanted):
         lines = [f"the test split of {wanted.name!r} has been opened for the finals, whose table changed since:"]
         lines += [f"  {difference}" for difference in changed]
         lines.append(

@@ -55,12 +55,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return [told for key, told in _changes(_flat(old), _flat(new)) if not _free(key)]
 
 
-def final_differences(old: Mapping[str, Any] | None, new: Final) -> list[str]:
-    """Between a [final] as plain data, None where it is not known, and another, each changed value."""
+def final_differences(old: Mapping[str, Any] | None, new: Experiment) -> list[str]:
+    """Between a [final] as plain data, None where it is not known, and an experiment's, each change that decides.
+
+    Kept epochs choose nothing, and with folds the exported model is trained on all rows in any case.
+    """
     if old is None:
         return []
+    idle = {"keep_epochs", "refit"} if new.data.folds else {"keep_epochs"}
     held = Final.model_validate(old)  # with the defaults of keys that an older version did not have
-    before, after = (_flat({"final": said.model_dump(mode="json")}) for said in (held, new))
+    before, after = (_flat({"final": said.model_dump(mode="json", exclude=idle)}) for said in (held, new.final))
     return [told for _, told in _changes(before, after)]
 
 

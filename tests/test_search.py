@@ -714,6 +714,17 @@ def test_another_final_table_is_refused_by_its_keys_after_the_test_split_was_ope
     refuse_if_opened(study.state, study.experiment)
 
 
+@pytest.mark.parametrize(("data", "final"), [({}, {"keep_epochs": True}), ({"folds": 2}, {"refit": "all"})])
+def test_a_key_of_the_final_table_that_decides_nothing_is_free_after_the_test_split_was_opened(begin, data, final):
+    study, _ = begin(data=data)
+    session(study)
+    study.record(FinalistsChosen((0,)))
+    study.record(records.TestOpened({"final-0000-r0-f0": "abc"}))
+    other = study.experiment.final.model_copy(update=final)
+
+    refuse_if_opened(study.state, study.experiment.model_copy(update={"final": other}))
+
+
 def test_more_trials_after_the_finals_began_choose_the_finalists_again(begin):
     study, splits = begin(search={"trials": 2})
     go(study, splits, Instant())
