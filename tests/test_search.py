@@ -481,6 +481,26 @@ def test_a_spent_time_budget_cuts_trials_short_and_more_time_takes_them_up(begin
     assert {result.status for result in again.state.results} == {Status.COMPLETED}
 
 
+def test_a_trial_that_got_more_time_and_was_interrupted_stands_by_its_best_epoch_where_that_time_is_taken_back(begin):
+    study, splits = begin(search={"time": "60s"})
+    study.listen(lambda news: study.clock.set(100.0) if getattr(news.body, "epoch", 0) == 3 else None)
+    go(study, splits, Instant(epochs=9))
+    study.close()
+    search_on = study.experiment.search.model_copy(update={"time": "200s"})
+    more = Study(study.experiment.model_copy(update={"search": search_on}), study.paths)
+    with pytest.raises(Interrupted):
+        go(more, splits, Instant(epochs=9), leave=lambda: max(more.state.epochs.values()) > 6)
+    more.close()
+    again = Study(study.experiment, study.paths)
+
+    for _ in range(2):
+        go(again, splits, Instant())
+
+    assert [(result.reason, result.best_epoch) for result in study.state.results] == [("time", 4)]
+    assert [(result.reason, result.best_epoch) for result in again.state.results] == [("time", 8)]
+    assert len(list(again.ledger.recall((TrialResult,)))) == 2
+
+
 def test_a_trial_that_time_catches_between_two_folds_stands_by_those_it_has_until_it_gets_more_time(begin):
     study, splits = begin(search={"time": "60s"}, data={"folds": 3})
     study.listen(lambda news: study.clock.set(100.0) if getattr(news.body, "epoch", 0) == 4 else None)
