@@ -105,13 +105,14 @@ class Finale:
     def _made(self, fit: Fit, until: int | None) -> bool:
         """Whether a fit has come through, until that epoch, and its model, if it may be judged, is still there.
 
-        Once the test split was opened no model is made again: only those it was opened for count.
+        A HyperModel's own fit may have ended by itself before, as it would again.
         """
         end = self.study.state.finals.get(fit)
-        if end is None or self.study.state.opened:
-            return end is not None
+        if end is None:
+            return False
+        enough = until is None or end.epochs == until or (end.epochs < until and bool(end.reason))
         judged = fit.kind == "whole" or not self.study.experiment.data.folds
-        return until in {None, end.epochs} and (not judged or self.study.paths.fit(fit.name).model.exists())
+        return enough and (not judged or self.study.paths.fit(fit.name).model.exists())
 
     def _default(self, trial: int, asked: Parameter) -> Value:
         """A branch that the search never took gets its default, within the experiment's [space]."""
@@ -171,9 +172,10 @@ class Finale:
         """
         epochs = self._median_best_epoch(trial)
         fits = [Fit(trial, self._seed("whole", trial, *([seed] if seed else [])), "whole", 0, seed) for seed in seeds]
-        if not self.study.state.opened:
-            self._make(iter([(fit, epochs) for fit in fits]))
-        return [fit for fit in fits if fit in self.study.state.finals]
+        if self.study.state.opened:
+            return [fit for fit in fits if fit in self.study.state.finals]
+        self._make(iter([(fit, epochs) for fit in fits]))
+        return [fit for fit in fits if self._made(fit, epochs)]
 
     def _median_best_epoch(self, trial: int) -> int:
         return median_low([end.best_epoch for end in self._ends(trial).values() if end.best_epoch])

@@ -378,6 +378,31 @@ def test_trainings_on_all_rows_are_made_again_where_the_finals_call_for_other_ep
     ]
 
 
+def test_a_training_on_all_rows_that_fails_when_it_is_made_again_leaves_no_model_of_other_epochs(hold):
+    study, executor, verdict, finale = hold(data={"folds": 2})
+    finals = [fit for fit in study.state.finals if (fit.trial, fit.kind) == (verdict.winner, "final")]
+    study.state.finals |= {fit: replace(study.state.finals[fit], best_epoch=1) for fit in finals if fit.repeat < 2}
+    executor._fate = diverging([f"whole-{verdict.winner:04d}-r1-f0"])
+    executor.asked.clear()
+
+    begin_session(study, seeds=2)
+    finale.hold()
+
+    assert executor.asked == [f"whole-{verdict.winner:04d}-r0-f0"]
+
+
+def test_a_training_on_all_rows_that_ended_by_itself_is_not_made_again(hold):
+    study, executor, _, finale = hold(data={"folds": 2})
+    whole = {fit: end for fit, end in study.state.finals.items() if fit.kind == "whole"}
+    study.state.finals |= {fit: replace(end, epochs=1, reason="it ended by itself") for fit, end in whole.items()}
+    study.state.opened = None  # as after Ctrl-C in the finals
+    executor.orders.clear()
+
+    finale.hold()
+
+    assert executor.orders == []
+
+
 def give_up_a_final_of_trial_0(study):
     """As if it had taken four sessions down with it; give back the fit."""
     fit = next(fit for fit in study.state.finals if fit.trial == 0)
