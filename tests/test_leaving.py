@@ -58,10 +58,12 @@ from hpsearch.__main__ import main
 from hpsearch.trackers.plain_lines import PlainLines
 
 class Interrupting(PlainLines):
+    left = TIMES
+
     def hear(self, news):
-        if type(news.body).__name__ == "KIND":
-            for _ in range(TIMES):
-                os.kill(os.getpid(), signal.SIGINT)
+        while self.left and type(news.body).__name__ == "KIND":
+            self.left -= 1
+            os.kill(os.getpid(), signal.SIGINT)
 
     def close(self):
         print("the watcher is closed", flush=True)
