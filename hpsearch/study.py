@@ -4,13 +4,13 @@ import difflib
 import gc
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import filelock
 
 from hpsearch import cut_off, files, holding, paths
-from hpsearch.errors import ExperimentRefused, RunningElsewhere
+from hpsearch.errors import ExperimentRefused, RunningElsewhere, StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.protocols import Past
@@ -186,6 +186,17 @@ def read(project: paths.Project, name: str) -> Iterator[News]:
         yield from cut_off.ended(ledger.read(), lambda: is_held(folder))
     finally:
         ledger.close()
+
+
+def is_empty(folder: paths.Study) -> bool:
+    """Whether nothing was ever recorded of a study: its session was killed while the data were prepared."""
+    if list(folder.folder.glob(paths.LEDGERS)) != [folder.ledger]:
+        return False
+    try:
+        with closing(Ledger(folder.ledger, writer=False)) as ledger:
+            return ledger.waiting(0) == 0
+    except StateDamaged:
+        return False
 
 
 def set_aside(folder: paths.Study) -> Path:

@@ -23,13 +23,15 @@ from test_run import BUILD, environment, hpsearch, project, template, trials, wa
 from written import file_of, seven
 
 from hpsearch.__main__ import main
+from hpsearch.cli.run import _Place, _set_aside
 from hpsearch.cli.serving import terminated_as_interrupted
 from hpsearch.datasets.pictures import opened
 from hpsearch.errors import Interrupted, RunningElsewhere
 from hpsearch.files import make
 from hpsearch.holding import Holder, read
 from hpsearch.leaving import AtOnce, told_to_leave
-from hpsearch.paths import Study
+from hpsearch.ledger import Ledger
+from hpsearch.paths import Project, Study
 from hpsearch.records import AttemptBegan, SessionEnded
 from hpsearch.study import held, is_held
 
@@ -391,6 +393,34 @@ def test_a_fresh_beginning_that_comes_to_nothing_leaves_the_old_study_in_its_pla
     assert said.rstrip().endswith("hpsearch run tiny.toml --fresh --plain") == (code == 130), said
     assert [study.name for study in arena.ledger.parent.parent.iterdir()] == ["tiny"]
     assert arena.story() == before
+
+
+def test_a_fresh_beginning_that_was_killed_before_its_first_record_is_not_kept_beside_the_old_study(tmp_path):
+    arena = failing(tmp_path, ["holdout.npz.filled=kill@2"])
+    arena.trials, arena.epochs = 1, 1
+    arena.lay_out()
+    assert arena.finish() == 0
+    before, studies = arena.ledger.read_bytes(), arena.ledger.parent.parent
+    assert arena.start(*chaos.RUN, "--fresh").wait(60) == -signal.SIGKILL
+    assert arena.story() == []
+
+    assert arena.start(*chaos.RUN, "--fresh").wait(60) == 0, arena.output.read_text()
+
+    assert sorted(study.name for study in studies.iterdir()) == ["tiny", "tiny.before-1"]
+    assert (studies / "tiny.before-1" / "ledger.db").read_bytes() == before
+
+
+def test_it_is_said_where_the_old_study_stays_when_its_name_is_taken_before_a_new_one_begins(tmp_path, capsys):
+    place = _Place(Project(tmp_path), plain=True)
+    folder = place.project.study("tiny")
+    with closing(Ledger(make(folder.folder) / "ledger.db")) as ledger:
+        ledger.write(SessionEnded(finished=False, reason=""), durable=True)
+
+    with _set_aside("tiny", place):
+        make(folder.splits)
+
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].startswith(f"no new study was begun; the old one stays in {folder.folder}.before-1: ")
 
 
 def wait_until(reached, seconds=60):

@@ -2,9 +2,10 @@
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,22 +81,27 @@ def _again() -> str:
 @contextmanager
 def _set_aside(name: str, place: "_Place") -> Iterator[None]:
     """Within: the old study is out of the way; it comes back where no new one begins, whatever the reason."""
-    from hpsearch.study import OTHER_NAME, held, set_aside
+    from hpsearch.study import OTHER_NAME, held, is_empty, set_aside
 
     folder, aside = place.project.study(name), None
-    if folder.begun:
-        with held(folder, OTHER_NAME):
-            aside = set_aside(folder)
-        place.say(f"the old study is kept in {aside}")
     try:
+        if folder.begun:
+            with held(folder, OTHER_NAME):
+                if is_empty(folder):  # left by a killed --fresh, and what that set aside is kept already
+                    shutil.rmtree(folder.folder, ignore_errors=True)  # as Session does
+                else:
+                    aside = set_aside(folder)
+                    place.say(f"the old study is kept in {aside}")
         yield
     finally:
         if folder.begun:
             click.get_current_context().params["fresh"] = False  # the command that goes on is without it
         elif aside:
-            with suppress(OSError):  # where the name is taken, it stays where it was said to be
+            try:
                 aside.rename(folder.folder)
                 place.say("no new study was begun, so the old one is back in its place")
+            except OSError as error:  # the name may be taken
+                place.say(f"no new study was begun; the old one stays in {aside}: {error.strerror}")
 
 
 def _under_another_name(experiment: "Experiment", place: "_Place", changed: StudyChanged) -> "Experiment":
