@@ -10,17 +10,18 @@ from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+BEST = 50  # TPE models at most 25 good trials (optuna's default_gamma)
+
 
 class Recent(InMemoryStorage):
-    """Shows all running trials, the latest `look_back` finished ones, and the `best` that were completed.
+    """Shows all running trials, the latest `look_back` finished ones, and the best 50 that were completed.
 
     Failed trials teach samplers nothing and are not shown. A sampler's notes on a trial are dropped: the
     ledger does not hold them, so a replayed study would lack them.
     """
 
-    def __init__(self, look_back: int, best: int) -> None:
+    def __init__(self, look_back: int) -> None:
         super().__init__()
-        self._best_shown = best
         self._running: set[int] = set()
         self._latest: deque[int] = deque(maxlen=look_back)
         self._best: list[tuple[float, int]] = []
@@ -65,7 +66,7 @@ class Recent(InMemoryStorage):
     def _rank(self, trial_id: int, value: float) -> None:
         (direction,) = self.get_study_directions(0)
         insort(self._best, (-value if direction == StudyDirection.MAXIMIZE else value, trial_id))
-        del self._best[self._best_shown :]
+        del self._best[BEST:]
 
     def get_all_trials(
         self,

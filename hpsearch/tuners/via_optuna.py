@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 LOOK_BACK = 1000
 """How many finished trials a sampler is shown: TPE's time grows with them, by some 25 ms for each thousand."""
-BEST = 50
-"""How many of the best it is shown beside these: TPE models at most 25 good trials (optuna's default_gamma)."""
 
 
 class Sampled:
@@ -41,7 +39,7 @@ class Sampled:
         from hpsearch.tuners.recent import Recent
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._seed, self._dimensions, self._storage = brief.seed, Dimensions(), Recent(self.look_back, BEST)
+        self._seed, self._dimensions, self._storage = brief.seed, Dimensions(), Recent(self.look_back)
         self._study = optuna.create_study(
             storage=self._storage,
             study_name="hpsearch",
@@ -160,8 +158,8 @@ class TPE(Sampled):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 message = f"{name} is a whole number, {least} or more, not {value!r}"
                 raise ValueError(message)
-        if startup_trials > (most := max(look_back, BEST)):  # more may never be shown at once: draws would stay random
-            message = f"startup_trials is at most {most} where look_back is {look_back}, not {startup_trials}"
+        if startup_trials > look_back:  # more than are shown at once: all draws would stay random
+            message = f"startup_trials is at most look_back, {look_back}, not {startup_trials}"
             raise ValueError(message)
         if not isinstance(defaults_first, bool):
             message = f"defaults_first is true or false, not {defaults_first!r}"
