@@ -26,6 +26,7 @@ from hpsearch.worker.task import Task
 BUILD = """
 import keras
 import keras_tuner
+import tensorflow as tf
 
 def build(hp):
     model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten()])
@@ -160,7 +161,6 @@ class Stepping(Guessing):
         return self.trainable_variables
 
     def train_step(self, data):
-        import tensorflow as tf
         images, labels = data
         with tf.GradientTape() as tape:
             given = self(images, training=True)
@@ -178,6 +178,27 @@ class Taught(Stepping):
 
 def taught(hp):
     return compiled(Taught())
+
+@keras.saving.register_keras_serializable("tiny")
+class Traced(Own):
+    trained, train_step = Stepping.trained, tf.function(Stepping.train_step)
+
+def traced(hp):
+    return compiled(Traced())
+
+@keras.saving.register_keras_serializable("tiny")
+class Halves(Guessing):
+    def train_step(self, data):
+        images, labels = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(images, labels, given := self(images, training=True))
+        steps = list(zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables))
+        self.optimizer.apply_gradients(steps[:2])
+        self.optimizer.apply_gradients(steps[2:])
+        return self.compute_metrics(images, labels, given)
+
+def halves(hp):
+    return compiled(Halves())
 
 class Reading(Stepping):
     def train_step(self, data):
@@ -201,7 +222,7 @@ class Handing(keras_tuner.HyperModel):
         return model.fit(*args, **kwargs)
 
 own_guessing, own_stepping, own_taught = Handing(guessing), Handing(stepping), Handing(taught)
-own_reading = Handing(reading)
+own_reading, own_traced = Handing(reading), Handing(traced)
 
 class Twofold(keras.Sequential):
     def compile(self, *given, **more):
@@ -209,7 +230,6 @@ class Twofold(keras.Sequential):
         self.others = {"second": keras.optimizers.Adam(0.05)}
 
     def train_step(self, data):
-        import tensorflow as tf
         images, labels = data
         with tf.GradientTape() as tape:
             given = self(images, training=True)
@@ -436,7 +456,9 @@ def test_a_fit_whose_model_has_another_optimizer_is_begun_anew_to_the_very_same_
     assert one_best.read_bytes() == other_best.read_bytes()
 
 
-BY_STEP = ["guessing", "stepping", "taught", "own_guessing", "own_stepping", "own_taught"]
+BY_STEP = [
+    "guessing", "stepping", "taught", "traced", "halves", "own_guessing", "own_stepping", "own_taught", "own_traced",
+]  # fmt: skip
 unbuilt = pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer '")  # Keras's word of such layers
 
 
@@ -445,6 +467,7 @@ unbuilt = pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer '
 def test_a_fit_goes_on_with_the_variables_that_only_its_first_step_makes(recipe, tmp_path, build):
     straight, one = go(recipe(build))
     assert straight.failure is None
+    assert len({metrics["val_loss"] for metrics in measured_by(one).values()}) > 1
     (tmp_path / "fits").rename(tmp_path / "straight")
 
     _, two = go(recipe(build), Talk(stop_after=2))

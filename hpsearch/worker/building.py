@@ -100,7 +100,7 @@ class _Samples:
         self.steps.set_out()
         hp = self._hp(lambda parameter: self.steps.step(parameter, drawn))
         with suppress(Exception):
-            self._build(hp)
+            self._build(hp, few=True)
         return self._found(hp)
 
     def refuse_mistakes(self) -> None:
@@ -113,11 +113,11 @@ class _Samples:
 
         return AskingHyperParameters(lambda parameter: answer(self._narrowed(parameter)), self._task)
 
-    def _build(self, hp: Any) -> None:
+    def _build(self, hp: Any, *, few: bool = False) -> None:
         import keras
 
         try:
-            trying.begin_fit(self._function, hp, build(self._function, hp), self._weights)
+            trying.begin_fit(self._function, hp, build(self._function, hp), self._weights, few=few)
         finally:
             keras.utils.clear_session()
 

@@ -4,8 +4,8 @@ Keras makes what only `train_step` or `compute_loss` reaches when they first com
 for those weights that it is first given. A checkpoint of them can only be restored into a model that has them all.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import keras
@@ -17,19 +17,23 @@ from hpsearch.worker.checkpoint import left_out
 STEP = ("train_step", "compute_loss")
 
 
-def complete(model: Any, batch: Sequence[NDArray[np.generic]]) -> None:
-    """Build the layers of a model that was called before, and its optimizer, as a step would; no other state moves.
+def complete(model: Any, batch: Sequence[NDArray[np.generic]], *, optimizer: bool = True) -> None:
+    """Build the layers of a model that was called before, and its optimizer if wanted, as a step would.
 
     `batch` is what such a step is given: images, labels, perhaps weights, of any number of rows.
     The optimizer stays unbuilt, and would take any weights, where nobody can say which it will be given: where a step
-    of the model's own cannot be made into a graph beforehand, and there are layers that are not built.
+    cannot be made into a graph beforehand, and there are layers that are not built.
     """
     if not model.compiled:
         return
     own = any(getattr(type(model), name) is not getattr(keras.Model, name) for name in STEP)
-    weights = _given(model, batch) if own else model.trainable_variables
-    if weights is not None and not model.optimizer.built:
+    weights = _given(model, batch) if own or not _is_built(model) else model.trainable_variables
+    if optimizer and weights is not None and not model.optimizer.built:
         model.optimizer.build(weights)
+
+
+def _is_built(model: Any) -> bool:
+    return all(layer.built for layer in model._flatten_layers())  # noqa: SLF001  # which gives nested ones, too
 
 
 def _given(model: Any, batch: Sequence[NDArray[np.generic]]) -> list[Any] | None:
@@ -40,16 +44,31 @@ def _given(model: Any, batch: Sequence[NDArray[np.generic]]) -> list[Any] | None
     """
     import tensorflow as tf
 
-    given: list[Any] = []
-    known = all(layer.built for layer in model._flatten_layers())  # noqa: SLF001  # which gives nested ones, too
+    given: dict[int, Any] = {}
+    known = _is_built(model)
 
     def apply(_grads: Any, trainable_variables: Any = ()) -> None:
-        given.append(list(trainable_variables))
+        given.update((id(one), one) for one in trainable_variables)
 
     if not model.run_eagerly and not left_out(model):
-        model.optimizer.apply = apply
-        with suppress(Exception), tf.__internal__.FuncGraph("step").as_default():  # it fails, and says why, in training
+        with suppress(Exception), _applying(model.optimizer, apply), tf.__internal__.FuncGraph("step").as_default():
             model.train_step(tuple(tf.compat.v1.placeholder(one.dtype, (None, *one.shape[1:])) for one in batch))
-            known = True
-        del model.optimizer.apply
-    return given[0] if given else model.trainable_variables if known else None
+            known = True  # where it fails, it says why in training
+    return list(given.values()) or (model.trainable_variables if known else None)
+
+
+@contextmanager
+def _applying(optimizer: Any, apply: Callable[..., None]) -> Iterator[None]:
+    """Within: the optimizer applies gradients in this way, in graphs that no @tf.function keeps for later steps."""
+    import tensorflow as tf
+
+    own, eagerly = vars(optimizer).get("apply"), tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(run_eagerly=True)
+    optimizer.apply = apply
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(eagerly)
+        del optimizer.apply
+        if own:
+            optimizer.apply = own

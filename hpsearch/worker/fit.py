@@ -110,10 +110,12 @@ class _Run:
         training = own_fit.Training(self._model, fitted, batch_size, epochs, seed, weights)
         return partial(own_fit.train, own, hp, training, self)
 
-    def begun(self, *, exact: bool, batch_size: int) -> int:
+    def begun(self, *, exact: bool, batch_size: int, late: bool) -> int:
         """Hear from a HyperModel's own fit that its training begins; see own_fit.Listener."""
         anew = self._left_out() if exact else "it trains with more than a checkpoint has"
         self._begin("fit: through the HyperModel's own fit", batch_size, anew)
+        if not late:
+            self._since = time.monotonic()
         return self._progress.epoch
 
     def _left_out(self) -> str:
@@ -129,7 +131,7 @@ class _Run:
 
         model, attempt, self._hp.begun = self._model, self._order.attempt, True
         self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size)
-        anew = self._anew = anew or self._go_on()
+        self._anew, anew = anew, anew or self._go_on()  # what does not fit this attempt is replaced by what does
         warmup = warmup_epochs(model, len(self._rows.train), batch_size) if model.compiled else 0
         loop += f"; begun anew after a stop, because {anew}" if anew else ""
         weights, summary = model.count_params(), _summary(model)

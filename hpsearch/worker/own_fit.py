@@ -34,8 +34,11 @@ class NotHeard(ValueError):
 class Listener(Protocol):
     """Who follows the training; `exact` says that a checkpoint has all that it trains with."""
 
-    def begun(self, *, exact: bool, batch_size: int) -> int:
-        """Training begins; give the epochs that are done already, which is 0 unless `exact`."""
+    def begun(self, *, exact: bool, batch_size: int, late: bool) -> int:
+        """Training begins; give the epochs that are done already, which is 0 unless `exact`.
+
+        It is `late` where that is heard of at the end of the first epoch only.
+        """
 
     def ended(self, metrics: dict[str, float], *, exact: bool) -> None:
         """Take in the metrics of the next epoch."""
@@ -167,10 +170,10 @@ class _Hearing(Ticking):
             call["validation_batch_size"] = call.get("validation_batch_size") or at_once
         return {**call, "initial_epoch": self.epochs}
 
-    def _begin(self, batch_size: int) -> None:
+    def _begin(self, batch_size: int, *, late: bool = False) -> None:
         if not self._begun:
             self._begun = True
-            self.epochs = self._listener.begun(exact=self._exact, batch_size=batch_size)
+            self.epochs = self._listener.begun(exact=self._exact, batch_size=batch_size, late=late)
             self.over = not self._listener.more()
             self._refuse_unless_due(self.epochs)
 
@@ -197,7 +200,7 @@ class _Hearing(Ticking):
     @_kept
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Tell the listener, and the model when it is enough."""
-        self._begin(self._training.batch_size)
+        self._begin(self._training.batch_size, late=True)
         self._refuse_unless_due(epoch)
         self.epochs += 1
         rate = learning_rate(self._training.model) if self._by_keras else {}

@@ -32,6 +32,7 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
     trial was not asked for, or when it fails; ExperimentRefused when there is no such build_model.
     """
     import keras
+    import numpy as np
 
     from hpsearch.worker import building, checkpoint, trying
     from hpsearch.worker.completing import complete
@@ -50,7 +51,9 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
         model = building.build(function, hp)
         rows = trying.rows_of_noise(remains.task, remains.task.classes)
         shaped = fitted(rows, model)  # which builds one that has no Input layer
-        complete(model, shaped.batch(rows.train[:1]))
+        batch = shaped.batch(rows.train[:1])
+        for step in (batch, (*batch, np.ones(1, np.float32))):  # it may have been trained with weights of classes
+            complete(model, step, optimizer=False)
         checkpoint.load_weights(remains.weights, model)
     except Exception as error:  # build_model is a person's, and may raise anything
         why = first_line(f"{type(error).__name__}: {error}")

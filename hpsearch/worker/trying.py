@@ -33,13 +33,13 @@ def one_epoch(
     return loops.make_loop(model, rows, batch_size=hp.task.batch_size, seed=0, loop="fit").epoch(1)
 
 
-def begin_fit(build: Build, hp: Any, model: Any, weights: tuple[float, ...]) -> None:
+def begin_fit(build: Build, hp: Any, model: Any, weights: tuple[float, ...], *, few: bool = False) -> None:
     """Call a HyperModel's own fit, if it has one, until its training begins: so far it may ask `hp` for more.
 
-    One that only tells when an epoch has ended trains one.
+    One that only tells when an epoch has ended trains one; on a `few` rows where nobody minds what it raises.
     """
     if own := own_fit(build):
-        _train(own, model, _Epochs(hp, 0), weights)
+        _train(own, model, _Epochs(hp, 0), weights, count=hp.task.classes if few else None)
 
 
 def rows_of_noise(task: Task, count: int, weights: tuple[float, ...] = (), *, validates: bool = True) -> "Rows":
@@ -61,13 +61,14 @@ def images_of_noise(task: Task, count: int) -> "NDArray[np.uint8]":
 
 
 def _train(
-    own: Callable[..., Any], model: Any, heard: "_Epochs", weights: tuple[float, ...], *, validates: bool = True
-) -> None:
+    own: Callable[..., Any], model: Any, heard: "_Epochs", weights: tuple[float, ...], *,
+    validates: bool = True, count: int | None = None,
+) -> None:  # fmt: skip
     from hpsearch.worker import loops
     from hpsearch.worker.own_fit import Training, train
 
     model.run_eagerly, task = True, heard.hp.task
-    rows = rows_of_noise(task, _many(task), validates=validates)
+    rows = rows_of_noise(task, count or _many(task), validates=validates)
     fitted = loops.fitted(rows, model)
     train(own, heard.hp, Training(model, fitted, task.batch_size, task.epochs, 0, weights), heard)
 
@@ -87,7 +88,7 @@ class _Epochs:
         self.hp, self._wanted = hp, wanted
         self.metrics: dict[str, float] = {}
 
-    def begun(self, *, exact: bool, batch_size: int) -> int:  # noqa: ARG002  see own_fit.Listener
+    def begun(self, *, exact: bool, batch_size: int, late: bool) -> int:  # noqa: ARG002  see own_fit.Listener
         self.hp.begun = True
         return 0
 
