@@ -155,7 +155,7 @@ class Desk:
 
         It caught them in a fit, between two of them, or before they were taken up after an interruption.
         """
-        caught = {course.number: course for course in self._study.state.taken_up()}
+        caught = {course.number: course for course in self._study.state.taken_up() if course.tried}
         if not (caught and self._out_of_time()):
             return
         untold = {fit for fit in self._study.state.epochs if fit.trial in caught and fit not in self._cut_short}
@@ -163,9 +163,7 @@ class Desk:
         for number, course in caught.items():
             fits = search_fits(self._study.experiment, number)
             ends = course.ends | {fit: cut_short[fit] for fit in fits if fit in cut_short}
-            result = self._mean(course, list(ends.values()), Status.PRUNED, OUT_OF_TIME)
-            if course.result is None or _gist(result) != _gist(course.result):
-                self._close(result)
+            self._close(self._mean(course, list(ends.values()), Status.PRUNED, OUT_OF_TIME))
 
     def _result(self, course: Course, end: AttemptEnd, pruned: str) -> TrialResult | None:
         failure = Failure("lost", end.reason) if end.how is How.LOST else end.failure
@@ -198,8 +196,3 @@ class Desk:
         data = self._study.experiment.data
         whole = {part(data, end.attempt.fit): end.score for end in scored if end.how is How.FINISHED}
         return {name: score for name, score in whole.items() if name and score is not None}
-
-
-def _gist(result: TrialResult) -> tuple[object, ...]:
-    """What a trial came to, without what it took."""
-    return result.score, result.best_epoch, result.scores

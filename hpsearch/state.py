@@ -31,6 +31,7 @@ class Course:
     """How one trial went so far, with the values it asked for.
 
     `session` counts the sessions up to the one in which it was worked on last, 0 where none has begun with it.
+    `tried` says that it was worked on since it had its last result, if it ever had one.
     A study may have very many: an ended one keeps no more than its result.
     """
 
@@ -38,6 +39,7 @@ class Course:
     values: Values = field(default_factory=dict)
     built: bool = False
     session: int = 0
+    tried: bool = True
     ends: dict[Fit, AttemptEnd] = field(default_factory=dict)
     result: TrialResult | None = None
 
@@ -114,7 +116,8 @@ class State:
                 self.attempts[attempt.fit] = attempt.number
                 self.running[attempt.fit] = attempt
                 if attempt.fit.kind == "search":
-                    self.courses[attempt.fit.trial].session = self.sessions
+                    course = self.courses[attempt.fit.trial]
+                    course.session, course.tried = self.sessions, True
             case Built():
                 self._build(body)
             case Measure(attempt, epoch):
@@ -163,7 +166,7 @@ class State:
     def _close(self, result: TrialResult) -> None:
         course = self.courses[result.trial.number]
         self.ended_trials += course.result is None
-        course.result = result
+        course.result, course.tried = result, False
         if result.reason != OUT_OF_TIME:
             course.ends.clear()
         self.failures_in_a_row = self.failures_in_a_row + 1 if result.failure else 0

@@ -501,6 +501,19 @@ def test_a_trial_that_got_more_time_and_was_interrupted_stands_by_its_best_epoch
     assert len(list(again.ledger.recall((TrialResult,)))) == 2
 
 
+def test_what_a_fit_that_began_anew_came_to_by_time_stands_although_more_was_measured_before(begin):
+    study, splits = begin(search={"time": "60s"})
+    study.listen(lambda news: study.clock.set(100.0) if getattr(news.body, "epoch", 0) == 3 else None)
+    go(study, splits, Instant(epochs=9))
+    (fit,), (result,) = study.state.attempts, study.state.results
+    study.record(records.AttemptBegan(Attempt(fit, 2)))
+    study.record(replace(result, score=0.1, best_epoch=1), durable=True)
+
+    go(study, splits, Instant())
+
+    assert [(one.score, one.best_epoch) for one in study.state.results] == [(0.1, 1)]
+
+
 def test_a_trial_that_time_catches_between_two_folds_stands_by_those_it_has_until_it_gets_more_time(begin):
     study, splits = begin(search={"time": "60s"}, data={"folds": 3})
     study.listen(lambda news: study.clock.set(100.0) if getattr(news.body, "epoch", 0) == 4 else None)
