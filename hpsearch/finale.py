@@ -142,8 +142,9 @@ class Finale:
 
     def _ends(self, trial: int) -> dict[Fit, AttemptEnd]:
         """How a finalist's fits came out; by an earlier [final] it may have been trained on more seeds than now."""
-        ends, seeds = self.study.state.finals.items(), self._seeds()
-        return {fit: end for fit, end in ends if (fit.trial, fit.kind) == (trial, "final") and fit.repeat in seeds}
+        opened, ends, seeds = self.study.state.opened, self.study.state.finals.items(), self._seeds()
+        own = {fit: end for fit, end in ends if (fit.trial, fit.kind) == (trial, "final") and fit.repeat in seeds}
+        return {fit: end for fit, end in own.items() if opened or self._made(fit, None)}
 
     def _seeds(self) -> range:
         return range(self.study.experiment.final.seeds)
