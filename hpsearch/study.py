@@ -10,9 +10,10 @@ from pathlib import Path
 import filelock
 
 from hpsearch import cut_off, files, holding, paths
-from hpsearch.errors import ExperimentRefused, RunningElsewhere, StateDamaged
+from hpsearch.errors import ExperimentRefused, HpsearchError, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
+from hpsearch.ledger_file import refuse_unsound
 from hpsearch.protocols import Past
 from hpsearch.records import Answered, Asked, Body, News
 from hpsearch.state import OUT_OF_TIME, State
@@ -190,12 +191,13 @@ def read(project: paths.Project, name: str) -> Iterator[News]:
 
 def is_empty(folder: paths.Study) -> bool:
     """Whether nothing was ever recorded of a study: its session was killed while the data were prepared."""
-    if list(folder.folder.glob(paths.LEDGERS)) != [folder.ledger]:
+    if folder.fits.exists() or list(folder.folder.glob(paths.LEDGERS)) != [folder.ledger]:
         return False
     try:
+        refuse_unsound(folder.ledger)
         with closing(Ledger(folder.ledger, writer=False)) as ledger:
             return ledger.waiting(0) == 0
-    except StateDamaged:
+    except HpsearchError:
         return False
 
 

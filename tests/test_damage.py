@@ -3,7 +3,10 @@
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import disk_stories
 import numpy as np
@@ -17,7 +20,9 @@ from hpsearch.errors import StateDamaged
 from hpsearch.follower import read_cursor
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
+from hpsearch.paths import Study
 from hpsearch.splits import Splits
+from hpsearch.study import is_empty
 from hpsearch.trial import Fit
 
 HARMS, PAGE = 500, 4096
@@ -108,6 +113,24 @@ def test_a_page_that_forgot_its_last_record_is_refused_although_every_other_reco
     ledger.write_bytes(pages)
 
     assert as_it_was_or_refused(tmp_path / "a") is None
+
+
+@pytest.mark.promise("37")
+def test_a_study_whose_log_is_spoilt_is_not_taken_for_an_empty_one(tmp_path):
+    begun = (
+        "import os, pathlib, sys; from disk_stories import beginning; from hpsearch.ledger import Ledger\n"
+        "ledger = Ledger(pathlib.Path(sys.argv[1])); [ledger.write(body, durable=True) for body in beginning()]; os._exit(0)"
+    )
+    for name in ("empty", "spoilt"):
+        (tmp_path / name).mkdir()
+    Ledger(tmp_path / "empty" / "ledger.db").close()
+    ledger = tmp_path / "spoilt" / "ledger.db"
+    subprocess.run([sys.executable, "-c", begun, ledger], check=True, cwd=Path(__file__).parent)
+    log = bytearray(ledger.with_name("ledger.db-wal").read_bytes())
+    log[16] ^= 1
+    ledger.with_name("ledger.db-wal").write_bytes(log)
+
+    assert [is_empty(Study(tmp_path / name)) for name in ("empty", "spoilt")] == [True, False]
 
 
 @pytest.mark.promise("37")

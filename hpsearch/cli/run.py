@@ -80,7 +80,7 @@ def _again() -> str:
 
 @contextmanager
 def _set_aside(name: str, place: "_Place") -> Iterator[None]:
-    """Within: the old study is out of the way; it comes back where no new one begins, whatever the reason."""
+    """Within: the old study is set aside, and comes back where no new one begins; an empty one is gone."""
     from hpsearch.study import OTHER_NAME, held, is_empty, set_aside
 
     folder, aside = place.project.study(name), None
