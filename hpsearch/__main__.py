@@ -29,7 +29,9 @@ def _answer(words: list[str] | None) -> int:
         _close_output()
         return BROKEN_PIPE
     except OSError as error:
-        if not _is_of_the_machine(error):
+        from hpsearch.disk import of_the_machine
+
+        if not of_the_machine(error):
             return _show_all()
         _close_output()
         print(f"{error.filename or 'the output'}: cannot be written or read ({error.strerror})", file=sys.stderr)  # noqa: T201
@@ -80,13 +82,6 @@ def _show_all() -> int:
     traceback.print_exc()
     print("hpsearch itself went wrong: please report this with the lines above", file=sys.stderr)  # noqa: T201
     return OUR_MISTAKE
-
-
-def _is_of_the_machine(error: OSError) -> bool:
-    """Whether a full disk or missing rights are to blame, which the program cannot help and a person can."""
-    import errno
-
-    return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 
 
 def _command(words: list[str] | None) -> int:

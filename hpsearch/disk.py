@@ -25,6 +25,11 @@ def unusable(path: Path, error: OSError) -> FolderUnusable:
     return FolderUnusable(f"{path}: cannot be written ({why.get(error.errno or 0, error.strerror or error)})")
 
 
+def of_the_machine(error: OSError) -> bool:
+    """Whether a full disk or missing rights are to blame, which the program cannot help and a person can."""
+    return error.errno in FULL | {errno.EROFS, errno.EACCES}
+
+
 def of_full_disk(error: BaseException | None) -> bool:
     """Whether an error, or one behind it, is of a full disk, which libraries tell in classes and words of their own."""
     while error:

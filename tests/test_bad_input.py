@@ -20,9 +20,11 @@ from kept_studies import asked_bodies, keep
 from hpsearch import files
 from hpsearch.__main__ import main
 from hpsearch.cli.ui import _in_words
+from hpsearch.errors import FolderUnusable
 from hpsearch.paths import Project
 from hpsearch.study import held
 from hpsearch.trackers import mlflow_store
+from hpsearch.trackers.mlflow_trouble import NotHeard
 
 EXPERIMENT = """\
 name = "small"
@@ -276,6 +278,21 @@ def test_a_project_whose_database_another_process_makes_ready_is_to_be_waited_fo
 def test_a_full_disk_under_mlflows_database_is_not_taken_for_mlflows_trouble() -> None:
     with pytest.raises(OSError, match="No space left"), _in_words("sqlite:////x/mlflow.db"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_that_sqlite_tells_of_is_called_one(tmp_path: Path) -> None:
+    database = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(database)) as full:
+        full.execute("CREATE TABLE one (words TEXT)")
+        full.execute("PRAGMA max_page_count = 2")
+
+        with pytest.raises(FolderUnusable, match="disk full"), _in_words(f"sqlite:///{database}"):
+            full.execute("INSERT INTO one VALUES (?)", ["word" * 10_000])
+
+
+def test_another_trouble_of_the_machine_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(NotHeard, match="Input/output error"), _in_words(f"sqlite:///{tmp_path}/mlflow.db"):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_a_full_disk_behind_the_output_is_said_in_one_line(project: Path) -> None:

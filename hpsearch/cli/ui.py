@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpsearch import files, paths
+from hpsearch import disk, files, paths
 from hpsearch.cli.serving import HOST, can_show, free_port, hosts, server_of, wait_until_up
 from hpsearch.errors import HpsearchError
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     import subprocess
 
 ANEW = "move it away: hpsearch sync STUDY fills a new one"
+FULL = "database or disk is full"  # SQLite's words, which MLflow wraps
 UNREADABLE = {  # by SQLite's and Alembic's words
     "file is not a database": f"it is damaged; {ANEW}",
     "database disk image is malformed": f"it is damaged; {ANEW}",
+    "malformed database schema": f"it is damaged; {ANEW}",
     "Can't locate revision": f"a newer MLflow made it; update MLflow, or {ANEW}",
 }
 MOST_COMPARED = 50  # runs; a longer address is refused by some browsers
@@ -77,10 +79,14 @@ def _in_words(uri: str) -> Iterator[None]:
     except filelock.Timeout as error:
         message = f"{error.lock_file}: another process makes MLflow's database ready\n  wait for it, then try again"
         raise NotHeard(message) from error
-    except (OSError, HpsearchError):
+    except HpsearchError:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, its text may hold a password
+    except Exception as error:  # whatever it is, its text may hold a password
+        if isinstance(error, OSError) and disk.of_the_machine(error):
+            raise
         file, said = database(uri), in_words(error)
+        if file and FULL in said:
+            raise disk.disk_full(file) from None
         mend = next((f"\n  {mend}" for words, mend in UNREADABLE.items() if file and words in said), "")
         message = f"{said}\n  the runs are kept in {file or redacted(uri)}{mend}"
         raise NotHeard(message) from None
