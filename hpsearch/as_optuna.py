@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.objective import Objective
-from hpsearch.space import Parameter, Value, Values
+from hpsearch.space import FEW_RANGES, Parameter, Value, Values
 from hpsearch.trial import Status
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
     from hpsearch.report.facts import Facts, TrialFacts
-
-APART = 5  # ranges of a name that branches may ask for; of more, each hangs on another value: see tuners.dimensions
 
 
 def optuna_study(facts: "Facts") -> "optuna.Study":
@@ -91,7 +89,7 @@ def _joined(parameters: Sequence[Parameter]) -> list[Parameter]:
     joint = {}
     for scale, many in ranges.items():
         ends = [end for one in many for end in (one.low, one.high) if end is not None]
-        if len(many) > APART and ends:
+        if len(many) > FEW_RANGES and ends:
             joint[scale] = replace(many[0], low=min(ends), high=max(ends), step=None)
     return [joint.get((one.name, one.kind, one.sampling), one) for one in parameters]
 

@@ -23,6 +23,9 @@ class Condition:
         return self.name in values and values[self.name] in self.values
 
 
+FEW_RANGES = 5  # of one name, which branches may ask for; where there are more, each hangs on another value
+
+
 @dataclass(frozen=True)
 class Parameter:
     """What `build_model` asked for: KerasTuner's Int, Float, Choice, Boolean or Fixed.

@@ -77,14 +77,14 @@ def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def an_export(project: Path, name: str = "out") -> dict[str, bytes]:
     """An earlier export, of another model, as its bytes."""
-    files = {"model.keras": b"of another model"}
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    models = {"model.keras": b"of another model"}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in models.items()}
     said = {
         "version": 1, "class_names": ["0", "1"], "input": {"shape": [4, 4], "dtype": "uint8"}, "files": digests,
         "framing": {"kind": "mnist"}, "formats": {"keras": {"path": "model.keras"}},
     }  # fmt: skip
     folder = files.make(project / name)
-    for file, content in (files | {"manifest.json": json.dumps(said).encode()}).items():
+    for file, content in (models | {"manifest.json": json.dumps(said).encode()}).items():
         (folder / file).write_bytes(content)
     return contents(folder)
 

@@ -15,11 +15,10 @@ from typing import ClassVar
 from optuna import Trial
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from hpsearch.space import Parameter, Value
+from hpsearch.space import FEW_RANGES, Parameter, Value
 from hpsearch.tuners.axis import Axis, Point, axis
 
 Range = IntDistribution | FloatDistribution
-APART = 5  # ranges of a name, each with a dimension of its own
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Dimensions:
 
     def _laid(self, parameter: Parameter) -> Dimension:
         seen, laid = self._seen.setdefault(parameter.name, []), axis(parameter)
-        if laid in seen or laid.values or sum(_alike(laid, other) for other in seen) < APART:
+        if laid in seen or laid.values or sum(_alike(laid, other) for other in seen) < FEW_RANGES:
             return _numbered(parameter.name, seen, laid), laid
         scope = (laid.kind, parameter.sampling, parameter.conditions)
         return _numbered(parameter.name, seen, scope), Share(laid)
