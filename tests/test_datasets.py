@@ -517,6 +517,17 @@ def test_an_image_that_every_class_has_costs_none_its_share() -> None:
     assert np.bincount(labels[marks]).min() >= 18
 
 
+@pytest.mark.parametrize("mislabelled", [1, 90])
+def test_an_image_counts_in_the_class_that_has_most_of_it(mislabelled: int) -> None:
+    images, _ = drawings(rows=200)
+    labels = np.repeat([0, 1], 100)
+    images[:mislabelled] = images[100:180] = 0
+
+    marks = mark_held_out(images, labels, 0.2)
+
+    assert np.bincount(labels[marks]).tolist() == [20 if mislabelled == 1 else 2, 4]
+
+
 def test_of_images_that_all_occur_too_often_the_rarest_is_held_out() -> None:
     images = np.repeat(np.array([1, 2, 3], np.uint8), [40, 20, 40])[:, None, None]
 

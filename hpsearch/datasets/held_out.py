@@ -72,17 +72,20 @@ def wanted(rows: int, share: float) -> int:
 
 
 def _homes(rows: Mapping[int, Counter[bytes]]) -> dict[int, set[bytes]]:
-    """The different images of each class; one that has several labels counts with the lowest."""
-    lowest = {digest: label for label in sorted(rows, reverse=True) for digest in rows[label]}
+    """The different images of each class; one that has several labels counts where it is most, of these the lowest."""
+    most: dict[bytes, tuple[int, int]] = {}
+    for label, own in rows.items():
+        for digest, many in own.items():
+            most[digest] = min((-many, label), most.get(digest, (0, 0)))
     homes: dict[int, set[bytes]] = defaultdict(set)
-    for digest, label in lowest.items():
+    for digest, (_, label) in most.items():
         homes[label].add(digest)
     return homes
 
 
 def _lowest(members: list[bytes], rows: Counter[bytes], share: float) -> list[bytes]:
     goal = wanted(rows.total(), share)
-    beside = rows.total() - sum(rows[digest] for digest in members if rows[digest] > 2 * goal)
+    beside = rows.total() - sum(many for many in rows.values() if many > 2 * goal)
     taken, wanting = [], wanted(beside, share) if beside > 1 else goal
     for digest in members:
         if rows[digest] <= 2 * wanting:
