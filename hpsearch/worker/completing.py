@@ -45,7 +45,7 @@ def _given(model: Any, batch: Sequence[NDArray[np.generic]]) -> list[Any] | None
     import tensorflow as tf
 
     given: dict[int, Any] = {}
-    known = _is_built(model)
+    known, ended = _is_built(model), False
 
     def apply(_grads: Any, trainable_variables: Any = ()) -> None:
         given.update((id(one), one) for one in trainable_variables)
@@ -53,8 +53,10 @@ def _given(model: Any, batch: Sequence[NDArray[np.generic]]) -> list[Any] | None
     if not model.run_eagerly and not left_out(model):
         with suppress(Exception), _applying(model.optimizer, apply), tf.__internal__.FuncGraph("step").as_default():
             model.train_step(tuple(tf.compat.v1.placeholder(one.dtype, (None, *one.shape[1:])) for one in batch))
-            known = True  # where it fails, it says why in training
-    return list(given.values()) or (model.trainable_variables if known else None)
+            ended = True  # where it fails, it says why in training
+    if ended and given:
+        return list(given.values())
+    return model.trainable_variables if known or ended else None
 
 
 @contextmanager

@@ -36,10 +36,10 @@ def one_epoch(
 def begin_fit(build: Build, hp: Any, model: Any, weights: tuple[float, ...], *, few: bool = False) -> None:
     """Call a HyperModel's own fit, if it has one, until its training begins: so far it may ask `hp` for more.
 
-    One that only tells when an epoch has ended trains one; on a `few` rows where nobody minds what it raises.
+    One that only tells when an epoch has ended trains one; on a `few` rows where it need not have whole batches.
     """
     if own := own_fit(build):
-        _train(own, model, _Epochs(hp, 0), weights, count=hp.task.classes if few else None)
+        _train(own, model, _Epochs(hp, 0), weights, few=few)
 
 
 def rows_of_noise(task: Task, count: int, weights: tuple[float, ...] = (), *, validates: bool = True) -> "Rows":
@@ -62,22 +62,22 @@ def images_of_noise(task: Task, count: int) -> "NDArray[np.uint8]":
 
 def _train(
     own: Callable[..., Any], model: Any, heard: "_Epochs", weights: tuple[float, ...], *,
-    validates: bool = True, count: int | None = None,
+    validates: bool = True, few: bool = False,
 ) -> None:  # fmt: skip
     from hpsearch.worker import loops
     from hpsearch.worker.own_fit import Training, train
 
     model.run_eagerly, task = True, heard.hp.task
-    rows = rows_of_noise(task, count or _many(task), validates=validates)
+    rows = rows_of_noise(task, _many(task, 0 if few else 2), validates=validates)
     fitted = loops.fitted(rows, model)
     train(own, heard.hp, Training(model, fitted, task.batch_size, task.epochs, 0, weights), heard)
 
 
-def _many(task: Task) -> int:
-    """How many rows an own fit has: two of its batches and some of each class, but no more than it will train on."""
+def _many(task: Task, batches: int) -> int:
+    """How many rows an own fit has: so many batches and some of each class, but no more than it will train on."""
     from hpsearch.worker.rows import rows_at_once
 
-    wanted = max(2 * task.batch_size, rows_at_once(DIVIDED * task.classes, task.image_shape))
+    wanted = max(batches * task.batch_size, rows_at_once(DIVIDED * task.classes, task.image_shape))
     return max(task.classes, min(wanted, task.rows))
 
 
