@@ -143,8 +143,7 @@ class State:
 
     def _build(self, told: Built) -> None:
         fit = told.attempt.fit
-        if told.anew:
-            self.anew.add(fit)
+        (self.anew.add if told.anew else self.anew.discard)(fit)
         if fit.kind == "search":
             self.courses[fit.trial].built = True
 
