@@ -21,7 +21,7 @@ from hpsearch.parts import make_dataset, make_executor, make_minds
 from hpsearch.protocols import Executor, Made, Prepared, Progress, Selective, Tracker
 from hpsearch.records import SessionEnded, Verdict
 from hpsearch.search import search
-from hpsearch.study import OTHER_NAME, Study, held
+from hpsearch.study import OTHER_NAME, Study, held, is_bare
 from hpsearch.winner import lay_out
 from hpsearch.worker import ending
 
@@ -118,7 +118,7 @@ class Session:
 
     def _forget_if_empty(self, study: Study) -> None:
         """What was refused before its first record leaves nothing behind."""
-        if study.state.last == 0:
+        if study.state.last == 0 and is_bare(self._folder):
             shutil.rmtree(self._folder.folder, ignore_errors=True)  # NFS keeps the name of a lock that is held
 
     def _search(self, finale: Finale, made: Made | None) -> Verdict:

@@ -189,9 +189,14 @@ def read(project: paths.Project, name: str) -> Iterator[News]:
         ledger.close()
 
 
+def is_bare(folder: paths.Study) -> bool:
+    """Whether no fit has left anything."""
+    return not any(folder.fits.glob("*"))
+
+
 def is_empty(folder: paths.Study) -> bool:
     """Whether nothing was ever recorded of a study: its session was killed while the data were prepared."""
-    if folder.fits.exists() or list(folder.folder.glob(paths.LEDGERS)) != [folder.ledger]:
+    if not is_bare(folder) or list(folder.folder.glob(paths.LEDGERS)) != [folder.ledger]:
         return False
     try:
         refuse_unsound(folder.ledger)

@@ -119,7 +119,8 @@ def test_a_page_that_forgot_its_last_record_is_refused_although_every_other_reco
 def test_a_study_whose_log_is_spoilt_is_not_taken_for_an_empty_one(tmp_path):
     begun = (
         "import os, pathlib, sys; from disk_stories import beginning; from hpsearch.ledger import Ledger\n"
-        "ledger = Ledger(pathlib.Path(sys.argv[1])); [ledger.write(body, durable=True) for body in beginning()]; os._exit(0)"
+        "ledger = Ledger(pathlib.Path(sys.argv[1]))\n"
+        "[ledger.write(body, durable=True) for body in beginning()]; os._exit(0)"
     )
     for name in ("empty", "spoilt"):
         (tmp_path / name).mkdir()
