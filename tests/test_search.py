@@ -210,6 +210,19 @@ def test_a_trial_that_is_begun_anew_each_time_is_given_up_only_if_it_never_did_a
 
 
 @pytest.mark.promise("8", "19")
+def test_a_trial_that_goes_on_from_a_checkpoint_after_it_began_anew_once_is_given_up_too(begin):
+    study, splits = begin(search={"trials": 1})
+    cut_off(study, 0, measured=[0], anew=True)
+    for number in range(2, 6):
+        study.record(Built(Attempt(next(search_fits(study.experiment, 0)), number), 1, "a model", "instant"))
+        cut_off(study, 0)
+
+    go(study, splits, Instant())
+
+    assert study.state.results[0].status is Status.FAILED
+
+
+@pytest.mark.promise("8", "19")
 def test_what_was_there_when_three_sessions_were_killed_begins_first_and_alone(begin):
     study, splits = begin(search={"trials": 5})
     for _ in range(3):
