@@ -200,6 +200,15 @@ class Halves(Guessing):
 def halves(hp):
     return compiled(Halves())
 
+@keras.saving.register_keras_serializable("tiny")
+class Weighed(Stepping):
+    def train_step(self, data):
+        images, labels, _ = data
+        return super().train_step((images, labels))
+
+def weighed(hp):
+    return compiled(Weighed())
+
 class Reading(Stepping):
     def train_step(self, data):
         assert float(keras.ops.max(data[0])) > 0  # which a graph cannot say
@@ -551,9 +560,9 @@ def test_a_fit_whose_weights_are_divided_among_optimizers_is_kept_and_read(recip
 
 
 @unbuilt
-@pytest.mark.parametrize("build", ["without_input", "subclassed", "restoring", *BY_STEP])
+@pytest.mark.parametrize("build", ["without_input", "subclassed", "restoring", *BY_STEP, "weighed"])
 def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe, tmp_path, build):
-    made = recipe(build)
+    made = recipe(build, class_weights=(1.0, 2.0, 1.0) if build == "weighed" else ())
     end, _ = go(made)
     weights = made.fits / end.attempt.fit.name / "best.bin"
     task = Task((4, 4), 3, made.class_names, 90, made.epochs, 32)

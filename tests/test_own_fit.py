@@ -203,6 +203,14 @@ class Dividing(Built):
             callbacks[0].on_epoch_end(epoch, {"loss": mean, "val_accuracy": model.test_on_batch(held, labels)[1]})
 
 
+class Branching(Dividing):
+    def fit(self, hp, model, x, y, batch_size, **given):
+        train_test_split(x, y, stratify=y)
+        if hp.Choice("kind", ["plain", "moving"]) == "moving":
+            hp.Float("momentum", 0.0, 0.9)
+        super().fit(hp, model, x, y, batch_size=batch_size, **given)
+
+
 def batches(x, y, size):
     return [(x[size * one : size * (one + 1)], y[size * one : size * (one + 1)]) for one in range(len(x) // size)]
 
@@ -472,6 +480,14 @@ def test_a_fit_that_could_train_is_not_refused(recipe, use):
 
     assert [parameter.name for parameter in found.parameters] == ["units"]
     assert go(made)[0].failure is None
+
+
+def test_what_a_branch_asks_for_after_a_fit_has_divided_its_rows_is_found(recipe):
+    made = recipe("Branching")
+
+    found = fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy"))
+
+    assert {parameter.name for parameter in found.parameters} == {"units", "kind", "momentum"}
 
 
 def test_the_space_is_found_without_a_step_of_training(recipe):
