@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 
 ALL_SEEDS = 5
-ENOUGH = 3  # of five: with fewer arrivals a ratio is shown, not claimed
+ENOUGH = 3  # of the five: with fewer arrivals a ratio is shown, not claimed
 DRAWS = 10_000
 SLACK = 1e-6  # an accuracy is a float32 mean: 0.97 may be 0.96999997
 
@@ -74,8 +74,9 @@ class Ratio:
 def ratio(peer: Arrivals, ours: Arrivals) -> Ratio | None:
     """The peer's median time by ours, over the seeds that both have run; None without any.
 
-    A run of the peer's that did not arrive makes it a lower bound. Where one of ours did not, or fewer than three
-    of the peer's did, it is not claimed. The interval is the percentile bootstrap (Efron 1979), pairs drawn by seed.
+    A run of the peer's that did not arrive makes it a lower bound. It is claimed where both have five runs, all of ours
+    and three of the peer's arrived, and the interval, the percentile bootstrap (Efron 1979) of pairs drawn by seed,
+    lies above 1.
     """
     seeds = sorted(peer.seconds.keys() & ours.seconds.keys())
     if not seeds:
@@ -85,6 +86,6 @@ def ratio(peer: Arrivals, ours: Arrivals) -> Ratio | None:
     drawn = np.random.default_rng(0).integers(0, len(seeds), (DRAWS, len(seeds)))
     ratios = np.median(theirs[drawn], axis=1) / np.median(our[drawn], axis=1)
     low, high = np.percentile(ratios, [2.5, 97.5])
-    claimed = pairs[0].count >= ENOUGH and not pairs[1].censored
+    claimed = len(seeds) >= ALL_SEEDS and pairs[0].count >= ENOUGH and not pairs[1].censored and low > 1
     value = float(np.median(theirs) / np.median(our))
-    return Ratio(value, float(low), float(high), pairs[0].censored, claimed, len(seeds))
+    return Ratio(value, float(low), float(high), pairs[0].censored, bool(claimed), len(seeds))

@@ -7,8 +7,8 @@ from pathlib import Path
 import reporting
 
 COLUMNS = (
-    "tuner", "ms of the coordinator a trial, at first", "at last", "of it the tuner's, at last", "its MB, at first",
-    "at last", "MLflow behind, s", "next trial after a resume, s",
+    "tuner", "ms of the coordinator a trial, at first", "at last", "waiting for the tuner, at last (by the clock)",
+    "its MB, at first", "at last", "MLflow behind, s", "next trial after a resume, s",
 )  # fmt: skip
 
 
@@ -75,6 +75,7 @@ def _words(heard: dict[str, float], asked: dict[str, int]) -> list[str]:
     words = [
         f"Trials that train nothing, {size}, a forked process a trial; ledger, board and MLflow are the real ones.",
         "Processor time of the coordinator's thread, means of the first and the last block of trials.",
+        "The wait for the tuner is by the clock, so that it may be longer than the thread's own time.",
         "An oracle of KerasTuner has a process of its own.",
     ]
     if heard:

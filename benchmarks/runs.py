@@ -91,11 +91,18 @@ def refuse_other_machine(runs: Sequence[Run]) -> None:
 
 
 def one_machine(runs: Sequence[Run]) -> dict[str, Any]:
-    """The facts of the newest run's machine; raise SystemExit where other runs come from another processor."""
+    """The facts of the runs' machine; raise SystemExit where some come from another processor.
+
+    What may differ between them, day, hpsearch's source and speed, is told of all, the rest of the newest.
+    """
     kinds = {(run["machine"]["processor"], run["machine"]["cores"]) for run in runs}
     if len(kinds) > 1:
         told = " and ".join(f"{processor}, {cores} cores" for processor, cores in sorted(kinds))
         message = f"these runs come from different machines: {told}\n  keep them apart: --out FOLDER (make: OUT=FOLDER)"
         raise SystemExit(message)
-    facts: dict[str, Any] = runs[-1]["machine"]
+    facts: dict[str, Any] = dict(runs[-1]["machine"])
+    for key in ("date", "gflops", "source"):
+        values = sorted({run["machine"][key] for run in runs if key in run["machine"]})
+        if len(values) > 1:
+            facts[key] = ", ".join(values) if key == "source" else f"{values[0]} to {values[-1]}"
     return facts

@@ -31,17 +31,21 @@ SEEDS = (11, 12, 13, 14, 15)
 OURS = "hpsearch:optuna.tpe:asha"
 SIDES = (
     OURS,
+    "hpsearch:optuna.tpe:asha:no-defaults",
     "hpsearch:optuna.tpe:median",
     "keras-tuner:random",
     "keras-tuner:hyperband",
     "keras-tuner:bayesian",
     "optuna:tpe",
     "optuna-2:tpe",
+    "optuna-2:tpe-defaults",
     "optuna-2:tpe-halfway",
     "ray:tpe",
     "ray:tpe-halfway",
     "ray:random",
 )
+
+WRITTEN = f"hpsearch:TUNER:PRUNER[:no-defaults], {', '.join(side for side in SIDES if side[:3] != 'hps')}"
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def _refuse_unknown(parser: argparse.ArgumentParser, options: argparse.Namespace
     """End the program where a side is none, before the others have run for hours."""
     wrong = [side for side in options.sides if side not in SIDES and not side.startswith("hpsearch:")]
     if wrong:
-        parser.error(f"there is no side {' or '.join(wrong)}; there are hpsearch:TUNER:PRUNER, {', '.join(SIDES[2:])}")
+        parser.error(f"there is no side {' or '.join(wrong)}; there are {WRITTEN}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     add_data_options(parser)
     parser.add_argument("--task", choices=TASKS, default="mnist-mlp")
     parser.add_argument("--sides", nargs="+", default=list(SIDES), metavar="LIBRARY:ALGORITHM",
-                        help=f"hpsearch:TUNER:PRUNER, or one of {', '.join(SIDES[2:])}")  # fmt: skip
+                        help=WRITTEN)  # fmt: skip
     parser.add_argument("--ours", default=OURS, help="the side of hpsearch's that the others are compared with")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--targets", nargs="+", type=float, help="shares, such as 0.97")
@@ -140,12 +144,11 @@ def _work(options: argparse.Namespace) -> dict[str, Any]:
 
 def _measure(side: str, options: argparse.Namespace, work: dict[str, Any], seed: int) -> Run:
     library, _, algorithm = side.partition(":")
-    tuner, _, pruner = algorithm.partition(":")
     setting = Setting(
         build=f"searchspace.{work['space']}:build_model_{work['space']}",
         data=data_table(options, work["source"], work["validation"]),
         epochs=work["epochs"], batch_size=work["batch_size"], seed=seed,
-        search={"trials": 100_000} | ({"tuner": tuner, "pruner": pruner or "none"} if library == "hpsearch" else {}),
+        search={"trials": 100_000} | (search_table(algorithm) if library == "hpsearch" else {}),
     )  # fmt: skip
     highest = work["targets"][-1]
 
@@ -158,6 +161,13 @@ def _measure(side: str, options: argparse.Namespace, work: dict[str, Any], seed:
         if library == "hpsearch":
             return about | _figures(run_hpsearch(experiment, Path(folder), enough, work["limit"]))
         return about | _figures(run_peer(library, job.with_(algorithm=algorithm), enough, work["limit"]))
+
+
+def search_table(algorithm: str) -> dict[str, Any]:
+    """What TUNER:PRUNER, or TUNER:PRUNER:no-defaults, puts into [search]."""
+    tuner, pruner, *rest = [*algorithm.split(":"), "none"]
+    search: dict[str, Any] = {"tuner": tuner, "pruner": pruner}
+    return search | ({"tuner_options.defaults_first": False} if "no-defaults" in rest else {})
 
 
 def _figures(ran: Ran) -> dict[str, Any]:

@@ -18,7 +18,8 @@ RULES = (
     "From the start of the command, imports included, to the first validation accuracy at the target.",
     (
         "A run that does not get there counts as the limit, and the ratio is written with ≥. "
-        "Where fewer than three of a peer's runs get there, or one of ours does not, the ratio is shown, not claimed."
+        "Where a side has fewer than five runs, fewer than three of a peer's or not all of ours get there, or the "
+        "interval reaches 1, the ratio is shown, not claimed."
     ),
     (
         "The ratio is that of the medians over the seeds; [,] is a percentile bootstrap over five seeds, 10,000 draws. "

@@ -12,6 +12,7 @@ import pytest
 
 import reporting
 import same_work_report
+import time_to_accuracy
 import time_to_accuracy_report
 from arrivals import Arrivals, first_at, ratio
 from pools import pool
@@ -65,7 +66,7 @@ def test_the_ratio_is_that_of_the_medians_with_an_interval_around_it():
 def test_an_interval_is_one_of_95_percent_only_over_five_seeds():
     three, one = (arrivals(*times) for times in ((40.0, 60.0, 80.0), (40.0,)))
 
-    assert str(ratio(three, arrivals(10.0, 10.0, 10.0))) == "6.0 × (4.0, 8.0)"
+    assert str(ratio(three, arrivals(10.0, 10.0, 10.0))) == "6.0 × (4.0, 8.0) (not claimed)"
     assert str(ratio(one, arrivals(10.0))) == "4.0 × (not claimed)"
 
 
@@ -100,6 +101,17 @@ def test_a_ratio_is_not_claimed_where_fewer_than_three_of_the_peers_runs_arrive(
     assert str(found).endswith("(not claimed)")
 
 
+def test_a_ratio_is_not_claimed_where_the_peer_may_be_as_fast():
+    found = ratio(arrivals(5.0, 9.0, 40.0, 50.0, 60.0), arrivals(10.0, 10.0, 10.0, 10.0, 10.0))
+
+    assert found.value == 4.0
+    assert str(found).endswith("(not claimed)")
+
+
+def test_a_ratio_is_not_claimed_of_fewer_than_five_seeds():
+    assert not ratio(arrivals(40.0, 60.0, 80.0, 90.0), arrivals(10.0, 10.0, 10.0, 10.0)).claimed
+
+
 def test_a_ratio_is_not_claimed_where_one_of_our_own_runs_does_not_arrive():
     found = ratio(arrivals(100.0, 200.0, 300.0), arrivals(10.0, 20.0, None))
 
@@ -125,6 +137,14 @@ def test_a_run_that_was_made_is_known_when_the_benchmark_is_started_again(tmp_pa
 def test_runs_of_different_machines_are_not_put_into_one_table():
     with pytest.raises(SystemExit, match="different machines"):
         one_machine([{"machine": MACHINE}, {"machine": MACHINE | {"processor": "fast"}}])
+
+
+def test_a_table_of_several_days_and_sources_names_them_all():
+    days = [MACHINE | {"source": "a1", "gflops": 231}, MACHINE | {"date": "2026-11-27", "source": "b2", "gflops": 258}]
+
+    facts = one_machine([{"machine": day} for day in days])
+
+    assert (facts["date"], facts["source"], facts["gflops"]) == ("2026-11-25 to 2026-11-27", "a1, b2", "231 to 258")
 
 
 def test_hours_are_not_spent_on_runs_that_fit_into_no_table():
@@ -215,6 +235,44 @@ def test_an_experiment_is_written_so_that_hpsearch_reads_the_same_values(tmp_pat
     assert tomllib.loads(path.read_text())["data"] == data
 
 
+def test_hpsearch_begins_at_random_where_its_side_says_so(tmp_path):
+    import tomllib
+
+    with_and_without = [
+        write_experiment(
+            tmp_path / str(number), {"search": time_to_accuracy.search_table(algorithm)}, seed=3
+        ).read_text()
+        for number, algorithm in enumerate(("optuna.tpe:asha", "optuna.tpe:asha:no-defaults", "optuna.random"))
+    ]
+
+    assert [tomllib.loads(text)["search"] for text in with_and_without] == [
+        {"tuner": "optuna.tpe", "pruner": "asha"},
+        {"tuner": "optuna.tpe", "pruner": "asha", "tuner_options": {"defaults_first": False}},
+        {"tuner": "optuna.random", "pruner": "none"},
+    ]
+
+
+def test_a_peer_of_optunas_can_begin_with_the_defaults_of_the_space(tmp_path):
+    code = (
+        "import optuna; from sides import training; from sides.job import Job; "
+        "shape = dict(image_shape=(28, 28, 1), rows=100, class_names=('a', 'b'), epochs=2, batch_size=10); "
+        f"job = Job({str(tmp_path)!r}, 'searchspace.mlp:build_model_mlp', '', split='', validation_batch=10, seed=1, "
+        "diary='', cores=2, algorithm='tpe-defaults', **shape); "
+        "study = optuna.create_study(); study.enqueue_trial(training.defaults(job)); trial = study.ask(); "
+        "hp = training.asking(job, lambda asked: training.suggested(trial, asked)); training.build(job, hp); "
+        "stock = training.knowing(job, {}); training.build(job, stock); "
+        "same = [hp.values[name] == stock.values[name] for name in trial.params]; "
+        "print(job.defaults_first, len(same) > 5, all(same))"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=reporting.ROOT / "benchmarks", capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (reporting.ROOT, reporting.ROOT / "benchmarks")))},
+    )  # fmt: skip
+
+    assert ran.stdout.split() == ["True"] * 3, ran.stderr
+
+
 def same_work_run(side, seconds, accuracies=(0.9, 0.8)):
     work = {"space": "mlp", "batch_size": 32, "epochs": 5, "configurations": 10, "source": "mnist", "validation": 0.2}
     epochs = [[0, 5, seconds / 2], [1, 5, seconds / 2]]
@@ -279,7 +337,7 @@ def test_each_target_and_side_has_its_row(tmp_path):
         ["98 %", "ours", "3 of 3", "9 s"],
         ["98 %", "peer", "0 of 3", "≥ 60 s"],
     ]
-    assert rows[1][5] == "4.0 × (4.0, 4.0)"
+    assert rows[1][5] == "4.0 × (4.0, 4.0) (not claimed)"
     assert rows[3][5] == "≥ 6.7 × (6.7, ≥ 6.7) (not claimed)"
 
 

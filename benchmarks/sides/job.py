@@ -41,6 +41,11 @@ class Job:
         """The epoch from which a pruner may stop a trial, where the algorithm says one; 0 is as the pruner comes."""
         return -(-self.epochs // 2) if self.algorithm.endswith("-halfway") else 0
 
+    @property
+    def defaults_first(self) -> bool:
+        """Whether the algorithm begins with the values that the space itself names."""
+        return self.algorithm.endswith("-defaults")
+
     def with_(self, **changes: Any) -> Self:
         """The same job with these changes."""
         return replace(self, **changes)

@@ -82,6 +82,21 @@ def suggested(trial: Any, asked: Parameter) -> Value:
     return laid.value(laid.suggest(trial, asked.name))
 
 
+def defaults(job: Job) -> dict[str, Any]:
+    """The values that the space itself names, as parameters for Optuna's `enqueue_trial`."""
+    chosen: dict[str, Any] = {}
+
+    def take(asked: Parameter) -> Value:
+        laid = axis(asked)
+        point = laid.point(asked.default)
+        choices = getattr(laid.distribution, "choices", None)
+        chosen[asked.name] = point if choices is None else choices[point]
+        return asked.default
+
+    build(job, asking(job, take))
+    return chosen
+
+
 def drawn(seed: int, asked: Parameter) -> Value:
     """A random value by KerasTuner's own rule."""
     value: Value = to_keras_tuner(asked).random_sample(f"{seed}/{asked.name}")

@@ -66,6 +66,8 @@ def _search(job: Job, study: Any, process: int) -> None:
     keywords = training.how_to_fit(job)
     if process == 0:
         Diary(job.diary).note("began")
+        if job.defaults_first:
+            study.enqueue_trial(training.defaults(job))
 
     def objective(trial: Any) -> float:
         if job.fixed and trial.number >= job.fixed:  # the other process took the last of the queue meanwhile
