@@ -82,7 +82,8 @@ def main() -> None:
             if fresh := runs.make(run, partial(_measure, side, options, work, seed), beside):
                 print(f"{options.task} seed {seed} {side:<28} {_brief(fresh)}", flush=True)
     asked_for = _work(parser.parse_args(["--task", options.task])) | {"train": options.train}
-    name = "-".join(["time-to-accuracy", options.task, *([] if work == asked_for else ["tried"])])
+    other = [] if work == asked_for else [f"to-{100 * work['targets'][-1]:g}"]
+    name = "-".join(["time-to-accuracy", options.task, *other])
     made = [run for run in runs if run["work"] == work]
     report(made, options.ours, options.out / name, _command(made))
     sys.exit(runs.broken)

@@ -40,9 +40,9 @@ def report(runs: Sequence[Run], ours: str, path: Path, command: str) -> None:
         title=title, command=command, columns=[column.format(ours=ours) for column in COLUMNS],
         rows=[_row(target, side, found[target, side], found.get((target, ours))) for target, side in found],
         predicted=GOALS.get(work["task"], ""), machine=one_machine(runs),
-        plot=reporting.picture(path.with_suffix(".png"), lambda axes: _draw(axes, sides, found, title)),
+        plot=reporting.picture(path.with_name(f"{path.name}.png"), lambda axes: _draw(axes, sides, found, title)),
         words=[_about(runs), *RULES],
-    ).write(path.with_suffix(".json"))  # fmt: skip
+    ).write(path.with_name(f"{path.name}.json"))  # fmt: skip
 
 
 def _arrivals(runs: Sequence[Run], side: str, target: float) -> Arrivals:
