@@ -8,6 +8,7 @@ from typing import Any
 
 from hpsearch import files, narrowing, pace, paths, provenance
 from hpsearch.aside import aside
+from hpsearch.datasets.held_out import RULE
 from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.identity import Identity
 from hpsearch.orders import Recipe, Slot, Steps
@@ -111,6 +112,7 @@ def _facts(identity: Identity, executor: Executor) -> dict[str, str]:
     """What is good to know of a session's surroundings."""
     data = identity.data
     about = {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
+    about |= {"held_out_by": str(RULE)} if data.test_from == "content-hash" else {}
     made_by = {"hpsearch_source": provenance.source_digest(), "git_commit": provenance.git_commit(identity.root)}
     where = {"cards": executor.where} if executor.where else {}
     return {**provenance.versions(), **provenance.machine(), **where, **made_by, **about}

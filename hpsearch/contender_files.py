@@ -9,7 +9,7 @@ from hpsearch import paths
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import SplitDigests
 from hpsearch.errors import StudyChanged
-from hpsearch.identity import DIGITS, Identity
+from hpsearch.identity import Identity, other_data
 from hpsearch.orders import Slot
 from hpsearch.parts import data_once_more
 from hpsearch.protocols import Prepared, Progress
@@ -28,7 +28,7 @@ def data_of(one: Contender, progress: Progress) -> Prepared:
     if data.digest != one.session.identity["data"]:
         message = (
             f"{one.label}: the data {data.name!r} are no longer those that the study was made on\n"
-            f"  SHA-256 {one.session.identity['data'][:DIGITS]} then, {data.digest[:DIGITS]} now"
+            f"  {other_data(one.session, data)}"
         )
         raise StudyChanged(message)
     return data

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch import provenance
+from hpsearch.datasets.held_out import RULE
 from hpsearch.errors import StudyChanged
 from hpsearch.experiment import Experiment, seconds
 from hpsearch.protocols import Prepared
@@ -46,7 +47,7 @@ class Identity:
         now = self.digests(before.modules)
         found = provenance.differences(before.experiment, provenance.public(self.experiment))
         if now["data"] != before.identity["data"]:
-            found.append(f"the data: SHA-256 {before.identity['data'][:DIGITS]} -> {now['data'][:DIGITS]}")
+            found.append(f"the data: {other_data(before, self.data)}")
         if now["code"] != before.identity["code"]:
             found.append(_other_code(before))
         return found
@@ -62,6 +63,14 @@ class Identity:
                 f"  {_other_code(session)}\n  {bring_back(session)}"
             )
             raise StudyChanged(message)
+
+
+def other_data(before: SessionBegan, now: Prepared) -> str:
+    """Words for data that are not those of a session; they may come of the same files where rows are held out."""
+    words = f"SHA-256 {before.identity['data'][:DIGITS]} -> {now.digest[:DIGITS]}"
+    if now.test_from == "content-hash" and before.provenance.get("held_out_by") != str(RULE):
+        words += "; of images that repeat, this hpsearch holds out others than the one before, even of the same files"
+    return words
 
 
 def _other_code(before: SessionBegan) -> str:

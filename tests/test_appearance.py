@@ -9,7 +9,7 @@ import pytest
 from data_makers import Array, Heard, at_hand, drawings, write_idx, write_pair, write_pictures, write_table
 
 from hpsearch import plugins
-from hpsearch.datasets import appearance, storing
+from hpsearch.datasets import appearance, held_out, own, storing
 from hpsearch.datasets import prepared as stored
 from hpsearch.datasets.content import Content
 from hpsearch.datasets.idx_format import read
@@ -96,6 +96,33 @@ def test_a_set_that_is_not_turned_is_the_one_that_was_prepared_before(
     assert others == [unasked, unasked]
     assert turned == unasked | {"invert": True}
     assert kept[0] == kept[1] == kept[2] != kept[3]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_set_whose_rows_were_held_out_by_an_earlier_rule_is_prepared_anew(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.concatenate([IMAGES[:40], np.repeat(IMAGES[40:44], 5, axis=0)])
+    options: dict[str, Any] = SOURCES[source](tmp_path, images)
+    with monkeypatch.context() as before:
+        before.setattr(own, "RULE", 1)
+        before.setattr(held_out, "_lowest", lambda members, _rows, _share: members[:2])
+        old = prepare(source, options)
+
+    new = prepare(source, options)
+
+    assert new.folder != old.folder
+    assert new.test_rows != old.test_rows
+    assert prepare(source, options) == new
+
+
+def test_a_set_with_test_files_is_the_same_whatever_the_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_pair(tmp_path / "own", "train", IMAGES, LABELS)
+    write_pair(folder, "t10k", *drawings(rows=12, height=6, width=6, seed=1))
+    before = prepare("idx", {"folder": str(folder)})
+    monkeypatch.setattr(own, "RULE", own.RULE + 1)
+
+    assert prepare("idx", {"folder": str(folder)}).folder == before.folder
 
 
 def test_one_hears_of_paper_before_the_search_and_how_to_turn_it(tmp_path: Path) -> None:

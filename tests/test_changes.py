@@ -1,5 +1,6 @@
 """What changed since the last session: every key of the experiment may change freely or is refused by its name."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from hpsearch import provenance
+from hpsearch.datasets.held_out import RULE
 from hpsearch.errors import StudyChanged
 from hpsearch.experiment import Experiment
 from hpsearch.identity import Identity
@@ -157,6 +159,28 @@ def test_other_data_under_the_same_name_are_refused_with_their_digests(identity:
 
     with pytest.raises(StudyChanged, match="the data: SHA-256 d1 -> d2"):
         identity(experiment(), "d2").refuse_if_changed(before)
+
+
+@pytest.mark.parametrize(
+    ("test_from", "facts", "told"),
+    [
+        ("content-hash", {}, True),
+        ("content-hash", {"held_out_by": "1"}, True),
+        ("content-hash", {"held_out_by": str(RULE)}, False),
+        ("official", {}, False),
+    ],
+)
+def test_where_an_earlier_hpsearch_held_the_test_rows_out_that_is_told_of_other_data(
+    identity: Any, test_from: Any, facts: dict[str, str], told: bool
+) -> None:
+    state = state_of(identity(experiment()))
+    before = State(session=replace(state.session, provenance=facts))
+    now = identity(experiment(), "d2")
+
+    with pytest.raises(StudyChanged, match="the data: SHA-256 d1 -> d2") as refused:
+        replace(now, data=replace(now.data, test_from=test_from)).refuse_if_changed(before)
+
+    assert ("even of the same files" in str(refused.value)) == told
 
 
 @pytest.mark.promise("43", "P17")

@@ -8,7 +8,7 @@ from hpsearch.datasets.content import About, Content, Part, negative
 from hpsearch.datasets.faults import Faults, short
 from hpsearch.datasets.mapping import as_read
 from hpsearch.datasets.memory import refuse_beyond_memory
-from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, outlined, share_of
+from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, outlined, share_of, told_apart_by
 from hpsearch.datasets.picture_files import Classes, find_classes, find_sides, left_out
 from hpsearch.datasets.pictures import NotRead, grey
 from hpsearch.datasets.scratch import Scratch
@@ -65,7 +65,7 @@ class Folder:
             "files": [[marks_of_many(files) for files in side.values()] for side in (train, test or {})],
             "classes": list(train),
             "size": self._size,
-            "share": None if test else share_of(self._test),
+            **told_apart_by(None if test else share_of(self._test)),
             "allow_empty_class": self._allow_empty_class,
             **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }

@@ -7,7 +7,7 @@ from hpsearch.datasets.content import About, Content, Part
 from hpsearch.datasets.idx_files import Pair, find_test, find_train
 from hpsearch.datasets.idx_pair import as_positions, read_labels, read_pair, refuse_unequal
 from hpsearch.datasets.mapping import class_names, find_mapping
-from hpsearch.datasets.own import as_test, assemble, marks, outlined, share_of
+from hpsearch.datasets.own import as_test, assemble, marks, outlined, share_of, told_apart_by
 from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
 
@@ -61,7 +61,7 @@ class Idx:
         identity = {
             "files": [marks(path) for path in files if path],
             "transposed": self._transposed,
-            "share": None if test else share_of(self._test),
+            **told_apart_by(None if test else share_of(self._test)),
             "allow_empty_class": self._allow_empty_class,
             **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }

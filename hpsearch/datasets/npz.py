@@ -9,7 +9,7 @@ from hpsearch.datasets.mapping import class_names, find_mapping
 from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.datasets.npz_pairs import Pair, find_test, find_train, two_names
 from hpsearch.datasets.npz_values import class_numbers, height_width, pixels
-from hpsearch.datasets.own import as_size, as_test, assemble, marks, outlined, share_of
+from hpsearch.datasets.own import as_size, as_test, assemble, marks, outlined, share_of, told_apart_by
 from hpsearch.datasets.scratch import Scratch
 from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
@@ -60,7 +60,7 @@ class Npz:
             "arrays": [(pair.images.name, pair.labels.name) for pair in (train, test) if pair],
             "size": self._size,
             "transposed": self._transposed,
-            "share": None if test else share_of(self._share),
+            **told_apart_by(None if test else share_of(self._share)),
             "allow_empty_class": self._allow_empty_class,
             **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }

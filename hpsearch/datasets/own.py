@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hpsearch.datasets.content import Content, Part
-from hpsearch.datasets.held_out import DEFAULT_SHARE, as_share, divide, wanted
+from hpsearch.datasets.held_out import DEFAULT_SHARE, RULE, as_share, divide, wanted
 from hpsearch.errors import DataRefused
 from hpsearch.protocols import Outline
 
@@ -25,6 +25,11 @@ def as_test(given: str | float | None) -> str | float | None:
 def share_of(test: str | float | None) -> float:
     """The share of the rows to hold out where there are no test files."""
     return test if isinstance(test, float) else DEFAULT_SHARE
+
+
+def told_apart_by(share: float | None) -> dict[str, float | None]:
+    """What of a set's identity decides which rows are held out; `share` is None where there are test files."""
+    return {"share": share} if share is None else {"share": share, "rule": RULE}
 
 
 def as_size(given: Sequence[int] | None) -> tuple[int, int] | None:

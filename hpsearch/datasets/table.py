@@ -8,7 +8,7 @@ from hpsearch.datasets.content import About, Content, Part, negative
 from hpsearch.datasets.faults import Faults
 from hpsearch.datasets.idx_pair import as_positions
 from hpsearch.datasets.mapping import class_names, find_mapping
-from hpsearch.datasets.own import as_size, as_test, assemble, marks, share_of
+from hpsearch.datasets.own import as_size, as_test, assemble, marks, share_of, told_apart_by
 from hpsearch.datasets.places import refuse_unless_file
 from hpsearch.datasets.scratch import Scratch
 from hpsearch.datasets.table_lines import Block
@@ -59,7 +59,7 @@ class Csv:
             "files": [marks(path) for path in (self._file, test, mapping) if path],
             "size": self._size,
             "transposed": self._transposed,
-            "share": None if test else share_of(self._test),
+            **told_apart_by(None if test else share_of(self._test)),
             "allow_empty_class": self._allow_empty_class,
             **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
         }
