@@ -219,6 +219,16 @@ def test_class_names_come_from_a_mapping_that_fits(own: Path) -> None:
     assert prepare(folder=own).class_names == ("A", "Bb", "C", "€")
 
 
+def test_folders_that_are_named_as_the_files_beside_them_are_no_files(own: Path) -> None:
+    """Kaggle's archive of MNIST has train-labels.idx1-ubyte, and beside it a folder train-labels-idx1-ubyte."""
+    for file in list(own.iterdir()):
+        name = file.name.removesuffix(".gz")
+        file.rename(own / name.replace("-idx", ".idx"))
+        (own / name).mkdir()
+
+    assert prepare(folder=own).train_rows == 40
+
+
 @pytest.mark.parametrize("name", ["mapping.txt", "mine-mapping.txt"])
 def test_the_companions_that_macos_leaves_are_no_data(name: str, own: Path) -> None:
     (own / name).write_text("0 65\n1 66\n2 67\n3 68\n")

@@ -77,8 +77,9 @@ def _one(folder: Path, found: dict[str, Path], stems: Sequence[str], option: str
         )
         raise DataRefused(message)
     (stem,) = stems
-    labels = [path for path in sorted(folder.iterdir()) if (match := LABELS.match(path.name)) and match["stem"] == stem]
-    if not labels:
+    named = (path for path in sorted(folder.iterdir()) if (match := LABELS.match(path.name)) and match["stem"] == stem)
+    labels = next((path for path in named if path.is_file()), None)
+    if labels is None:
         message = f"{found[stem]}: no file of labels beside it\n  put {stem}-labels-idx1-ubyte.gz into the same folder"
         raise DataRefused(message)
-    return Pair(stem, found[stem], labels[0])
+    return Pair(stem, found[stem], labels)
