@@ -65,6 +65,8 @@ class Beginning:
         lost = "its session was left at once" if study.state.ended else CUT_OFF
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason=lost))
+        for upgrade in provenance.upgrades(facts, provenance.versions()):
+            self.say(f"warning: since the last session {upgrade}: further trials may differ a little")
         public, digests = provenance.public(study.experiment), self.identity.digests(known.modules)
         facts = {**_facts(self.identity, self.executor), "steps": json.dumps(asdict(steps))}
         study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))

@@ -1,9 +1,12 @@
 """What changed since the last session: every key of the experiment may change freely or is refused by its name."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import chaos
 import figures
 import pytest
 from pydantic import BaseModel
@@ -233,3 +236,20 @@ def test_a_package_that_shapes_results_is_told_of_when_more_than_its_patch_level
     upgrades = provenance.upgrades({package: old}, {package: new})
 
     assert upgrades == ([f"{package} {old} -> {new}"] if told else [])
+
+
+@pytest.mark.promise("47")
+def test_a_study_that_goes_on_with_another_keras_says_so(tmp_path: Path) -> None:
+    older = tmp_path / "older" / "keras-3.1.0.dist-info"
+    older.mkdir(parents=True)
+    (older / "METADATA").write_text("Name: keras\nVersion: 3.1.0\n")
+    killed = {"HPSEARCH_FAILPOINT": "TrialResult.durable=kill", "HPSEARCH_FAILPOINT_COUNTS": str(tmp_path)}
+    first = {"PYTHONPATH": os.pathsep.join([str(older.parent), str(chaos.ROOT), str(chaos.HERE / "fake_parts")])}
+    arena = chaos.Arena(tmp_path / "project", trials=1, epochs=1, more=killed | first)
+    assert arena.start().wait(60) == -signal.SIGKILL
+    assert "since the last session" not in arena.output.read_text()
+    arena.more = {}
+
+    assert arena.finish() == 0
+
+    assert "warning: since the last session keras 3.1.0 -> " in arena.output.read_text()
