@@ -1,11 +1,14 @@
 """Hears Ctrl-C, SIGTERM and a closed terminal: the first asks the program to leave, the second ends it at once."""
 
 import os
+import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+
+from hpsearch.aside import aside
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is unknown to Windows
 
@@ -59,6 +62,24 @@ def told_to_leave() -> Iterator[Leave]:
     finally:
         for number, handler in zip(heeded, before, strict=True):
             signal.signal(number, handler)
+
+
+def go_on_without_terminal() -> None:
+    """Have a thread see to it that nothing fails for want of a terminal which closes without a signal.
+
+    So it does for a job in the background whose shell ended by `exit`, or had disowned it.
+    """
+    terminals = [stream for stream in (1, 2) if os.isatty(stream)]
+    if terminals and hasattr(select, "poll"):
+        closed = select.poll()
+        for stream in terminals:
+            closed.register(stream, 0)  # that it has hung up is told unasked
+        aside(_let_go_when, closed.poll)
+
+
+def _let_go_when(closed: Callable[[], object]) -> None:
+    closed()
+    _let_go_of_terminal()
 
 
 def _let_go_of_terminal() -> None:

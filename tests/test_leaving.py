@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 
 import chaos
 import click
+import history
 import psutil
 import pytest
 from test_chaos import failing
@@ -53,6 +54,24 @@ class Watched(Fake):
 import fake_workers
 fake_workers.Fake = Watched
 sys.exit(main(["run", "tiny.toml", "--plain"]))
+"""
+LEFT_BEHIND = """
+import os, pty, sys, threading
+from hpsearch.__main__ import main
+
+ours, theirs = pty.openpty()
+for stream in (0, 1, 2):
+    os.dup2(theirs, stream)
+os.close(theirs)
+
+def close_after_a_trial():
+    said = b""
+    while b"completed" not in said:
+        said += os.read(ours, 1000)
+    os.close(ours)
+
+threading.Thread(target=close_after_a_trial, daemon=True).start()
+sys.exit(main(["run", "tiny.toml", *WORDS]))
 """
 INTERRUPTING = """
 import os, signal, sys
@@ -145,6 +164,17 @@ def test_a_signal_that_came_while_trials_were_under_way_counts_when_none_is_any_
             leave.at_once_from_here()
 
     assert not leave.twice
+
+
+@pytest.mark.promise("15")
+@pytest.mark.parametrize("words", [["--plain"], []])
+def test_a_job_that_its_shell_left_behind_goes_on_when_the_terminal_closes(tmp_path, words):
+    arena = chaos.Arena(tmp_path / "project", epoch_seconds=0.05, more={"TERM": "xterm-256color"})
+
+    code = arena.start("-c", LEFT_BEHIND.replace("WORDS", str(words))).wait(60)
+
+    assert code == 0, arena.story()[-1]
+    assert len(history.table(arena.story())) == chaos.TRIALS
 
 
 @pytest.mark.promise("15")
