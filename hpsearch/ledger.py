@@ -82,12 +82,13 @@ class Ledger:
     ) -> None:
         """Open the file, for the writer after a look at all of it; make it if there is none."""
         self._path, self._searched, self._say = path, searched, say
-        self._inode, self._rows, self._since = 0, 0, 0.0
+        self._rows, self._since, self._writes = 0, 0.0, False
         self._patience: float | None = None
         with ledger_file.in_words(path):
             if writer:
                 _make_ready(path)
             self._db = ledger_file.to_read(path)
+            self._inode = path.stat().st_ino
         try:
             self._last = self._look(whole=writer)
         except BaseException:
@@ -128,35 +129,39 @@ class Ledger:
         return News(number, time_ms, searched, body)
 
     def _begin(self) -> None:
-        if not self._inode:
+        if not self._writes:
+            self.refuse_if_gone()
             self._db.close()
-            self._db = ledger_file.to_write(self._path, self._say)
-            self._inode = self._path.stat().st_ino
+            self._db, self._writes = ledger_file.to_write(self._path, self._say), True
         if not self._db.in_transaction:
             ledger_file.patiently(self._db, "BEGIN IMMEDIATE", self._say, self._patience)
             self._since = time.monotonic()
 
     def commit_due(self) -> None:
         """Commit what has waited long enough; raise FolderUnusable when the file was removed."""
-        self._refuse_if_gone()
+        self.refuse_if_gone()
         if self._rows and time.monotonic() - self._since >= GROUP_SECONDS:
             self.commit()
 
     def commit(self) -> None:
         """Make everything written so far durable."""
         if self._db.in_transaction:
-            self._refuse_if_gone()
+            self.refuse_if_gone()
             with ledger_file.in_words(self._path):
                 ledger_file.patiently(self._db, "COMMIT", self._say, self._patience)
         self._rows = 0
 
-    def _refuse_if_gone(self) -> None:
-        """SQLite would go on writing to a file that no longer has a name."""
+    @property
+    def gone(self) -> bool:
+        """Whether the file that was opened has lost its name, which another may have by now."""
         try:
-            there = self._path.stat().st_ino
+            return self._path.stat().st_ino != self._inode
         except OSError:
-            there = None
-        if self._inode and there != self._inode:
+            return True
+
+    def refuse_if_gone(self) -> None:
+        """Raise FolderUnusable when the file was removed: SQLite would go on writing to one without a name."""
+        if self.gone:
             message = f"{self._path}: removed while the study was running\n  the study is stopped, and not made anew"
             raise FolderUnusable(message)
 

@@ -72,6 +72,7 @@ class Session:
             stack.callback(self._forget_if_empty, study)
             source = make_dataset(self._experiment)
             data = source.prepare(self._around.progress)
+            study.ledger.refuse_if_gone()
             for warning in (memory.heed(data), source.left_out() if isinstance(source, Selective) else ""):
                 if warning:
                     self._around.say(warning)
@@ -118,7 +119,7 @@ class Session:
 
     def _forget_if_empty(self, study: Study) -> None:
         """What was refused before its first record leaves nothing behind."""
-        if study.state.last == 0 and is_bare(self._folder):
+        if study.state.last == 0 and not study.ledger.gone and is_bare(self._folder):
             shutil.rmtree(self._folder.folder, ignore_errors=True)  # NFS keeps the name of a lock that is held
 
     def _search(self, finale: Finale, made: Made | None) -> Verdict:

@@ -55,6 +55,28 @@ import fake_workers
 fake_workers.Fake = Watched
 sys.exit(main(["run", "tiny.toml", "--plain"]))
 """
+REMOVING = """
+import shutil, sys
+from contextlib import closing
+from pathlib import Path
+import fake_workers
+from hpsearch.__main__ import main
+from hpsearch.ledger import Ledger
+from hpsearch.records import SessionEnded
+
+class Removed(fake_workers.Dots):
+    def prepare(self, progress):
+        folder = Path("mlruns/studies/tiny")
+        shutil.rmtree(folder)
+        if ANEW:  # by another process
+            folder.mkdir()
+            with closing(Ledger(folder / "ledger.db")) as ledger:
+                ledger.write(SessionEnded(finished=False, reason="another"), durable=True)
+        return super().prepare(progress)
+
+fake_workers.Dots = Removed
+sys.exit(main(["run", "tiny.toml", "--plain"]))
+"""
 LEFT_BEHIND = """
 import os, pty, sys, threading
 from hpsearch.__main__ import main
@@ -469,6 +491,20 @@ def test_workers_end_before_the_study_can_be_held_by_another(tmp_path):
     assert code == 0, said
     assert "closed while the study is held: True" in said
     assert said.count("closed while") == 1
+
+
+@pytest.mark.promise("54")
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_study_that_is_removed_while_its_data_are_prepared_is_not_made_anew(tmp_path, anew):
+    arena = chaos.Arena(tmp_path / "project", trials=1, epochs=1)
+
+    code = arena.start("-c", REMOVING.replace("ANEW", str(anew))).wait(60)
+
+    said = arena.output.read_text()
+    assert code == 7, said
+    assert "ledger.db: removed while the study was running" in said
+    assert [news.body.reason for news in arena.story()] == ["another"] * anew
+    assert arena.ledger.parent.exists() == anew
 
 
 @pytest.mark.promise("14")
