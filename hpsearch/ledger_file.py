@@ -12,6 +12,7 @@ from hpsearch.errors import FolderUnusable, HpsearchError, NeedsNewer, StateDama
 
 Say = Callable[[str], None]
 BUSY_SECONDS, PATIENCE_SECONDS = 2.0, 60.0  # until a word is said about another process that has the file; in all
+NO_RIGHTS = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
 TRY_SECONDS = 0.05  # until SQLite comes back from one try: Python hears a signal no sooner, and two of a kind as one
 
 
@@ -110,6 +111,12 @@ def in_words(path: Path) -> Iterator[None]:
         raise _meaning(path, error) from error
 
 
+def out_of_reach(error: HpsearchError) -> bool:
+    """Whether an error that `in_words` made says nothing of what the file holds: another has it, or rights lack."""
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.Error) and (_is_busy(cause) or _name(cause).startswith(NO_RIGHTS))
+
+
 def _meaning(path: Path, error: sqlite3.Error) -> HpsearchError:
     """No room, no rights, another process that has the file, or damage."""
     name = _name(error)
@@ -118,7 +125,7 @@ def _meaning(path: Path, error: sqlite3.Error) -> HpsearchError:
     if _is_busy(error):
         mend = "end that process (an open SQLite shell, a backup), and run the same command again"
         return FolderUnusable(f"{path}: locked by another process for {PATIENCE_SECONDS:.0f} s\n  {mend}")
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR")):
+    if name.startswith((*NO_RIGHTS, "SQLITE_IOERR")):
         return FolderUnusable(f"{path}: cannot be read or written by {disk.whoami()} ({error})")
     return damaged(path, str(error))
 

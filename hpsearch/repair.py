@@ -47,7 +47,10 @@ class _Found:
 
 
 def repair(study: paths.Study) -> Repaired:
-    """Put the ledger right, for one who holds the study; raise StateDamaged when nothing of it is left."""
+    """Put the ledger right, for one who holds the study; raise StateDamaged when nothing of it is left.
+
+    One that cannot be looked at, because another process has it locked, is not damaged for that: FolderUnusable.
+    """
     ours = _look_at(study.ledger)
     if not ours.wrong:
         return _told(study, _state(study.ledger), ours, ours)
@@ -87,6 +90,8 @@ def _look_at(file: Path) -> _Found:
     except NeedsNewer:
         raise
     except HpsearchError as damaged:
+        if ledger_file.out_of_reach(damaged):
+            raise
         wrong = wrong or first_line(str(damaged))
     return _Found(file, rows, wrong, max(had, len(rows)))
 

@@ -13,11 +13,11 @@ import disk_stories
 import pytest
 from click.testing import CliRunner
 
-from hpsearch import backup, files, paths
+from hpsearch import backup, files, ledger_file, paths
 from hpsearch.cli.repair import repair as command
 from hpsearch.cli.show import show
 from hpsearch.cli.studies import list_studies
-from hpsearch.errors import RunningElsewhere, StateDamaged
+from hpsearch.errors import FolderUnusable, RunningElsewhere, StateDamaged
 from hpsearch.ledger import Ledger
 from hpsearch.repair import repair
 from hpsearch.study import Study, held
@@ -123,6 +123,23 @@ def test_what_unfinished_trials_left_is_gone_after_a_repair_and_that_of_ended_on
 
     assert [folder.name for folder in study.fits.iterdir()] == ["search-0018-r0-f0"]
     assert not study.cursor.exists()
+
+
+@pytest.mark.promise("37", "55")
+def test_a_ledger_that_another_process_has_locked_is_not_taken_for_a_damaged_one(study, monkeypatch):
+    backed_up(study)
+    monkeypatch.setattr(ledger_file, "PATIENCE_SECONDS", 0.1)
+    before = study.ledger.read_bytes()
+
+    with closing(sqlite3.connect(study.ledger, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(FolderUnusable, match="locked by another process"):
+            repair(study)
+        other.execute("ROLLBACK")
+
+    assert study.ledger.read_bytes() == before
+    assert not list(study.folder.glob("ledger.damaged-*"))
 
 
 def test_a_sound_ledger_is_left_as_it_is(study):
