@@ -507,6 +507,20 @@ def test_a_study_that_is_removed_while_its_data_are_prepared_is_not_made_anew(tm
     assert arena.ledger.parent.exists() == anew
 
 
+@pytest.mark.promise("39")
+def test_a_trial_whose_folder_is_deleted_while_it_trains_goes_on(tmp_path):
+    arena = chaos.Arena(tmp_path / "project", trials=2, epochs=30, epoch_seconds=0.05)
+    run = arena.start()
+    arena.wait_for(8)
+
+    for number, folder in enumerate((arena.ledger.parent / "fits").glob("search-*")):
+        folder.rename(tmp_path / str(number))
+
+    assert run.wait(60) == 0, arena.output.read_text()
+    assert list(history.miscounted(arena.story(), 2)) == []
+    assert max(news.body.attempt.number for news in arena.story() if isinstance(news.body, AttemptBegan)) == 1
+
+
 @pytest.mark.promise("14")
 def test_ctrl_c_while_the_watcher_is_told_what_was_before_ends_the_session_in_form(tmp_path):
     arena = chaos.Arena(tmp_path / "project", trials=1, epochs=1)

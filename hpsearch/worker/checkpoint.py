@@ -7,6 +7,7 @@ The file: a SHA-256 of what follows, the length of a JSON header (8 bytes, littl
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.errors import FolderUnusable
 from hpsearch.files import write_over
 from hpsearch.worker.optimizers import updating
 
@@ -115,7 +117,14 @@ def _write(path: Path, variables: Sequence[Any], state: Mapping[str, Any]) -> No
             file.seek(0)
             file.write(digest.digest())
 
-    write_over(path, fill)
+    try:
+        write_over(path, fill)
+    except FolderUnusable as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        with suppress(OSError):  # a fit goes on when somebody deletes its folder; the study's is not made anew
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_over(path, fill)
 
 
 def _parts(variables: Sequence[Any], state: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
