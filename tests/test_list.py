@@ -19,6 +19,7 @@ from hpsearch.ledger import Ledger
 from hpsearch.outcomes import outcomes
 from hpsearch.records import Asked, SessionEnded
 from hpsearch.report.facts import gather
+from hpsearch.study import held
 from hpsearch.trial import Status, Trial
 
 
@@ -104,6 +105,18 @@ def test_a_study_that_came_to_nothing_has_failed_and_one_that_was_left_is_interr
     begin(project, "tiny", 0.6, after=[SessionEnded(finished=False, reason=reason)])
 
     assert listed()["tiny"]["state"] == state
+
+
+def test_what_a_run_left_that_was_killed_while_it_fetched_its_data_is_no_study_and_one_that_fetches_them_is(project):
+    begin(project, "tiny", 0.6)
+    for name in ("fetching", "killed"):
+        files.make(project.study(name).folder)
+        Ledger(project.study(name).ledger).close()
+
+    with held(project.study("fetching")):
+        lines = listed()
+
+    assert {name: line["state"] for name, line in lines.items()} == {"fetching": "running", "tiny": "interrupted"}
 
 
 @pytest.mark.promise("37")

@@ -27,7 +27,7 @@ def list_studies(*, as_json: bool) -> None:
     from hpsearch.cli.output import print_json, say, table
 
     project = _project()
-    lines = [_line_or_trouble(project, name) for name in project.studies()]
+    lines = [line for name in project.studies() if (line := _line_or_trouble(project, name))]
     if as_json:
         print_json(lines)
     elif lines:
@@ -44,13 +44,17 @@ def _beginning(project: paths.Project) -> str:
     return f"hpsearch run {shlex.quote(os.path.relpath(known[0]))}" if known else "hpsearch init"
 
 
-def _line_or_trouble(project: paths.Project, name: str) -> dict[str, Any]:
+def _line_or_trouble(project: paths.Project, name: str) -> dict[str, Any] | None:
+    """A study's line; None for what a run has left that was killed before there was anything to tell."""
     from hpsearch.errors import HpsearchError, StateDamaged
     from hpsearch.outcomes import outcomes
     from hpsearch.report.facts import Facts, gather
+    from hpsearch.study import is_bare
 
     try:
-        return _line(name, gather(outcomes(project, name)))
+        facts = gather(outcomes(project, name))
+        begun = facts.experiment or not facts.reason or not is_bare(project.study(name))
+        return _line(name, facts) if begun else None
     except HpsearchError as error:  # which `show` tells, and the other studies are to be listed all the same
         state = "damaged" if isinstance(error, StateDamaged) else "unreadable"
         return {**_line(name, Facts()), "state": state}
