@@ -29,12 +29,12 @@ def _answer(words: list[str] | None) -> int:
         _close_output()
         return BROKEN_PIPE
     except OSError as error:
-        from hpsearch.disk import of_the_machine
+        from hpsearch.disk import in_a_sentence
 
-        if not of_the_machine(error):
+        if not (said := in_a_sentence(error)):
             return _show_all()
         _close_output()
-        print(f"{error.filename or 'the output'}: cannot be written or read ({error.strerror})", file=sys.stderr)  # noqa: T201
+        print(said, file=sys.stderr)  # noqa: T201
         return UNWRITABLE
     except Exception:  # noqa: BLE001  # whatever comes here was foreseen nowhere: show all of it
         return _show_all()

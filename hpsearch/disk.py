@@ -10,6 +10,12 @@ from hpsearch.errors import FolderUnusable
 MB = 1_000_000
 LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FAILING = frozenset({errno.EIO, errno.ENODEV, errno.ENOTCONN, errno.ENXIO, errno.EPERM, errno.ESTALE})  # disks, shares
+MENDS = {
+    frozenset({errno.EMFILE, errno.ENFILE}): "raise the number of files that may be open: ulimit -n",
+    frozenset({errno.EAGAIN, errno.ENOMEM}): "end other programs, or raise the limits of this one: ulimit -a",
+    frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}): "see to the network",
+}
 
 
 def whoami() -> str:
@@ -23,6 +29,16 @@ def unusable(path: Path, error: OSError) -> FolderUnusable:
         return disk_full(path)
     why = {errno.ENOENT: "its folder is gone", errno.EROFS: f"not by {whoami()}: {error.strerror}"}
     return FolderUnusable(f"{path}: cannot be written ({why.get(error.errno or 0, error.strerror or error)})")
+
+
+def in_a_sentence(error: OSError) -> str:
+    """What the machine refuses, in words for a person; "" where the program may be to blame."""
+    if of_the_machine(error):
+        return f"{error.filename or 'the output'}: cannot be written or read ({error.strerror})"
+    if error.errno in FAILING:
+        return f"{error.filename or 'a file, or the output'}: cannot be written or read ({error.strerror})"
+    mend = next((mend for numbers, mend in MENDS.items() if error.errno in numbers), "")
+    return f"the system refused what was asked of it: {error.strerror}\n  {mend}" if mend else ""
 
 
 def of_the_machine(error: OSError) -> bool:

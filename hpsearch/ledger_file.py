@@ -102,7 +102,7 @@ def in_words(path: Path) -> Iterator[None]:
     """Within: what SQLite, or the system, says of a file becomes an error that a person can act on."""
     try:
         yield
-    except PermissionError as error:
+    except OSError as error:
         message = f"{path}: cannot be read or written by {disk.whoami()} ({error.strerror})"
         raise FolderUnusable(message) from error
     except sqlite3.ProgrammingError:  # a mistake of ours, not of the file

@@ -303,6 +303,27 @@ def test_a_full_disk_behind_the_output_is_said_in_one_line(project: Path) -> Non
     assert done.stderr == "the output: cannot be written or read (No space left on device)\n"
 
 
+@pytest.mark.parametrize(
+    ("number", "name", "words"),
+    [
+        (errno.EIO, "mlruns/x", "mlruns/x: cannot be written or read (Input/output error)"),
+        (errno.EIO, None, "a file, or the output: cannot be written or read (Input/output error)"),
+        (errno.EMFILE, None, "Too many open files\n  raise the number of files that may be open: ulimit -n"),
+        (errno.ENETDOWN, None, "Network is down\n  see to the network"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_mistake_of_ours(project, capfd, monkeypatch, number, name, words):
+    def refused(_project):
+        raise OSError(number, os.strerror(number), name)
+
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(Project, "studies", refused)
+
+    assert main(["list"]) == 7
+
+    assert capfd.readouterr().err.strip().endswith(words)
+
+
 @pytest.mark.parametrize("words", ["data list", "list", "schema"])
 def test_an_output_that_the_shell_closed_is_no_mistake(project: Path, words: str) -> None:
     command = f"{sys.executable} -m hpsearch {words} >&-"
