@@ -22,6 +22,7 @@ class Recent(InMemoryStorage):
 
     def __init__(self, look_back: int) -> None:
         super().__init__()
+        self.ended = 0  # but for the failed ones; more than are shown
         self._running: set[int] = set()
         self._latest: deque[int] = deque(maxlen=look_back)
         self._best: list[tuple[float, int]] = []
@@ -58,6 +59,7 @@ class Recent(InMemoryStorage):
         if state.is_finished():
             self._running.discard(trial_id)
             if state != TrialState.FAIL:
+                self.ended += 1
                 self._latest.append(trial_id)
             if state == TrialState.COMPLETE and values:
                 self._rank(trial_id, values[0])

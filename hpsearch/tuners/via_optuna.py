@@ -158,9 +158,6 @@ class TPE(Sampled):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 message = f"{name} is a whole number, {least} or more, not {value!r}"
                 raise ValueError(message)
-        if startup_trials > look_back:  # more than are shown at once: all draws would stay random
-            message = f"startup_trials is at most look_back, {look_back}, not {startup_trials}"
-            raise ValueError(message)
         if not isinstance(defaults_first, bool):
             message = f"defaults_first is true or false, not {defaults_first!r}"
             raise ValueError(message)  # noqa: TRY004  wrong options are ValueErrors here
@@ -178,10 +175,11 @@ class TPE(Sampled):
         """Optuna's TPESampler, its groups following the conditions of the space."""
         import optuna
 
+        begun = self._storage.ended >= self.startup_trials  # Optuna would count those that it is shown
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # group=True is one, since 2.8
             return optuna.samplers.TPESampler(
-                n_startup_trials=self.startup_trials,
+                n_startup_trials=0 if begun else self.startup_trials,
                 n_ei_candidates=self.candidates,
                 multivariate=True,
                 group=True,
