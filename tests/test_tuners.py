@@ -20,7 +20,7 @@ from hpsearch.grid import fits
 from hpsearch.protocols import Turn
 from hpsearch.space import Condition, Parameter, Values
 from hpsearch.testing.tuners import BATCH, BIAS, CONDITIONAL, FLAT, OPTIMIZER, RATE, Bench, brief
-from hpsearch.trial import Status
+from hpsearch.trial import Status, Trial, TrialResult
 from hpsearch.tuners.axis import axis
 from hpsearch.tuners.dimensions import Dimensions, Share
 from hpsearch.tuners.recent import BEST
@@ -28,6 +28,7 @@ from hpsearch.tuners.via_keras_tuner import Grid, Random
 from hpsearch.tuners.via_optuna import TPE
 from hpsearch.worker.ending import ChildDied
 
+SHARE = Parameter("share", "float", 0.5, low=0.0, high=1.0)
 SAMPLINGS = st.sampled_from(["linear", "log", "reverse_log"])
 
 
@@ -179,6 +180,16 @@ def test_tpe_learns_from_pruned_trials_too() -> None:
         return [made.values[made.ask()] for _ in range(3)]
 
     assert after(Status.PRUNED) != after(Status.FAILED)
+
+
+def test_tpe_ranks_pruned_trials_by_their_scores_and_not_by_when_they_were_best() -> None:
+    made = bench(TPE(startup_trials=10), SHARE)
+    for _ in range(50):
+        share = float(made.values[number := made.ask()]["share"])
+        trial = Trial(number, dict(made.values[number]))
+        made.tuner.tell(TrialResult(trial, Status.PRUNED, share, best_epoch=9 - round(8 * share)))
+
+    assert statistics.mean(float(values["share"]) for values in list(made.values.values())[20:]) > 0.7
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ class Sampled:
         self._note(number, parameter, value)
 
     def tell(self, result: TrialResult) -> None:
-        """Hand on the outcome: a pruned trial ranks behind completed ones, by its epoch and then its score."""
+        """Hand on the outcome: a pruned trial ranks behind completed ones, by its score."""
         from optuna.trial import TrialState
 
         number = result.trial.number
@@ -120,8 +120,8 @@ class Sampled:
         match result.status:
             case Status.COMPLETED:
                 return TrialState.COMPLETE, [result.score]
-            case Status.PRUNED:  # its value is that of its last intermediate one
-                self._storage.set_trial_intermediate_value(result.trial.number, result.best_epoch or 0, result.score)
+            case Status.PRUNED:  # TPE takes its last intermediate value, and ranks by that one's step first
+                self._storage.set_trial_intermediate_value(result.trial.number, 0, result.score)
                 return TrialState.PRUNED, [result.score]
         return TrialState.FAIL, None
 
