@@ -395,6 +395,16 @@ def test_what_was_asked_stands_once_whatever_its_default_was():
     assert facts.trials[0].variants == {}
 
 
+def test_choices_stand_once_in_whatever_order_they_were_asked():
+    kind = Parameter("kind", "choice", "a", choices=("a", "b"))
+    asked = [SpaceFound((kind,)), Asked(Trial(0)), Answered(0, replace(kind, choices=("b", "a")), "b")]
+
+    facts = gather(told([*began(), *asked, *trial_story(0, [0.5])]))
+
+    assert [one for one in facts.parameters if one.name == "kind"] == [kind]
+    assert facts.trials[0].variants == {}
+
+
 def test_what_was_asked_stands_once_for_each_way_of_asking():
     wider = replace(RATE, high=2.0)
     asked = [SpaceFound((SPACE[0],)), Asked(Trial(0)), Answered(0, wider, 1.5), *trial_story(0, [0.5])]

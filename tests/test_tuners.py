@@ -100,6 +100,13 @@ def test_one_name_with_other_choices_gets_another_name_in_optuna() -> None:
     assert names[1] != "optimizer"
 
 
+def test_choices_in_another_order_are_the_same_dimension_unless_the_order_says_something() -> None:
+    known, turned = Dimensions(), dataclasses.replace(OPTIMIZER, choices=OPTIMIZER.choices[::-1])
+
+    assert known.of(turned) == known.of(OPTIMIZER)
+    assert known.of(dataclasses.replace(BATCH, choices=BATCH.choices[::-1])) != known.of(BATCH)
+
+
 def test_a_few_ranges_of_one_name_are_a_dimension_each_whose_points_are_its_values() -> None:
     known = Dimensions()
     ranges = [dataclasses.replace(RATE, low=low, high=1000 * low) for low in (1e-3, 1e-5, 1e-4, 1e-6, 1e-2)]

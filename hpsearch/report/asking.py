@@ -36,7 +36,8 @@ class Asking:
         if parameter.kind == "fixed":
             self._fixed.add(parameter.name)
             return None
-        way = replace(parameter, default=0)
+        choices = parameter.choices if parameter.ordered else tuple(sorted(parameter.choices, key=repr))
+        way = replace(parameter, default=0, choices=choices)
         if way not in self._places:
             known = self._variants.setdefault(parameter.name, [])
             self._places[way] = len(known)

@@ -67,6 +67,7 @@ class Dimensions:
 
     def _laid(self, parameter: Parameter) -> Dimension:
         seen, laid = self._seen.setdefault(parameter.name, []), axis(parameter)
+        laid = next((other for other in seen if isinstance(other, Axis) and _same_choices(laid, other)), laid)
         if laid in seen or laid.values or sum(_alike(laid, other) for other in seen) < FEW_RANGES:
             return _numbered(parameter.name, seen, laid), laid
         scope = (laid.kind, parameter.sampling, parameter.conditions)
@@ -76,6 +77,12 @@ class Dimensions:
 def _alike(one: Axis, other: object) -> bool:
     """Whether both are ranges of one kind; their ends differ."""
     return isinstance(other, Axis) and not other.values and one.kind == other.kind
+
+
+def _same_choices(one: Axis, other: Axis) -> bool:
+    """Whether both are the same choices, in whatever order, of which none is told."""
+    unordered = isinstance(one.distribution, CategoricalDistribution) and one.distribution == other.distribution
+    return unordered and one.kind == other.kind and sorted(map(repr, one.values)) == sorted(map(repr, other.values))
 
 
 def _numbered(name: str, seen: list[object], key: object) -> str:
