@@ -5,26 +5,29 @@ fall behind. So a dropped trial stands here by the folds that it has: as far beh
 so does a trial that time cut short, by the folds that had come to their end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from statistics import fmean
 
 from hpsearch.objective import Objective
 from hpsearch.race import dropped
-from hpsearch.search import candidates, cut_short
-from hpsearch.study import Study
+from hpsearch.search import Searched, candidates, cut_short
 from hpsearch.trial import Status, TrialResult, distinct
 
 
-def finalists(study: Study) -> list[int]:
-    """The numbers of the trials that the finals take, best first; none where none came to the end of a fit.
+def finalists(study: Searched) -> list[int]:
+    """The numbers of the trials that the finals take, best first; none where none came to the end of a fit."""
+    return [result.trial.number for result in islice(best_first(study), study.experiment.final.finalists)]
+
+
+def best_first(study: Searched) -> Iterator[TrialResult]:
+    """All that could come into the finals.
 
     Each has values of its own: of trials that a tuner gave the same values, the best stands for all.
     """
     whole, few = candidates(study), [*filter(dropped, study.state.with_status(Status.PRUNED)), *cut_short(study)]
     results = {result.trial.number: result for result in (*whole, *few)}
-    order = distinct(results[number] for number in ranked(study.experiment.objective, whole, few))
-    return [result.trial.number for result in islice(order, study.experiment.final.finalists)]
+    return distinct(results[number] for number in ranked(study.experiment.objective, whole, few))
 
 
 def ranked(objective: Objective, whole: Sequence[TrialResult], few: Sequence[TrialResult]) -> list[int]:

@@ -1,12 +1,13 @@
 """A search that starts from the best trials of another study, with real tuners and fits that take no time."""
 
 from contextlib import closing
+from statistics import fmean
 
 import numpy as np
 import pytest
 from instant import KIND, Instant, X
 from kept_studies import keep
-from stories import began, told
+from stories import EXPERIMENT, began, told
 from test_search import go
 
 from hpsearch import files, paths
@@ -97,6 +98,30 @@ def test_a_point_that_was_tried_twice_is_taken_once():
     points = best_points(told([*began(), *_trials(), *again]), most=3)
 
     assert [point["x"] for point in points] == [0.7, 7.0, 0.1]
+
+
+def test_a_trial_that_only_time_cut_short_may_be_among_the_best():
+    cut = [Asked(Trial(5)), TrialResult(Trial(5, {"x": 0.6}), Status.PRUNED, 0.95, 1, 1.0, reason="time")]
+
+    points = best_points(told([*began(), *_trials(), *cut]), most=2)
+
+    assert [point["x"] for point in points] == [0.6, 0.7]
+
+
+def test_a_trial_that_a_race_dropped_comes_before_those_that_it_is_better_than():
+    folds = EXPERIMENT.model_copy(update={"data": EXPERIMENT.data.model_copy(update={"folds": 2})})
+    reason = "after 1 of 2 fits 2.00 % behind trial 1 on the same 400 images, where chance explains 1.00 %"
+    ends = [((0.5, 0.5), ""), ((0.9, 0.8), ""), ((0.8,), reason)]
+    bodies = []
+    for number, (scores, why) in enumerate(ends):
+        status = Status.PRUNED if why else Status.COMPLETED
+        parts = {f"fold_{fold}": score for fold, score in enumerate(scores, 1)}
+        trial = Trial(number, {"x": number})
+        bodies += [Asked(trial), TrialResult(trial, status, fmean(scores), reason=why, scores=parts)]
+
+    points = best_points(told([*began(folds), *bodies]), most=2)
+
+    assert [point["x"] for point in points] == [1, 2]
 
 
 @pytest.mark.parametrize("tuner", ["optuna.tpe", "keras-tuner.random"])
