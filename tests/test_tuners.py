@@ -74,10 +74,28 @@ def test_a_float_grid_reads_like_decimals() -> None:
 
 
 def test_a_value_with_a_binary_tail_lies_on_its_grid() -> None:
-    dropout = axis(Parameter("dropout", "float", 0.2, low=0.0, high=0.4, step=0.1))
+    dropout = axis(Parameter("dropout", "float", 0.2, low=0.0, high=0.3, step=0.1))
 
     assert dropout.value(dropout.point(3 * 0.1)) == 0.3
-    assert dropout.point(0.25) is None
+    assert dropout.point(0.35) is None
+
+
+@pytest.mark.parametrize(
+    ("parameter", "place"),
+    [
+        (Parameter("dropout", "float", 0.24, low=0.0, high=0.4, step=0.1), 2),
+        (Parameter("units", "int", 100, low=16, high=512, step=2, sampling="log"), 3),
+    ],
+)
+def test_tpe_models_a_default_between_two_steps_beside_what_it_is_compared_with(
+    parameter: Parameter, place: int
+) -> None:
+    made = bench(TPE(), parameter, RATE)
+
+    made.run(1)
+
+    assert made.values[0][parameter.name] == parameter.default
+    assert made.tuner._storage.get_trial(0).params == {parameter.name: place, "rate": RATE.default}
 
 
 @pytest.mark.parametrize("name", ["optuna.tpe", "optuna.random", "keras-tuner.random"])

@@ -89,11 +89,14 @@ def axis(parameter: Parameter) -> Axis:
 
 
 def _place(parameter: Parameter, value: Point) -> int | None:
-    """The place of a value of the grid, though it may have a binary tail: 3 * 0.1 is 0.30000000000000004."""
+    """The place nearest to a value of the range: a default may lie between two steps.
+
+    An end may have a binary tail: 3 * 0.1 is 0.30000000000000004.
+    """
     if parameter.low is None or parameter.high is None or isinstance(value, float) != (parameter.kind == "float"):
         return None
-    nearest = place(parameter, min(max(value, parameter.low), parameter.high))
-    return nearest if math.isclose(at(parameter, nearest), value, rel_tol=1e-9) else None
+    inside = min(max(value, parameter.low), parameter.high)
+    return place(parameter, inside) if math.isclose(inside, value, rel_tol=1e-9) else None
 
 
 def _places(count: int, *, ordered: bool) -> Distribution:
