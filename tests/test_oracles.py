@@ -10,7 +10,7 @@ from oracles_here import Grid, Random
 
 from hpsearch.protocols import Past, Turn
 from hpsearch.records import Answered, Asked
-from hpsearch.space import Parameter, Value, Values
+from hpsearch.space import Condition, Parameter, Value, Values
 from hpsearch.testing.tuners import Bench, brief
 from hpsearch.trial import Status, Trial, TrialResult
 
@@ -91,6 +91,19 @@ def test_a_default_that_depends_on_a_value_makes_no_dimension(make: Any) -> None
 
     assert len(set(points(tried))) == len(tried) > 50
     assert len(made.tuner.mind._oracle.hyperparameters.space) == 2
+
+
+@both
+def test_what_hangs_on_a_fixed_value_that_surfaced_late_takes_all_its_values(make: Any) -> None:
+    normalized = Parameter("normalized", "fixed", default=True)
+    under = dataclasses.replace(DROPOUT, conditions=(Condition("normalized", (True,)),))
+
+    def wants(values: Values) -> list[Parameter]:
+        return [KIND, normalized, under] if values.get("kind") == "b" else [KIND]
+
+    tried = Bench(make(), brief((KIND,)), wants).run(50)
+
+    assert {one["dropout"] for one in tried if one["kind"] == "b"} == {value for _, value in BY_DROPOUT}
 
 
 def test_random_search_looks_at_the_whole_of_a_range_that_depends_on_a_value() -> None:

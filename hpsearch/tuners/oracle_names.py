@@ -34,8 +34,12 @@ class Names:
         return [one for name in values for one in self._known[name] if one.active(values)]
 
     def in_scope(self, parameter: Parameter) -> tuple[Condition, ...]:
-        """The parameter's conditions, on the parents that are asked for in its own scope."""
-        return tuple(replace(one, name=self._parent(one.name, parameter)) for one in parameter.conditions)
+        """The parameter's conditions, on the parents that are asked for in its own scope.
+
+        Not those on a parent that is not known: nobody is asked for what is fixed, and where it is, they hold.
+        """
+        known = (one for one in parameter.conditions if self._known[one.name])
+        return tuple(replace(one, name=self._parent(one.name, parameter)) for one in known)
 
     def _parent(self, name: str, child: Parameter) -> str:
         known = self._known[name]
