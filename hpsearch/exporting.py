@@ -175,7 +175,7 @@ class _Work:
             **described(contender.session.name, contender.trial, contender.values, data),
             "model": {"file": contender.file.name, "sha256": contender.sha256},
             "input": {"shape": list(data.shape), "dtype": "uint8", "range": [0, 255], "ink": seen.polarity.value},
-            "framing": {"kind": seen.framing.value},
+            "framing": {"kind": seen.framing.value, "otherwise": seen.framed_otherwise},
             "formats": {name: {"path": exporter(name).artefact} for name in names},
         }
 

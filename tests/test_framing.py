@@ -7,11 +7,12 @@ import pytest
 from data_makers import at_hand, drawings
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import ImageChops, ImageOps
+from PIL import Image, ImageChops, ImageOps
 from written import file_of, page
 
 from hpsearch.datasets.idx_format import read
-from hpsearch.predict.framing import Framing, frame, framing_of
+from hpsearch.polarity import Polarity
+from hpsearch.predict.framing import Framing, frame, framing_of, recipe_of
 from hpsearch.predict.looking import look
 from hpsearch.predict.sights import Picture
 
@@ -32,6 +33,30 @@ def test_the_recipe_of_real_training_images_is_found(rows: int) -> None:
         assert framing_of(mnist()[start : start + rows]) is Framing.MNIST
         assert framing_of(emnist()[start : start + rows]) is Framing.EMNIST
         assert framing_of(emnist()[start : start + rows, :, :, None]) is Framing.EMNIST
+
+
+@pytest.mark.parametrize(
+    ("side", "framing", "as_made"),
+    [(22, "emnist", True), (24, "emnist", True), (28, "emnist", False), (12, None, False)],
+)
+def test_of_characters_that_stand_in_the_middle_the_nearer_recipe_is_found(
+    side: int, framing: str | None, as_made: bool
+) -> None:
+    images = np.stack([in_the_middle(image, side) for image in mnist()[:300]])
+
+    found = recipe_of(images)
+
+    assert found == (framing or found[0], as_made)
+    assert recipe_of(255 - images, Polarity.DARK_ON_BRIGHT) == found
+
+
+def in_the_middle(image: Any, side: int) -> Any:
+    """A digit with this longest side, whose box is in the middle."""
+    whole = Image.fromarray(image)
+    small = ImageOps.contain(whole.crop(whole.getbbox()), (side, side))
+    paper = Image.new("L", (28, 28))
+    paper.paste(small, ((28 - small.width) // 2, (28 - small.height) // 2))
+    return np.asarray(paper)
 
 
 def test_images_without_ink_are_framed_as_mnist() -> None:

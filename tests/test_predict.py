@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +75,19 @@ def test_people_get_rows_with_the_next_classes_and_what_to_doubt(model, pictures
     assert head.split() == ["picture", "at", "reads", "surely", "or", "doubts"]
     assert digit.count("%") == 2
     assert "unlike the training data" in blot
+
+
+def test_a_model_that_learnt_characters_framed_otherwise_is_warned_of(model, pictures, tmp_path):
+    folder = shutil.copytree(model, tmp_path / "model")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["framing"]["otherwise"] = True
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    picture = next(pictures.iterdir())
+
+    (_, warned), (_, silent) = (predict(one, picture) for one in (folder, model))
+
+    assert "characters are shown to it otherwise than it learnt them" in warned
+    assert "warning" not in silent
 
 
 def test_what_cannot_be_read_is_named_and_the_others_are_answered(model, pictures, tmp_path):

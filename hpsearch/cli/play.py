@@ -49,6 +49,7 @@ def play(
     token = _token(host, token)
     project = paths.Project.around(Path.cwd())
     with terminated_as_interrupted(), listening_on(port, host) as listening, ExitStack() as ending:
+        from hpsearch.cli.output import complain
         from hpsearch.play.app import application, gradio_indoors
         from hpsearch.play.corrections import Corrections
         from hpsearch.play.reading import Readers
@@ -59,6 +60,8 @@ def play(
         ending.enter_context(gradio_indoors())
         words = [model, other] if other else [model]
         models = tuple(ending.enter_context(answering(project, word)) for word in words)
+        for warning in filter(None, (one.warning() for one in models)):
+            complain(warning)
         kept = Corrections(corrections or _home(project, model))
         port = listening.getsockname()[1]
         app = application(Readers(models, look), kept, hosts(port, _names(host)), token)

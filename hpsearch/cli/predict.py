@@ -48,6 +48,7 @@ def predict(
 ) -> None:
     """Say what a finished model reads in pictures, how surely, and what to doubt."""
     from hpsearch.cli.answers import AsJson, AsRows, Pace
+    from hpsearch.cli.output import complain
     from hpsearch.cli.serving import terminated_as_interrupted
     from hpsearch.errors import DataRefused
     from hpsearch.predict.answerer import answering
@@ -59,6 +60,8 @@ def predict(
     project, writer = paths.Project.around(Path.cwd()), AsJson() if as_json else AsRows(top)
     drawings = _drawings(show)
     with terminated_as_interrupted(), answering(project, model) as answerer, TemporaryDirectory() as scratch:
+        if warning := answerer.warning():
+            complain(warning)
         pace, files = Pace(), _Files(sources(pictures, Path(scratch), sys.stdin.buffer), wanted=drawings is not None)
         try:
             with closing(read_all(answerer, files, one=one, batch=batch)) as answers:

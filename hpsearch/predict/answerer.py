@@ -49,7 +49,7 @@ class Answerer:
         """Load the model; raise StateDamaged when it cannot be, ChildDied when its process died of it."""
         self.label = label
         self.class_names, self.shape = seen.class_names, seen.shape
-        self.framing, self.polarity = seen.framing, seen.polarity
+        self.framing, self.polarity, self.framed_otherwise = seen.framing, seen.polarity, seen.framed_otherwise
         self._likeness, self._lock = seen.likeness, threading.RLock()
         self.method = starting.method_here() if {source.kind for source in sources} & WITH_TENSORFLOW else "spawn"
         self._process: BaseProcess
@@ -88,6 +88,16 @@ class Answerer:
         import numpy as np
 
         return self._likeness.score(images) if self._likeness else np.full(len(images), np.nan, np.float32)
+
+    def warning(self) -> str:
+        """What to say where characters are shown to the model otherwise than it learnt them; "" where they are not."""
+        if not self.framed_otherwise:
+            return ""
+        return (
+            f"warning: the training images of {self.label} are framed neither as MNIST's nor as EMNIST's are:"
+            " characters are shown to it otherwise than it learnt them, and it will read worse than its accuracy says"
+            "\n  frame training images so, and search again"
+        )
 
     def close(self) -> None:
         """End the process; whoever waits for an answer of it gets ChildDied."""
@@ -179,7 +189,8 @@ def _of_folder(folder: Path) -> Answerer:
         message = f"{folder}: none of its formats is opened here: {there}\n  export one that is: {known}"
         raise StateDamaged(message)
     framing, polarity = Framing(exported.framing), exported.polarity
-    seen = TrainingImages(exported.class_names, exported.shape, framing, polarity, _likeness_in(exported))
+    otherwise = bool(exported.manifest["framing"].get("otherwise"))
+    seen = TrainingImages(exported.class_names, exported.shape, framing, polarity, _likeness_in(exported), otherwise)
     try:
         return Answerer(str(folder), sources, seen)
     except StateDamaged as error:

@@ -10,7 +10,7 @@ from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import load
 from hpsearch.errors import FolderUnusable, StateDamaged
 from hpsearch.polarity import Polarity, polarity_of
-from hpsearch.predict.framing import Framing, framing_of
+from hpsearch.predict.framing import Framing, recipe_of
 from hpsearch.predict.likeness import Likeness
 from hpsearch.protocols import Progress
 
@@ -21,7 +21,7 @@ LIKENESS, WORDS = "likeness.npz", "training_images.json"
 class TrainingImages:
     """Images (height × width) of so many classes, made by a recipe, with bright or dark ink.
 
-    What else looks like them says `likeness`.
+    What else looks like them says `likeness`; `framed_otherwise` is where that recipe, the nearest, made them not.
     """
 
     class_names: tuple[str, ...]
@@ -29,6 +29,7 @@ class TrainingImages:
     framing: Framing
     polarity: Polarity
     likeness: Likeness | None
+    framed_otherwise: bool = False
 
 
 def of_study(one: Contender, progress: Progress) -> TrainingImages:
@@ -42,8 +43,8 @@ def of_study(one: Contender, progress: Progress) -> TrainingImages:
     data = data_of(one, progress)
     images = load(data.folder, "train")[0]
     (height, width), polarity = data.shape, polarity_of(images)
-    framing = framing_of(images, polarity)
-    found = TrainingImages(data.class_names, (height, width), framing, polarity, Likeness.fit(images))
+    framing, as_made = recipe_of(images, polarity)
+    found = TrainingImages(data.class_names, (height, width), framing, polarity, Likeness.fit(images), not as_made)
     with suppress(FolderUnusable):  # the study may be for reading only: the next time looks at them again
         _keep(one, found)
     return found
@@ -55,7 +56,7 @@ def _keep(one: Contender, found: TrainingImages) -> None:
         found.likeness.save(folder / LIKENESS)
     words = {
         "data": one.session.identity["data"], "class_names": found.class_names, "shape": found.shape,
-        "framing": found.framing, "ink": found.polarity,
+        "framing": found.framing, "ink": found.polarity, "framed_otherwise": found.framed_otherwise,
     }  # fmt: skip
     files.write_text(folder / WORDS, json.dumps(words, indent=2) + "\n")
 
@@ -68,6 +69,7 @@ def _kept(one: Contender) -> TrainingImages | None:
             return None
         names, (height, width) = tuple(map(str, words["class_names"])), map(int, words["shape"])
         likeness = Likeness.load(one.folder.best / LIKENESS)
-        return TrainingImages(names, (height, width), Framing(words["framing"]), Polarity(words["ink"]), likeness)
+        framing, otherwise = Framing(words["framing"]), bool(words["framed_otherwise"])
+        return TrainingImages(names, (height, width), framing, Polarity(words["ink"]), likeness, otherwise)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, StateDamaged):
         return None
