@@ -159,6 +159,30 @@ def test_a_photograph_is_dropped_and_one_that_is_none_is_told(page, tmp_path):
     page.said.clear()  # the browser itself notes that the answer was 415
 
 
+HELD = """{
+    const plain = window.fetch;
+    window.fetch = (address, ...rest) => address === "photo" ? new Promise((answered) => {
+        window.answers = async () => answered(await plain(address, ...rest));
+    }) : plain(address, ...rest);
+}"""
+
+
+@in_a_browser
+def test_a_photograph_that_is_read_late_takes_no_drawing_away(page, tmp_path):
+    page.run(HELD)
+    page.choose_file("#paper input[type=file]", photographed(tmp_path / "seven.png", [SEVEN], 240))
+    page.wait("document.querySelector('.play-note').innerText === 'Reading …' && !!window.answers")
+    page.stroke(along(THREE, page.place(PAPER)))
+    page.wait(f"{ANSWER} === '3'")
+    drawn = page.run(f"document.querySelector('{PAPER}').toDataURL()")
+
+    page.run("window.answers()")
+    settled(page)
+
+    assert page.run(f"document.querySelector('{PAPER}').toDataURL()") == drawn
+    assert page.run(ANSWER) == "3"
+
+
 @in_a_browser
 def test_hostile_names_of_classes_and_models_are_words_on_the_page(page):
     page.stroke(along(SEVEN, page.place(PAPER)))

@@ -3,7 +3,7 @@ const paper = element.querySelector("canvas"), pen = paper.getContext("2d", { wi
 const note = element.querySelector(".play-note"), hint = element.querySelector(".play-hint");
 const file = element.querySelector("input[type=file]");
 const EVERY = 80, LARGEST = 30e6; // milliseconds between two questions; bytes of a photograph, as the server takes them
-let strokes = [], drawing = null, photo = false, asked = 0, later = null;
+let strokes = [], drawing = null, photo = false, asked = 0, later = null, turn = 0;
 
 function blank() {
   pen.fillStyle = "#fff";
@@ -36,6 +36,7 @@ function tell(what) {
 }
 
 function ask(now) {
+  [turn, note.textContent] = [turn + 1, ""]; // for a photograph that is still being read it is too late
   if (later && !now) return;
   clearTimeout(later);
   later = setTimeout(() => {
@@ -87,15 +88,13 @@ element.querySelector(".play-clear").addEventListener("click", () => {
   ask(true);
 });
 
-async function show(picture, size, boxes) {
+function show(picture, size, boxes) {
   clear();
   photo = true;
   redraw();
   const scale = Math.min(paper.width / size[0], paper.height / size[1]);
   const left = (paper.width - size[0] * scale) / 2, top = (paper.height - size[1] * scale) / 2;
-  try { // what this browser cannot show, the server may have read all the same
-    pen.drawImage(await createImageBitmap(picture), left, top, size[0] * scale, size[1] * scale);
-  } catch {}
+  if (picture) pen.drawImage(picture, left, top, size[0] * scale, size[1] * scale);
   pen.strokeStyle = "#e8590c";
   pen.lineWidth = 2;
   for (const [x0, y0, x1, y1] of boxes)
@@ -105,16 +104,19 @@ async function show(picture, size, boxes) {
 async function send(picture) {
   if (picture.size > LARGEST) return void (note.textContent = "This file is too large: at most 30 MB are taken.");
   note.textContent = "Reading …";
+  const mine = ++turn, told = (words) => { if (mine === turn) note.textContent = words; };
   try {
     const answer = await fetch("photo", {
       method: "POST", body: picture, headers: { "Content-Type": "application/octet-stream" },
     });
-    if (!answer.ok) return void (note.textContent = (await answer.text()).trim());
+    if (!answer.ok) return told((await answer.text()).trim());
     const { photo: number, size, boxes } = await answer.json();
-    await show(picture, size, boxes);
+    const shown = await createImageBitmap(picture).catch(() => null); // the server may read what this browser cannot
+    if (mine !== turn) return;
+    show(shown, size, boxes);
     tell({ photo: number });
   } catch {
-    note.textContent = "The page's program does not answer: is it still running?";
+    told("The page's program does not answer: is it still running?");
   }
 }
 
