@@ -7,6 +7,7 @@ import optuna
 import pandas as pd
 import pytest
 from kept_studies import asked_bodies, four_trials, keep
+from stories import half_fixed
 
 import hpsearch
 from hpsearch import paths
@@ -136,6 +137,15 @@ def test_a_table_tells_programs_its_rows(project, capsys):
         {"number": 1, "params.units": 16, "params.wide": False},
         {"number": 0, "params.units": None, "params.wide": True},
     ]
+
+
+def test_a_program_is_told_the_names_that_a_branch_fixes_as_a_list(tmp_path, monkeypatch, capsys):
+    keep(tmp_path, half_fixed())
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["show", "tiny", "--json"]) == 0
+
+    assert json.loads(capsys.readouterr().out)["partly_fixed"] == ["units"]
 
 
 def test_a_place_that_cannot_be_written_is_told(project, capsys):

@@ -34,7 +34,10 @@ def say(text: str = "") -> None:
 
 
 def print_json(value: Any) -> None:
-    """Write a value as JSON, readable and in plain ASCII; what JSON does not know (NaN, infinity) becomes null."""
+    """Write a value as JSON, readable and in plain ASCII; what it does not know (NaN, infinity) becomes null.
+
+    A set becomes a list, in order.
+    """
     click.echo(json.dumps(_sound(value), indent=2, default=str, allow_nan=False))
 
 
@@ -81,5 +84,7 @@ def _sound(value: Any) -> Any:
         return {str(key): _sound(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_sound(inner) for inner in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(_sound, value))
     broken = isinstance(value, float) and (value != value or value in {float("inf"), float("-inf")})  # noqa: PLR0124  # NaN differs from itself
     return None if broken else value
