@@ -172,7 +172,7 @@ class _Work:
             seen.likeness.save(self.folder / LIKENESS)
         return {
             "version": VERSION,
-            **described(contender.session.name, contender.trial, contender.values, data),
+            **described(contender.folder.folder.name, contender.trial, contender.values, data),
             "model": {"file": contender.file.name, "sha256": contender.sha256},
             "input": {"shape": list(data.shape), "dtype": "uint8", "range": [0, 255], "ink": seen.polarity.value},
             "framing": {"kind": seen.framing.value, "otherwise": seen.framed_otherwise},

@@ -355,6 +355,17 @@ def test_an_earlier_export_is_replaced_whole(project: Path) -> None:
     assert [path.name for path in project.glob(".out*")] == []
 
 
+def test_an_export_of_a_study_that_was_set_aside_names_it_as_it_is_called_now(project: Path) -> None:
+    studies = project / "mlruns" / "studies"
+    (studies / "digits").rename(studies / "digits.before-1")
+
+    code = main(["export", "digits.before-1", "--out", "out"])
+
+    assert code == 0
+    assert read_export(project / "out").manifest["study"] == "digits.before-1"
+    assert (project / "out" / "README.md").read_text(encoding="utf-8").startswith("# digits.before-1, trial ")
+
+
 @pytest.mark.promise("9")
 @pytest.mark.parametrize("place", ["out.filled", "out.renamed"])
 def test_a_killed_export_leaves_the_old_one_or_the_new_one(project: Path, place: str) -> None:
