@@ -17,7 +17,7 @@ from hpsearch.glyphs import drawable
 from hpsearch.objective import Objective
 from hpsearch.paths import Project
 from hpsearch.records import AttemptBegan, Comparison, Finalist, Verdict
-from hpsearch.trackers import verdict_words
+from hpsearch.trackers import mlflow_verdict, verdict_words
 from hpsearch.trackers.board import Board
 from hpsearch.trackers.board_state import BoardState
 from hpsearch.trackers.curve_picture import draw_curves
@@ -296,3 +296,17 @@ def test_a_search_that_was_too_gloomy_is_told_of_as_well():
     verdict = Verdict(0, "f", (), 9, 0.9, {}, (), (), optimism=-0.002, bootstrap_optimism=None)
 
     assert "0.0020 worse than its configuration's mean" in verdict_words.luck(verdict)
+
+
+def test_luck_that_came_out_below_none_is_none():
+    verdict = Verdict(0, "f", (), 9, 0.9, {}, (), (), optimism=0.0005, bootstrap_optimism=-0.0001)
+
+    assert verdict_words.luck(verdict).endswith("; 0.0000 of luck was to be expected")
+
+
+def test_small_scores_are_told_in_digits_that_show_something_of_them():
+    finalists = (Finalist(0, (3.1e-5, 3.3e-5), (0.9, 0.91)), Finalist(1, (4.0e-5,), ()))
+    verdict = Verdict(0, "f", finalists, 9, 0.9, {}, (), (), optimism=2.5e-6, bootstrap_optimism=1e-6)
+
+    assert "was 2.50e-06 better than its configuration's mean" in verdict_words.luck(verdict)
+    assert "| 0 ★ | 3.200e-05 | 0.9050 |\n| 1 | 4.000e-05 | – |" in mlflow_verdict.note("tiny", verdict, {}, {}, "")

@@ -73,7 +73,9 @@ def _line(name: str, facts: "Facts") -> dict[str, Any]:
 
 
 def _cells(line: dict[str, Any]) -> list[object]:
-    return [f"{cell:.4f}" if isinstance(cell, float) else "" if cell is None else cell for cell in line.values()]
+    from hpsearch.trackers import words
+
+    return [words.score(cell) if isinstance(cell, float) else "" if cell is None else cell for cell in line.values()]
 
 
 def _standing(facts: "Facts") -> str:

@@ -94,4 +94,4 @@ def note(
 
 
 def _mean(scores: tuple[float, ...]) -> str:
-    return f"{fmean(scores):.4f}" if scores else "–"
+    return words.score(fmean(scores) if scores else None)

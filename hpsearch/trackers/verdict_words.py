@@ -6,6 +6,7 @@ from hpsearch.records import Comparison, Finalist, Verdict
 from hpsearch.trackers import words
 
 MOST_NAMED = 5  # studies in one sentence
+SMALL = 0.01  # scores, of whose differences four decimals show little
 
 
 def accuracy(verdict: Verdict) -> str:
@@ -103,11 +104,18 @@ def luck(verdict: Verdict) -> str:
     """How far the search's best score was too good; "" where nothing is known of it."""
     if verdict.optimism is None:
         return ""
-    size, which = f"{abs(verdict.optimism):.4f}", "better" if verdict.optimism >= 0 else "worse"
+    size, which = _size(abs(verdict.optimism), verdict), "better" if verdict.optimism >= 0 else "worse"
     line = f"the best score of the search was {size} {which} than its configuration's mean over fresh seeds"
     if verdict.bootstrap_optimism is None:
         return line
-    return f"{line}; {verdict.bootstrap_optimism:.4f} of luck was to be expected"
+    expected = max(0.0, verdict.bootstrap_optimism)  # of a few trials the bootstrap may err to just below none
+    return f"{line}; {_size(expected, verdict)} of luck was to be expected"
+
+
+def _size(difference: float, verdict: Verdict) -> str:
+    """A difference of scores with four decimals, or with digits of its own where the scores are as small as those."""
+    scores = [abs(score) for one in verdict.finalists for score in one.scores]
+    return f"{difference:.2e}" if scores and max(scores) < SMALL else f"{difference:.4f}"
 
 
 def looks(judged: Mapping[str, int | None], openings: int = 1) -> str:
