@@ -44,10 +44,15 @@ def nearest(word: str, names: Sequence[str]) -> list[str]:
 
 
 def part(socket: str, name: str, where: str = "words") -> Any:
-    """Import a part; raise ExperimentRefused when there is none of that name."""
+    """Import a part; raise ExperimentRefused when there is none of that name, or when it cannot be imported."""
     if mistake := unknown(socket, name, where):
         raise ExperimentRefused([mistake])
-    return _parts(socket)[name].load()
+    entry = _parts(socket)[name]
+    try:
+        return entry.load()
+    except Exception as error:  # anybody's package may bring a part
+        what = f"the {socket.removesuffix('s')} {name!r} cannot be imported: {type(error).__name__}: {error}"
+        raise ExperimentRefused([Mistake(where, what, f"mend {entry.value}, or install what it needs")]) from error
 
 
 def options(factory: Any) -> dict[str, inspect.Parameter]:

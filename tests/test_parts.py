@@ -53,3 +53,31 @@ def test_a_study_searches_by_a_tuner_that_another_package_brings(installed: Path
     assert (refused, ended) == (2, 0), said
     assert "near: keep is a probability below 1" in said
     assert len(json.loads(said[said.index("{\n") :])["trials"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import nosuch", "ModuleNotFoundError: No module named 'nosuch'"),
+        ("def (:", "SyntaxError: invalid syntax"),
+        ("far = 1 / 0", "ZeroDivisionError: division by zero"),
+        ("class Far: ...", "AttributeError: module 'near' has no attribute 'Near'"),
+    ],
+)
+def test_a_part_that_cannot_be_imported_is_refused_with_the_reason(
+    installed: Path, tmp_path: Path, code: str, told: str
+) -> None:
+    (installed / "near.py").write_text(code)
+    (tmp_path / "space.py").write_text("def build(hp):\n    return None\n")
+    file = tmp_path / "x.toml"
+    file.write_text('name = "x"\nmodel.build = "space:build"\n[search]\ntrials = 2\ntuner = "near"\n')
+    around = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, installed)))}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "hpsearch", "check", file], env=around, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2, done.stderr
+    assert f"x.toml, line 5: the tuner 'near' cannot be imported: {told}" in done.stderr
+    assert "mend near:Near, or install what it needs" in done.stderr
+    assert "Traceback" not in done.stderr

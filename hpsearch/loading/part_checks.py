@@ -25,7 +25,7 @@ def part_findings(experiment: Experiment) -> list[Finding]:
         *_part("pruners", search.pruner, ("search", "pruner"), search.pruner_options),
         *_guidance(experiment),
         *_source(experiment.data),
-        *_unknown("executors", experiment.workers.kind, ("workers", "kind")),
+        *_unimportable("executors", experiment.workers.kind, ("workers", "kind")),
     ]
 
 
@@ -59,26 +59,25 @@ def _outline(data: Data) -> Outline | None:
 def _guidance(experiment: Experiment) -> Iterator[Finding]:
     """A tuner that cannot be told where to start."""
     search = experiment.search
-    if search.start_from is None or plugins.unknown("tuners", search.tuner, ""):
+    if search.start_from is None or any(_unimportable("tuners", search.tuner, ())):
         return
-    try:
-        guided = hasattr(plugins.part("tuners", search.tuner), "note")
-    except ImportError:  # said elsewhere
-        return
-    if not guided:
+    if not hasattr(plugins.part("tuners", search.tuner), "note"):
         what = f"{search.tuner} chooses its points by a plan of its own, and cannot start from those of another study"
         yield Finding(("search", "start_from"), what, "leave the key out, or take a tuner such as optuna.tpe")
 
 
-def _unknown(socket: str, name: str, place: Place) -> Iterator[Finding]:
-    if mistake := plugins.unknown(socket, name, ""):
-        yield Finding(place, mistake.what, mistake.mend)
+def _unimportable(socket: str, name: str, place: Place) -> Iterator[Finding]:
+    """A part that is not there, or cannot be imported."""
+    try:
+        plugins.part(socket, name)
+    except ExperimentRefused as refused:
+        yield from (Finding(place, mistake.what, mistake.mend) for mistake in refused.mistakes)
 
 
 def _part(socket: str, name: str, place: Place, given: Mapping[str, Any]) -> Iterator[Finding]:
     table = (place[0], f"{place[-1]}_options")
-    if unknown := list(_unknown(socket, name, place)):
-        yield from unknown
+    if found := list(_unimportable(socket, name, place)):
+        yield from found
     elif (takes := _options(socket, name)) is not None:
         wrong = [*_strangers(name, table, given, takes), *_wrong_kinds(table, given, takes)]
         yield from wrong
@@ -88,8 +87,8 @@ def _part(socket: str, name: str, place: Place, given: Mapping[str, Any]) -> Ite
 
 
 def _source(data: Data) -> Iterator[Finding]:
-    if unknown := list(_unknown("datasets", data.source, ("data", "source"))):
-        yield from unknown
+    if found := list(_unimportable("datasets", data.source, ("data", "source"))):
+        yield from found
     elif (takes := _options("datasets", data.source)) is not None:
         found = list(_source_keys(data, takes))
         yield from found or _refusals("datasets", data.source, ("data",), source_options(data))
@@ -108,10 +107,10 @@ def _source_keys(data: Data, takes: Mapping[str, inspect.Parameter]) -> Iterator
 
 
 def _options(socket: str, name: str) -> dict[str, inspect.Parameter] | None:
-    """The options a part takes; None where it cannot be told: its module is not installed, or it takes any."""
+    """The options a part takes; None where it cannot be told: it has no signature, or it takes any."""
     try:
         takes = plugins.options(plugins.part(socket, name))
-    except (ImportError, AttributeError, ValueError):  # making the part will say so; check stays useful without it
+    except (TypeError, ValueError):  # making the part will say so; check stays useful without it
         return None
     return None if any(option.kind is option.VAR_KEYWORD for option in takes.values()) else takes
 
