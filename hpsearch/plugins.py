@@ -36,9 +36,9 @@ def hint(word: str, names: Sequence[str]) -> str:
 
 
 def nearest(word: str, names: Sequence[str]) -> list[str]:
-    """The names that are the word in other letters, that have it as a part ("tpe"), or that are spelt much like it."""
+    """The names that are the word in other letters or number, that have it as a part ("tpe"), or are spelt like it."""
     word = word.lower()
-    same = [name for name in names if name.lower() == word]
+    same = [name for name in names if name.lower().removesuffix("s") == word.removesuffix("s")]
     parts = [name for name in names if word in re.split(r"[.:_-]", name.lower())]
     return same or parts[:3] or difflib.get_close_matches(word, names, n=1)
 

@@ -123,6 +123,7 @@ BAD = [
     (changed(BATCH, 'loop = "grahp"'), 9, "must be one of 'auto', 'graph' or 'fit'|did you mean 'graph'?"),
     (changed(BATCH, "epochs = 1e3"), 9, "train.epochs is 1000.0, but must be a whole number"),
     (GOOD + '[workers]\ncount = "many"\n', 11, 'but must be "auto" or a whole number from 1 to 1024'),
+    (GOOD + "[workers]\ngpu = 1\n", 11, "[workers] has no key 'gpu'|did you mean 'gpus'?"),
     (GOOD + '[workers]\nkind = "locl"\n', 11, "there is no executor 'locl'|did you mean 'local'?"),
     (GOOD + "[tracking]\nmlflow = true\n", 11, "must be an address in quotes, or false"),
     (GOOD + '[tracking]\nmlflow = "mlruns"\n', 11, "tracking.mlflow is a plain folder"),
