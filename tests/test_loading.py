@@ -121,6 +121,8 @@ BAD = [
     (changed(BATCH, "batch_size = [64,\n8192]"), 10, "batch_size 8,192 is more than the 3,400 rows"),
     (changed(BATCH, "batch_size = []"), 9, "must be a whole number from 1, or a list of such numbers"),
     (changed(BATCH, 'loop = "grahp"'), 9, "must be one of 'auto', 'graph' or 'fit'|did you mean 'graph'?"),
+    (changed(BATCH, 'compile = "yes"'), 9, "train.compile is 'yes', but must be true, false or \"auto\""),
+    (changed(BATCH, "class_weight = {a = 0}"), 9, 'must be "balanced", or a table of weights above 0'),
     (changed(BATCH, "epochs = 1e3"), 9, "train.epochs is 1000.0, but must be a whole number"),
     (GOOD + '[workers]\ncount = "many"\n', 11, 'but must be "auto" or a whole number from 1 to 1024'),
     (GOOD + "[workers]\ngpu = 1\n", 11, "[workers] has no key 'gpu'|did you mean 'gpus'?"),

@@ -35,6 +35,8 @@ EITHER: dict[Place, str] = {
     ("data", "test"): "a share between 0 and 1, or the name of what to test on",
     ("data", "size"): "a height and a width in brackets, whole numbers from 1 to 16,384",
     ("train", "batch_size"): "a whole number from 1, or a list of such numbers",
+    ("train", "compile"): 'true, false or "auto"',
+    ("train", "class_weight"): '"balanced", or a table of weights above 0, by class',
     ("workers", "count"): '"auto" or a whole number from 1 to 1024',
     ("workers", "gpus"): '"auto", false, or a whole number from 1 to 64',
     ("tracking", "mlflow"): "an address in quotes, or false",
@@ -101,7 +103,8 @@ def _whole(place: Place, said: Mapping[str, Any]) -> Place:
     """The key itself where it, and not what is inside it, is told to be wrong."""
     if place[:1] == ("space",) and not isinstance(value_at(said, place[:2]), dict):
         return place[:2]
-    return next((either for either in EITHER if place[: len(either)] == either), place)
+    at = next((either for either in EITHER if place[: len(either)] == either), place)
+    return place if isinstance(value_at(said, at), dict) else at
 
 
 def _keys(node: Any) -> Iterable[str]:
