@@ -9,7 +9,7 @@ from hpsearch.objective import Objective
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
-SPAN = re.compile(r"^(?:(\d+)h)? ?(?:(\d+)m)? ?(?:(\d+)s)?$")
+SPAN = re.compile(r"^(?:(\d{1,9})h)? ?(?:(\d{1,9})m)? ?(?:(\d{1,9})s)?$")
 SIZE = re.compile(r"^(\d{1,9}(?:\.\d{1,3})?) ?([KMGT]i?)B$")
 RACED = Objective("max", "val_accuracy")  # the one whose differences can be told image by image
 POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}

@@ -93,6 +93,7 @@ BAD = [
         9,
         "the objective is min val_loss, which no single image has",
     ),
+    (changed(TRIALS, f'time = "{"9" * 400}s"'), 7, "a span of time reads '90s', '30m' or '1h30m'"),
     (changed(TRIALS, 'time = "3x"'), 7, "a span of time reads '90s', '30m' or '1h30m', not '3x'"),
     (
         changed(TRIALS, TRIALS + '\ntuner = "optuna.tpee"'),
