@@ -86,6 +86,9 @@ BAD = [
     (changed(TRIALS, 'trials = "3"'), 7, "search.trials is '3', but must be a whole number"),
     (changed(TRIALS, "trials = true"), 7, "search.trials is true, but must be a whole number"),
     (changed(TRIALS, "tirals = 3"), 7, "[search] has no key 'tirals'|did you mean 'trials'?"),
+    (changed(TRIALS, "max_trials = 3"), 7, "[search] has no key 'max_trials'|here it is search.trials"),
+    (changed(NAME, NAME + '\ndirectory = "out"'), 2, "has no key 'directory'|leave it out"),
+    (changed(BATCH, 'optimizer = "adam"'), 9, "[train] has no key 'optimizer'|build_model says it"),
     (changed("batch_size = 64", 'trial_memory = "2 gigs"'), 9, "reads '500MB', '1.5GB' or '2GiB', not '2 gigs'"),
     (changed(TRIALS, TRIALS + "\nrace = true"), 8, "there is one fit a trial|set data.folds = 5, or race = false"),
     (

@@ -62,6 +62,31 @@ EXAMPLES: dict[Place, str] = {
     ("search", "objective"): 'such as objective = "max val_accuracy"',
     ("train", "batch_size"): "such as batch_size = 64, or batch_size = [32, 64]",
 }
+IN_BUILD = "build_model says it, in model.compile(…)"
+ELSEWHERE = {  # words of KerasTuner, Optuna and Keras for what has another word here, or another place
+    "max_trials": "here it is search.trials",
+    "n_trials": "here it is search.trials",
+    "max_epochs": "here it is train.epochs",
+    "executions_per_trial": "here it is data.repeats",
+    "validation_split": "here it is data.validation",
+    "patience": "here it is train.early_stopping",
+    "n_jobs": "here it is workers.count",
+    "timeout": "here it is search.time, and for one trial train.trial_timeout",
+    "sampler": "here it is search.tuner",
+    "oracle": "here it is search.tuner",
+    "direction": 'here it is part of search.objective, such as "max val_accuracy"',
+    "hypermodel": "here it is model.build",
+    "hyperparameters": "here it is the table [space]",
+    "project_name": "here it is name, at the top of the file",
+    "study_name": "here it is name, at the top of the file",
+    "directory": "leave it out: all that runs leave behind is under mlruns/ of the project",
+    "overwrite": "leave it out: a run goes on where it stopped, and begins anew with --fresh",
+    "callbacks": "train.early_stopping is one; others are for the fit of a HyperModel, see docs/experiment.md",
+    "optimizer": IN_BUILD,
+    "loss": IN_BUILD,
+    "metrics": IN_BUILD,
+    "learning_rate": "build_model says it; what it asks hp for, [space] may narrow",
+}
 PLAIN = "a plain value, a list of plain values, or a range {min = …, max = …}"
 LONGEST = 60
 
@@ -168,6 +193,8 @@ def _unknown_key(place: Place, value: Any) -> Finding:
         what, known = f"there is no table [{word}]", [name for name in known if name == "space" or _fields([name])]
     if belongs:
         return Finding(place, what, f"it belongs {f'in [{belongs[0]}]' if belongs[0] else 'at the top of the file'}")
+    if word in ELSEWHERE:
+        return Finding(place, what, ELSEWHERE[word])
     return Finding(place, what, hint(word, known))
 
 
