@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hpsearch.errors import ExperimentRefused
 from hpsearch.plugins import hint
+from hpsearch.trial import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +119,9 @@ class _Reader:
         if quoted or sign not in {*SIGNS, "~"}:
             self._refuse(f"{sign!r} is no sign; they are {' '.join([*SIGNS, '~'])}")
         word, quoted = self._next("a value")
+        if column == "status" and sign != "~" and word not in (possible := [str(status) for status in Status]):
+            message = f"no trial's status is ever {word!r}\n  {hint(word, possible)}"
+            raise ExperimentRefused(message)
         return self._table[column].map(lambda cell: _meets(cell, sign, word, quoted=quoted)).astype(bool)
 
     def _comes(self, word: str) -> bool:

@@ -79,6 +79,7 @@ def test_the_first_few_are_told_with_the_wanted_columns(project, capsys):
     ("words", "told"),
     [
         (["--where", "unit > 3"], "did you mean 'units'?"),
+        (["--where", "status = complete"], "no trial's status is ever 'complete'\n  did you mean 'completed'?"),
         (["--where", "score >"], "a value is missing at the end"),
         (["--where", "score ! 3"], "cannot be read: at '! 3'"),
         (["--where", "(score > 3"], "a ) is missing"),
