@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 def open_study(name: str, root: "str | Path | None" = None) -> "OpenedStudy":
     """Open a study for reading, of the project at `root` or around the working folder: see docs/python.md.
 
-    Raises ExperimentRefused when there is none of this name.
+    Raises ExperimentRefused when there is no such folder, or no study of this name.
     """
     from hpsearch import notebook
 

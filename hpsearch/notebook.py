@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch import frames, looks, paths
-from hpsearch.errors import NothingCompleted
+from hpsearch.errors import ExperimentRefused, NothingCompleted
 from hpsearch.records import Verdict
 from hpsearch.report.facts import Facts, gather
 from hpsearch.state import State
@@ -88,5 +88,12 @@ class OpenedStudy:
 
 
 def open_study(name: str, root: str | Path | None = None) -> OpenedStudy:
-    """Open a study of the project at `root` (a folder in it will do), or of the one around the working folder."""
-    return OpenedStudy(paths.Project.around(Path(root) if root is not None else Path.cwd()), name)
+    """Open a study of the project at `root` (a folder in it will do), or of the one around the working folder.
+
+    Raises ExperimentRefused when there is no such folder or study.
+    """
+    start = Path.cwd() if root is None else paths.expanded(root)
+    if not start.exists():  # around it, another project may have a study of this name
+        message = f"{start}: there is no such folder\n  name that of a project, or one in it"
+        raise ExperimentRefused(message)
+    return OpenedStudy(paths.Project.around(start), name)

@@ -200,6 +200,22 @@ def test_a_study_that_is_not_there_is_refused_with_the_nearest_name(tmp_path):
         hpsearch.open_study("tinny", tmp_path)
 
 
+@pytest.mark.parametrize("root", ["typo", "~/typo"])
+def test_a_folder_that_is_not_there_opens_no_study_of_the_project_around_it(project, monkeypatch, root):
+    monkeypatch.setenv("HOME", str(project))
+
+    with pytest.raises(ExperimentRefused, match=r"typo: there is no such folder"):
+        hpsearch.open_study("tiny", root)
+
+
+def test_a_notebook_may_name_a_project_from_the_home_folder(project, monkeypatch):
+    (project / "digits").mkdir()
+    keep(project / "digits", asked_bodies())
+    monkeypatch.setenv("HOME", str(project))
+
+    assert len(hpsearch.open_study("tiny", "~/digits").trials) == 3
+
+
 def test_a_study_is_copied_into_an_optuna_storage_once(project, capsys):
     assert main(["table", "tiny", "--optuna", "sqlite:///optuna.db"]) == 0
     assert main(["table", "tiny", "--optuna", "sqlite:///optuna.db"]) == 2
