@@ -231,6 +231,29 @@ def test_a_model_that_does_not_end_in_a_value_for_each_class_is_refused(
         fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (
+            "Integer('units', 1, 3)",
+            "hp has no 'Integer'; did you mean 'Int'? known: Boolean, Choice, Fixed, Float, Int",
+        ),
+        ("choice('units', [1, 3])", "hp has no 'choice'; did you mean 'Choice'?"),
+        ("task.shape", "hp.task has no 'shape'; did you mean 'image_shape'? known: batch_size, class_names, classes,"),
+    ],
+)
+def test_a_misspelt_word_of_hp_is_told_with_the_nearest_one(
+    project: Callable[..., Path], asked: str, told: str
+) -> None:
+    root = project(mine__space=f"from mine.models import made\n\ndef build(hp):\n    return made(hp, hp.{asked})\n")
+
+    with pytest.raises(ExperimentRefused) as refused:
+        fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    assert str(refused.value).startswith(f"model.build: {told}")
+    assert f"mine/space.py, line 4, in build: return made(hp, hp.{asked})" in str(refused.value)
+
+
 COUNTED = """
 import keras
 

@@ -158,7 +158,23 @@ def _in_words(error: BaseException) -> str:
 
     if isinstance(error, NotAModel | NoNumber | ShapesDisagree | NotHeard | NotKept | NotWhole):
         return str(error)
+    if isinstance(error, AttributeError) and (words := _no_such_word(error)):
+        return words
     return f"a sample build raised {type(error).__name__}: {error}"
+
+
+def _no_such_word(error: AttributeError) -> str:
+    """What is wrong with hp.Integer or hp.task.shape, with the nearest known word; "" for what is not asked of hp."""
+    from hpsearch.worker.hp import AskingHyperParameters
+
+    known = {name.lower(): name for name in dir(error.obj) if not name.startswith("_")}
+    if not isinstance(error.obj, AskingHyperParameters | Task) or error.name in known.values():
+        return ""
+    near = difflib.get_close_matches(str(error.name).lower(), known, n=1, cutoff=0.5)
+    asked = f"did you mean {known[near[0]]!r}? " if near else ""
+    task = isinstance(error.obj, Task)
+    listed = ", ".join(known.values() if task else ("Boolean", "Choice", "Fixed", "Float", "Int"))
+    return f"{'hp.task' if task else 'hp'} has no {error.name!r}; {asked}known: {listed}"
 
 
 def _where(error: BaseException, root: Path) -> str:
