@@ -85,7 +85,7 @@ class Beginning:
             raise ExperimentRefused([Mistake("model.build", what, mend)]) from died
         wanted, sizes = self.study.experiment.space, self.study.experiment.train.batch_sizes
         searched = [searched_batch_size(sizes)] if len(sizes) > 1 else []
-        for mistake in narrowing.never_asked(wanted, [*preflight.parameters, *searched]):
+        for mistake in [*preflight.doubts, *narrowing.never_asked(wanted, [*preflight.parameters, *searched])]:
             self.say(f"warning: {mistake}")
         return preflight
 

@@ -254,6 +254,29 @@ def test_a_misspelt_word_of_hp_is_told_with_the_nearest_one(
     assert f"mine/space.py, line 4, in build: return made(hp, hp.{asked})" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("layers", "doubted"),
+    [
+        ("keras.layers.Rescaling(1 / 255)", True),
+        ("keras.Sequential([keras.layers.Rescaling(1 / 127.5, -1)])", True),
+        ("keras.layers.Rescaling(2, -1)", False),
+        ("keras.layers.Rescaling(255), keras.layers.Rescaling(1 / 255)", False),
+    ],
+)
+def test_a_model_that_scales_images_a_second_time_is_doubted(
+    project: Callable[..., Path], layers: str, doubted: bool
+) -> None:
+    root = project(
+        mine__space="import keras\n\ndef build(hp):\n"
+        f"    body = [keras.Input(hp.task.image_shape), {layers}, keras.layers.Flatten(), keras.layers.Dense(3)]\n"
+        "    model = keras.Sequential(body)\n    model.compile('sgd', 'mse')\n    return model\n"
+    )
+
+    found = fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    assert ["Rescaling layer divides images" in doubt.what for doubt in found.doubts] == [True] * doubted
+
+
 COUNTED = """
 import keras
 

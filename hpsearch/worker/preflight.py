@@ -3,7 +3,7 @@
 import difflib
 import tempfile
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from hpsearch.space import Parameter
 from hpsearch.worker.task import Task
 
 WHERE = "model.build"
+LEAST_SCALE = 0.01  # of a Rescaling layer; 1 / 127.5 and 1 / 255 are less
 LEARNING_RATE = "learning_rate"  # among the metrics of an epoch, but nothing to optimise
 
 
@@ -55,10 +56,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What the sample builds showed: the parameters asked for, and the project's own modules, relative to its root."""
+    """What the sample builds showed: the parameters asked for, and the project's own modules, relative to its root.
+
+    `doubts` are of a model that can be trained, but to little use.
+    """
 
     parameters: tuple[Parameter, ...]
     modules: tuple[str, ...]
+    doubts: tuple[Mistake, ...] = ()
 
 
 def fly(sample: Sample) -> Preflight:
@@ -70,13 +75,13 @@ def fly(sample: Sample) -> Preflight:
         parameters = building.discover(
             sample.root, sample.build, sample.task, sample.seed, sample.space, sample.class_weights
         )
-        metrics = _one_epoch(sample)
+        metrics, doubts = _one_epoch(sample)
     except HpsearchError:
         raise
     except (Exception, SystemExit) as error:
         raise ExperimentRefused([_mistake(error, sample.root)]) from error
     _refuse_missing_metric(sample.metric, metrics)
-    return Preflight(tuple(parameters), _modules(sample))
+    return Preflight(tuple(parameters), _modules(sample), tuple(doubts))
 
 
 def _modules(sample: Sample) -> tuple[str, ...]:
@@ -97,8 +102,8 @@ def _set_precision(precision: str) -> None:
     keras.config.set_dtype_policy(precision)
 
 
-def _one_epoch(sample: Sample) -> Iterable[str]:
-    """Train the model of the default values on a few rows; give the names of its metrics."""
+def _one_epoch(sample: Sample) -> tuple[Iterable[str], list[Mistake]]:
+    """Train the model of the default values on a few rows; give the names of its metrics, and what to doubt of it."""
     from hpsearch.worker import building, loops, trying
     from hpsearch.worker.hp import AskingHyperParameters
     from hpsearch.worker.rows import image_shape, output_shape, refuse_other_width
@@ -116,7 +121,24 @@ def _one_epoch(sample: Sample) -> Iterable[str]:
             raise NotWhole(WHOLE.format(type(error).__name__, error)).with_traceback(error.__traceback__) from error
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
     _judge_copy(model, trying.images_of_noise(sample.task, sample.task.classes))
-    return metrics
+    return metrics, list(_scaled_twice(model))
+
+
+def _scaled_twice(model: Any) -> Iterator[Mistake]:
+    """A model that divides by 255 (or half of it) what comes to it from 0 to 1, as a tutorial's does."""
+    import keras
+    import numpy as np
+
+    scales = [float(np.max(layer.scale)) for layer in _layers(model) if isinstance(layer, keras.layers.Rescaling)]
+    if scales and min(scales) < LEAST_SCALE and max(scales) <= 1:
+        what = "the model's Rescaling layer divides images that come to it from 0 to 1 already"
+        yield Mistake(WHERE, what, "leave that layer out: so dark, all images look alike")
+
+
+def _layers(outer: Any) -> Iterator[Any]:
+    for layer in getattr(outer, "layers", ()):
+        yield layer
+        yield from _layers(layer)
 
 
 def _judge_copy(model: Any, images: Any) -> None:
