@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_makers import write_pair
-from sklearn.datasets import load_digits
-from test_run import BUILD, EXPERIMENT, environment, hpsearch, settings
+from test_run import BUILD, environment, hpsearch, lay_out, run, settings, told
 
 from hpsearch import artefacts, files, paths, plugins, records
 from hpsearch.__main__ import main
@@ -48,13 +46,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Its models hold constants that are drawn when they are built, and are no weights.
     """
-    folder, digits = tmp_path_factory.mktemp("export"), load_digits()
-    images = np.repeat(np.repeat(digits.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8)
-    write_pair(folder / "images", "train", images, digits.target)
-    for place, text in (("spaces/small.py", SPACE), ("experiments/digits.toml", EXPERIMENT)):
-        (folder / place).parent.mkdir()
-        (folder / place).write_text(text)
-    hpsearch(folder, "run", "experiments/digits.toml", *SMALL)
+    folder = lay_out(tmp_path_factory.mktemp("export"), SPACE)
+    run(folder, *SMALL)
     return folder
 
 
@@ -98,7 +91,7 @@ def model_of(project: Path) -> Path:
 
 
 def the_winner(project: Path) -> int:
-    return int(json.loads(hpsearch(project, "best", "digits", "--json").stdout)["winner"])
+    return int(told(project, "best", "digits")["winner"])
 
 
 def weights_of_another_shape() -> bytes:

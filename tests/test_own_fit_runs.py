@@ -1,14 +1,9 @@
 """Whole runs of experiments whose HyperModel has a fit of its own."""
 
 import json
-import os
-import subprocess
-import sys
 
-import numpy as np
 import pytest
-from data_makers import write_pair
-from sklearn.datasets import load_digits
+from test_run import hpsearch, lay_out, run, settings, told, trials
 
 from hpsearch import paths
 from hpsearch.failpoints import COUNTS, FAILPOINT
@@ -64,7 +59,7 @@ seed = 3
 source = "idx"
 folder = "images"
 [model]
-build = "space:Batches"
+build = "spaces.small:Batches"
 [space]
 batch_size = [32, 128]
 learning_rate = 0.01
@@ -84,28 +79,13 @@ mlflow = false
 
 @pytest.fixture
 def project(tmp_path):
-    digits = load_digits()
-    images = np.repeat(np.repeat(digits.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8)
-    write_pair(tmp_path / "images", "train", images, digits.target)
-    (tmp_path / "space.py").write_text(SPACE)
-    (tmp_path / "experiments").mkdir()
-    (tmp_path / "experiments" / "digits.toml").write_text(EXPERIMENT)
-    return tmp_path
+    return lay_out(tmp_path, SPACE, EXPERIMENT)
 
 
-def hpsearch(project, *words, code=0, **more):
-    done = subprocess.run(
-        [sys.executable, "-m", "hpsearch", *words], capture_output=True, text=True, timeout=240, check=False,
-        cwd=project, env={**os.environ, "HPSEARCH_DATA": str(project / "cache"), "NO_COLOR": "1", **more},
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout if code == 0 else done.stderr
-
-
-def run(project, name, *settings, **more):
-    words = [word for setting in settings for word in ("--set", setting)]
-    hpsearch(project, "run", "experiments/digits.toml", "--name", name, *words, **more)
-    return json.loads(hpsearch(project, "show", name, "--json"))["trials"]
+def searched(project, name, *given, **more):
+    """The trials of a study of that name, searched with so many keys set."""
+    hpsearch(project, "run", "experiments/digits.toml", "--name", name, *settings(*given), **more)
+    return trials(project, name)
 
 
 @pytest.mark.long
@@ -113,21 +93,21 @@ def test_a_grid_over_what_fit_asks_for_survives_kills_and_its_trials_and_winner_
     (project / "counts").mkdir()
     kills = {FAILPOINT: "epoch.told=kill@3", COUNTS: str(project / "counts")}
 
-    disturbed = run(project, "killed", **kills)
-    straight = run(project, "straight")
+    disturbed = searched(project, "killed", **kills)
+    straight = searched(project, "straight")
 
     ends = [news.body for news in read(paths.Project(project), "killed") if isinstance(news.body, AttemptEnd)]
     assert [end.how for end in ends].count(How.LOST) == 1
     points = {(32, False), (32, True), (128, False), (128, True)}
     assert {(one["values"]["batch_size"], one["values"]["shuffle"]) for one in disturbed} == points
-    scores = [{json.dumps(one["values"]): one["score"] for one in trials} for trials in (disturbed, straight)]
+    scores = [{json.dumps(one["values"]): one["score"] for one in found} for found in (disturbed, straight)]
     assert scores[0] == scores[1]
     assert len(set(scores[0].values())) > 1
-    assert "fit: through the HyperModel's own fit" in hpsearch(project, "trial", "straight", "1")
-    assert "came out the same" in hpsearch(project, "trial", "straight", "1", "--replay")
+    assert "fit: through the HyperModel's own fit" in hpsearch(project, "trial", "straight", "1").stdout
+    assert "came out the same" in hpsearch(project, "trial", "straight", "1", "--replay").stdout
     hpsearch(project, "compare", "straight", "straight:1")
     hpsearch(project, "export", "straight", "--out", str(project / "out"))
-    best = json.loads(hpsearch(project, "best", "straight", "--json"))
+    best = told(project, "best", "straight")
     assert best["model_accuracy"] > 0.7
     card = json.loads((project / "out" / "model_card.json").read_text())
     assert card["training"]["batch_size"] is None  # only its code knows
@@ -135,33 +115,35 @@ def test_a_grid_over_what_fit_asks_for_survives_kills_and_its_trials_and_winner_
 
 
 def test_a_fit_that_preprocesses_what_its_model_does_not_is_judged_on_raw_images(project):
-    trials = run(project, "negative", "model.build=space:Negative", "search.tuner=optuna.random", "search.trials=1")
+    found = searched(
+        project, "negative", "model.build=spaces.small:Negative", "search.tuner=optuna.random", "search.trials=1"
+    )
 
-    best = json.loads(hpsearch(project, "best", "negative", "--json"))
+    best = told(project, "best", "negative")
 
-    assert trials[0]["score"] > 0.6
+    assert found[0]["score"] > 0.6
     assert best["model_accuracy"] < 0.3
 
 
 def test_a_fit_that_takes_no_class_weights_is_refused_before_the_first_trial_where_there_are_some(project):
-    settings = ("--set", "model.build=space:Strict", "--set", "train.class_weight=balanced")
+    wanted = settings("model.build=spaces.small:Strict", "train.class_weight=balanced")
 
-    said = hpsearch(project, "run", "experiments/digits.toml", *settings, code=2)
+    refused = run(project, *wanted, code=2)
 
-    assert "got an unexpected keyword argument 'class_weight'" in said
+    assert "got an unexpected keyword argument 'class_weight'" in refused.stderr
 
 
 @pytest.mark.long
 def test_a_training_loop_of_ones_own_is_pruned_and_its_winner_trained_on_all_folds(project):
     (project / "experiments" / "digits.toml").write_text(EXPERIMENT.replace("learning_rate = 0.01\n", ""))
 
-    trials = run(
-        project, "loops", "model.build=space:Looping", "search.tuner=optuna.random", "search.trials=6",
+    found = searched(
+        project, "loops", "model.build=spaces.small:Looping", "search.tuner=optuna.random", "search.trials=6",
         "search.pruner=median", "search.pruner_options={startup_trials=1, warmup_epochs=2}", "train.epochs=5",
         "data.folds=2", "space.batch_size=64",
     )  # fmt: skip
 
-    assert "pruned" in {one["status"] for one in trials}
-    assert json.loads(hpsearch(project, "best", "loops", "--json"))["model_accuracy"] > 0.7
+    assert "pruned" in {one["status"] for one in found}
+    assert told(project, "best", "loops")["model_accuracy"] > 0.7
     began = [news.body for news in read(paths.Project(project), "loops") if isinstance(news.body, AttemptBegan)]
     assert "whole" in {one.attempt.fit.kind for one in began}

@@ -13,7 +13,7 @@ from data_makers import at_hand, write_pictures
 from PIL import Image
 from readers import prepared, unseen_images
 from test_predict import predict
-from test_run import hpsearch, settings
+from test_run import hpsearch, settings, told
 from written import file_of, seven
 
 from hpsearch import files, paths
@@ -145,7 +145,7 @@ def test_the_export_of_turned_images_takes_bright_ink_and_its_test_split_is_the_
 
     assert read_export(tmp_path / "out").polarity is Polarity.BRIGHT_ON_DARK
     assert rightly(out) >= 17
-    assert sorted(json.loads(hpsearch(turned, "show", "turned", "--json").stdout)["looks"]) == ["paper", "turned"]
+    assert sorted(told(turned, "show", "turned")["looks"]) == ["paper", "turned"]
 
 
 def test_what_an_older_version_judged_on_dark_ink_counts_for_the_turned_images_too(
@@ -161,9 +161,7 @@ def test_what_an_older_version_judged_on_dark_ink_counts_for_the_turned_images_t
         for body in bodies:
             ledger.write(replace(body, images="", negative="") if isinstance(body, Opened) else body)
 
-    looks = {
-        name: json.loads(hpsearch(project, "show", name, "--json").stdout)["looks"] for name in ("paper", "turned")
-    }
+    looks = {name: told(project, "show", name)["looks"] for name in ("paper", "turned")}
 
     assert looks == {"paper": {"paper": 1, "turned": 1}, "turned": {"turned": 1, "paper": 1}}
 
@@ -172,15 +170,15 @@ def test_models_of_images_and_of_their_negatives_are_compared_each_on_what_it_wa
     turned: Path, tmp_path: Path
 ) -> None:
     project = shutil.copytree(turned, tmp_path / "copy")
-    reached = [json.loads(hpsearch(project, "best", name, "--json").stdout) for name in ("paper", "turned")]
+    reached = [told(project, "best", name) for name in ("paper", "turned")]
     shutil.rmtree(paths.Project(project).study("turned").predictions)  # which older versions did not keep
 
-    done = json.loads(hpsearch(project, "compare", "paper", "turned", "--json").stdout)
-    told = hpsearch(project, "compare", "turned", "paper").stdout
+    done = told(project, "compare", "paper", "turned")
+    said = hpsearch(project, "compare", "turned", "paper").stdout
 
     assert [one["model_accuracy"] for one in done["models"]] == [one["model_accuracy"] for one in reached]
     assert (done["inverted"], done["looked"]) == (["turned"], {"paper": 1, "turned": 1})
-    assert f"on the same {done['test_rows']:,} images of the test split, their negatives for paper:" in told
+    assert f"on the same {done['test_rows']:,} images of the test split, their negatives for paper:" in said
 
 
 def test_what_was_kept_before_polarity_was_asked_is_measured_anew(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 from data_makers import write_pair
-from test_run import BUILD, EXPERIMENT, hpsearch, settings
+from test_run import BUILD, digits, hpsearch, lay_out, run, settings, told
 
 from hpsearch import paths
 from hpsearch.contender_files import note_looks
@@ -24,20 +24,10 @@ from hpsearch.trial import Measure
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory):
     """A project with the finished study `digits` (four trials, the best two kept) and the smaller `second`."""
-    import numpy as np
-    from sklearn.datasets import load_digits
-
-    folder, digits = tmp_path_factory.mktemp("results"), load_digits()
-    images = np.repeat(np.repeat(digits.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8)
-    write_pair(folder / "images", "train", images, digits.target)
-    write_pair(folder / "backwards", "train", images[::-1], digits.target[::-1])
-    for place, text in (("spaces/small.py", BUILD), ("experiments/digits.toml", EXPERIMENT)):
-        (folder / place).parent.mkdir()
-        (folder / place).write_text(text)
-    off = ("--set", "tracking.mlflow=false")
-    hpsearch(folder, "run", "experiments/digits.toml", *off, "--set", "final.finalists=1", "--set", "train.keep=2")
-    small = [word for key in ("search.trials=1", "final.seeds=1", "final.finalists=1") for word in ("--set", key)]
-    hpsearch(folder, "run", "experiments/digits.toml", "--name", "second", *off, *small)
+    folder = lay_out(tmp_path_factory.mktemp("results"))
+    run(folder, *settings("tracking.mlflow=false", "final.finalists=1", "train.keep=2"))
+    small = settings("tracking.mlflow=false", "search.trials=1", "final.seeds=1", "final.finalists=1")
+    run(folder, "--name", "second", *small)
     return folder
 
 
@@ -46,10 +36,6 @@ def project(studies, tmp_path):
     """A copy that a test may change."""
     shutil.copytree(studies, tmp_path / "copy")
     return tmp_path / "copy"
-
-
-def told(folder, *words, code=0):
-    return json.loads(hpsearch(folder, *words, "--json", code=code).stdout)
 
 
 def kept(folder):
@@ -154,8 +140,9 @@ def test_a_model_that_is_not_kept_is_refused_with_how_to_have_it(studies):
 
 def test_models_of_other_test_splits_are_refused_with_what_each_was_tested_on(project):
     small = ("tracking.mlflow=false", "search.trials=1", "train.epochs=1", "final.seeds=1", "final.finalists=1")
+    write_pair(project / "backwards", "train", *(array[::-1] for array in digits()))
     for name, data in (("other", "data.test=0.3"), ("backwards", "data.folder=backwards")):
-        hpsearch(project, "run", "experiments/digits.toml", "--name", name, *settings(data, *small))
+        run(project, "--name", name, *settings(data, *small))
 
     other, backwards = (hpsearch(project, "compare", "digits", name, code=2).stderr for name in ("other", "backwards"))
 

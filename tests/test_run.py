@@ -17,7 +17,6 @@ import numpy as np
 import psutil
 import pytest
 from data_makers import write_pair
-from sklearn.datasets import load_digits
 
 from hpsearch import paths
 from hpsearch.records import AttemptBegan
@@ -69,17 +68,26 @@ def settings(*given):
 SMALL = settings("train.epochs=2", "final.finalists=1", "final.seeds=1", "tracking.mlflow=false")
 
 
+def digits():
+    """Images and labels: scikit-learn's digits at twice their size."""
+    from sklearn.datasets import load_digits  # takes a second
+
+    small = load_digits()
+    return np.repeat(np.repeat(small.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8), small.target
+
+
+def lay_out(folder, build=BUILD, experiment=EXPERIMENT):
+    """A project with digits, a search space and an experiment."""
+    write_pair(folder / "images", "train", *digits())
+    for place, text in (("spaces/small.py", build), ("experiments/digits.toml", experiment)):
+        (folder / place).parent.mkdir()
+        (folder / place).write_text(text)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    digits = load_digits()
-    images = np.repeat(np.repeat(digits.images * 15, 2, axis=1), 2, axis=2).astype(np.uint8)
-    write_pair(folder / "images", "train", images, digits.target)
-    (folder / "spaces").mkdir()
-    (folder / "spaces" / "small.py").write_text(BUILD)
-    (folder / "experiments").mkdir()
-    (folder / "experiments" / "digits.toml").write_text(EXPERIMENT)
-    return folder
+    return lay_out(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
@@ -121,8 +129,13 @@ def run(project, *words, code=0):
     return hpsearch(project, "run", "experiments/digits.toml", *words, code=code)
 
 
+def told(project, *words, code=0):
+    """What a command tells programs."""
+    return json.loads(hpsearch(project, *words, "--json", code=code).stdout)
+
+
 def trials(project, name="digits"):
-    return json.loads(hpsearch(project, "show", name, "--json").stdout)["trials"]
+    return told(project, "show", name)["trials"]
 
 
 def open_to_others(folder):
@@ -146,9 +159,9 @@ def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
 
     assert json.loads(done.stdout)["counts"] == {"completed": 4}
     assert len(trials(project)) == 4
-    best = json.loads(hpsearch(project, "best", "digits", "--json").stdout)
+    best = told(project, "best", "digits")
     assert best["model_accuracy"] > 0.85
-    (listed,) = json.loads(hpsearch(project, "list", "--json").stdout)
+    (listed,) = told(project, "list")
     assert listed["expected_accuracy"] == best["expected_accuracy"]
     assert best["test_rows"] == pytest.approx(0.2 * 1797, abs=15)
     assert Path(best["model"]).exists()
@@ -158,8 +171,8 @@ def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
     assert "Traceback" not in done.stderr
     assert open_to_others(project / "mlruns") == open_to_others(project / "cache") == []
     hpsearch(project, "export", "digits", "--out", str(project / "out"))
-    told = json.loads((project / "out" / "manifest.json").read_text())["model"]
-    assert told["sha256"] == hashlib.sha256(Path(best["model"]).read_bytes()).hexdigest()
+    exported = json.loads((project / "out" / "manifest.json").read_text())["model"]
+    assert exported["sha256"] == hashlib.sha256(Path(best["model"]).read_bytes()).hexdigest()
 
 
 @pytest.mark.promise("49")
@@ -310,7 +323,7 @@ def test_folds_and_repeats_and_a_searched_batch_size_go_all_the_way(project):
     )  # fmt: skip
 
     assert {trial["values"]["batch_size"] for trial in trials(project)} <= {32, 64}
-    assert json.loads(hpsearch(project, "best", "digits", "--json").stdout)["test_rows"] > 300
+    assert told(project, "best", "digits")["test_rows"] > 300
 
 
 @pytest.mark.long
