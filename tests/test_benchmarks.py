@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+from waiting import wait_until
 
 import reporting
 import same_work_report
@@ -204,10 +205,7 @@ def test_a_side_dies_with_a_benchmark_that_is_killed(tmp_path):
     benchmark.kill()
     benchmark.wait()
 
-    patience = time.monotonic() + 10
-    while not ended(entries[0]["pid"]) and time.monotonic() < patience:
-        time.sleep(0.05)
-    assert ended(entries[0]["pid"])
+    wait_until(lambda: ended(entries[0]["pid"]), seconds=10)
 
 
 def test_a_diary_gives_each_whole_entry_once(tmp_path):

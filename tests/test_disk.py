@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 import zipfile
 from contextlib import closing
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ import pytest
 from data_makers import Heard, serving
 from instant import Instant
 from test_search import Dice, Lenient, go
+from waiting import wait_until
 
 from hpsearch import disk, files, ledger_file, paths
 from hpsearch.backup import Backup
@@ -192,9 +192,7 @@ def test_a_tracker_hears_everything_although_its_cursor_found_no_room(mounted, t
     outbox.start()
     outbox._finish.set()
     outbox._say(FINISH)
-    until = time.monotonic() + 60
-    while not outbox.trouble and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(lambda: outbox.trouble)
     (disk / "ballast").unlink()
 
     outbox.close(60)

@@ -21,6 +21,7 @@ import pytest
 from test_chaos import failing
 from test_faults import gone
 from test_run import BUILD, environment, hpsearch, project, template, trials, wait_for_a_trial  # noqa: F401 - fixtures
+from waiting import wait_until
 from written import file_of, seven
 
 from hpsearch.__main__ import main
@@ -473,13 +474,6 @@ def test_it_is_said_where_the_old_study_stays_when_its_name_is_taken_before_a_ne
 
     told = capsys.readouterr().err.splitlines()
     assert told[-1].startswith(f"no new study was begun; the old one stays in {folder.folder}.before-1: ")
-
-
-def wait_until(reached, seconds=60):
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_workers_end_before_the_study_can_be_held_by_another(tmp_path):

@@ -2,10 +2,10 @@
 
 import os
 import signal
-import time
 
 import psutil
 import pytest
+from waiting import wait_until
 from written import file_of, seven
 
 from hpsearch.predict import lookers as module
@@ -96,7 +96,4 @@ def test_closing_leaves_no_process(folder):
 
     lookers.close()
 
-    deadline = time.monotonic() + 5
-    while any(process.is_running() for process in processes) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(process.is_running() for process in processes)
+    wait_until(lambda: not any(process.is_running() for process in processes), seconds=5)

@@ -16,6 +16,7 @@ import figures
 import pytest
 from lossy_proxy import MODES, LossyProxy
 from stories import EXPERIMENT, began, everything, hear_all, no_model, runs_of, told, trial_story, whole_story
+from waiting import wait_until
 
 from hpsearch import files, paths
 from hpsearch.ledger import Ledger
@@ -118,13 +119,6 @@ def proxy(server, monkeypatch):
     proxy = LossyProxy(server.port, slow_seconds=4)
     yield proxy
     proxy.close()
-
-
-def wait_until(claim, seconds=90):
-    until = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.05)
 
 
 def what_is_told(place):

@@ -7,6 +7,7 @@ import time
 import odd_trackers
 import psutil
 import pytest
+from waiting import wait_until
 
 from hpsearch.follower import BATCH
 from hpsearch.ledger import Ledger
@@ -43,13 +44,6 @@ def write(ledger, count):
     ledger.commit()
 
 
-def wait_for(file):
-    until = time.monotonic() + 60
-    while not file.exists():
-        assert time.monotonic() < until, f"{file} never came"
-        time.sleep(0.02)
-
-
 def test_records_are_heard_in_order_while_they_are_written(ledger, tmp_path, follow):
     outbox = follow(listener := odd_trackers.Listener(tmp_path))
 
@@ -76,9 +70,7 @@ def test_a_tracker_that_is_away_is_told_of_and_caught_up_by_the_next_run(ledger,
     (tmp_path / "away").touch()
     write(ledger, 4)
     first = follow(odd_trackers.Listener(tmp_path))
-    until = time.monotonic() + 60
-    while not first.trouble and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: first.trouble)
 
     left = first.close(patience=1)
     (tmp_path / "away").unlink()
@@ -231,7 +223,7 @@ def test_a_tracker_dies_with_its_coordinator(ledger, tmp_path):
         Outbox(tmp_path / "ledger.db", tmp_path / "cursor", odd_trackers.SigningIn(tmp_path)).start()
         time.sleep(300)
     try:
-        wait_for(tmp_path / "signed")
+        wait_until((tmp_path / "signed").exists)
         tracker = psutil.Process(int(odd_trackers.read(tmp_path / "signed")[0].split()[0]))
     finally:
         os.kill(coordinator, signal.SIGKILL)

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import psutil
@@ -17,6 +16,7 @@ from browser import CHROMIUM, browser
 from drawn import SEVEN, along, photographed
 from kept_studies import four_trials, keep
 from readers import make_study
+from waiting import wait_until
 
 from hpsearch.__main__ import main
 from hpsearch.cli.play import EVERYWHERE
@@ -159,10 +159,7 @@ def test_of_two_that_begin_at_once_on_one_port_one_is_told_that_it_is_taken(home
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     with beginning(home, "digits", "--port", port) as one, beginning(home, "digits", "--port", port) as other:
-        deadline = time.monotonic() + 60
-        while one.poll() is None and other.poll() is None:
-            assert time.monotonic() < deadline, "both are still there"
-            time.sleep(0.05)
+        wait_until(lambda: one.poll() is not None or other.poll() is not None)
         left, code = (one, other.poll()) if one.poll() is None else (other, one.poll())
 
         assert code == 8

@@ -13,6 +13,7 @@ from pathlib import Path
 import disk_stories
 import figures
 import pytest
+from waiting import wait_until
 
 from hpsearch import wal
 from hpsearch.ledger import Ledger
@@ -123,9 +124,7 @@ def image(folder, to):
 def test_every_acknowledged_record_is_in_what_a_crash_leaves_at_any_moment(writer, tmp_path):
     process, acknowledged = writer
     dice, seen = random.Random(18), set()
-    until = time.monotonic() + 60
-    while not acknowledged.read_text() and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_until(acknowledged.read_text)
     for cut in range(CUTS):
         time.sleep(dice.uniform(0.0, 0.05))
         process.send_signal(signal.SIGSTOP)

@@ -6,12 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 
 import disk_stories
 import pytest
 from click.testing import CliRunner
+from waiting import wait_until
 
 from hpsearch import backup, files, ledger_file, paths
 from hpsearch.cli.repair import repair as command
@@ -245,9 +245,7 @@ def test_a_backup_is_made_while_the_study_writes_and_at_its_end(study, monkeypat
     following = backup.Backup(study)
     with closing(Ledger(study.ledger)) as ledger:
         following.hear(ledger.write(next(disk_stories.beginning()), durable=True))
-        until = time.monotonic() + 30
-        while not study.backup.exists() and time.monotonic() < until:
-            time.sleep(0.01)
+        wait_until(study.backup.exists)
         early = records(study.backup)
         for body in disk_stories.trial(WHOLE):
             following.hear(ledger.write(body, durable=True))
