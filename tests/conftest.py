@@ -1,7 +1,9 @@
 """What holds for all tests."""
 
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -43,6 +45,19 @@ def mounted(tmp_path):
     yield mounted
     for disk in made:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """MLflow's database before the first run, as bytes: to make one, MLflow takes its time."""
+    from hpsearch import paths
+    from hpsearch.trackers.mlflow_store import prepare_store
+
+    project = paths.Project(tmp_path_factory.mktemp("store"))
+    prepare_store(project)
+    with closing(sqlite3.connect(project.mlflow)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return project.mlflow.read_bytes()
 
 
 @pytest.fixture(scope="session")

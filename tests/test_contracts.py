@@ -14,14 +14,13 @@ from data_makers import at_hand, drawings, write_pair, write_pictures, write_tab
 from rich.console import Console
 from test_mlflow import everything, no_model
 
-from hpsearch import paths, plugins
+from hpsearch import plugins
 from hpsearch.space import Parameter
 from hpsearch.testing.datasets import DatasetContract
 from hpsearch.testing.executors import ExecutorContract
 from hpsearch.testing.exporters import ExporterContract
 from hpsearch.testing.trackers import EXPERIMENT, TrackerContract
 from hpsearch.trackers.board import Board
-from hpsearch.trackers.mlflow_store import prepare_store
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
 from hpsearch.trial import AttemptEnd, Built, How, Measure
@@ -214,8 +213,10 @@ class TestViaMLflow(TrackerContract):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def store(cls, tmp_path_factory: pytest.TempPathFactory) -> str:
-        return prepare_store(paths.Project(tmp_path_factory.mktemp("store")))
+    def store(cls, tmp_path_factory: pytest.TempPathFactory, empty_store: bytes) -> str:
+        file = tmp_path_factory.mktemp("store") / "mlflow.db"
+        file.write_bytes(empty_store)
+        return f"sqlite:///{file}"
 
     @pytest.fixture
     def make(self, store: str) -> Any:

@@ -52,20 +52,11 @@ def pruning(pruner: str, **data: int) -> Experiment:
     return Experiment.model_validate({**EXPERIMENT.model_dump(exclude_none=True), "search": search, "data": data})
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = paths.Project(tmp_path_factory.mktemp("empty"))
-    prepare_store(project)
-    with closing(sqlite3.connect(project.mlflow)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return project.mlflow
-
-
 @pytest.fixture
-def project(tmp_path: Path, empty_store: Path) -> paths.Project:
+def project(tmp_path: Path, empty_store: bytes) -> paths.Project:
     project = paths.Project(tmp_path / "project")
     files.make(project.runs)
-    project.mlflow.write_bytes(empty_store.read_bytes())
+    project.mlflow.write_bytes(empty_store)
     return project
 
 

@@ -34,8 +34,9 @@ KEPT = ("hpsearch.study_id", "mlflow.parentRunId", "hpsearch.model")  # tags tha
 class Server:
     """A real `mlflow server` on a SQLite file, which can be killed and started again on its port."""
 
-    def __init__(self, folder):
-        self.uri, self._folder = prepare_store(paths.Project(folder)), folder
+    def __init__(self, folder, store):
+        (folder / "mlflow.db").write_bytes(store)
+        self.uri, self._folder = f"sqlite:///{folder / 'mlflow.db'}", folder
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
 
@@ -60,8 +61,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory, empty_store):
+    server = Server(tmp_path_factory.mktemp("server"), empty_store)
     server.start()
     yield server
     server.kill()
@@ -101,7 +102,8 @@ class Told:
 
 
 @pytest.fixture
-def tell(tmp_path):
+def tell(tmp_path, empty_store):
+    (tmp_path / "runs.db").write_bytes(empty_store)
     begun = []
 
     def begin(uri):
@@ -285,7 +287,8 @@ def test_a_tracker_that_is_killed_in_the_middle_doubles_nothing(tell, tmp_path):
     assert {status for status, *_ in what_is_told(place).values()} == {"FINISHED", "FAILED"}
 
 
-def test_a_run_that_came_of_a_call_without_an_answer_is_not_there_twice(tmp_path):
+def test_a_run_that_came_of_a_call_without_an_answer_is_not_there_twice(tmp_path, empty_store):
+    (tmp_path / "runs.db").write_bytes(empty_store)
     uri = prepare_store(paths.Project(tmp_path), f"sqlite:///{tmp_path / 'runs.db'}")
     place, story = Place(uri, tmp_path.name, "tiny-1", Path()), whole_story()
     hear_all(place, story[:6])

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from data_makers import write_pair
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.records import AttemptBegan
 from hpsearch.study import held, read
 
@@ -465,8 +465,10 @@ def watched(project, *words, **secrets):
         return sorted(shown), said.read()
 
 
-def test_inline_workers_train_in_this_process(project):
+def test_inline_workers_train_in_this_process(project, empty_store):
     """The tuner is one with a process of its own, beside MLflow's."""
+    files.make(project / "mlruns")
+    (project / "mlruns" / "mlflow.db").write_bytes(empty_store)
     run(project, *settings(
         "workers.kind=inline", "search.tuner=keras-tuner.random", "search.trials=1", "final.seeds=1", "train.epochs=1"
     ))  # fmt: skip

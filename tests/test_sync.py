@@ -3,13 +3,12 @@
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from stories import EXPERIMENT, began, trial_story
+from test_run import hpsearch
 
 from hpsearch import files, paths
 from hpsearch.ledger import Ledger
@@ -24,8 +23,15 @@ BODIES = [*began(), *trial_story(0, [0.5, 0.8]), *trial_story(1, [0.4]), Session
 
 
 @pytest.fixture
-def study(tmp_path):
+def study(tmp_path, store):
     return written(tmp_path, BODIES)
+
+
+@pytest.fixture
+def store(tmp_path, empty_store):
+    project = paths.Project(tmp_path)
+    files.make(project.runs)
+    project.mlflow.write_bytes(empty_store)
 
 
 def written(root, bodies):
@@ -42,13 +48,8 @@ def with_address(address):
     return [replace(first, experiment={**first.experiment, "tracking": {"mlflow": address}}), *rest]
 
 
-def sync(root, *words, code=0, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "hpsearch", "sync", *words],
-        cwd=root, env=os.environ | environment, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+def sync(root, *words, **more):
+    return hpsearch(root, "sync", *words, **more)
 
 
 @pytest.mark.promise("12", "P8")
@@ -75,7 +76,7 @@ def test_a_database_that_was_lost_is_told_everything_again_and_so_is_another(stu
 
 
 @pytest.mark.promise("P6")
-def test_of_a_killed_study_no_run_stays_running_and_its_report_hangs_on_it(tmp_path):
+def test_of_a_killed_study_no_run_stays_running_and_its_report_hangs_on_it(store, tmp_path):
     folder = written(tmp_path, [*BODIES[:-1], AttemptBegan(Attempt(Fit(2, 2)))])
     folder.report.write_text("a report")
     made = Made(paths.Project(tmp_path), EXPERIMENT, folder)
