@@ -1,5 +1,6 @@
 """Studies whose ledgers are written from a story, for tests of the commands that read them."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,17 @@ def keep(root: Path, bodies: list[Any], name: str = "tiny") -> paths.Study:
         for news in told(bodies):
             ledger.write(news.body)
     return folder
+
+
+def rewrite(ledger: Path, change: Callable[[Any], Any]) -> None:
+    """Write a ledger anew, with what each of its records is changed into."""
+    with closing(Ledger(ledger, writer=False)) as old:
+        bodies = [change(news.body) for news in old.read()]
+    for file in ledger.parent.glob("ledger*"):
+        file.unlink()
+    with closing(Ledger(ledger)) as new:
+        for body in bodies:
+            new.write(body)
 
 
 def four_trials() -> list[Any]:

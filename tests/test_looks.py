@@ -1,12 +1,10 @@
 """How many models a test split was shown to, over all studies of a project."""
 
-from contextlib import closing
-
+import kept_studies
 import pytest
 
-from hpsearch import files, looks, paths
+from hpsearch import looks, paths
 from hpsearch.errors import StateDamaged
-from hpsearch.ledger import Ledger
 from hpsearch.records import SessionBegan
 from hpsearch.records import TestLooked as Looked
 from hpsearch.records import TestOpened as Opened
@@ -24,11 +22,7 @@ def opened(*models, split="", images="", negative=""):
 
 
 def keep(project, name, data, *records):
-    folder = project.study(name)
-    files.make(folder.folder)
-    with closing(Ledger(folder.ledger)) as ledger:
-        for body in (SessionBegan(name, {}, {"data": data, "code": "c"}, (), {}), *records):
-            ledger.write(body, durable=True)
+    kept_studies.keep(project.root, [SessionBegan(name, {}, {"data": data, "code": "c"}, (), {}), *records], name)
 
 
 def test_studies_on_one_test_split_are_counted_together_and_others_are_not(project):

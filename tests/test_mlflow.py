@@ -16,6 +16,7 @@ from typing import Any
 
 import figures
 import pytest
+from kept_studies import keep
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 from stories import (
@@ -36,7 +37,6 @@ from stories import (
 from hpsearch import files, paths
 from hpsearch.cli.ui import _command
 from hpsearch.experiment import Experiment
-from hpsearch.ledger import Ledger
 from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
 from hpsearch.records import TestOpened as Opened
 from hpsearch.trackers import mlflow_view
@@ -130,16 +130,13 @@ def test_hearing_a_story_twice_is_as_good_as_once(project):
     ("pruner", "data", "epochs"), [("median", {}, "2 of 6"), ("none", {"folds": 2}, "5 of 12")], ids=["pruner", "race"]
 )
 def test_the_studys_description_says_what_pruning_spared(project, pruner, data, epochs):
-    experiment, ledger = pruning(pruner, **data), files.make(project.study("tiny").folder) / "ledger.db"
+    experiment = pruning(pruner, **data)
     stopped = trial_story(1, [0.4], Status.PRUNED)
     stopped[-2] = replace(stopped[-2], how=How.INTERRUPTED)
-    story = told([*began(experiment), *trial_story(0, [0.5, 0.8, 0.7]), *stopped, *finals()])
-    with closing(Ledger(ledger)) as written:
-        for news in story:
-            written.write(news.body)
-    place = replace(place_in(project), ledger=ledger)
+    story = [*began(experiment), *trial_story(0, [0.5, 0.8, 0.7]), *stopped, *finals()]
+    place = replace(place_in(project), ledger=keep(project.root, story).ledger)
 
-    hear_all(place, story, experiment)
+    hear_all(place, told(story), experiment)
 
     told_there = runs_of(place)["study"].data.tags["mlflow.note.content"]
     assert f"Pruning: 1 of 2 trials were stopped early; {epochs} epochs were not trained (" in told_there
@@ -469,13 +466,12 @@ def test_the_model_of_a_verdict_is_the_one_of_the_last_opening_before_it(project
     *first, ended = [news.body for news in whole_story()]
     verdict = first[-1]
     second = [Opened({verdict.model_fit: "1" * 64, "final-0001-r0-f0": "2" * 64}), verdict]
-    ledger, asked = files.make(project.study("tiny").folder) / "ledger.db", []
-    story = told([*first, *second, ended])
-    with closing(Ledger(ledger)) as written:
-        for news in story:
-            written.write(news.body)
+    story, asked = [*first, *second, ended], []
+    ledger = keep(project.root, story).ledger
 
-    hear_all(replace(place_in(project), ledger=ledger), story, call=lambda _function, *given: asked.append(given[-1]))
+    hear_all(
+        replace(place_in(project), ledger=ledger), told(story), call=lambda _function, *given: asked.append(given[-1])
+    )
 
     assert asked == ["0" * 64, "1" * 64]
 

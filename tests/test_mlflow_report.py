@@ -3,7 +3,8 @@
 from contextlib import closing
 
 import pytest
-from stories import EXPERIMENT, began, no_model, trial_story
+from kept_studies import keep
+from stories import EXPERIMENT, began, no_model, told, trial_story
 
 from hpsearch.files import make
 from hpsearch.ledger import Ledger
@@ -16,18 +17,15 @@ from hpsearch.trackers.via_mlflow import Made
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, empty_store):
     """A project with one study, which MLflow has heard."""
     project = Project(tmp_path)
-    folder = project.study(EXPERIMENT.name)
-    make(folder.folder)
-    with closing(Ledger(folder.ledger)) as ledger:
-        for body in (*began(), *trial_story(0, [0.5, 0.8]), SessionEnded(finished=True, reason="done")):
-            ledger.write(body)
-        ledger.commit()
-        with closing(Made(project, EXPERIMENT, folder)(no_model)) as tracker:
-            for news in ledger.read():
-                tracker.hear(news)
+    bodies = [*began(), *trial_story(0, [0.5, 0.8]), SessionEnded(finished=True, reason="done")]
+    folder = keep(tmp_path, bodies)
+    project.mlflow.write_bytes(empty_store)
+    with closing(Made(project, EXPERIMENT, folder)(no_model)) as tracker:
+        for news in told(bodies):
+            tracker.hear(news)
     return project
 
 

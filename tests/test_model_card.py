@@ -1,12 +1,12 @@
 """What a model card says of models that are no winners: of this very model, and of what is known of its like."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import kept_studies
 import numpy as np
 import pytest
 from stories import EXPERIMENT, ROW, began, fit_story, trial_story
@@ -15,7 +15,6 @@ from hpsearch import files, paths
 from hpsearch.contenders import find
 from hpsearch.experiment import Experiment
 from hpsearch.fits import search_fits
-from hpsearch.ledger import Ledger
 from hpsearch.model_card.facts import Case, gather
 from hpsearch.model_card.page import page
 from hpsearch.protocols import Prepared
@@ -34,12 +33,9 @@ def project(tmp_path: Path) -> paths.Project:
     return paths.Project(tmp_path)
 
 
-def keep(project: paths.Project, bodies: Sequence[Any], *kept: str) -> None:
+def keep(project: paths.Project, bodies: list[Any], *kept: str) -> None:
     """Write a study's ledger, and these files into its folder."""
-    folder = files.make(project.study("tiny").folder)
-    with closing(Ledger(project.study("tiny").ledger)) as ledger:
-        for body in bodies:
-            ledger.write(body)
+    folder = kept_studies.keep(project.root, bodies).folder
     for file in kept:
         files.make((folder / file).parent)
         (folder / file).write_bytes(b"weights")

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import disk_stories
 import pytest
+from kept_studies import keep
 from stories import EXPERIMENT, began, finals, fit_story, half_fixed, told, trial_story
 from test_damage import harm
 
@@ -76,12 +77,9 @@ def a_millisecond_for_each_record(monkeypatch):
 
 
 def project_of(folder, bodies):
-    project = paths.Project(folder)
-    files.make(project.study("tiny").folder)
-    with closing(Ledger(project.study("tiny").ledger)) as ledger:
-        for body in bodies:
-            ledger.write(body)
-    return project
+    files.make(folder)
+    keep(folder, bodies)
+    return paths.Project(folder)
 
 
 def facts(records):

@@ -4,13 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from data_makers import write_pair
+from kept_studies import keep
 from stories import RATE, fit_story, trial_story
 
 from hpsearch import artefacts, files, paths, records
@@ -21,7 +22,6 @@ from hpsearch.experiment import Experiment
 from hpsearch.exported import Exported
 from hpsearch.exporting import Subject, export, refuse_unlike
 from hpsearch.formats import Formats, chosen, missing
-from hpsearch.ledger import Ledger
 from hpsearch.model_card.page import page
 from hpsearch.orders import Slot
 from hpsearch.parts import make_dataset
@@ -83,24 +83,21 @@ def subject(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Subj
     data = make_dataset(experiment).prepare(lambda *_: None)
     model = files.make(project.study("tiny").fits / FIT.name) / "model.keras"
     process.call(train, tmp_path, request.param, data.folder / "train", model, slot=Slot())
-    keep(project, experiment, data.digest, hashlib.sha256(model.read_bytes()).hexdigest())
+    keep(tmp_path, story(experiment, data.digest, hashlib.sha256(model.read_bytes()).hexdigest()))
     return Subject(project, found := find(project, "tiny"), data_of(found, lambda *_: None), Formats(()))
 
 
-def keep(project: paths.Project, experiment: Experiment, data: str, model: str) -> None:
+def story(experiment: Experiment, data: str, model: str) -> list[Any]:
     row = {"precision": 1.0, "recall": 1.0, "f1-score": 1.0, "support": 16.0}
     verdict = records.Verdict(
         0, FIT.name, (records.Finalist(0, (0.8, 0.9), (0.9, 1.0)),), 32, 1.0,
         dict.fromkeys(("0", "1", "macro avg", "weighted avg"), row), ((16, 0), (0, 16)), ("0", "1"), (0.8, 1.0),
     )  # fmt: skip
-    bodies = [
+    return [
         records.SessionBegan("tiny", experiment.model_dump(mode="json"), {"data": data, "code": "c0de"}, (), {}),
         records.SpaceFound((RATE,)), records.Asked(trial_story(0, [0.9])[-1].trial), *trial_story(0, [0.9]),
         records.FinalistsChosen((0,)), *fit_story(FIT, [0.8, 0.9]), records.TestOpened({FIT.name: model}), verdict,
     ]  # fmt: skip
-    with closing(Ledger(project.study("tiny").ledger)) as ledger:
-        for body in bodies:
-            ledger.write(body)
 
 
 def exported(subject: Subject, formats: str | Formats) -> tuple[Exported, list[str]]:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from data_makers import at_hand, write_pictures
+from kept_studies import rewrite
 from PIL import Image
 from readers import prepared, unseen_images
 from test_predict import predict
@@ -20,7 +20,6 @@ from hpsearch import files, paths
 from hpsearch.datasets.idx_format import read
 from hpsearch.datasets.prepared import load
 from hpsearch.exported import read_export
-from hpsearch.ledger import Ledger
 from hpsearch.polarity import Polarity, polarity_of, spread
 from hpsearch.predict.answerer import answering
 from hpsearch.predict.framing import Framing, framing_of
@@ -152,14 +151,10 @@ def test_what_an_older_version_judged_on_dark_ink_counts_for_the_turned_images_t
     turned: Path, tmp_path: Path
 ) -> None:
     project = shutil.copytree(turned, tmp_path / "copy")
-    folder = paths.Project(project).study("paper")
-    with closing(Ledger(folder.ledger, writer=False)) as ledger:
-        bodies = [news.body for news in ledger.read()]
-    for file in folder.folder.glob("ledger*"):
-        file.unlink()
-    with closing(Ledger(folder.ledger)) as ledger:
-        for body in bodies:
-            ledger.write(replace(body, images="", negative="") if isinstance(body, Opened) else body)
+    rewrite(
+        paths.Project(project).study("paper").ledger,
+        lambda body: replace(body, images="", negative="") if isinstance(body, Opened) else body,
+    )
 
     looks = {name: told(project, "show", name)["looks"] for name in ("paper", "turned")}
 

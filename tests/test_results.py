@@ -5,17 +5,17 @@ import re
 import shutil
 import subprocess
 import sys
-from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from data_makers import write_pair
+from kept_studies import rewrite
 from test_run import BUILD, digits, hpsearch, lay_out, run, settings, told
 
 from hpsearch import paths
 from hpsearch.contender_files import note_looks
 from hpsearch.contenders import find
 from hpsearch.datasets.prepared import SplitDigests
-from hpsearch.ledger import Ledger
 from hpsearch.records import TestLooked as Looked
 from hpsearch.study import read
 from hpsearch.trial import Measure
@@ -60,16 +60,11 @@ def test_a_trial_comes_out_the_same_when_it_is_trained_again_wherever_its_images
 
 
 def test_a_replay_names_the_metric_that_came_out_otherwise(project):
-    folder = paths.Project(project).study("digits")
-    with closing(Ledger(folder.ledger, writer=False)) as ledger:
-        bodies = [news.body for news in ledger.read()]
-    first = next(body for body in bodies if isinstance(body, Measure) and body.attempt.fit.trial == 0)
-    first.metrics["val_loss"] += 1e-9
-    for file in folder.folder.glob("ledger*"):
-        file.unlink()
-    with closing(Ledger(folder.ledger)) as ledger:
-        for body in bodies:
-            ledger.write(body)
+    def otherwise(body):
+        first = isinstance(body, Measure) and (body.attempt.fit.trial, body.epoch) == (0, 1)
+        return replace(body, metrics=body.metrics | {"val_loss": body.metrics["val_loss"] + 1e-9}) if first else body
+
+    rewrite(paths.Project(project).study("digits").ledger, otherwise)
 
     replayed = told(project, "trial", "digits", "0", "--replay", code=1)
 

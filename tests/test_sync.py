@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from kept_studies import keep
 from stories import EXPERIMENT, began, trial_story
 from test_run import hpsearch
 
@@ -24,7 +25,7 @@ BODIES = [*began(), *trial_story(0, [0.5, 0.8]), *trial_story(1, [0.4]), Session
 
 @pytest.fixture
 def study(tmp_path, store):
-    return written(tmp_path, BODIES)
+    return keep(tmp_path, BODIES)
 
 
 @pytest.fixture
@@ -32,15 +33,6 @@ def store(tmp_path, empty_store):
     project = paths.Project(tmp_path)
     files.make(project.runs)
     project.mlflow.write_bytes(empty_store)
-
-
-def written(root, bodies):
-    folder = paths.Project(root).study("tiny")
-    files.make(folder.folder)
-    with closing(Ledger(folder.ledger)) as ledger:
-        for body in bodies:
-            ledger.write(body)
-    return folder
 
 
 def with_address(address):
@@ -77,7 +69,7 @@ def test_a_database_that_was_lost_is_told_everything_again_and_so_is_another(stu
 
 @pytest.mark.promise("P6")
 def test_of_a_killed_study_no_run_stays_running_and_its_report_hangs_on_it(store, tmp_path):
-    folder = written(tmp_path, [*BODIES[:-1], AttemptBegan(Attempt(Fit(2, 2)))])
+    folder = keep(tmp_path, [*BODIES[:-1], AttemptBegan(Attempt(Fit(2, 2)))])
     folder.report.write_text("a report")
     made = Made(paths.Project(tmp_path), EXPERIMENT, folder)
     outbox = Outbox(folder.ledger, folder.cursor, made)
@@ -100,7 +92,7 @@ def test_what_a_study_that_was_set_aside_has_left_to_tell_goes_to_its_own_runs(s
     study.report.write_text("of the old")
     sync(tmp_path, "tiny")
     first, old = study_id(EXPERIMENT, study), paths.Study(set_aside(study))
-    written(tmp_path, BODIES).report.write_text("of the new")
+    keep(tmp_path, BODIES).report.write_text("of the new")
     sync(tmp_path, "tiny")
     before, more = runs(tmp_path), [BODIES[0], *trial_story(2, [0.9]), BODIES[-1]]
     with closing(Ledger(old.ledger)) as ledger:
@@ -152,7 +144,7 @@ def test_a_study_that_runs_is_left_alone(study, tmp_path):
     [("http://***@host", "set MLFLOW_TRACKING_URI"), (False, "is not tracked")],
 )
 def test_a_study_without_a_usable_address_is_refused_with_the_mend(tmp_path, address, words):
-    written(tmp_path, with_address(address))
+    keep(tmp_path, with_address(address))
 
     refused = sync(tmp_path, "tiny", code=2, MLFLOW_TRACKING_URI="")
 
