@@ -2,11 +2,25 @@
 
 import numpy as np
 
-from hpsearch.orders import Answer, Beat, Order, Question, Stop
+from hpsearch.objective import Objective
+from hpsearch.orders import Answer, Beat, Order, Question, Recipe, Stop
 from hpsearch.paths import FitFiles
-from hpsearch.trial import Attempt, Fit, Measure
+from hpsearch.trial import Attempt, Built, Fit, Measure
 from hpsearch.worker.fit import fit
 from hpsearch.worker.wire import Wire
+
+
+def recipes(folder, code):
+    """Makes recipes for fits of the rows that are written into the folder, and of the models that this code builds."""
+    write_rows(folder)
+    (folder / "tiny.py").write_text(code)
+
+    def recipe(build="build", **changes):
+        given = {"epochs": 4, "batch_sizes": (32,), **changes}
+        objective = Objective("max", "val_accuracy")
+        return Recipe(folder, f"tiny:{build}", folder / "data", folder / "fits", ("a", "b", "c"), objective, **given)
+
+    return recipe
 
 
 def write_rows(folder):
@@ -54,6 +68,11 @@ def go(recipe, talk=None, kind="search", split="split.npz", number=1, **order):
 
 def measured_by(*talks):
     return {event.epoch: event.metrics for talk in talks for event in talk.told if isinstance(event, Measure)}
+
+
+def built_by(talk):
+    (built,) = [event for event in talk.told if isinstance(event, Built)]
+    return built
 
 
 def kept_model(fits, kind):

@@ -7,28 +7,19 @@ import tracemalloc
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.worker import checkpoint
 from hpsearch.worker.loops import Rows, make_loop
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 layers = keras.layers
 OPTIMIZERS = (
     "sgd", "adam", "rmsprop", "adamw", "nadam", "adagrad", "lion", "averaging", "divided",
     "loss-scaled adam", "loss-scaled nadam",
 )  # fmt: skip
 PLAIN = dict.fromkeys(("cosine", "dropout", "norm", "noise", "augment"), False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
-        pass  # another test module has used TensorFlow in this process before
 
 
 class Noise(layers.Layer):

@@ -5,13 +5,13 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from one_fit import Talk, go, kept_model, measured_by, write_rows
+from one_fit import Talk, built_by, go, kept_model, measured_by, recipes
 
 from hpsearch import hits, paths
 from hpsearch.experiment import Experiment
 from hpsearch.keeping import Keeping
 from hpsearch.objective import Objective
-from hpsearch.orders import Question, Recipe, Steps
+from hpsearch.orders import Question, Steps
 from hpsearch.paths import FitFiles
 from hpsearch.records import Asked
 from hpsearch.state import OUT_OF_TIME
@@ -255,22 +255,7 @@ def twofold(hp):
 
 @pytest.fixture
 def recipe(tmp_path):
-    write_rows(tmp_path)
-    (tmp_path / "tiny.py").write_text(BUILD)
-
-    def recipe(build="build", **changes):
-        given = {"epochs": 4, "batch_sizes": (32,), **changes}
-        objective = Objective("max", "val_accuracy")
-        return Recipe(
-            tmp_path, f"tiny:{build}", tmp_path / "data", tmp_path / "fits", ("a", "b", "c"), objective, **given
-        )
-
-    return recipe
-
-
-def built_by(talk):
-    (built,) = [event for event in talk.told if isinstance(event, Built)]
-    return built
+    return recipes(tmp_path, BUILD)
 
 
 def test_a_fit_asks_tells_its_model_and_measures_every_epoch(recipe):

@@ -12,16 +12,8 @@ from hpsearch.worker.loop_graph import NotCompiled, Source, read, words
 from hpsearch.worker.loops import LoopUnfit, NonFinite, Rows, ShapesDisagree, choose, make_loop
 from hpsearch.worker.rows import fitted
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 layers, regularizers = keras.layers, keras.regularizers
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
-        pass  # another test module has used TensorFlow in this process before
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import sys
 
 import numpy as np
 import pytest
-from one_fit import Talk, go, kept_model, measured_by, write_rows
+from one_fit import Talk, built_by, go, kept_model, measured_by, recipes
 
 from hpsearch import hits
 from hpsearch.errors import ExperimentRefused
-from hpsearch.objective import Objective
-from hpsearch.orders import Question, Recipe, Stop
+from hpsearch.orders import Question, Stop
 from hpsearch.paths import FitFiles
 from hpsearch.trial import Built, How, Measure
 from hpsearch.worker.model_reading import read_model
@@ -253,26 +252,11 @@ TASK = Task((4, 4), 3, ("a", "b", "c"), rows=90, epochs=4, batch_size=32)
 
 @pytest.fixture
 def recipe(tmp_path):
-    write_rows(tmp_path)
-    (tmp_path / "tiny.py").write_text(BUILD)
-
-    def recipe(build, **changes):
-        given = {"epochs": 4, "batch_sizes": (32,), **changes}
-        objective = Objective("max", "val_accuracy")
-        return Recipe(
-            tmp_path, f"tiny:{build}", tmp_path / "data", tmp_path / "fits", ("a", "b", "c"), objective, **given
-        )
-
-    return recipe
+    return recipes(tmp_path, BUILD)
 
 
 def asked_by(talk):
     return [event.parameter.name for event in talk.told if isinstance(event, Question)]
-
-
-def built_by(talk):
-    (built,) = [event for event in talk.told if isinstance(event, Built)]
-    return built
 
 
 def taken_up(before, after):
