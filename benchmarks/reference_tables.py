@@ -37,7 +37,6 @@ class Told:
 
     state: State = field(default_factory=State)
     curves: dict[Fit, list[Mapping[str, float]]] = field(default_factory=dict)
-    sessions: int = 0
     seconds: float = 0.0
 
     @property
@@ -66,8 +65,7 @@ def told(story: Iterable[News]) -> Told:
         match news.body:
             case Measure(attempt, _, metrics) if attempt.fit.kind != "search":
                 found.curves.setdefault(attempt.fit, []).append(metrics)
-    found.sessions = len(labour.sessions)
-    found.seconds = sum(ended - began for began, ended in labour.sessions) / 1000
+    found.seconds = sum(ended - began for began, ended in labour.spans)
     return found
 
 
@@ -102,7 +100,7 @@ def _percent(share: float | None) -> str:
 def _surroundings(study: Told) -> Iterator[str]:
     facts = study.began.provenance
     made_of = ", ".join(f"{name} {facts[name]}" for name in VERSIONS if name in facts)
-    sessions = words.count(study.sessions, "session")
+    sessions = words.count(study.state.sessions, "session")
     trials = words.count(len(study.state.results), "trial")
     yield f"{trials} and the finals in {words.span(study.seconds)}, {sessions}, on {facts.get('cpus', '?')} CPUs."
     source = facts.get("hpsearch_source", "")

@@ -77,7 +77,7 @@ def test_what_was_under_way_in_a_killed_session_was_lost_with_it():
 
     assert [one.how for one in killed.work] == ["finished", "lost"]
     assert [one.how for one in lasting.work] == ["finished", ""]
-    assert killed.session_times == lasting.session_times
+    assert killed.session_spans == lasting.session_spans
 
 
 def test_a_trial_of_an_earlier_session_is_running_once_it_is_begun_again():

@@ -62,8 +62,8 @@ class Facts:
     `parameters` is all that was asked of any trial, but for what is fixed: one for each way in which a name was asked,
     in the order in which they came up. `fixed` has what is fixed for every trial, `partly_fixed` the names that are
     fixed in one branch of the space and searched in another.
-    `session_times` says from when to when each session lasted (Unix milliseconds), `session_spans` the same in seconds
-    of the study, which stand still between sessions, and `work` what its workers did.
+    `session_spans` says from when to when each session lasted, in seconds of the study, which stand still between
+    sessions, and `work` what its workers did.
     """
 
     name: str = ""
@@ -83,7 +83,6 @@ class Facts:
     looks: Mapping[str, int | None] = field(default_factory=dict)
     searched: float = 0.0
     sessions: int = 0
-    session_times: list[tuple[int, int]] = field(default_factory=list)
     session_spans: list[tuple[float, float]] = field(default_factory=list)
     work: list[Work] = field(default_factory=list)
     finished: bool = False
@@ -162,7 +161,7 @@ def gather(story: Iterable[News], name: str = "") -> Facts:
     facts.pruning, facts.judged = sparing.spared(), len(state.judged)
     facts.parameters, facts.partly_fixed = asking.parameters(), asking.partly_fixed()
     facts.fixed = {name: value for name, value in facts.fixed.items() if name not in facts.partly_fixed}
-    facts.session_times, facts.session_spans, facts.work = labour.sessions, labour.spans, labour.close()
+    facts.session_spans, facts.work = labour.spans, labour.close()
     _add_trials(facts, state, curves)
     for trial in facts.trials:
         trial.variants, (trial.began, trial.ended) = asking.variants(trial.number), asking.times(trial.number)

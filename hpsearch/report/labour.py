@@ -27,10 +27,10 @@ class Work:
 class Labour:
     """From when to when each session and each attempt lasted; who was cut off ends with the session's last record.
 
-    `sessions` has the Unix milliseconds of each session's beginning and end. `spans`, and all else here, are seconds
-    since the first session began, standing still between sessions. Those of the search are its own, by the monotonic
-    clock. Before and after it there is but the wall clock of the records, which never goes back here; but where the
-    machine sleeps during the finals, or its clock is set forward, that counts as time of theirs.
+    `spans`, of the sessions, and all else here are seconds since the first session began, standing still between
+    sessions. Those of the search are its own, by the monotonic clock. Before and after it there is but the wall clock
+    of the records, which never goes back here; but where the machine sleeps during the finals, or its clock is set
+    forward, that counts as time of theirs.
 
     Not of the session are the ends of lost attempts, which the next session writes after a kill before it begins, and
     what is written after the session's end, as looks at the test split are.
@@ -38,7 +38,6 @@ class Labour:
 
     def __init__(self) -> None:
         """Begin before the first record."""
-        self.sessions: list[tuple[int, int]] = []
         self.spans: list[tuple[float, float]] = []
         self.work: list[Work] = []
         self._under_way: dict[Attempt, Work] = {}
@@ -52,7 +51,6 @@ class Labour:
             self._go_on(news)
         match news.body:
             case SessionBegan():
-                self.sessions.append((news.time_ms, news.time_ms))
                 self.spans.append((self._now, self._now))
                 self._lasts, self._searches, self._before = True, False, news
             case AttemptBegan(attempt):
@@ -73,7 +71,6 @@ class Labour:
         searched, wall = news.searched - self._before.searched, (news.time_ms - self._before.time_ms) / 1000
         self._now += searched if searched and self._searches else max(searched, wall)
         self._searches, self._before = self._searches or searched > 0, news
-        self.sessions[-1] = (self.sessions[-1][0], max(self.sessions[-1][1], news.time_ms))
         self.spans[-1] = (self.spans[-1][0], self._now)
 
     def close(self) -> list[Work]:

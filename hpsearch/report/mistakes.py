@@ -29,7 +29,7 @@ class Mistake:
     picture: str
 
 
-def surest(facts: Facts, predictions: Path, most: int = MOST) -> tuple[Mistake, ...]:
+def surest(facts: Facts, predictions: Path) -> tuple[Mistake, ...]:
     """The wrong predictions of the winner's model with the highest confidence, the surest first.
 
     Gives () where the predictions or the prepared images are not there any more, or are not those that were judged.
@@ -49,7 +49,7 @@ def surest(facts: Facts, predictions: Path, most: int = MOST) -> tuple[Mistake, 
     if not len(kept.predicted) == len(kept.confidence) == len(labels):
         return ()
     wrong = np.flatnonzero(kept.predicted != labels)
-    first = wrong[np.argsort(-kept.confidence[wrong], kind="stable")][:most]
+    first = wrong[np.argsort(-kept.confidence[wrong], kind="stable")][:MOST]
     names = [words.clean(name, 20) for name in facts.verdict.class_names]
     return tuple(
         Mistake(
