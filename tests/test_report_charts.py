@@ -5,7 +5,6 @@ import io
 import json
 import math
 import re
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -29,15 +28,22 @@ def file(tmp_path_factory):
     return file
 
 
-@contextmanager
-def opened(file, folder, part, size, *, touch=False):
-    """The page in a window of this size, at the chart of this name."""
-    with browser(folder) as tab:
-        tab.open(file.as_uri(), *size, touch=touch)
-        tab.wait("document.querySelector('html.drawn')")
-        tab.run(f"{chart(part)}.scrollIntoView({{behavior: 'instant', block: 'center'}})")
-        tab.wait(f"{chart(part)}.querySelector('.plot-container')")
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("browser")) as tab:
         yield tab
+
+
+def show(tab, file, part, size, *, touch=False):
+    """Open the page in a window of this size, at the chart of this name."""
+    tab.open("about:blank", *size)
+    tab.wait("location.href === 'about:blank'")
+    tab.said.clear()
+    tab.asked.clear()
+    tab.open(file.as_uri(), *size, touch=touch)
+    tab.wait("document.querySelector('html.drawn')")
+    tab.run(f"{chart(part)}.scrollIntoView({{behavior: 'instant', block: 'center'}})")
+    tab.wait(f"{chart(part)}.querySelector('.plot-container')")
 
 
 def chart(name):
@@ -51,13 +57,13 @@ def box(tab, selector, at=0):
     return tab.run(f"(({{left, top, width, height}}) => [left, top, width, height])({found})")
 
 
-def test_the_page_draws_under_its_own_policy_and_fetches_nothing(tmp_path):
+def test_the_page_draws_under_its_own_policy_and_fetches_nothing(tab, tmp_path):
     large, picture = tmp_path / "large.html", tmp_path / "page.png"
     large.write_text(page(gather(large_story(60, classes=47))), encoding="utf-8")
 
-    with opened(large, tmp_path, "confusion", DESK) as tab:
-        tab.picture(picture)
-        said, asked = tab.said, tab.asked
+    show(tab, large, "confusion", DESK)
+    tab.picture(picture)
+    said, asked = tab.said, tab.asked
 
     assert said == []  # nothing was refused, and nothing went wrong
     assert [address for address in asked if not address.startswith("data:")] == [large.as_uri()]
@@ -66,11 +72,11 @@ def test_the_page_draws_under_its_own_policy_and_fetches_nothing(tmp_path):
     assert diagonal > 1000  # of the confusion matrix, which is drawn by the library and coloured by the style
 
 
-def test_charts_of_few_classes_write_numbers_where_there_are_some_and_nothing_elsewhere(file, tmp_path):
-    with opened(file, tmp_path, "confusion", DESK) as tab:
-        words = tab.run(
-            "[...document.querySelectorAll('[data-chart=confusion] :is(text, tspan)')].map((one) => one.textContent)"
-        )
+def test_charts_of_few_classes_write_numbers_where_there_are_some_and_nothing_elsewhere(tab, file):
+    show(tab, file, "confusion", DESK)
+    words = tab.run(
+        "[...document.querySelectorAll('[data-chart=confusion] :is(text, tspan)')].map((one) => one.textContent)"
+    )
 
     assert "read as" in words
     assert any(word.isdigit() for word in words)
@@ -84,7 +90,7 @@ def written(folder, trials, **more):
     return file
 
 
-def test_axes_side_by_side_tell_whole_numbers_as_they_are_and_others_apart(tmp_path):
+def test_axes_side_by_side_tell_whole_numbers_as_they_are_and_others_apart(tab, tmp_path):
     asked = (
         Parameter("units", "int", 32, low=32, high=1024),
         Parameter("wide", "int", 32, low=32, high=512, sampling="log"),
@@ -94,8 +100,8 @@ def test_axes_side_by_side_tell_whole_numbers_as_they_are_and_others_apart(tmp_p
     values = [{one.name: one.low for one in asked}, {one.name: one.high for one in asked}]
     trials = [TrialFacts(number, "completed", values[number], score) for number, score in enumerate((0.9987, 0.9953))]
 
-    with opened(written(tmp_path, trials, parameters=asked), tmp_path, "parallel", DESK) as tab:
-        marks = tab.run(f"{chart('parallel')}.layout.annotations.map(({{text}}) => text)")
+    show(tab, written(tmp_path, trials, parameters=asked), "parallel", DESK)
+    marks = tab.run(f"{chart('parallel')}.layout.annotations.map(({{text}}) => text)")
 
     assert marks == [
         *("32", "528", "1024"), *("32", "128", "512"), *("0", "0.225", "0.45"), *("0.0001", "0.0032", "0.1"),
@@ -107,25 +113,25 @@ LAYERS = Parameter("layers", "int", 1, low=1, high=9, sampling="log")
 
 
 @pytest.mark.parametrize(("most", "numbers"), [(2, [1, 2]), (3, [1, 2, 3]), (9, [1, 3, 9])])
-def test_a_whole_number_stands_on_a_logarithmic_axis_where_it_is_and_once(most, numbers, tmp_path):
+def test_a_whole_number_stands_on_a_logarithmic_axis_where_it_is_and_once(tab, most, numbers, tmp_path):
     trials = [TrialFacts(number, "completed", {"layers": layers}, 0.5) for number, layers in enumerate((1, most))]
 
-    with opened(written(tmp_path, trials, parameters=(LAYERS,)), tmp_path, "parallel", DESK) as tab:
-        marks = marks_of_the_first(tab)
+    show(tab, written(tmp_path, trials, parameters=(LAYERS,)), "parallel", DESK)
+    marks = marks_of_the_first(tab)
 
     assert [number for number, _ in marks] == numbers
     low, high = marks[0][1], marks[-1][1]
     assert [(spot - low) / (high - low) for _, spot in marks] == pytest.approx([math.log(one, most) for one in numbers])
 
 
-def test_a_logarithmic_axis_of_the_number_one_alone_is_marked_at_no_nought(tmp_path):
+def test_a_logarithmic_axis_of_the_number_one_alone_is_marked_at_no_nought(tab, tmp_path):
     trials = [
         TrialFacts(0, "completed", {"layers": 1, "act": "elu"}, 0.5),
         TrialFacts(1, "completed", {"act": "relu"}, 0.5),
     ]
 
-    with opened(written(tmp_path, trials, parameters=(LAYERS,)), tmp_path, "parallel", DESK) as tab:
-        marks = marks_of_the_first(tab)
+    show(tab, written(tmp_path, trials, parameters=(LAYERS,)), "parallel", DESK)
+    marks = marks_of_the_first(tab)
 
     assert [number for number, _ in marks] == [1, 8]
     assert marks[0][1] == pytest.approx(0.5)
@@ -137,52 +143,52 @@ def marks_of_the_first(tab):
     return [(int(text), spot) for text, axis, spot in found if axis == 0]
 
 
-def test_curves_of_what_falls_show_their_lowest(tmp_path):
+def test_curves_of_what_falls_show_their_lowest(tab, tmp_path):
     names = ("val_brier", "brier", "kl_divergence")  # the objective, its twin on the training rows, and a known metric
     best = TrialFacts(0, "completed", score=0.1, curves={name: [(1, 0.5), (2, 0.1)] for name in names})
     flat = {name: [(epoch, 0.5) for epoch in range(1, 6)] for name in names}
     trials = [best, *(TrialFacts(number, "completed", score=0.5, curves=flat) for number in range(1, 20))]
 
-    with opened(written(tmp_path, trials, objective="min val_brier"), tmp_path, "curves", DESK) as tab:
-        lowest = {}
-        for number in range(3):
-            choose = f"(one.value = {number}, one.dispatchEvent(new Event('change')), one.selectedOptions[0].text)"
-            name = tab.run(f"((one) => {choose})(document.getElementById('metric'))")
-            lowest[name] = tab.run(f"{chart('curves')}.layout.yaxis.range[0]")
+    show(tab, written(tmp_path, trials, objective="min val_brier"), "curves", DESK)
+    lowest = {}
+    for number in range(3):
+        choose = f"(one.value = {number}, one.dispatchEvent(new Event('change')), one.selectedOptions[0].text)"
+        name = tab.run(f"((one) => {choose})(document.getElementById('metric'))")
+        lowest[name] = tab.run(f"{chart('curves')}.layout.yaxis.range[0]")
 
     assert set(lowest) == set(names)
     assert max(lowest.values()) < 0.1
 
 
-def test_only_the_winner_is_red_among_the_curves(tmp_path):
+def test_only_the_winner_is_red_among_the_curves(tab, tmp_path):
     curves = {"val_accuracy": [(1, 0.4), (2, 0.5)]}
     trials = [TrialFacts(0, "completed", score=0.5, curves=curves), TrialFacts(1, "failed", curves=curves)]
 
-    with opened(written(tmp_path, trials), tmp_path, "curves", DESK) as tab:
-        style = "getComputedStyle(document.documentElement)"
-        lines = f"{chart('curves')}.data.filter(({{mode}}) => mode === 'lines')"
-        shades = tab.run(f"{lines}.map(({{line}}) => line.color)")
-        soft, red = tab.run(f"['--soft', '--red'].map((name) => {style}.getPropertyValue(name))")
+    show(tab, written(tmp_path, trials), "curves", DESK)
+    style = "getComputedStyle(document.documentElement)"
+    lines = f"{chart('curves')}.data.filter(({{mode}}) => mode === 'lines')"
+    shades = tab.run(f"{lines}.map(({{line}}) => line.color)")
+    soft, red = tab.run(f"['--soft', '--red'].map((name) => {style}.getPropertyValue(name))")
 
     assert shades == [soft, red]
 
 
-def test_a_chart_is_saved_as_a_picture_under_the_pages_policy(file, tmp_path):
+def test_a_chart_is_saved_as_a_picture_under_the_pages_policy(tab, file):
     """What the camera beside a chart does; a browser without a window has no mouse that would show it."""
-    with opened(file, tmp_path, "history", DESK) as tab:
-        picture = tab.run(f"Plotly.toImage({chart('history')}, {{format: 'png', width: 300, height: 200}})")
-        said = tab.said
+    show(tab, file, "history", DESK)
+    picture = tab.run(f"Plotly.toImage({chart('history')}, {{format: 'png', width: 300, height: 200}})")
+    said = tab.said
 
     assert said == []
     assert Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2]))).size == (300, 200)
 
 
-def test_hundreds_of_classes_have_a_confusion_matrix(tmp_path):
+def test_hundreds_of_classes_have_a_confusion_matrix(tab, tmp_path):
     many = tmp_path / "many.html"
     many.write_text(page(gather(large_story(4, classes=360))), encoding="utf-8")
 
-    with opened(many, tmp_path, "confusion", DESK) as tab:
-        said = tab.said
+    show(tab, many, "confusion", DESK)
+    said = tab.said
 
     assert said == []
 
@@ -191,71 +197,71 @@ def line(start, end, steps=6):
     return [tuple(a + (b - a) * step / steps for a, b in zip(start, end, strict=True)) for step in range(steps + 1)]
 
 
-def test_a_drag_along_an_axis_picks_trials_and_a_click_lets_go(file, tmp_path):
-    with opened(file, tmp_path, "parallel", DESK) as tab:
-        left, top, width, height = box(tab, ".strip")
-        middle = left + width / 2
+def test_a_drag_along_an_axis_picks_trials_and_a_click_lets_go(tab, file):
+    show(tab, file, "parallel", DESK)
+    left, top, width, height = box(tab, ".strip")
+    middle = left + width / 2
 
-        tab.stroke(line((middle, top + 0.2 * height), (middle, top + 0.5 * height)))
-        picked = tab.wait(PICKED)
-        tab.stroke([(middle, top + 0.9 * height)])
-        tab.wait(f"!{PICKED}")
+    tab.stroke(line((middle, top + 0.2 * height), (middle, top + 0.5 * height)))
+    picked = tab.wait(PICKED)
+    tab.stroke([(middle, top + 0.9 * height)])
+    tab.wait(f"!{PICKED}")
 
     count, trials = re.fullmatch(r"(\d+) of (\d+) trials by units_1, the best first: .*show all", picked).groups()
     assert 0 < int(count) < int(trials)
     assert len(re.findall(r"\d+ \(0\.\d+\)", picked)) == min(24, int(count))
 
 
-def test_two_axes_pick_those_that_lie_in_both_and_a_button_shows_all(file, tmp_path):
-    with opened(file, tmp_path, "parallel", DESK) as tab:
-        counts = []
-        for axis in (0, 1):
-            left, top, width, height = box(tab, ".strip", axis)
-            tab.stroke(line((left + width / 2, top + 0.1 * height), (left + width / 2, top + 0.6 * height)))
-            names = "units_1 and learning_rate" if axis else "units_1"
-            told = tab.wait(f"{PICKED}.includes('by {names},') && {PICKED}")
-            counts.append(int(told.split()[0]))
+def test_two_axes_pick_those_that_lie_in_both_and_a_button_shows_all(tab, file):
+    show(tab, file, "parallel", DESK)
+    counts = []
+    for axis in (0, 1):
+        left, top, width, height = box(tab, ".strip", axis)
+        tab.stroke(line((left + width / 2, top + 0.1 * height), (left + width / 2, top + 0.6 * height)))
+        names = "units_1 and learning_rate" if axis else "units_1"
+        told = tab.wait(f"{PICKED}.includes('by {names},') && {PICKED}")
+        counts.append(int(told.split()[0]))
 
-        tab.run("document.querySelector('#picked button').click()")
-        tab.wait(f"!{PICKED}")
+    tab.run("document.querySelector('#picked button').click()")
+    tab.wait(f"!{PICKED}")
 
     assert counts[0] > counts[1]
 
 
-def test_a_finger_picks_trials_on_a_phone_and_can_still_scroll(file, tmp_path):
-    with opened(file, tmp_path, "parallel", PHONE, touch=True) as tab:
-        left, top, width, height = box(tab, ".strip")
-        middle = top + height / 2
+def test_a_finger_picks_trials_on_a_phone_and_can_still_scroll(tab, file):
+    show(tab, file, "parallel", PHONE, touch=True)
+    left, top, width, height = box(tab, ".strip")
+    middle = top + height / 2
 
-        tab.stroke(line((left + 0.3 * width, middle), (left + 0.7 * width, middle)), finger=True)
-        picked = tab.wait(PICKED)
-        before = tab.run("scrollY")
-        tab.stroke(line((left + 0.5 * width, middle), (left + 0.5 * width, middle - 200)), finger=True)
-        after = tab.wait(f"scrollY !== {before} && scrollY")
-        again = tab.run(PICKED)
+    tab.stroke(line((left + 0.3 * width, middle), (left + 0.7 * width, middle)), finger=True)
+    picked = tab.wait(PICKED)
+    before = tab.run("scrollY")
+    tab.stroke(line((left + 0.5 * width, middle), (left + 0.5 * width, middle - 200)), finger=True)
+    after = tab.wait(f"scrollY !== {before} && scrollY")
+    again = tab.run(PICKED)
 
     assert "trials by units_1, the best first" in picked
     assert after > before
     assert again == picked
 
 
-def test_a_tap_on_a_point_tells_its_trial(file, tmp_path):
-    with opened(file, tmp_path, "history", PHONE, touch=True) as tab:
-        left, top, width, height = box(tab, "[data-chart=history] .point", 30)
+def test_a_tap_on_a_point_tells_its_trial(tab, file):
+    show(tab, file, "history", PHONE, touch=True)
+    left, top, width, height = box(tab, "[data-chart=history] .point", 30)
 
-        tab.stroke([(left + width / 2, top + height / 2)], finger=True)
-        told = tab.wait("document.querySelector('[data-chart=history] .hoverlayer').textContent")
+    tab.stroke([(left + width / 2, top + height / 2)], finger=True)
+    told = tab.wait("document.querySelector('[data-chart=history] .hoverlayer').textContent")
 
     assert re.match(r"trial \d+ \w+.*val_accuracy = 0\.\d+", told)
 
 
-def test_names_of_axes_keep_apart_at_the_width_of_paper(file, tmp_path):
-    with opened(file, tmp_path, "parallel", PAPER) as tab:
-        names = tab.run(
-            "[...document.querySelectorAll('[data-chart=parallel] .xtick')].map((one) => {"
-            " const box = one.getBoundingClientRect(); return [box.left, box.right, box.top, box.bottom]; })"
-        )
-        paper = base64.b64decode(tab.order("Page.printToPDF")["data"])
+def test_names_of_axes_keep_apart_at_the_width_of_paper(tab, file):
+    show(tab, file, "parallel", PAPER)
+    names = tab.run(
+        "[...document.querySelectorAll('[data-chart=parallel] .xtick')].map((one) => {"
+        " const box = one.getBoundingClientRect(); return [box.left, box.right, box.top, box.bottom]; })"
+    )
+    paper = base64.b64decode(tab.order("Page.printToPDF")["data"])
 
     texts = sorted(names)
     assert len(texts) > 5
@@ -265,12 +271,12 @@ def test_names_of_axes_keep_apart_at_the_width_of_paper(file, tmp_path):
     assert paper.startswith(b"%PDF")
 
 
-def test_a_study_of_many_classes_and_trials_is_no_wider_than_paper(tmp_path):
+def test_a_study_of_many_classes_and_trials_is_no_wider_than_paper(tab, tmp_path):
     """A wider page is printed smaller, with the charts on a part of it."""
     large = tmp_path / "large.html"
     large.write_text(page(gather(large_story(60, classes=47))), encoding="utf-8")
-    with opened(large, tmp_path, "history", PAPER) as tab:
-        tab.order("Emulation.setEmulatedMedia", media="print")
-        widest, wide = tab.run("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    show(tab, large, "history", PAPER)
+    tab.order("Emulation.setEmulatedMedia", media="print")
+    widest, wide = tab.run("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
 
     assert widest <= wide
