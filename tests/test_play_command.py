@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,9 +16,9 @@ import pytest
 from browser import CHROMIUM, browser
 from drawn import SEVEN, along, photographed
 from kept_studies import four_trials, keep
-from readers import make_study
 from waiting import wait_until
 
+from hpsearch import paths
 from hpsearch.__main__ import main
 from hpsearch.cli.play import EVERYWHERE
 
@@ -25,12 +26,12 @@ gradio = pytest.importorskip("gradio", reason="the extra play is not installed")
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A project with the study "digits"."""
-    folder = tmp_path_factory.mktemp("playing")
+def home(digits_project, tmp_path_factory):
+    """A copy of the project with the study "digits", for corrections to go into."""
+    folder = shutil.copytree(digits_project.root, tmp_path_factory.mktemp("playing") / "project")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HPSEARCH_DATA", str(folder / "cache"))
-        yield make_study(folder)
+        yield paths.Project(folder)
 
 
 @contextmanager
