@@ -9,6 +9,7 @@ from hpsearch.errors import FolderUnusable
 
 MB = 1_000_000
 LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
+AMPLE = 100 * MB  # free on a disk that is called full: there is another reason
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 FAILING = frozenset({errno.EIO, errno.ENODEV, errno.ENOTCONN, errno.ENXIO, errno.EPERM, errno.ESTALE})  # disks, shares
 MENDS = {
@@ -59,7 +60,9 @@ def of_full_disk(error: BaseException | None) -> bool:
 
 def disk_full(path: Path) -> FolderUnusable:
     """Say that there is no room for a file, and how much there is."""
-    return FolderUnusable(f"disk full: {path}, {room(path) // MB} MB free\n  make room; the same command goes on then")
+    free = room(path)
+    other = " (a quota may be used up, or another disk be full)" if free > AMPLE else ""
+    return FolderUnusable(f"disk full: {path}, {free // MB} MB free{other}\n  make room; the same command goes on then")
 
 
 def scarcity(folder: Path) -> str:

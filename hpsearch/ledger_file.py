@@ -126,7 +126,8 @@ def _meaning(path: Path, error: sqlite3.Error) -> HpsearchError:
         mend = "end that process (an open SQLite shell, a backup), and run the same command again"
         return FolderUnusable(f"{path}: locked by another process for {PATIENCE_SECONDS:.0f} s\n  {mend}")
     if name.startswith((*NO_RIGHTS, "SQLITE_IOERR")):
-        return FolderUnusable(f"{path}: cannot be read or written by {disk.whoami()} ({error})")
+        mend = "" if name.startswith(NO_RIGHTS) else "\n  its disk may be failing, or a quota be used up"
+        return FolderUnusable(f"{path}: cannot be read or written by {disk.whoami()} ({error}){mend}")
     return damaged(path, str(error))
 
 

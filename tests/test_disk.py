@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 
 import disk_stories
@@ -34,6 +35,7 @@ from hpsearch.outcomes import outcomes
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held, set_aside
 from hpsearch.trial import AttemptEnd, Failure, How, TrialResult
+from hpsearch.worker.failing import disk_trouble
 
 LEVELS = [10_000 + 17_000 * level for level in range(30)]  # bytes that are free
 TRIALS = 30
@@ -43,6 +45,20 @@ db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("BEGIN EXCLUSIVE")
 print("locked", flush=True)
 sys.stdin.read()
+"""
+LIMITED = """
+import pathlib, resource, sys
+from hpsearch.errors import FolderUnusable
+from hpsearch.ledger import Ledger
+from hpsearch.records import SessionEnded
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+ledger = Ledger(pathlib.Path(sys.argv[1]))
+try:
+    for _ in range(200):
+        ledger.write(SessionEnded(finished=False, reason="a" * 5000), durable=True)
+except FolderUnusable as refused:
+    print(refused)
 """
 
 
@@ -165,6 +181,26 @@ def test_a_worker_without_room_stops_the_search_and_fails_no_trial(tmp_path, lab
 
     assert {result.status for result in results} == {"completed"}
     assert len(results) == TRIALS
+
+
+@pytest.mark.promise("52")
+def test_a_trial_that_fills_another_disk_is_not_told_to_make_room_where_there_is_much(tmp_path):
+    with pytest.raises(OSError, match="No space left") as full, Path("/dev/full").open("wb", buffering=0) as other:
+        other.write(b"a person's own file")
+
+    said = str(disk_trouble(full.value, tmp_path))
+
+    assert said.startswith("disk full: ")
+    assert "MB free (a quota may be used up, or another disk be full)" in said
+
+
+@pytest.mark.promise("52")
+def test_a_ledger_that_a_limit_of_its_user_cuts_off_says_what_that_may_be(tmp_path):
+    ledger = disk_stories.a_study(tmp_path / "a", left=0)
+
+    done = subprocess.run([sys.executable, "-c", LIMITED, ledger], capture_output=True, text=True, check=False)
+
+    assert done.stdout.endswith("(disk I/O error)\n  its disk may be failing, or a quota be used up\n"), done.stderr
 
 
 @pytest.mark.promise("52")
