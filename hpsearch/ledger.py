@@ -166,12 +166,17 @@ class Ledger:
             raise FolderUnusable(message)
 
     def recover(self) -> None:
-        """After an interruption in the middle of a write: go back to what is durable, and wait for nobody any more."""
+        """After an interruption in the middle of a write: go back to what is durable, and wait for nobody any more.
+
+        Raises RunningElsewhere where that is more than this process wrote.
+        """
         self._patience = LAST_SECONDS
         with ledger_file.in_words(self._path):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            self._rows, self._last = 0, self._count()
+            if (durable := self._count()) > self._last:
+                raise ledger_file.shared(self._path)
+            self._rows, self._last = 0, durable
 
     def waiting(self, after: int) -> int:
         """How many records come after a number."""

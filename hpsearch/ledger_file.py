@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hpsearch import disk, file_systems, schema, wal
-from hpsearch.errors import FolderUnusable, HpsearchError, NeedsNewer, StateDamaged
+from hpsearch.errors import FolderUnusable, HpsearchError, NeedsNewer, RunningElsewhere, StateDamaged
 
 Say = Callable[[str], None]
 BUSY_SECONDS, PATIENCE_SECONDS = 2.0, 60.0  # until a word is said about another process that has the file; in all
@@ -128,7 +128,13 @@ def _meaning(path: Path, error: sqlite3.Error) -> HpsearchError:
     if name.startswith((*NO_RIGHTS, "SQLITE_IOERR")):
         mend = "" if name.startswith(NO_RIGHTS) else "\n  its disk may be failing, or a quota be used up"
         return FolderUnusable(f"{path}: cannot be read or written by {disk.whoami()} ({error}){mend}")
-    return damaged(path, str(error))
+    return shared(path) if name.startswith("SQLITE_CONSTRAINT") else damaged(path, str(error))
+
+
+def shared(path: Path) -> RunningElsewhere:
+    """Say that a record of this process's next number was there already."""
+    mend = "wait until that process has ended, then run the same command again"
+    return RunningElsewhere(f"{path}: another process writes to it too, since the study's lock was removed\n  {mend}")
 
 
 def damaged(path: Path, what: str) -> StateDamaged:

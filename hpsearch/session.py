@@ -10,7 +10,7 @@ from hpsearch.backup import Backup
 from hpsearch.beginning import Beginning
 from hpsearch.crew import Crew
 from hpsearch.datasets import appearance, memory
-from hpsearch.errors import FolderUnusable, Interrupted, StateDamaged, first_line
+from hpsearch.errors import FolderUnusable, Interrupted, RunningElsewhere, StateDamaged, first_line
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.identity import Identity, refuse_if_opened
@@ -138,7 +138,7 @@ class Session:
             study.record(SessionEnded(finished=True, reason=reason), durable=True)
         except BaseException as error:
             patience = LEAVING_SECONDS
-            with suppress(FolderUnusable, StateDamaged):  # for which the session may end just now
+            with suppress(FolderUnusable, StateDamaged, RunningElsewhere):  # for which the session may end just now
                 study.ledger.recover()
                 left = isinstance(error, KeyboardInterrupt)
                 why = INTERRUPTED if left else first_line(str(error)) or type(error).__name__

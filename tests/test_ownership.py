@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 
+import chaos
 import figures
+import history
 import pytest
 
 from hpsearch import paths
@@ -117,3 +119,19 @@ def test_a_holder_whose_note_is_damaged_still_holds(holder, tmp_path, content):
 
     with pytest.raises(RunningElsewhere, match="'a' is running in another process"), held(paths.Study(tmp_path / "a")):
         pytest.fail("it was held twice")
+
+
+@pytest.mark.promise("41")
+def test_of_two_that_run_one_study_because_its_lock_was_removed_one_stops_and_no_result_is_lost_or_twice(tmp_path):
+    arena = chaos.Arena(tmp_path / "project", trials=8, epochs=20, epoch_seconds=0.05)
+    first = arena.start()
+    arena.wait_for(4)
+
+    arena.ledger.with_name("lock").unlink()
+    second = arena.start()
+
+    assert {first.wait(60), second.wait(60)} == {0, 5}, arena.output.read_text()
+    assert "another process writes to it too, since the study's lock was removed" in arena.output.read_text()
+    records = arena.story()
+    wrong = [*history.doubled(records), *history.miscounted(records, arena.trials), *history.damaged(arena.ledger)]
+    assert wrong == []
