@@ -13,7 +13,7 @@ from hpsearch.ledger import Ledger
 from hpsearch.paths import Project
 from hpsearch.records import Answered, Asked, SessionBegan, SessionEnded, SpaceFound
 from hpsearch.report import markdown
-from hpsearch.report.facts import gather
+from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.html import page
 from hpsearch.space import Parameter
 from hpsearch.trial import Failure, Status, Trial, TrialResult
@@ -123,6 +123,27 @@ def test_a_test_split_that_was_opened_again_is_told_of_beside_the_finals():
 )
 def test_two_parameters_are_the_weightiest_only_where_weights_are_known(trials, said):
     assert said in page(gather(large_story(trials)))
+
+
+@pytest.mark.parametrize(
+    ("many", "axes", "slices"), [(6, "all its values", 0), (9, "first of 9 parameters", 0), (17, "first of 17", 1)]
+)
+def test_what_charts_leave_out_of_many_parameters_is_told(many, axes, slices):
+    trials = [
+        TrialFacts(number, "completed", {f"unit_{place}": number for place in range(many)}, 0.5) for number in (1, 2)
+    ]
+
+    text = page(Facts(trials=trials))
+
+    assert re.search(f"One line a trial through .*{axes}", text)
+    assert text.count("Drawn are the first 16 of 17 parameters.") == slices
+
+
+@pytest.mark.parametrize(("trials", "said"), [(300, 0), (301, 1)])
+def test_curves_of_other_metrics_that_are_left_out_are_told_of(trials, said):
+    text = page(gather(large_story(trials, epochs=2)))
+
+    assert text.count("Other metrics than val_accuracy are drawn of the best 300 trials.") == said
 
 
 def test_what_is_not_known_of_where_a_study_comes_from_is_left_out():

@@ -46,6 +46,7 @@ def page(facts: Facts, wrong: Sequence[mistakes.Mistake] = ()) -> str:
         "figures": list(_figures(facts)),
         "charted": any(score is not None for score in columns["score"]),
         "curved": bool(columns["curves"]),
+        "most_curves": figures.MOST_OTHER_CURVES,
         "failed_curves": any(_of_failed(columns)),
         "parameters": len(columns["parameters"]),
         "pair": [columns["parameters"][place]["name"] for place in columns["pair"]],
