@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.files import write
+from hpsearch.trackers.words import shortened
 
 if TYPE_CHECKING:
     from hpsearch.comparing import Comparison
 
 INK, BAR, MARK = "#333333", "#b8c9db", "#1f5a99"
 ENDINGS = (".png", ".svg", ".pdf")
+LONGEST = 41  # signs of a model's name
 
 
 def draw(comparison: "Comparison", file: Path) -> None:
@@ -26,7 +28,7 @@ def draw(comparison: "Comparison", file: Path) -> None:
     _bars(axes[2], "ms for one image", [model.single_ms for model in models], "{:.3g}")
     _bars(axes[3], "seconds of training", [model.training_seconds for model in models], "{:.3g}")
     names = [model.name for model in models]
-    axes[0].set_yticks(places, [f"{name[:40]}…" if len(name) > 41 else name for name in names], parse_math=False)  # noqa: PLR2004  # room
+    axes[0].set_yticks(places, [shortened(name, LONGEST) for name in names], parse_math=False)
     axes[0].invert_yaxis()
     write(file, lambda temporary: figure.savefig(temporary, dpi=150, metadata=_dateless(file)))
 

@@ -137,6 +137,16 @@ def test_a_logarithmic_axis_of_the_number_one_alone_is_marked_at_no_nought(tab, 
     assert marks[0][1] == pytest.approx(0.5)
 
 
+def test_axes_side_by_side_are_told_apart_by_the_ends_of_long_names(tmp_path):
+    names = [f"units_of_the_dense_layer_{number}" for number in range(3)]
+    trials = [TrialFacts(number, "completed", dict.fromkeys(names, number + 1), 0.5) for number in range(3)]
+
+    with opened(written(tmp_path, trials), tmp_path, "parallel", DESK) as tab:
+        titles = tab.run(f"{chart('parallel')}.layout.xaxis.ticktext")
+
+    assert titles[:3] == ["units_o…ayer_0", "units_o…ayer_1", "units_o…ayer_2"]
+
+
 def marks_of_the_first(tab):
     """The numbers along the first of the axes side by side, and where they stand."""
     found = tab.run(f"{chart('parallel')}.layout.annotations.map(({{text, x, y}}) => [text, x, y])")

@@ -24,6 +24,7 @@ from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.findings import find
 from hpsearch.report.importance import Weight, weigh
 from hpsearch.space import Parameter
+from hpsearch.trackers import words
 from hpsearch.trackers.class_report import report_text
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 
@@ -107,6 +108,22 @@ def test_columns_hold_numbers_as_numbers_and_choices_as_places_in_their_order():
     assert known["layers"]["whole"]
     assert None in known["units_1"]["values"]
     assert all(len(one["values"]) == len(columns["number"]) == 40 for one in known.values())
+
+
+def test_long_names_of_one_family_are_told_apart_by_their_ends():
+    choices = tuple(f"{'convolution_block_' * 4}{number}" for number in range(3))
+    trials = [TrialFacts(number, "completed", {"block": one}, 0.5) for number, one in enumerate(choices)]
+    facts = gather(large_story(20, classes=3))
+    classes = tuple(f"a_class_of_letters_{letter}" for letter in "ABC")
+    block = Parameter("block", "choice", choices[0], choices=choices)
+
+    drawn = figures.columns(Facts(trials=trials, parameters=(block,)))
+    confused = figures.columns(replace(facts, verdict=replace(facts.verdict, class_names=classes)))
+
+    assert drawn["parameters"][0]["values"] == [0, 1, 2]
+    assert [name[-2:] for name in drawn["parameters"][0]["categories"]] == ["_0", "_1", "_2"]
+    assert confused["confusion"]["names"] == list(classes)
+    assert [words.clean(one, 14) for one in classes] == ["a_class…ters_A", "a_class…ters_B", "a_class…ters_C"]
 
 
 def test_the_two_that_stand_together_are_the_weightiest_that_most_trials_have():

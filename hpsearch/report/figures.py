@@ -141,5 +141,5 @@ def _confusion(facts: Facts) -> Mapping[str, Any] | None:
         return None
     counts = facts.verdict.confusion
     cells = [(column, row, count) for row, line in enumerate(counts) for column, count in enumerate(line) if count]
-    names = [words.clean(name, 14) for name in facts.verdict.class_names]
+    names = [words.clean(name, 60) for name in facts.verdict.class_names]
     return {"names": names, "cells": cells, "totals": [sum(line) for line in counts]}

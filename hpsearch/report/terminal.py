@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MOST_TRIALS = 15
+LONGEST_METRIC = 24  # signs, as on the board: a longer head leaves no room for the values
 COLOURS = {"completed": "green", "pruned": "yellow", "failed": "red"}
 
 
@@ -83,7 +84,7 @@ def _table(facts: Facts, width: int) -> "Table":
     table, metric = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left"), facts.objective.split()[-1]
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    table.add_column(Text(words.clean(metric)), justify="right", no_wrap=True)
+    table.add_column(Text(words.clean(metric, LONGEST_METRIC)), justify="right", no_wrap=True)
     table.add_column("epoch", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("values" if width > 60 else "", overflow="fold")  # noqa: PLR2004  # on less they stand alone

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch import files, glyphs
+from hpsearch.trackers import words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +76,7 @@ def save(figure: "Figure", file: Path) -> None:
 
 def _short(name: str) -> str:
     drawn = glyphs.drawable(name)
-    return plain(drawn if len(drawn) <= LONGEST else drawn[: LONGEST - 1] + "…")
+    return plain(words.shortened(drawn, LONGEST))
 
 
 def plain(text: str) -> str:

@@ -9,9 +9,14 @@ LONGEST = 200
 
 
 def clean(text: object, longest: int = LONGEST) -> str:
-    """Text from outside on one line: control and format signs become escapes, what is too long is cut."""
-    line = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+    """Text from outside on one line: control and format signs become escapes, what is too long loses its middle."""
+    return shortened("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text)), longest)
+
+
+def shortened(line: str, longest: int) -> str:
+    """The line, or both of its ends: names of one family, such as units_of_layer_1, differ at the last sign alone."""
+    head, tail = longest // 2, longest - longest // 2 - 1
+    return line if len(line) <= longest else f"{line[:head]}…{line[-tail:]}"
 
 
 def value(given: Value) -> str:

@@ -12,7 +12,7 @@ const fromWorst = [...scored].sort((a, b) => (upward ? 1 : -1) * (columns.score[
 
 const escaped = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 const shown = (number) => (number === null || number === undefined ? "–" : String(Number(number.toPrecision(4))));
-const short = (text, most = 14) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
+const short = (text, most = 14) => (text.length > most ? text.slice(0, most >> 1) + "…" + text.slice((most >> 1) + 1 - most) : text); // both ends
 const wobble = (place) => (((place * 2654435761) >>> 0) / 4294967296 - 0.5) * 0.5; // the same at every look
 
 function span(seconds) {
