@@ -147,6 +147,17 @@ def test_axes_side_by_side_are_told_apart_by_the_ends_of_long_names(tmp_path):
     assert titles[:3] == ["units_o…ayer_0", "units_o…ayer_1", "units_o…ayer_2"]
 
 
+def test_long_names_of_metric_and_parameters_make_no_page_wider_than_a_phone(tmp_path):
+    names = [f"{'n' * 60}{number}" for number in range(2)]
+    trials = [TrialFacts(number, "completed", dict.fromkeys(names, number + 1), 0.5) for number in range(3)]
+    long = written(tmp_path, trials, objective=f"max {'m' * 60}")
+
+    with opened(long, tmp_path, "pair", PHONE, touch=True) as tab:
+        widest, wide = tab.run("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+
+    assert widest <= wide
+
+
 def marks_of_the_first(tab):
     """The numbers along the first of the axes side by side, and where they stand."""
     found = tab.run(f"{chart('parallel')}.layout.annotations.map(({{text, x, y}}) => [text, x, y])")
