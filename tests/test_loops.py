@@ -254,6 +254,16 @@ def test_labels_come_as_integers_where_the_loss_takes_them_so(rows, loss, loop):
     assert metrics == make_loop(named, rows, batch_size=64, seed=1, loop=loop).epoch(1)
 
 
+def test_labels_come_as_integers_where_a_loss_takes_them_so_whose_name_does_not_say_it(rows):
+    ours, theirs = (mlp(loss=keras.losses.CategoricalGeneralizedCrossEntropy()) for _ in range(2))
+    expected = stock(theirs, rows, epochs=1)
+
+    found = make_loop(ours, rows, batch_size=32, seed=5).epoch(1)
+
+    found.pop("learning_rate")
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
 @pytest.mark.parametrize("loss", ["crossentropy", "binary_crossentropy", keras.losses.BinaryCrossentropy])
 def test_one_sigmoid_for_two_classes_takes_labels_of_one_number(rows, loss):
     two = Rows(rows.images, rows.labels % 2, rows.train, rows.validation)

@@ -14,6 +14,7 @@ from hpsearch.errors import DataRefused
 
 SMALL = 64 * 64  # pixels of an image, beyond which fewer are read at once
 EITHER = ("crossentropy", "ce")  # by which Keras means the loss that fits the labels: of integers, the sparse one
+NUMBERED = "categorical_generalized_cross_entropy"  # takes integers, as the sparse ones do, whatever it is called
 FLAT = 2  # the rank of an output of shape (rows, classes)
 SIGMOID_CLASSES = 2  # that one sigmoid tells apart
 
@@ -200,7 +201,7 @@ def _one_hot(rows: Rows, model: Any, outputs: Any) -> int:
     if loss is None:
         return 0
     units = outputs[-1] if _rank(outputs) == FLAT else 0
-    sparse = loss.startswith("sparse")
+    sparse = loss.startswith("sparse") or loss == NUMBERED
     if units == 1 and classes <= FLAT and not sparse:
         return 0  # one sigmoid for two classes
     if units is None or units >= classes:
