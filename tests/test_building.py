@@ -348,6 +348,51 @@ def test_sample_builds_are_made_in_the_precision_of_the_trials(project: Callable
         keras.config.set_dtype_policy("float32")
 
 
+TRAINED = """
+import keras
+
+class Plain(keras.Sequential):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if y_pred.dtype != "float32":
+            raise TypeError(f"of {y_pred.dtype.name}")
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+def build(hp):
+    model = Plain([keras.Input(hp.task.image_shape), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    return model
+"""
+
+
+def test_the_sample_that_trains_does_so_in_the_precision_of_the_trials(project: Callable[..., Path]) -> None:
+    import keras
+
+    sample = Sample(project(mine__space=TRAINED), "mine.space:build", TASK, 1, {}, "val_loss")
+
+    try:
+        with pytest.raises(ExperimentRefused, match="of bfloat16"):
+            fly(replace(sample, precision="mixed_bfloat16"))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_a_build_that_forgets_the_precision_of_the_trials_is_refused_with_the_mend(
+    project: Callable[..., Path],
+) -> None:
+    import keras
+
+    clearing = "import keras\nfrom mine.models import made\n\ndef build(hp):\n    keras.backend.clear_session()\n"
+    root = project(mine__space=f"{clearing}    return made(hp, 3)\n")
+    sample = Sample(root, "mine.space:build", TASK, 1, {}, "val_loss")
+
+    fly(sample)
+    try:
+        with pytest.raises(ExperimentRefused, match=r"back to 'float32'.*\n.*take clear_session out"):
+            fly(replace(sample, precision="mixed_bfloat16"))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 @pytest.mark.promise("29")
 def test_what_is_no_compiled_model_is_said_clearly() -> None:
     import keras

@@ -116,10 +116,12 @@ class _Samples:
     def _build(self, hp: Any, *, few: bool = False) -> None:
         import keras
 
+        precision = keras.config.dtype_policy()
         try:
             trying.begin_fit(self._function, hp, build(self._function, hp), self._weights, few=few)
         finally:
-            keras.utils.clear_session()
+            keras.utils.clear_session()  # which forgets the precision, too
+            keras.config.set_dtype_policy(precision)
 
     def _found(self, hp: Any) -> Found:
         from hpsearch.worker.hp import to_parameter

@@ -111,6 +111,7 @@ def _one_epoch(sample: Sample) -> tuple[Iterable[str], list[Mistake]]:
     hp = AskingHyperParameters(lambda parameter: narrow(parameter, sample.space).default, sample.task)
     build = building.find_build(sample.root, sample.build)
     model, own = building.build(build, hp), building.own_fit(build) is not None
+    _refuse_forgotten_precision(sample.precision)
     loops.choose(model, sample.loop, own_fit=own)  # before it runs eagerly, which no graph does
     metrics = trying.one_epoch(build, hp, model, weights=sample.class_weights)
     if own and sample.whole:
@@ -139,6 +140,16 @@ def _layers(outer: Any) -> Iterator[Any]:
     for layer in getattr(outer, "layers", ()):
         yield layer
         yield from _layers(layer)
+
+
+def _refuse_forgotten_precision(wanted: str) -> None:
+    """Refuse a build after which Keras computes in float32 again, as when it clears Keras's session."""
+    import keras
+
+    if (found := keras.config.dtype_policy().name) == "float32" != wanted:
+        what = f"build_model sets Keras's precision back to {found!r}, where the trials are to have {wanted!r}"
+        mend = "take clear_session out of it, each trial has a process of its own; or let train.precision be 'float32'"
+        raise ExperimentRefused([Mistake(WHERE, what, mend)])
 
 
 def _judge_copy(model: Any, images: Any) -> None:
