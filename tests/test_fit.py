@@ -1,5 +1,6 @@
 """One real fit in this process: what it asks, tells, keeps, and how it goes on after it was stopped."""
 
+import re
 import shutil
 
 import keras
@@ -218,6 +219,27 @@ def reading(hp):
     model = Reading()
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
     return model
+
+@keras.saving.register_keras_serializable("tiny")
+class Mirroring(keras.layers.Layer):
+    def call(self, images, training=False):
+        return tf.image.random_flip_left_right(images[..., None]) if training else images
+
+def mirroring(hp):
+    return compiled(keras.Sequential([keras.Input(hp.task.image_shape), Mirroring(), *build(hp).layers]))
+
+@keras.saving.register_keras_serializable("tiny")
+class Counting(keras.layers.Layer):
+    def build(self, shape):
+        self.steps = tf.Variable(0.0, trainable=False, name="steps")
+
+    def call(self, images, training=False):
+        if training:
+            self.steps.assign_add(1.0)
+        return images + self.steps / 100
+
+def counting(hp):
+    return compiled(keras.Sequential([keras.Input(hp.task.image_shape), Counting(), *build(hp).layers]))
 
 class Handing(keras_tuner.HyperModel):
     def __init__(self, build):
@@ -487,6 +509,27 @@ def test_a_fit_whose_variables_cannot_be_made_before_its_first_step_is_begun_ane
     assert built_by(three).loop.endswith("because only its first step shows which weights it trains")
     assert measured_by(two, three) == measured_by(three) == measured_by(one)
     assert ended.failure is None
+
+
+@pytest.mark.parametrize(
+    ("build", "why"),
+    [
+        ("mirroring", r"how far TensorFlow's own random numbers are \(RandomUniform\)"),
+        ("counting", r"the variables '.*steps:0', which Keras does not know"),
+    ],
+)
+def test_a_fit_with_state_of_tensorflows_own_is_begun_anew_to_the_very_same_end_and_says_why(
+    recipe, tmp_path, build, why
+):
+    recipe = recipe(build)
+    straight, one = go(recipe, kind="final")
+    (tmp_path / "fits").rename(tmp_path / "straight")
+    go(recipe, Talk(stop_after=2), kind="final")
+
+    ended, two = go(recipe, kind="final", number=2)
+
+    assert re.fullmatch(f"graph; begun anew after a stop, because a checkpoint leaves out {why}", built_by(two).loop)
+    assert (measured_by(two), ended.score) == (measured_by(one), straight.score)
 
 
 def test_a_fit_whose_checkpoint_does_not_fit_its_model_is_begun_anew_and_says_so(recipe, tmp_path):

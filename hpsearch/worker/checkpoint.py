@@ -33,7 +33,7 @@ class Saved:
 
 def save(path: Path, model: Any, state: Mapping[str, Any]) -> None:
     """Write the model (its optimizer built here if need be) with a state that JSON can hold, whole or not at all."""
-    _write(path, _variables(model), state)
+    _write(path, variables(model), state)
 
 
 def load(path: Path) -> Saved | None:
@@ -47,7 +47,7 @@ def load(path: Path) -> Saved | None:
 
 def restore(saved: Saved, model: Any) -> None:
     """Put a checkpoint back into a model of the same build; raise ValueError, touching nothing, if it is another."""
-    _assign(_variables(model), saved)
+    _assign(variables(model), saved)
 
 
 def save_weights(path: Path, model: Any, state: Mapping[str, Any] | None = None) -> None:
@@ -91,7 +91,8 @@ def _each(value: Any) -> Iterable[Any]:
     return (value,)
 
 
-def _variables(model: Any) -> list[Any]:
+def variables(model: Any) -> list[Any]:
+    """All that a checkpoint of the model has, its optimizer built here if need be."""
     # Keras counts the states of SeedGenerators among `variables`, not among `weights`. A layer that draws without
     # a seed of its own uses the global generator, which has no public name. What an optimizer makes for itself while
     # a LossScaleOptimizer builds it (Nadam its product of momenta), Keras does not count among its variables.

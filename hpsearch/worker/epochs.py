@@ -33,6 +33,8 @@ class Loop(Protocol):
 
     kind: str
     """"graph", or "fit: " and why."""
+    unkept: str
+    """Why no checkpoint has all that it trains with; "" where none is known of."""
 
     def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:
         """Train epoch `number` (from 1) and validate; give Keras's metrics by their names.

@@ -99,7 +99,8 @@ class _Run:
         began, loop, xla = time.monotonic(), self._recipe.loop, self._recipe.steps.xla
         seed = derive(self._fit.seed, "order")
         self._loop = loops.make_loop(self._model, self._rows, batch_size=batch_size, seed=seed, loop=loop, xla=xla)
-        self._begin(self._loop.kind, batch_size, self._left_out(), time.monotonic() - began)
+        anew = self._left_out() or self._loop.unkept
+        self._begin(self._loop.kind, batch_size, anew, time.monotonic() - began)
 
     def _trained_through(self, own: Callable[..., Any], hp: Any, batch_size: int) -> Callable[[], None]:
         from hpsearch.worker import loops, own_fit

@@ -74,7 +74,7 @@ class FitLoop:
 
     def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int, reason: str) -> None:
         """Take the compiled model, complete, and why it comes here."""
-        self.kind = f"fit: {reason}"
+        self.kind, self.unkept = f"fit: {reason}", ""
         self._model, self._fitted, self._batch_size, self._seed = model, fitted, batch_size, seed
 
     def epoch(self, number: int, *, tick: Tick | None = None) -> dict[str, float]:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.worker import fused_norm, quick_penalty, split_bias
+from hpsearch.worker import checkpoint, fused_norm, quick_penalty, split_bias
 from hpsearch.worker.epochs import Tick, learning_rate, numbers, refuse_non_finite, validation_batch
 from hpsearch.worker.fused import Fused
 from hpsearch.worker.rows import Fitted
+from hpsearch.worker.unkept import unkept
 
 SECONDS = 1.0  # how long a stretch aims to be
 FIRST = 16  # steps of the first stretch, before anything is known
@@ -38,6 +39,11 @@ class Stretches:
         self._batch_size, self._pace = batch_size, FIRST
         self._function = _looped(step, batch_size)
         self._call(np.zeros(0, np.int64), 0, 0)
+
+    @property
+    def graph(self) -> Any:
+        """What was traced."""
+        return self._function.get_concrete_function().graph
 
     def run(self, order: NDArray[np.int64], tick: Callable[[int, int], None]) -> None:
         """Go over the rows once, in this order, the last batch as small as it comes; tick between stretches."""
@@ -139,6 +145,7 @@ class GraphLoop:
         train, test = (_compiled(step) if xla else step for step in (model.train_step, model.test_step))
         with nullcontext() if xla else self._quicker():
             self._train = Stretches(lambda numbers: train(source.weighed(numbers)), batch_size)
+        self.unkept = unkept(self._train.graph, [*checkpoint.variables(model), *model.metrics_variables])
         if len(self._rows.validation):
             larger = validation_batch(batch_size, fitted.shape)
             self._validate = Stretches(lambda numbers: test(source.batch(numbers)), larger)
