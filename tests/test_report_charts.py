@@ -137,23 +137,23 @@ def test_a_logarithmic_axis_of_the_number_one_alone_is_marked_at_no_nought(tab, 
     assert marks[0][1] == pytest.approx(0.5)
 
 
-def test_axes_side_by_side_are_told_apart_by_the_ends_of_long_names(tmp_path):
+def test_axes_side_by_side_are_told_apart_by_the_ends_of_long_names(tab, tmp_path):
     names = [f"units_of_the_dense_layer_{number}" for number in range(3)]
     trials = [TrialFacts(number, "completed", dict.fromkeys(names, number + 1), 0.5) for number in range(3)]
 
-    with opened(written(tmp_path, trials), tmp_path, "parallel", DESK) as tab:
-        titles = tab.run(f"{chart('parallel')}.layout.xaxis.ticktext")
+    show(tab, written(tmp_path, trials), "parallel", DESK)
+    titles = tab.run(f"{chart('parallel')}.layout.xaxis.ticktext")
 
     assert titles[:3] == ["units_o…ayer_0", "units_o…ayer_1", "units_o…ayer_2"]
 
 
-def test_long_names_of_metric_and_parameters_make_no_page_wider_than_a_phone(tmp_path):
+def test_long_names_of_metric_and_parameters_make_no_page_wider_than_a_phone(tab, tmp_path):
     names = [f"{'n' * 60}{number}" for number in range(2)]
     trials = [TrialFacts(number, "completed", dict.fromkeys(names, number + 1), 0.5) for number in range(3)]
     long = written(tmp_path, trials, objective=f"max {'m' * 60}")
 
-    with opened(long, tmp_path, "pair", PHONE, touch=True) as tab:
-        widest, wide = tab.run("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    show(tab, long, "pair", PHONE, touch=True)
+    widest, wide = tab.run("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
 
     assert widest <= wide
 
