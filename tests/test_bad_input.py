@@ -52,7 +52,8 @@ SLIPS: list[tuple[Words, int, str]] = [
     ((*CHECK, "--set", "model.build=searchspace.mlp:mlp"), 2, "mlp.py defines no 'mlp'|mean 'searchspace.mlp:build"),
     # --set
     ((*CHECK, "--set", "serach.trials=3"), 2, "--set serach.trials: there is no table [serach]|did you mean 'search'?"),
-    ((*CHECK, "--set", "optimizer.name=adam"), 2, "no table [optimizer]|known: data, model, space, search"),
+    ((*CHECK, "--set", "folders.of=mine"), 2, "no table [folders]|known: data, model, space, search"),
+    ((*CHECK, "--set", "optimizer.name=adam"), 2, "no table [optimizer]|build_model says it"),
     ((*CHECK, "--set", "trials=3"), 2, "--set trials: the file's top has no key 'trials'|it belongs in [search]"),
     ((*CHECK, "--set", "=3"), 2, "--set =3: this is not KEY=VALUE|such as search.trials=20"),
     ((*CHECK, "--set", "train.batch_size=32,64"), 2, "is '32,64', but must be|batch_size = [32, 64]"),
