@@ -34,9 +34,7 @@ def unusable(path: Path, error: OSError) -> FolderUnusable:
 
 def in_a_sentence(error: OSError) -> str:
     """What the machine refuses, in words for a person; "" where the program may be to blame."""
-    if of_the_machine(error):
-        return f"{error.filename or 'the output'}: cannot be written or read ({error.strerror})"
-    if error.errno in FAILING:
+    if of_the_machine(error) or error.errno in FAILING:
         return f"{error.filename or 'a file, or the output'}: cannot be written or read ({error.strerror})"
     mend = next((mend for numbers, mend in MENDS.items() if error.errno in numbers), "")
     return f"the system refused what was asked of it: {error.strerror}\n  {mend}" if mend else ""

@@ -301,7 +301,7 @@ def test_a_full_disk_behind_the_output_is_said_in_one_line(project: Path) -> Non
         done = hpsearch(project, "data", "list", stdout=full.fileno())
 
     assert done.returncode == 7
-    assert done.stderr == "the output: cannot be written or read (No space left on device)\n"
+    assert done.stderr == "a file, or the output: cannot be written or read (No space left on device)\n"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from written import file_of, page
 
 from hpsearch.datasets.idx_format import read
 from hpsearch.polarity import Polarity
-from hpsearch.predict.framing import Framing, frame, framing_of, recipe_of
+from hpsearch.predict.framing import Framing, frame, recipe_of
 from hpsearch.predict.looking import look
 from hpsearch.predict.sights import Picture
 
@@ -30,9 +30,9 @@ def emnist() -> Any:
 @pytest.mark.parametrize("rows", [20, 3000])
 def test_the_recipe_of_real_training_images_is_found(rows: int) -> None:
     for start in (0, 500, 2000):
-        assert framing_of(mnist()[start : start + rows]) is Framing.MNIST
-        assert framing_of(emnist()[start : start + rows]) is Framing.EMNIST
-        assert framing_of(emnist()[start : start + rows, :, :, None]) is Framing.EMNIST
+        assert recipe_of(mnist()[start : start + rows])[0] is Framing.MNIST
+        assert recipe_of(emnist()[start : start + rows])[0] is Framing.EMNIST
+        assert recipe_of(emnist()[start : start + rows, :, :, None])[0] is Framing.EMNIST
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def in_the_middle(image: Any, side: int) -> Any:
 
 
 def test_images_without_ink_are_framed_as_mnist() -> None:
-    assert framing_of(np.zeros((3, 28, 28), np.uint8)) is Framing.MNIST
+    assert recipe_of(np.zeros((3, 28, 28), np.uint8))[0] is Framing.MNIST
 
 
 def test_framing_a_mnist_image_again_gives_it_back_unless_its_strokes_are_thin() -> None:
@@ -77,7 +77,7 @@ def test_digits_framed_as_emnist_look_like_emnists_digits() -> None:
     ours = np.stack([frame(np.kron(image, np.ones((4, 4), np.uint8)), Framing.EMNIST) for image in mnist()[:500]])
     theirs = emnist()
 
-    assert framing_of(ours) is Framing.EMNIST
+    assert recipe_of(ours)[0] is Framing.EMNIST
     assert longest_sides(ours) == pytest.approx(longest_sides(theirs), abs=1)
     assert ours.mean() == pytest.approx(theirs.mean(), rel=0.15)
 

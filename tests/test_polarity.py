@@ -22,7 +22,7 @@ from hpsearch.datasets.prepared import load
 from hpsearch.exported import read_export
 from hpsearch.polarity import Polarity, polarity_of, spread
 from hpsearch.predict.answerer import answering
-from hpsearch.predict.framing import Framing, framing_of
+from hpsearch.predict.framing import Framing, recipe_of
 from hpsearch.predict.looking import look
 from hpsearch.predict.sights import Picture
 from hpsearch.predict.training_images import WORDS
@@ -209,7 +209,7 @@ def test_polarity_and_recipe_of_real_images_are_found_on_bright_and_on_dim_paper
     assert polarity_of(images) is polarity_of(images[:, :, :, None]) is Polarity.BRIGHT_ON_DARK
     for paper in (255 - images, 110 - images // 3):
         assert polarity_of(paper) is Polarity.DARK_ON_BRIGHT
-    assert framing_of(255 - images, Polarity.DARK_ON_BRIGHT) is framing
+    assert recipe_of(255 - images, Polarity.DARK_ON_BRIGHT)[0] is framing
 
 
 @pytest.mark.parametrize("tone", [0, 90, 255])

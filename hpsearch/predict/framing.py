@@ -56,11 +56,6 @@ def frame(
     return np.round(WHITE * made / max(float(made.max()), 1e-6)).astype(np.uint8)
 
 
-def framing_of(images: "NDArray[np.uint8]", polarity: Polarity = Polarity.BRIGHT_ON_DARK) -> Framing:
-    """By whose recipe raw images (uint8, rows × height × width) are made, or nearly so."""
-    return recipe_of(images, polarity)[0]
-
-
 def recipe_of(images: "NDArray[np.uint8]", polarity: Polarity = Polarity.BRIGHT_ON_DARK) -> tuple[Framing, bool]:
     """The recipe that makes of the characters in raw images (rows × height × width) most nearly these images again.
 
