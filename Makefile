@@ -4,8 +4,8 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 EXPERIMENT ?= experiments/quickstart.toml
-# How many tests go on at a time, because most of them wait for a program to start; 0 runs them in one process.
-TESTERS ?= 2
+# How many tests go on at a time, more than two cores as most of them wait for a program to start; 0 runs them in one process.
+TESTERS ?= 3
 TESTS := $(BIN)/pytest -n $(TESTERS) --dist worksteal
 
 .PHONY: run wheel test long fuzz check format lock clean reference bench twins soak peers bench-peers
