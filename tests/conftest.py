@@ -1,11 +1,23 @@
 """What holds for all tests."""
 
+import gc
 import signal
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing, suppress
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def _imports_apart(_imported=[0]):  # noqa: B006 (one for all tests of a process)
+    """No search for garbage in what was imported, as in a forkserver's children: Keras searches after each build."""
+    yield
+    if len(sys.modules) > _imported[0] + 100:
+        gc.collect()
+        gc.freeze()
+        _imported[0] = len(sys.modules)
 
 
 @pytest.fixture(scope="session", autouse=True)

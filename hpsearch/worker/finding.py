@@ -1,6 +1,7 @@
 """Finds the build function: in the project's own files first, then among installed packages."""
 
 import difflib
+import functools
 import importlib
 import inspect
 import sys
@@ -56,7 +57,7 @@ def project_modules(root: Path) -> list[Path]:
     installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")]
     others = [Path(hpsearch.__file__).resolve().parent, *(Path(folder).resolve() for folder in installed)]
     modules = list(sys.modules.values())
-    files = {Path(file).resolve() for module in modules if (file := getattr(module, "__file__", None))}
+    files = _resolved(file for module in modules if (file := getattr(module, "__file__", None)))
     return sorted(
         file
         for file in files
@@ -64,6 +65,12 @@ def project_modules(root: Path) -> list[Path]:
         and "site-packages" not in file.parts
         and not any(file.is_relative_to(folder) for folder in others)
     )
+
+
+def _resolved(files: Iterable[str]) -> set[Path]:
+    """Where files really are: thousands of modules in hundreds of folders, of which each is resolved once."""
+    resolved = functools.cache(Path.resolve)
+    return {file.resolve() if file.is_symlink() else resolved(file.parent) / file.name for file in map(Path, files)}
 
 
 def _check_name(root: Path, module: str) -> None:
