@@ -94,7 +94,7 @@ def _refuse_larger(config: dict[str, Any], values: int) -> None:
             return
         raise
     finally:
-        keras.utils.clear_session()  # else Keras would give the weights memory at the next occasion
+        keras.utils.clear_session(free_memory=False)  # else Keras would give the weights memory at the next occasion
     if needed > values + SPARE:
         message = f"it describes {needed:,} weights and holds {values:,} values"
         raise ValueError(message)

@@ -3,7 +3,6 @@
 What goes wrong is let pass here: the forked process that needs TensorFlow imports it again, and says it (place.py).
 """
 
-import gc
 import signal
 import warnings
 
@@ -16,9 +15,4 @@ orphans.adopt()
 orphans.end_all_without_parent()
 die_with_parent(signal.SIGTERM)
 warnings.filterwarnings("ignore", "forkserver: waitpid")  # what it says of an adopted process that ended
-# What is imported here stays for ever: to look through it for garbage is lost time, and in each child would make
-# the child's own copy of memory that all share.
-gc.disable()
 import_all()
-gc.freeze()
-gc.enable()

@@ -1,5 +1,6 @@
 """Imports TensorFlow, set up for the processor, without the lines that its C++ parts write by themselves."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -47,6 +48,20 @@ def _without(names: frozenset[str]) -> Iterator[None]:
 
 
 @contextmanager
+def _kept_for_ever() -> Iterator[None]:
+    """What is imported within is never looked through for garbage, as Keras has it done after each sample build.
+
+    A forked child that looked would make its own copy of memory that all share.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
 def silence(*streams: int) -> Iterator[None]:
     """Within: nothing comes through these streams (1 is standard output, 2 standard error), C++ parts included."""
     kept, nowhere = {stream: os.dup(stream) for stream in streams}, os.open(os.devnull, os.O_WRONLY)
@@ -65,7 +80,7 @@ def import_all() -> str:
     """Import what every fit needs; give what went wrong in words, or "" if nothing did."""
     for name, value in SURROUNDINGS.items():
         os.environ.setdefault(name, value)
-    with silence(2):
+    with silence(2), _kept_for_ever():
         try:
             with _without(DISPENSABLE):
                 for module in ("tensorflow", "keras", "keras_tuner"):
