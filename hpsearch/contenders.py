@@ -14,6 +14,8 @@ from hpsearch.study import existing, read
 from hpsearch.trial import Attempt, AttemptEnd, Fit
 from hpsearch.winner import digest, verify
 
+MOST_DIGITS = 20
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -86,16 +88,21 @@ def find_all(project: paths.Project, words: Sequence[str]) -> list[Contender]:
     for word in words:
         name, _, number = word.partition(":")
         told = named.setdefault(name, _Told(existing(project, name), set()))
-        told.trials |= {int(number)} if number.isdecimal() else set()
+        told.trials |= {wanted} if (wanted := _number(number)) is not None else set()
     for name, told in named.items():
         for news in read(project, name):
             told.take(news)
     return [_find(word, named[word.partition(":")[0]]) for word in words]
 
 
+def _number(word: str) -> int | None:
+    """The number of a trial, which has few digits; Python refuses to read thousands."""
+    return int(word) if word.isdecimal() and len(word) <= MOST_DIGITS else None
+
+
 def _find(word: str, told: _Told) -> Contender:
     name, colon, number = word.partition(":")
-    folder, state, wanted = told.folder, told.state, int(number) if number.isdecimal() else None
+    folder, state, wanted = told.folder, told.state, _number(number)
     if not colon:
         return _finalist(word, folder, state, _winner(name, state))
     if wanted is None or wanted not in state.courses:

@@ -91,7 +91,7 @@ def test_of_a_trial_that_failed_it_is_said_why_there_is_no_model(tmp_path):
     )
 
 
-@pytest.mark.parametrize("word", ["one:7", "one:x", "one:", "oen:0"])
+@pytest.mark.parametrize("word", ["one:7", "one:x", "one:", "oen:0", f"one:{'7' * 5000}"])
 def test_of_several_words_the_wrong_one_is_named(project, word):
     with pytest.raises(ExperimentRefused, match=r"'one?:|did you mean 'one'"):
         find_all(project, ["other:0", word])
