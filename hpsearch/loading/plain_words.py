@@ -1,6 +1,5 @@
 """Turns pydantic's errors about an experiment into sentences of the file's own words."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,7 @@ from pydantic import BaseModel
 
 from hpsearch.experiment import Experiment, Range
 from hpsearch.loading.toml_places import Finding, Place, dotted
-from hpsearch.plugins import hint
+from hpsearch.plugins import hint, nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -166,7 +165,8 @@ def _in_space(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> F
 
 
 def _unlike(place: Place, value: Any, wanted: str) -> Finding:
-    near = difflib.get_close_matches(value, wanted.split("'")[1::2], n=1) if isinstance(value, str) else []
+    choices = wanted.split("'")[1::2] if wanted.startswith("one of ") else []
+    near = nearest(value, choices) if isinstance(value, str) else []
     mend = f"did you mean {near[0]!r}?" if near else EXAMPLES.get(place, "")
     return Finding(place, f"{dotted(place)} is {shown(value)}, but must be {wanted}", mend)
 
