@@ -20,6 +20,7 @@ FINE = Parameter("units", "int", 16, low=16, high=64, step=16)
 FIRST = Parameter("units_0", "int", 32, low=32, high=256, step=32)
 DROPOUT = Parameter("dropout", "float", 0.0, low=0.0, high=0.5, step=0.1)
 BY_DROPOUT = list(product("ab", (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)))
+HEAD = Parameter("head", "choice", "x", choices=("x", "y"))
 both = pytest.mark.parametrize("make", [Grid, Random])
 
 
@@ -30,6 +31,10 @@ def branches(values: Values) -> list[Parameter]:
 
 def second(values: Values, **changes: Any) -> list[Parameter]:
     return [FIRST, dataclasses.replace(FIRST, name="units_1", **changes)]
+
+
+def under(parameter: Parameter, parent: str, value: Value) -> Parameter:
+    return dataclasses.replace(parameter, conditions=(Condition(parent, (value,)),))
 
 
 def points(tried: Sequence[Values]) -> list[tuple[Value, ...]]:
@@ -96,14 +101,39 @@ def test_a_default_that_depends_on_a_value_makes_no_dimension(make: Any) -> None
 @both
 def test_what_hangs_on_a_fixed_value_that_surfaced_late_takes_all_its_values(make: Any) -> None:
     normalized = Parameter("normalized", "fixed", default=True)
-    under = dataclasses.replace(DROPOUT, conditions=(Condition("normalized", (True,)),))
+    dropout = under(DROPOUT, "normalized", value=True)
 
     def wants(values: Values) -> list[Parameter]:
-        return [KIND, normalized, under] if values.get("kind") == "b" else [KIND]
+        return [KIND, normalized, dropout] if values.get("kind") == "b" else [KIND]
 
     tried = Bench(make(), brief((KIND,)), wants).run(50)
 
     assert {one["dropout"] for one in tried if one["kind"] == "b"} == {value for _, value in BY_DROPOUT}
+
+
+@pytest.mark.parametrize(
+    ("on_a", "on_b"),
+    [
+        (under(HEAD.fixed_to("x"), "kind", "a"), under(HEAD, "kind", "b")),
+        (under(dataclasses.replace(HEAD, choices=("x", "z")), "kind", "a"), under(HEAD, "kind", "b")),
+        (HEAD.fixed_to("x"), HEAD),
+    ],
+)
+@both
+def test_what_hangs_on_a_name_of_several_branches_takes_all_its_values_on_each(
+    make: Any, on_a: Parameter, on_b: Parameter
+) -> None:
+    units = under(COARSE, "head", "x")
+
+    def wants(values: Values) -> list[Parameter]:
+        head = {"a": [on_a], "b": [on_b]}.get(str(values.get("kind")), [])
+        return [KIND, *head, *[units] * (values.get("head") == "x")]
+
+    tried = Bench(make(), brief((KIND, on_a, on_b, units)), wants).run(50)
+
+    assert {(one["head"], one.get("units")) for one in tried if one["kind"] == "b"} == {
+        ("y", None), *product("x", (10, 40, 70, 100)),
+    }  # fmt: skip
 
 
 def test_random_search_looks_at_the_whole_of_a_range_that_depends_on_a_value() -> None:

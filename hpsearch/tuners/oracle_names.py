@@ -1,6 +1,7 @@
 """Names of the oracle's own for what build_model asks for."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hpsearch.space import Condition, Parameter, Values
@@ -14,7 +15,10 @@ class Names:
     however its range and default differ from trial to trial.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, space: Sequence[Parameter]) -> None:
+        """Know of what will be met where the names of this space are asked for in several scopes."""
+        scopes = Counter(name for name, _ in {(one.name, one.conditions) for one in space})
+        self._scattered = {name for name, many in scopes.items() if many > 1}
         self._known: defaultdict[str, list[Parameter]] = defaultdict(list)
 
     def first(self, parameter: Parameter) -> Parameter:
@@ -36,15 +40,18 @@ class Names:
     def in_scope(self, parameter: Parameter) -> tuple[Condition, ...]:
         """The parameter's conditions, on the parents that are asked for in its own scope.
 
-        Not those on a parent that is not known: nobody is asked for what is fixed, and where it is, they hold.
+        Not those on a parent that is not known: nobody is asked for what is fixed, and where it is, they hold. Nor
+        those on one that may be any of several: in the trials of the others the oracle would not plan the parameter.
         """
-        known = (one for one in parameter.conditions if self._known[one.name])
-        return tuple(replace(one, name=self._parent(one.name, parameter)) for one in known)
+        parents = ((one, self._parent(one.name, parameter)) for one in parameter.conditions)
+        return tuple(replace(one, name=parent) for one, parent in parents if parent)
 
-    def _parent(self, name: str, child: Parameter) -> str:
+    def _parent(self, name: str, child: Parameter) -> str | None:
         known = self._known[name]
         around = [one for one in known if set(one.conditions) <= set(child.conditions)]
-        return self._numbered(name, known.index(max(around, key=lambda one: len(one.conditions))) if around else 0)
+        if around:
+            return self._numbered(name, known.index(max(around, key=lambda one: len(one.conditions))))
+        return self._numbered(name, 0) if known and name not in self._scattered else None
 
     @staticmethod
     def _numbered(name: str, place: int) -> str:

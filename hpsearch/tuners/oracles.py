@@ -26,7 +26,7 @@ class Mind:
     def __init__(self, kind: str, brief: Brief) -> None:
         """Bring the oracle to where an undisturbed one would be."""
         self._kind, self._seed, self._metric = kind, brief.seed, brief.objective.metric
-        self._names = Names()
+        self._names = Names(brief.space)
         self._oracle = (RandomOracle if kind == "random" else GridOracle)(
             objective=kt.Objective(brief.objective.metric, brief.objective.goal),
             max_trials=None,
@@ -34,8 +34,10 @@ class Mind:
         )
         self._oracle.verbose = 0
         self._oracle.study_seed = brief.seed
-        for parameter in brief.space:
-            self._add_to(self._oracle.hyperparameters, parameter)
+        searched = {(one.name, one.conditions): one for one in reversed(brief.space) if one.kind != "fixed"}
+        for parameter in brief.space:  # what another branch fixes has more values than that one
+            known = searched.get((parameter.name, parameter.conditions), parameter)
+            self._add_to(self._oracle.hyperparameters, known)
         self._replay(brief)
 
     def _add_to(self, space: Any, parameter: Parameter) -> None:
