@@ -142,9 +142,10 @@ class Random(Sampled):
 class TPE(Sampled):
     """Tree-structured Parzen estimator (Bergstra et al. 2011), multivariate, for conditional spaces too.
 
-    The first trial takes the defaults that build_model names, unless `defaults_first` is False: they are what its
-    author holds for good, and the rest is compared with them. The other `startup_trials` are random; each draw takes
-    the best of `candidates`; the latest `look_back` finished trials and the best 50 of all are modelled.
+    The first trial takes the defaults that build_model names, unless `defaults_first` is False or `start_from` names a
+    study: they are what its author holds for good, and the rest is compared with them. The other `startup_trials` are
+    random; each draw takes the best of `candidates`; the latest `look_back` finished trials and the best 50 of all are
+    modelled.
     """
 
     def __init__(
