@@ -208,8 +208,18 @@ def is_empty(folder: paths.Study) -> bool:
 
 def set_aside(folder: paths.Study) -> Path:
     """Move the study's folder out of the way, for --fresh, under a name of its own; give that place."""
-    number = 1
-    while (aside := folder.folder.with_name(f"{folder.folder.name}.before-{number}")).exists():
-        number += 1
+    aside = folder.folder.with_name(f"{folder.folder.name}.before-{1 + max(_asides(folder), default=0)}")
     folder.folder.rename(aside)
     return aside
+
+
+def last_aside(folder: paths.Study) -> Path | None:
+    """Where the study is that was set aside last, if there is any."""
+    asides = _asides(folder)
+    return asides[max(asides)] if asides else None
+
+
+def _asides(folder: paths.Study) -> dict[int, Path]:
+    beginning = f"{folder.folder.name}.before-"
+    named = ((path.name.removeprefix(beginning), path) for path in folder.folder.parent.glob(f"{beginning}*"))
+    return {int(number): path for number, path in named if number.isdecimal()}

@@ -476,6 +476,22 @@ def test_it_is_said_where_the_old_study_stays_when_its_name_is_taken_before_a_ne
     assert told[-1].startswith(f"no new study was begun; the old one stays in {folder.folder}.before-1: ")
 
 
+def test_what_a_killed_fresh_beginning_set_aside_is_back_when_the_next_one_comes_to_nothing(tmp_path, capsys):
+    place = _Place(Project(tmp_path), plain=True)
+    folder = place.project.study("tiny")
+    make(folder.folder.with_name("tiny.before-9") / "fits")
+    make(folder.folder.with_name("tiny.before-10") / "trials")
+    with closing(Ledger(make(folder.folder) / "ledger.db")):
+        pass
+
+    with _set_aside("tiny", place):
+        pass
+
+    assert capsys.readouterr().err.rstrip().endswith("so the old one is back in its place")
+    assert sorted(path.name for path in folder.folder.parent.iterdir()) == ["tiny", "tiny.before-9"]
+    assert [path.name for path in folder.folder.iterdir()] == ["trials"]
+
+
 def test_workers_end_before_the_study_can_be_held_by_another(tmp_path):
     arena = chaos.Arena(tmp_path / "project", trials=1, epochs=1)
 

@@ -25,7 +25,10 @@ Examples:
   hpsearch run experiments/quickstart.toml --name second-try
   hpsearch run experiments/quickstart.toml --fresh
 
-The same command again goes on where the last run stopped."""
+The same command again goes on where the last run stopped.
+
+--fresh keeps the old study as NAME.before-1, which the other commands know by that name; with
+its folder renamed to NAME, it can go on."""
 
 
 @click.command(epilog=EPILOG)
@@ -83,13 +86,14 @@ def _again() -> str:
 @contextmanager
 def _set_aside(name: str, place: "_Place") -> Iterator[None]:
     """Within: the old study is set aside, and comes back where no new one begins; an empty one is gone."""
-    from hpsearch.study import OTHER_NAME, held, is_empty, set_aside
+    from hpsearch.study import OTHER_NAME, held, is_empty, last_aside, set_aside
 
     folder, aside = place.project.study(name), None
     try:
         if folder.begun:
             with held(folder, OTHER_NAME):
-                if is_empty(folder):  # left by a killed --fresh, and what that set aside is kept already
+                if is_empty(folder):  # left by a killed --fresh, and what that set aside is the old study
+                    aside = last_aside(folder)
                     shutil.rmtree(folder.folder, ignore_errors=True)  # as Session does
                 else:
                     aside = set_aside(folder)
