@@ -23,11 +23,15 @@ def _answer(words: list[str] | None) -> int:
         code = _command(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)  # noqa: T201
+        try:
+            print("stopped", file=sys.stderr)  # noqa: T201
+            sys.stdout.flush()
+        except OSError:  # Ctrl-C ends who reads a pipe, too
+            _close_output()
         return CTRL_C
-    except BrokenPipeError:
+    except BrokenPipeError as error:
         _close_output()
-        return BROKEN_PIPE
+        return CTRL_C if isinstance(error.__context__, KeyboardInterrupt) else BROKEN_PIPE  # click breaks its line
     except OSError as error:
         from hpsearch.disk import in_a_sentence
 

@@ -3,7 +3,7 @@
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -48,7 +48,9 @@ def told_to_leave() -> Iterator[Leave]:
     def heard(number: int, _frame: FrameType | None) -> None:
         hung_up = number == getattr(signal, "SIGHUP", None)  # by the terminal and by its shell: twice means no hurry
         leave.twice = leave.twice or (leave() and not hung_up)
-        leave.exit_code = leave.exit_code or 128 + number
+        if not leave():
+            leave.exit_code = 128 + number
+            _let_go_of_those_that_close([stream for stream in (1, 2) if not os.isatty(stream)])  # `tee` heard it, too
         if hung_up:
             _let_go_of_terminal()
         if leave.twice or not leave.politely:
@@ -69,25 +71,35 @@ def go_on_without_terminal() -> None:
 
     So it does for a job in the background whose shell ended by `exit`, or had disowned it.
     """
-    terminals = [stream for stream in (1, 2) if os.isatty(stream)]
-    if terminals and hasattr(select, "poll"):
+    _let_go_of_those_that_close([stream for stream in (1, 2) if os.isatty(stream)])
+
+
+def _let_go_of_those_that_close(streams: Sequence[int]) -> None:
+    if streams and hasattr(select, "poll"):
         closed = select.poll()
-        for stream in terminals:
-            closed.register(stream, 0)  # that it has hung up is told unasked
-        aside(_let_go_when, closed.poll)
+        for stream in streams:
+            closed.register(stream, 0)  # that it has hung up, or is read by nobody any more, is told unasked
+        aside(_let_go_when, closed, len(streams))
 
 
-def _let_go_when(closed: Callable[[], object]) -> None:
-    closed()
-    _let_go_of_terminal()
+def _let_go_when(closed: "select.poll", left: int) -> None:
+    while left:
+        for stream, _ in closed.poll():
+            closed.unregister(stream)
+            _let_go_of(stream)
+            left -= 1
 
 
 def _let_go_of_terminal() -> None:
-    """Send what is still written to a terminal that is gone nowhere, lest the writing fail."""
     for stream in (1, 2):
         try:
             os.write(stream, b"")
         except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream)
-            os.close(nowhere)
+            _let_go_of(stream)
+
+
+def _let_go_of(stream: int) -> None:
+    """Send what is still written there nowhere, lest the writing fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream)
+    os.close(nowhere)

@@ -132,6 +132,34 @@ try:
 except KeyboardInterrupt:
     print("heard", flush=True)
 """
+LEAVING_UNREAD = """
+import os, signal, stat, sys, time
+from hpsearch.leaving import told_to_leave
+
+with told_to_leave() as leave:
+    leave.politely = True
+    os.kill(os.getpid(), signal.SIGINT)
+    print("heard", flush=True)
+    sys.stdin.read()
+    while not all(stat.S_ISCHR(os.fstat(stream).st_mode) for stream in (1, 2)):
+        time.sleep(0.01)
+    print("a trial has ended", file=sys.stderr)
+    print("how to go on", flush=True)
+sys.exit(leave.exit_code)
+"""
+STOPPED_UNREAD = """
+import os, signal, sys
+from hpsearch.__main__ import main
+from hpsearch.cli.studies import list_studies
+
+def listing(**_words):
+    print("heard", flush=True)
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+
+list_studies.callback = listing
+sys.exit(main(["list"]))
+"""
 HANGS = BUILD.replace("    print(", "    import time; time.sleep(1000)\n    print(")
 
 
@@ -490,6 +518,20 @@ def test_what_a_killed_fresh_beginning_set_aside_is_back_when_the_next_one_comes
     assert capsys.readouterr().err.rstrip().endswith("so the old one is back in its place")
     assert sorted(path.name for path in folder.folder.parent.iterdir()) == ["tiny", "tiny.before-9"]
     assert [path.name for path in folder.folder.iterdir()] == ["trials"]
+
+
+@pytest.mark.promise("14")
+@pytest.mark.parametrize("program", [LEAVING_UNREAD, STOPPED_UNREAD])
+def test_ctrl_c_that_ends_the_reader_of_a_pipe_too_is_told_by_the_exit_code(program):
+    run = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+    assert run.stdout.readline() == b"heard\n"
+    run.stdout.close()
+    run.stdin.close()
+
+    assert run.wait(20) == 130
 
 
 def test_workers_end_before_the_study_can_be_held_by_another(tmp_path):
