@@ -43,7 +43,7 @@ def nearest(word: str, names: Sequence[str]) -> list[str]:
     return same or parts[:3] or difflib.get_close_matches(word, names, n=1)
 
 
-def part(socket: str, name: str, where: str = "words") -> Any:
+def part(socket: str, name: str, where: str = "installed parts") -> Any:
     """Import a part; raise ExperimentRefused when there is none of that name, or when it cannot be imported."""
     if mistake := unknown(socket, name, where):
         raise ExperimentRefused([mistake])

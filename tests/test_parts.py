@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from chaos import HERE, ROOT, RUN, Arena
 
+from hpsearch import plugins
+from hpsearch.errors import ExperimentRefused
+
 DOCS = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
 NEAR, SUITE = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
 (PACKAGE,) = re.findall(r"```toml\n(.*?)```", DOCS, re.DOTALL)
@@ -81,3 +84,8 @@ def test_a_part_that_cannot_be_imported_is_refused_with_the_reason(
     assert f"x.toml, line 5: the tuner 'near' cannot be imported: {told}" in done.stderr
     assert "mend near:Near, or install what it needs" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_part_that_no_experiment_names_is_told_of_as_an_installed_one() -> None:
+    with pytest.raises(ExperimentRefused, match=r"^installed parts: there is no dataset 'mnst'"):
+        plugins.part("datasets", "mnst")
