@@ -118,6 +118,26 @@ def test_a_share_leaves_the_test_arrays_alone(file: Path) -> None:
     assert prepare(file, test=0.5).test_rows == 20
 
 
+def test_images_that_are_not_read_are_said_with_what_would_have_them_read(file: Path) -> None:
+    train = {"train_images": IMAGES, "train_labels": LABELS}
+    val = {"val_images": IMAGES[:8], "val_labels": LABELS[:8], "made_by": np.array(["me"])}
+    np.savez(file, **train, **val)
+
+    said = Npz(file).left_out()
+
+    assert said.startswith(
+        f"warning: {file}: not read: val_images\n  images to validate and to test on are taken from "
+    )
+    assert "train_images" in said
+    assert "data.test names images and labels to test on" in said
+    assert Npz(file, test="val_images, val_labels").left_out() == ""
+    np.savez(file, **train, **val, test_images=IMAGES[:8], test_labels=LABELS[:8])
+    assert "not read: val_images\n  images to validate on are taken from train_images" in Npz(file).left_out()
+    assert "not read: val_images, test_images" in Npz(file, test=0.3).left_out()
+    np.savez(file, **train)
+    assert Npz(file).left_out() == ""
+
+
 def test_class_names_come_from_a_mapping_beside_the_archive(file: Path) -> None:
     file.with_name("own-mapping.txt").write_text("0 65\n1 66\n2 67\n3 68\n")
 

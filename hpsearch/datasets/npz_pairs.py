@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from hpsearch import plugins
-from hpsearch.datasets import npz_format
+from hpsearch.datasets import npz_archive, npz_format
 from hpsearch.datasets.faults import short
 from hpsearch.datasets.npz_format import Member
 from hpsearch.errors import DataRefused
@@ -70,6 +70,21 @@ def find_test(archive: Path, there: list[str], wanted: Names | None, train: str)
             raise DataRefused(message)
         return None
     return Pair.of(archive, names) if names else None
+
+
+def unused_images(archive: Path, train: Pair, test: Pair | None) -> list[str]:
+    """The arrays of as many axes and pixels as the training images that neither train nor test."""
+    used = {found.name for pair in (train, test) if pair for found in (pair.images, pair.labels)}
+    rows = {name: _row(archive, name) for name in npz_archive.names(archive)[:MOST] if name not in used}
+    return [short(name) for name, row in rows.items() if row == train.images.shape[1:]]
+
+
+def _row(archive: Path, name: str) -> tuple[int, ...] | None:
+    """The shape of each row of an array; None where it can be no images."""
+    try:
+        return npz_format.member(archive, name).shape[1:]
+    except DataRefused:
+        return None
 
 
 def _chosen(archive: Path, there: list[str], wanted: Names | None, usual: tuple[Names, ...]) -> Names | None:
