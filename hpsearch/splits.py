@@ -29,7 +29,7 @@ class Splits:
     def file(self, fit: Fit) -> Path:
         """The split of a fit, written if it is not there yet; raise StateDamaged if it is not what was written."""
         path = self._folder / f"{self._name(fit)}.npz"
-        if path not in self._sound:
+        if path not in self._sound or not path.exists():  # somebody may have deleted it meanwhile
             if path.exists():
                 _refuse_unsound(path)
             else:

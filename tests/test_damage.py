@@ -221,6 +221,17 @@ def test_damaged_splits_are_refused_with_their_mend_or_hold_the_same_rows(tmp_pa
     assert refused > 60
 
 
+def test_a_split_that_is_deleted_while_its_study_runs_is_written_again(tmp_path):
+    np.save(tmp_path / "labels.npy", np.arange(200) % 4)
+    splits = Splits(disk_stories.EXPERIMENT, tmp_path / "labels.npy", tmp_path / "splits")
+    file = splits.file(Fit(0, 0))
+    rows = rows_of(file)
+    shutil.rmtree(file.parent)
+    (tmp_path / "labels.npy").unlink()
+
+    assert rows_of(splits.file(Fit(1, 0))) == rows
+
+
 def rows_of(file):
     with np.load(file) as arrays:
         return {name: arrays[name].tolist() for name in ("train", "validation")}
