@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from written import file_of, page, seven
+from written import file_of, many_scans, page, seven
 
 from hpsearch.errors import PictureRefused
 from hpsearch.predict.framing import Framing
@@ -38,13 +38,6 @@ def png(width: int, height: int, *extra: bytes, depth: int = 1, rows: int | None
 def animated(kind: str, frames: int = 3) -> bytes:
     first, *rest = (seven(pen=5 + number) for number in range(frames))
     return file_of(first, kind, save_all=True, append_images=rest)
-
-
-def many_scans() -> bytes:
-    """A progressive JPEG whose last scan is repeated, as one does to keep a decoder busy."""
-    whole = file_of(seven(), "JPEG", progressive=True)
-    last = whole.rindex(b"\xff\xda")
-    return whole[:last] + (whole[last:-2] * 200) + b"\xff\xd9"
 
 
 SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'

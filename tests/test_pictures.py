@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from data_makers import Heard, at_hand, drawings, write_pictures
 from PIL import Image
+from written import many_scans
 
 from hpsearch.__main__ import main
 from hpsearch.datasets import prepared as stored
@@ -268,6 +269,7 @@ ODD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a large bomb": (lambda file: file.write_bytes(png(60_000, 60_000)), "more than 64,000,000 pixels"),
     "another size": (lambda file: Image.new("L", (5, 7)).save(file), "7 × 5, the first picture is 6 × 5"),
     "several pages": (pages, "more than one picture in a file"),
+    "many scans": (lambda file: file.write_bytes(many_scans()), "a JPEG of more than 100 scans; save it again"),
     "32 bits": (lambda file: Image.new("F", (5, 6)).save(file, format="TIFF"), "32 bits a pixel"),
     "a huge file": (lambda file: (file.touch(), os.truncate(file, 1 << 31)), "larger than 200,000,000 bytes"),
 }

@@ -34,6 +34,13 @@ def seven(**options: Any) -> Image.Image:
     return page(SEVEN, **options)
 
 
+def many_scans() -> bytes:
+    """A progressive JPEG whose last scan is repeated, as one does to keep a decoder busy."""
+    whole = file_of(seven(), "JPEG", progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    return whole[:last] + (whole[last:-2] * 200) + b"\xff\xd9"
+
+
 def noisy(picture: Image.Image, amount: float, seed: int = 0) -> Image.Image:
     grey = np.asarray(picture, np.float32) + np.random.default_rng(seed).normal(0, amount, picture.size[::-1])
     return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))

@@ -19,6 +19,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 MOST_PIXELS = 64_000_000  # below Image.MAX_IMAGE_PIXELS, at which Pillow only begins to warn
 MOST_BYTES = 200_000_000
+MOST_SCANS = 100  # of a JPEG; a progressive one has about ten, and each takes a walk over all pixels
 ORIENTATION, ON_ITS_SIDE = 0x0112, {5, 6, 7, 8}  # EXIF's tag, and those of its values that exchange width and height
 DEEP = {"I", "F"}  # Pillow's names for 32 bits a pixel
 WHITE = 255
@@ -65,6 +66,8 @@ def opened(source: Path | IO[bytes]) -> "Iterator[Image]":
             _file(source) as file,
             Image.open(file, formats=FORMATS) as picture,
         ):
+            if picture.format in {"JPEG", "MPO"}:
+                _refuse_many_scans(file)
             yield picture
     except NotRead:
         raise
@@ -80,6 +83,15 @@ def opened(source: Path | IO[bytes]) -> "Iterator[Image]":
 def _file(source: Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
     """The file, open: given its name, Pillow 12.3 maps it, and unpacks a TIFF on its side in rows of a wrong length."""
     return source.open("rb") if isinstance(source, Path) else nullcontext(source)
+
+
+def _refuse_many_scans(file: IO[bytes]) -> None:
+    """Raise NotRead for a JPEG that would keep its reader busy; Pillow goes on where it was."""
+    place = file.tell()
+    file.seek(0)
+    if file.read().count(b"\xff\xda") > MOST_SCANS:
+        _refuse(f"a JPEG of more than {MOST_SCANS} scans; save it again")
+    file.seek(place)
 
 
 def _refuse_odd(picture: "Image", wanted: tuple[int, int] | None) -> None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 30_000_000  # what the play page takes, too; a phone's JPEG of 48 megapixels has some 20
 LONGEST = 1600  # pixels that a side keeps; a line of 40 characters still has 40 for each
-MOST_SCANS = 100  # of a JPEG; a progressive one has about ten, and each takes a walk over all pixels
 LEAST_SIDE = 4
 PALE = 128
 UNIFORM = 16  # grey levels; the ink of a drawing on glass is of one tone, what a photograph shows is not
@@ -83,8 +82,6 @@ def _refuse_other_kinds(content: bytes) -> None:
     for start, kind in OTHER_KINDS:
         if start.match(content[:2000]):
             _refuse(f"{'an' if kind in {'SVG', 'HTML', 'AVIF'} else 'a'} {kind} file; {KNOWN}")
-    if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > MOST_SCANS:
-        _refuse(f"a JPEG of more than {MOST_SCANS} scans; save it again")
 
 
 def _sheet(picture: "Image") -> Sheet:
