@@ -89,14 +89,16 @@ class Page:
         left, top, width, height = self.place(selector)
         self.stroke([(left + width / 2, top + height / 2)])
 
-    def stroke(self, points: list[tuple[float, float]], *, finger: bool = False, lift: bool = True) -> None:
-        """Press at the first point, move over the others, and let go at the last unless the pen stays there."""
+    def stroke(
+        self, points: list[tuple[float, float]], *, finger: bool = False, press: bool = True, lift: bool = True
+    ) -> None:
+        """Press at the first point unless the pen is there, move over the others, and let go at the last if it does."""
         for number, (x, y) in enumerate(points):
             if finger:
                 kind = "touchMove" if number else "touchStart"
                 self.order("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y}])
             else:
-                self._mouse("mouseMoved" if number else "mousePressed", x, y)
+                self._mouse("mouseMoved" if number or not press else "mousePressed", x, y)
         self._last = points[-1]
         if lift:
             self.lift(finger=finger)

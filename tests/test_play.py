@@ -107,6 +107,19 @@ def test_the_last_stroke_can_be_taken_back(page):
     assert page.run("!document.querySelector('.play-hint').hidden")
 
 
+@in_a_browser
+def test_a_stroke_that_is_taken_back_while_it_is_drawn_goes_on_in_no_other(page):
+    page.stroke(along(THREE, page.place(PAPER)))
+    drawn = page.run(f"document.querySelector('{PAPER}').toDataURL()")
+    start, middle, *end = along(SEVEN, page.place(PAPER), steps=1)
+
+    page.stroke([start, middle], lift=False)
+    page.run("document.querySelector('.play-undo').click()")  # as a key does, or another finger
+    page.stroke(end, press=False)
+
+    assert page.run(f"document.querySelector('{PAPER}').toDataURL()") == drawn
+
+
 def settled(page):
     """The image that the model sees (base64), once no answer has followed the pen for a second."""
     seen, since = "", time.monotonic()

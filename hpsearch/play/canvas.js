@@ -56,7 +56,7 @@ function clear() {
 }
 
 paper.addEventListener("pointerdown", (event) => {
-  if (drawing || event.button) return;
+  if (drawing !== null || event.button) return;
   if (photo) clear();
   paper.setPointerCapture(event.pointerId);
   drawing = event.pointerId;
@@ -80,6 +80,7 @@ for (const end of ["pointerup", "pointercancel"])
 element.querySelector(".play-undo").addEventListener("click", () => {
   if (photo) clear();
   strokes.pop();
+  drawing = null; // what is under way is taken back as a whole
   redraw();
   ask(true);
 });
