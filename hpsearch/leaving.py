@@ -52,7 +52,7 @@ def told_to_leave() -> Iterator[Leave]:
             leave.exit_code = 128 + number
             _let_go_of_those_that_close([stream for stream in (1, 2) if not os.isatty(stream)])  # `tee` heard it, too
         if hung_up:
-            _let_go_of_terminal()
+            let_go_of_terminal()
         if leave.twice or not leave.politely:
             raise AtOnce
 
@@ -90,7 +90,8 @@ def _let_go_when(closed: "select.poll", left: int) -> None:
             left -= 1
 
 
-def _let_go_of_terminal() -> None:
+def let_go_of_terminal() -> None:
+    """Send what is still written to a terminal that is gone nowhere, lest the writing fail."""
     for stream in (1, 2):
         try:
             os.write(stream, b"")

@@ -275,6 +275,21 @@ def test_a_signal_is_heard_where_every_exception_is_taken_for_another(work):
     assert told.value.exit_code == 143
 
 
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_closed_terminal_ends_what_serves_or_reads_unless_nohup_keeps_it(ignored):
+    nohup = signal.SIG_IGN if ignored else signal.SIG_DFL
+    before, codes = signal.signal(signal.SIGHUP, nohup), []
+    try:
+        with suppress(Interrupted), terminated_as_interrupted():
+            signal.raise_signal(signal.SIGHUP)
+            codes.append("goes on")
+        codes.append(signal.getsignal(signal.SIGHUP) is nohup)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert codes == (["goes on", True] if ignored else [True])
+
+
 @pytest.mark.promise("14", "P15")
 def test_ctrl_c_on_a_terminal_leaves_it_clean_and_says_how_to_go_on(project):  # noqa: F811
     ours, theirs = pty.openpty()

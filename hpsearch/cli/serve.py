@@ -10,7 +10,7 @@ import click
 
 from hpsearch import files, paths
 from hpsearch.cli.output import complain, say
-from hpsearch.cli.serving import HOST, free_port, server_of, wait_until_up
+from hpsearch.cli.serving import HOST, free_port, server_of, terminated_as_interrupted, wait_until_up
 from hpsearch.errors import ExperimentRefused, HpsearchError
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def serve(*, model: str, port: int, host: str) -> None:
     _refuse_name(host)
     port = free_port(port, host)
     project = paths.Project.around(Path.cwd())
-    exported = _exported(project, model)
+    with terminated_as_interrupted():
+        exported = _exported(project, model)
     if not ipaddress.IPv4Address(host).is_loopback:
         complain(f"warning: whoever reaches {host} can ask this model: the server knows no password")
     command = [

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hpsearch.errors import HpsearchError, Interrupted, PortTaken
-from hpsearch.leaving import AtOnce
+from hpsearch.leaving import AtOnce, let_go_of_terminal
 
 HOST = "127.0.0.1"
 HERE = (HOST, "localhost")
@@ -130,19 +130,25 @@ def _listens(server: int, port: int) -> bool:
 
 @contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """Within: SIGTERM ends the command as Ctrl-C does; raise Interrupted with the exit code of the one that came first.
+    """Within: SIGTERM and a closed terminal end the command as Ctrl-C does; raise Interrupted with the exit code.
 
-    Ctrl-C is set as well, because a shell starts its background jobs with SIGINT ignored. Within, it is AtOnce that
-    is raised: an Exception would be taken for a damaged picture by whoever unpacks one, and click's `echo` for one
-    lets all of them pass.
+    It is that of the signal that came first. Ctrl-C is set as well, because a shell starts its background jobs with
+    SIGINT ignored. Within, it is AtOnce that is raised: an Exception would be taken for a damaged picture by whoever
+    unpacks one, and click's `echo` for one lets all of them pass.
     """
     codes: list[int] = []
 
     def heard(number: int, _frame: object) -> None:
         codes.append(128 + number)
+        if number not in {signal.SIGINT, signal.SIGTERM}:
+            signal.signal(number, signal.SIG_IGN)  # it comes again, from the shell
+            let_go_of_terminal()
         raise AtOnce
 
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        heeded.append(signal.SIGHUP)
+    before = {number: signal.signal(number, heard) for number in heeded}
     try:
         yield
     except AtOnce:
