@@ -261,6 +261,13 @@ def test_what_else_gradio_would_do_is_closed(port, path):
     assert asked(port, "POST", path, b'{"data": []}', **own)[0] == 404
 
 
+def test_a_page_that_lost_its_server_hears_that_there_is_one_again(port):
+    status, _, said = asked(port, path="/gradio_api/app_id")
+
+    assert status == 200
+    assert set(json.loads(said)) == {"app_id"}
+
+
 @pytest.mark.promise("H47")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
 def test_nothing_is_changed_by_other_methods_than_post(port, method):
