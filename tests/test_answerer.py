@@ -13,7 +13,7 @@ import pytest
 from kept_studies import four_trials, keep
 from readers import DIGITS, WINNER, unseen_images, vouch
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.errors import ExperimentRefused, NothingCompleted, StateDamaged
 from hpsearch.orders import Slot
 from hpsearch.predict import answerer as module
@@ -202,13 +202,15 @@ def test_an_exported_folder_answers_without_the_project_and_as_the_study_does(ex
         assert np.isnan(answerer.unlike(images[:2])).all()
 
 
-def test_a_folder_with_onnx_alone_needs_no_tensorflow(exported, winner, digits, tmp_path):
+def test_a_folder_with_onnx_alone_needs_no_tensorflow_and_tells_nobody(exported, winner, digits, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     images, _ = digits
+    monkeypatch.setenv("TMPDIR", str(files.make(tmp_path / "tmp")))  # where ONNX Runtime numbers what it tells of
 
     with answering(paths.Project(tmp_path), str(exported["onnx"])) as answerer:
         assert np.allclose(answerer.probabilities(images), winner.probabilities(images), atol=1e-5)
         assert not [line.path for line in child(answerer).memory_maps() if "tensorflow" in line.path]
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_where_the_keras_file_needs_the_projects_code_another_format_answers(exported, winner, digits, tmp_path):

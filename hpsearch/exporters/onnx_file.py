@@ -1,5 +1,6 @@
 """Exports ONNX: one file for ONNX Runtime, in many languages and on many machines."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,10 @@ class OnnxFile:
     def load(self, folder: Path) -> "Reader":
         """Load it by ONNX Runtime, on the processor."""
         import numpy as np
+
+        from hpsearch.worker.answering import NO_TELEMETRY
+
+        os.environ.setdefault(*NO_TELEMETRY)
         import onnxruntime
 
         session = onnxruntime.InferenceSession(folder / self.artefact, providers=["CPUExecutionProvider"])

@@ -29,6 +29,7 @@ MEMORY = 4_000_000_000  # bytes beyond what the libraries take
 SECONDS = 60.0  # of each processor, for one answer
 PROBES = 64  # images by which logits are told from probabilities
 PROBE_BYTES = 128_000_000  # that they take together, where one alone does not take more
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY", "1"  # else ONNX Runtime 1.31 tells Microsoft of its use, by HTTPS
 Kind = Literal["study", "keras", "onnx", "litert"]
 
 
@@ -132,6 +133,7 @@ def _graph(model: Any) -> "Read":
 
 
 def _onnx(source: Source, _shape: tuple[int, int]) -> "Read":
+    os.environ.setdefault(*NO_TELEMETRY)
     import onnxruntime
 
     limit_memory(MEMORY)
