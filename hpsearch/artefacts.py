@@ -41,11 +41,12 @@ class Checked:
 
 
 def write(root: Path, build: str, name: str, model: Path, folder: Path, samples: "Images") -> None:
-    """Write one format of a wrapped model into the folder.
+    """Write one format of a wrapped model into the folder; what libraries keep for a while lies beside the model.
 
     Raises FormatUnusable when the format cannot hold it, FolderUnusable when a disk is full.
     """
     find_build(root, build)
+    tempfile.tempdir = str(model.parent)  # TensorFlow leaves files behind in a process that is killed
     with _as_unusable(name, "this model cannot be written in this format", folder), silence(*STREAMS):
         exporter(name).write(model, folder, samples)
 

@@ -54,14 +54,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(finished: Path) -> Path:
     """The winner in every format that can be had here."""
-    hpsearch(finished, "export", "digits", "--format", "all", "--out", "every")
+    hpsearch(
+        finished, "export", "digits", "--format", "all", "--out", "every", TMPDIR=str(files.make(finished / "tmp"))
+    )
     return finished / "every"
 
 
 @pytest.fixture
 def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy that a test may change, and stands in."""
-    shutil.copytree(finished, tmp_path / "copy", ignore=shutil.ignore_patterns("cache", "every"))
+    shutil.copytree(finished, tmp_path / "copy", ignore=shutil.ignore_patterns("cache", "every", "tmp"))
     (tmp_path / "copy" / "cache").symlink_to(finished / "cache")
     monkeypatch.chdir(tmp_path / "copy")
     monkeypatch.setenv("HPSEARCH_DATA", str(finished / "cache"))
@@ -137,6 +139,10 @@ def test_an_exported_folder_answers_as_its_study_does(
     assert given == pytest.approx(wanted, abs=1e-5)
     assert unlike[0] == pytest.approx(unlike[1])
     assert (folder.class_names, folder.framing) == (own.class_names, own.framing)
+
+
+def test_an_export_leaves_nothing_where_temporary_files_are_kept(exported: Path) -> None:
+    assert [file.name for file in (exported.parent / "tmp").iterdir()] == []
 
 
 def test_the_code_that_the_card_shows_runs_as_it_stands_and_gives_the_same(exported: Path) -> None:

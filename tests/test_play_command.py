@@ -95,7 +95,7 @@ def test_sigterm_ends_it_while_a_page_listens_and_its_temporary_folder_goes(home
         assert process.wait(30) == 143
     assert answer["size"] == [240, 240]
     assert folders == {0o700}
-    assert [file.name for file in tmp_path.iterdir() if not file.name.startswith("__autograph")] == ["seven.png"]
+    assert [file.name for file in tmp_path.iterdir()] == ["seven.png"]
 
 
 def test_at_port_80_a_browser_is_answered_though_it_leaves_the_port_out(home, tmp_path):

@@ -44,5 +44,5 @@ class KerasFile:
         from hpsearch.worker.model_reading import read_model
 
         model = read_model(folder / self.artefact)
-        graph = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+        graph = tf.function(lambda images: model(images, training=False), autograph=False, reduce_retracing=True)
         return lambda images: np.asarray(graph(tf.constant(images)))

@@ -66,7 +66,7 @@ def _module(model: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
             super().__init__()
             self.model = model
 
-        @tf.function(input_signature=[tf.TensorSpec([None, *sizes], tf.uint8, "images")])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[tf.TensorSpec([None, *sizes], tf.uint8, "images")], autograph=False)  # type: ignore[untyped-decorator]
         def __call__(self, images: Any) -> Any:
             return self.model(images, training=False)
 

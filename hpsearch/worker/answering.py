@@ -128,7 +128,7 @@ def _graph(model: Any) -> "Read":
     import tensorflow as tf
 
     limit_memory(MEMORY)
-    called = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+    called = tf.function(lambda images: model(images, training=False), autograph=False, reduce_retracing=True)
     return lambda images: called(tf.constant(images)).numpy()
 
 

@@ -84,7 +84,7 @@ def reader(model: Any, images: Any) -> "Reader":
     import tensorflow as tf
 
     shape = (None, *image_shape(images.shape[1:], model))
-    graph = tf.function(called, input_signature=[tf.TensorSpec(shape, tf.float32)])
+    graph = tf.function(called, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
     try:
         graph.get_concrete_function()
     except Exception:  # noqa: BLE001  # a layer that only runs eagerly may raise anything

@@ -88,7 +88,7 @@ def _call(model: Any, images: Any) -> Callable[[], object]:
     """A call of the model, as a graph, on images that are already where they are needed."""
     import tensorflow as tf
 
-    graph = tf.function(lambda batch: model(batch, training=False))
+    graph = tf.function(lambda batch: model(batch, training=False), autograph=False)
     batch = tf.constant(images.reshape(-1, *image_shape(images.shape[1:], model)))
     return lambda: graph(batch).numpy()
 
