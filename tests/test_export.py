@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from test_run import BUILD, environment, hpsearch, lay_out, run, settings, told
 
-from hpsearch import artefacts, files, paths, plugins, records
+from hpsearch import artefacts, files, machine, paths, plugins, records
 from hpsearch.__main__ import main
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import find
@@ -27,7 +29,9 @@ from hpsearch.formats import Formats, chosen, missing
 from hpsearch.orders import Slot
 from hpsearch.predict.answerer import answering
 from hpsearch.study import read
-from hpsearch.worker import process
+from hpsearch.worker import process, starting
+from hpsearch.worker.answering import DONE, Source, answer
+from hpsearch.worker.ending import kill
 from hpsearch.worker.rebuilding import Remains, rebuild
 from hpsearch.worker.task import Task
 
@@ -139,6 +143,29 @@ def test_an_exported_folder_answers_as_its_study_does(
     assert given == pytest.approx(wanted, abs=1e-5)
     assert unlike[0] == pytest.approx(unlike[1])
     assert (folder.class_names, folder.framing) == (own.class_names, own.framing)
+
+
+@pytest.mark.skipif("litert" in MORE, reason="the extra export is not installed")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or machine.cores() < 2, reason="there is one core to give")
+def test_a_litert_file_is_read_on_no_more_cores_than_there_are_for_it(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # whose threads would be fewer, too
+    given, threads = os.sched_getaffinity(0), []
+    for cores in ({min(given)}, given):
+        os.sched_setaffinity(0, cores)
+        try:
+            child, line = starting.fresh(
+                answer, (Source("litert", exported / "model.tflite"),), (16, 16), 10, method="spawn"
+            )
+        finally:
+            os.sched_setaffinity(0, given)
+        with line:
+            assert line.recv_bytes() == DONE
+            threads.append(psutil.Process(child.pid).num_threads())
+        kill(child)
+
+    assert threads[0] < threads[1]
 
 
 def test_an_export_leaves_nothing_where_temporary_files_are_kept(exported: Path) -> None:

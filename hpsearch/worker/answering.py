@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from hpsearch import machine
 from hpsearch.errors import HpsearchError, first_line
 from hpsearch.orders import Slot
 from hpsearch.worker import place
@@ -149,7 +150,7 @@ def _litert(source: Source, shape: tuple[int, int]) -> "Read":
 
     limit_memory(MEMORY)
     with silence(2):
-        interpreter = Interpreter(str(source.file), num_threads=os.cpu_count() or 1)
+        interpreter = Interpreter(str(source.file), num_threads=machine.cores())
     given, gives = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     rows = 0
 
