@@ -407,12 +407,12 @@ def test_a_killed_export_leaves_the_old_one_or_the_new_one(project: Path, place:
 def test_an_artefact_that_is_damaged_before_it_was_tried_out_fails_the_export(project: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "hpsearch", "export", "digits", "--out", "out"],
-        cwd=project, env=environment(project) | {"HPSEARCH_FAILPOINT": "export.written=sleep:4"},
+        cwd=project, env=environment(project) | {"HPSEARCH_FAILPOINT": "export.written=sleep:2"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     while not (written := list(project.glob(".out.*.part/manifest.json"))):
         assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+        time.sleep(0.01)
     model = written[0].with_name("model.keras")
     model.write_bytes(model.read_bytes()[:-1] + b"\xff")
 
