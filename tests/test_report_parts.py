@@ -320,7 +320,8 @@ def test_training_longer_searching_on_or_stopping_is_advised_by_when_the_best_ca
     late = [scored(number, number / 100) for number in range(40)]
     early = [scored(number, 1 - number / 100) for number in range(40)]
 
-    assert "Search on (search.trials)" in told_of(late)
+    assert "Search on (search.trials): the best trial was the last." in told_of(late)
+    assert "the best trial was 1 trial before the last." in told_of([*late, scored(40, 0.0)])
     assert "none of the last 39 beat trial 0" in told_of(early)
     assert "Train longer (train.epochs)" in told_of(early, epochs=5)
     assert "Train longer" not in told_of(early)

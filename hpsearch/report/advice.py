@@ -69,7 +69,8 @@ def _trials(facts: Facts, done: Sequence[TrialFacts]) -> Iterator[str]:
     leader = min(done, key=lambda trial: (key(trial.score), trial.number))
     since = sum(number > leader.number for number in numbers)
     if since < (1 - QUIET) / 4 * len(numbers):
-        yield f"Search on (search.trials): the best trial was {words.count(since, 'trial')} before the last."
+        place = f"{words.count(since, 'trial')} before the last" if since else "the last"
+        yield f"Search on (search.trials): the best trial was {place}."
     elif since > QUIET * len(numbers):
         yield f"More trials of this space promise little: none of the last {since} beat trial {leader.number}."
 
