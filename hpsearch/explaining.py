@@ -1,5 +1,6 @@
 """Explains a study: which parameters mattered and how surely, and what its findings are, in words."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from hpsearch.as_optuna import plain_name
@@ -16,6 +17,7 @@ from hpsearch.trackers import words
 class Explanation:
     """What a study says of its parameters; `trials` completed ones bear it out, fewer than `needed` say nothing.
 
+    Without `weights` the best trials score no better than the others, or there was nothing to weigh.
     `unweighed` are parameters that vary, but that fewer than `needed` of them had, or had in any one of several ways.
     `idle` are parameters whose share of the importance is small in nearly every draw, and on which no other one hangs,
     with the values that the best trial has; it takes fifty trials to say so.
@@ -35,8 +37,11 @@ def explain(facts: Facts) -> Explanation:
     done = completed(facts)
     weights = weigh(facts) if len(done) >= FEWEST_TRIALS else ()
     weighed = {name for one in weights for name in (one.name, plain_name(one.name))}
-    unweighed = tuple(sorted(name for name in varying(done) if name not in weighed))
-    return Explanation(facts.name, len(done), FEWEST_TRIALS, weights, unweighed, find(facts), idle(facts, weights))
+    had = Counter(name for trial in done for name in trial.values)
+    rare = (name for name in varying(done) if name not in weighed and (weights or had[name] < FEWEST_TRIALS))
+    return Explanation(
+        facts.name, len(done), FEWEST_TRIALS, weights, tuple(sorted(rare)), find(facts), idle(facts, weights)
+    )
 
 
 def in_words(finding: Finding) -> str:

@@ -150,6 +150,22 @@ def test_a_range_of_three_values_is_not_hit_by_chance():
     assert find(facts_of(rows, (layers,))) == ()
 
 
+def test_the_order_of_trials_that_score_alike_is_no_finding():
+    def grid(score):
+        return facts_of(
+            [({"units": units, "kind": kind}, score(kind)) for kind in "abc" for units in range(32, 513, 32)]
+        )
+
+    assert find(grid(lambda kind: 1.0)) == ()
+    assert {one.choice for one in find(grid(lambda kind: kind != "c")) if isinstance(one, NeverHelped)} == {"c"}
+
+
+def test_where_all_trials_score_alike_no_parameter_is_said_to_have_had_few():
+    found = explain(searched(40, lambda values: 1.0))
+
+    assert (found.weights, found.unweighed) == ((), ())
+
+
 def test_few_trials_say_nothing():
     assert find(searched(9, lambda values: values["units"])) == ()
 

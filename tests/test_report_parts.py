@@ -56,6 +56,15 @@ def test_a_parameter_that_few_trials_had_is_not_weighed():
     assert "rare" not in names
 
 
+@pytest.mark.parametrize("better", [0, 3], ids=["all alike", "nearly all alike"])
+def test_where_the_best_trials_score_as_the_others_do_nothing_is_said_to_have_mattered(better):
+    facts = gather(large_story(40))
+    for place, trial in enumerate(one for one in facts.trials if one.status == Status.COMPLETED):
+        trial.score = 0.9 if place < better else 0.1
+
+    assert weigh(facts) == ()
+
+
 def test_the_same_study_weighs_the_same_twice():
     facts = gather(large_story(30))
 

@@ -82,6 +82,8 @@ def _show(explanation: "Explanation") -> None:
 def _show_weights(explanation: "Explanation") -> None:
     from hpsearch.cli.output import say
 
+    if not explanation.weights:
+        say("  nothing, as far as the scores tell")
     width = max((len(one.name) for one in explanation.weights), default=0)
     for one in explanation.weights:
         bar = "█" * round(BAR_SIGNS * one.share)

@@ -7,6 +7,7 @@ once in a hundred times, were a parameter of no matter and its values drawn even
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 from hpsearch.report.facts import Facts, TrialFacts
@@ -59,12 +60,13 @@ def completed(facts: Facts) -> list[TrialFacts]:
 
 
 def best_of(done: Sequence[TrialFacts]) -> Sequence[TrialFacts]:
-    """The best fifth of trials that come best first, five at least."""
-    return done[: max(FEWEST_BEST, round(BEST_SHARE * len(done)))]
+    """The best fifth of trials that come best first, five at least, and those that score as the last of these does."""
+    many = max(FEWEST_BEST, round(BEST_SHARE * len(done)))
+    return [*done[:many], *takewhile(lambda trial: trial.score == done[many - 1].score, done[many:])]
 
 
 def find(facts: Facts) -> tuple[Finding, ...]:
-    """All findings, parameter by parameter; () with fewer than ten completed trials.
+    """All findings, parameter by parameter; () with fewer than ten completed trials, or where the best are all of them.
 
     A name that was asked for in several ways (other bounds, other choices) is left out: its values lie on no one scale.
     """
@@ -72,6 +74,8 @@ def find(facts: Facts) -> tuple[Finding, ...]:
     if len(done) < FEWEST_TRIALS:
         return ()
     best, several = best_of(done), facts.several
+    if len(best) == len(done):
+        return ()
     found: list[Finding] = []
     for parameter in facts.parameters:
         if parameter.name not in several:

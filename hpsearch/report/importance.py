@@ -39,22 +39,24 @@ class Weight:
 
 
 def weigh(facts: Facts) -> tuple[Weight, ...]:
-    """The weights of the parameters that vary and that ten completed trials had, largest first; () where none did."""
+    """The weights of the parameters that vary and that ten completed trials had, largest first.
+
+    () where none did, or where the best trials score no better than the others.
+    """
     from optuna.trial import TrialState
 
     trials = [trial for trial in frozen_trials(facts) if trial.state == TrialState.COMPLETE]
     held = Counter(name for trial in trials for name in trial.params)
     names = {name for name, count in held.items() if count >= FEWEST_TRIALS}
-    if not names:
+    direction = "maximize" if Objective.parse(facts.objective).goal == "max" else "minimize"
+    if not names or not _shares(trials, names, direction):
         return ()
     import numpy as np
 
-    direction = "maximize" if Objective.parse(facts.objective).goal == "max" else "minimize"
     draw = np.random.default_rng(0)
     rows = min(len(trials), MOST_DRAWN)
-    drawn = [
-        _shares([trials[row] for row in draw.integers(len(trials), size=rows)], names, direction) for _ in range(DRAWS)
-    ]
+    draws = ([trials[row] for row in draw.integers(len(trials), size=rows)] for _ in range(DRAWS))
+    drawn = [told for one in draws if (told := _shares(one, names, direction))]
     weights = []
     for name in sorted({name for shares in drawn for name in shares}):
         shares = [one.get(name, 0.0) for one in drawn]
@@ -64,6 +66,7 @@ def weigh(facts: Facts) -> tuple[Weight, ...]:
 
 
 def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], direction: str) -> dict[str, float]:
+    """Each parameter's share by these trials; {} where the best of them score no better than the others."""
     import optuna
 
     class Drawn(optuna.storages.InMemoryStorage):
@@ -79,7 +82,9 @@ def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], direc
     study = optuna.create_study(storage=Drawn(), direction="maximize" if direction == "maximize" else "minimize")
     best = min(0.5, max(BEST_SHARE, FEWEST_BEST / len(trials)))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
+    there = sorted(names & {name for trial in trials for name in trial.params})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of conditional parameters that few trials have
-        there = sorted(names & {name for trial in trials for name in trial.params})
-        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator, params=there))
+        told = evaluator.evaluate(study, there)
+    whole = sum(told.values())  # 0 where the best are all of them; Optuna would give each parameter the same share
+    return {name: part / whole for name, part in told.items()} if whole else {}
