@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hpsearch.objective import Objective
 from hpsearch.records import Comparison
 from hpsearch.seeds import derive
-from hpsearch.trial import Fit, TrialResult
+from hpsearch.trial import Fit, Status, TrialResult
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,9 +109,12 @@ def _holds_nought(bounds: "Interval | None", p: float, pairs: int) -> bool:
 
 
 def optimism(objective: Objective, leader: TrialResult, standings: Sequence[Standing]) -> float | None:
-    """How much better the search's best trial scored there than on average in the finals, if it came through them."""
+    """How much better the search's best trial scored there than on average in the finals, if it came through them.
+
+    None of one that time cut short, too: the finals trained it for longer, which is no luck.
+    """
     scores = next((one.scores for one in standings if one.trial == leader.trial.number), ())
-    if leader.score is None or not scores:
+    if leader.score is None or leader.status is not Status.COMPLETED or not scores:
         return None
     return objective.sign * (leader.score - fmean(scores))
 

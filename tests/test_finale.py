@@ -161,6 +161,13 @@ def test_where_time_let_no_trial_have_all_its_folds_nothing_is_said_of_optimism(
     assert (verdict.optimism, verdict.bootstrap_optimism) == (None, None)
 
 
+def test_of_a_best_trial_that_time_cut_short_nothing_is_said_of_optimism(hold):
+    study, _, verdict, _ = hold(out_of_time=True)
+
+    assert study.state.finalists[0] == 0
+    assert verdict.optimism is None
+
+
 def test_a_loss_that_is_too_low_is_optimism_too(hold):
     _, _, verdict, _ = hold(scores=(0.4, 0.45, 0.7, 0.8), search={"trials": 4, "objective": "min val_loss"})
 
