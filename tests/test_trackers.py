@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 from rich.console import Console
-from stories import half_fixed
+from stories import began, half_fixed
 from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
 
 from hpsearch.cli.run import _Place
+from hpsearch.experiment import Experiment
 from hpsearch.glyphs import drawable
 from hpsearch.objective import Objective
 from hpsearch.paths import Project
@@ -35,9 +36,9 @@ def lines_of(story: list[Any], before: int = 0) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def drawn(story: list[Any], width: int) -> str:
+def drawn(story: list[Any], width: int, experiment: Experiment = EXPERIMENT) -> str:
     out = io.StringIO()
-    board = Board(EXPERIMENT, 2, Console(file=out, width=width, height=40, force_terminal=False, color_system=None))
+    board = Board(experiment, 2, Console(file=out, width=width, height=40, force_terminal=False, color_system=None))
     for news in story:
         board.hear(news)
     board.close()
@@ -69,6 +70,15 @@ def test_plain_lines_name_failures_finals_and_the_winner():
     assert "finals: trial 0, trial 1 on fresh seeds" in text
     assert "winner: trial 0" in text
     assert "depth" not in text
+
+
+def test_plain_lines_and_board_name_the_part_of_a_final_alike():
+    experiment = EXPERIMENT.model_copy(update={"data": EXPERIMENT.data.model_copy(update={"folds": 3})})
+    attempt = Attempt(Fit(0, 7, "final", fold=2, repeat=1))
+    story = told([*began(experiment), AttemptBegan(attempt), AttemptEnd(attempt, How.LOST, 1.0, reason="killed")])
+
+    assert "seed 2 fold 3/3" in drawn(story[:-1], 100, experiment)
+    assert lines_of(story) == ["final    0  seed 2 fold 3/3     killed                 1.0 s"]
 
 
 def test_what_one_branch_fixes_and_another_searches_is_shown_of_every_trial():

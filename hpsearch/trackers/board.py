@@ -143,7 +143,8 @@ class Board:
     def _finals(self) -> "Table":
         table = _table("finals")
         table.add_column("trial", justify="right", no_wrap=True)
-        table.add_column("validation, seed by seed", overflow="fold")
+        part = "fold" if self._state.experiment.data.folds else "seed"
+        table.add_column(f"validation, {part} by {part}", overflow="fold")
         table.add_column("test", justify="right", no_wrap=True)
         verdict = self._state.verdict
         tested = {one.trial: one.test_accuracies for one in verdict.finalists} if verdict else {}

@@ -4,10 +4,10 @@ from statistics import fmean
 from typing import TextIO
 
 from hpsearch.objective import Objective
-from hpsearch.records import Answered, FinalistsChosen, News, SpaceFound, TestOpened, Verdict
+from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SpaceFound, TestOpened, Verdict
 from hpsearch.trackers import verdict_words, words
 from hpsearch.trackers.varying import Varying
-from hpsearch.trial import AttemptEnd, Status, TrialResult
+from hpsearch.trial import AttemptEnd, Fit, How, Status, TrialResult
 
 
 class PlainLines:
@@ -19,6 +19,7 @@ class PlainLines:
         self._silent = False
         self._best: float | None = None
         self._varying = Varying()
+        self._folds: int | None = None
         self._heard = 0
 
     def hear(self, news: News) -> None:
@@ -27,6 +28,8 @@ class PlainLines:
             return
         self._heard, self._silent = news.number, news.number <= self._before
         match news.body:
+            case SessionBegan(_, experiment):
+                self._folds = experiment.get("data", {}).get("folds")
             case SpaceFound() | Answered() as body:
                 self._varying.take(body)
             case TrialResult() as result:
@@ -59,8 +62,14 @@ class PlainLines:
     def _final_ended(self, end: AttemptEnd) -> None:
         fit = end.attempt.fit
         how = words.failure(end.failure) if end.failure else words.score(end.score)
-        where = "all rows" if fit.kind == "whole" else f"seed {fit.repeat}"
-        self._say(f"final {fit.trial:>4}  {where:<9}  {how:>9}  {'':<9}  {words.span(end.seconds):>9}")
+        if end.how is not How.FINISHED:
+            how = words.clean(end.reason or end.how)
+        self._say(f"final {fit.trial:>4}  {self._part(fit):<9}  {how:>9}  {'':<9}  {words.span(end.seconds):>9}")
+
+    def _part(self, fit: Fit) -> str:
+        if fit.kind == "whole":
+            return "all rows"
+        return f"seed {fit.repeat + 1}" + (f" fold {fit.fold + 1}/{self._folds}" if self._folds else "")
 
     def _verdict(self, verdict: Verdict) -> None:
         winner = next(finalist for finalist in verdict.finalists if finalist.trial == verdict.winner)
