@@ -725,6 +725,20 @@ def test_show_letters_each_class_with_its_own_sign(own: Path, tmp_path: Path) ->
     assert len(letters) == 4  # and not one box four times
 
 
+def test_show_writes_over_nothing_unasked_but_its_own_sheet(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, again = (ask("show", "idx", "--folder", str(own)).stdout for _ in range(2))
+    Path("idx.png").write_bytes(b"a person's own")
+
+    refused = ask("show", "idx", "--folder", str(own))
+
+    assert first == again == "idx.png: 10 of each class\n"
+    assert "idx.png: this file is there already" in str(refused.exception)
+    assert Path("idx.png").read_bytes() == b"a person's own"
+
+
 def test_show_of_one_set_among_several_asks_which(own: Path, tmp_path: Path) -> None:
     for share in ("0.2", "0.5"):
         ask("get", "idx", "--folder", str(own), "--test", share)

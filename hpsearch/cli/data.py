@@ -113,12 +113,15 @@ def show(*, name: str, out: Path | None, **options: Any) -> None:
     from hpsearch.datasets import contact_sheet
     from hpsearch.errors import ExperimentRefused, Mistake
 
+    file = out or Path(f"{name}.png")
+    if not out and file.is_file() and not contact_sheet.is_sheet(file):
+        message = f"{file}: this file is there already, and is none of ours\n  name another: --out FILE"
+        raise ExperimentRefused(message)
     several = _prepared(name, _given(options))
     if len(several) > 1:
         words = ", ".join(_option(key) for key in _required(name)) or "its options"
         here = click.get_current_context().command_path
         raise ExperimentRefused([Mistake(here, f"{len(several)} sets {name} are prepared", f"say which with {words}")])
-    file = out or Path(f"{name}.png")
     shown = contact_sheet.draw(several[0], file)
     classes = len(several[0].class_names)
     say(
