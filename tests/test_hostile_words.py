@@ -21,7 +21,7 @@ from hpsearch.report.terminal import show
 from hpsearch.space import Parameter
 from hpsearch.trackers.board import Board
 from hpsearch.trackers.class_report import report_text
-from hpsearch.trackers.mlflow_runs import _cut, name_of
+from hpsearch.trackers.mlflow_runs import _cut, name_of, names_of
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trial import Failure, Fit, Status, Trial, TrialResult
 
@@ -235,6 +235,16 @@ def test_evil_words_are_keys_that_mlflow_takes(kind: str) -> None:
         validate(name)
     assert len(name) <= 250
     assert len(_cut(EVIL[kind] * 10, "param")) <= 6000
+
+
+def test_keys_that_differ_in_signs_that_mlflow_does_not_take_keep_names_of_their_own() -> None:
+    keys = ["a*", "a+", "a_", "b*", *(f"{'c' * 300}{last}" for last in "xy")]
+
+    names = names_of(keys)
+
+    assert len(set(names)) == len(keys)
+    assert names[2:4] == ["a_", "b_"]
+    assert {len(name) for name in names[4:]} == {250}
 
 
 @pytest.mark.promise("H45")

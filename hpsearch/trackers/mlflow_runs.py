@@ -1,10 +1,12 @@
 """Writes into the MLflow runs of one study, each found again by its tags, as often as the same news comes."""
 
 import getpass
+import hashlib
 import math
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -153,9 +155,9 @@ class Runs:
         told = {name: str(text) for name, text in (tags or {}).items()}
         run.tags |= _remembered(told)
         _, unsent = self._unsent.setdefault(run.id, (run, Unsent()))
-        unsent.metrics += [(name_of(key), _sound(value), time_ms, step) for key, value in (metrics or {}).items()]
-        unsent.params = {name_of(key): _cut(value, "param") for key, value in (params or {}).items()} | unsent.params
-        unsent.tags |= {name_of(key): _cut(text, "tag") for key, text in told.items()}
+        unsent.metrics += [(name, _sound(value), time_ms, step) for name, value in _named(metrics or {})]
+        unsent.params = {name: _cut(value, "param") for name, value in _named(params or {})} | unsent.params
+        unsent.tags |= {name: _cut(text, "tag") for name, text in _named(told)}
 
     def flush(self) -> None:
         """Log what waits, one run after another, each in as few requests as MLflow allows (its client divides)."""
@@ -236,6 +238,22 @@ class Runs:
 
 def _remembered(tags: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in tags.items() if name in REMEMBERED or name.endswith((SIZE, FAILURE))}
+
+
+def _named(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return zip(names_of(given), given.values(), strict=True)
+
+
+def names_of(keys: Iterable[str]) -> list[str]:
+    """The keys as MLflow allows them; those that differ in other signs alone are told apart by a digest."""
+    names = [(key, name_of(key)) for key in keys]
+    many = Counter(name for _, name in names)
+    return [name if many[name] == 1 or name == key else _marked(key, name) for key, name in names]
+
+
+def _marked(key: str, name: str) -> str:
+    mark = hashlib.sha256(key.encode(errors="backslashreplace")).hexdigest()[:6]
+    return f"{name[: LONGEST['key'] - len(mark) - 1]}_{mark}"
 
 
 def name_of(key: str) -> str:

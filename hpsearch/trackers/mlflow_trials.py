@@ -7,7 +7,7 @@ from hpsearch.experiment import Experiment
 from hpsearch.records import AttemptBegan
 from hpsearch.space import Parameter
 from hpsearch.trackers import words
-from hpsearch.trackers.mlflow_runs import FAILURE, SIZE, STUDY, Run, Runs, name_of
+from hpsearch.trackers.mlflow_runs import FAILURE, SIZE, STUDY, Run, Runs, names_of
 from hpsearch.trackers.mlflow_view import view
 from hpsearch.trial import CUT_OFF, AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
 
@@ -52,8 +52,7 @@ class Trials:
         """Remember which parameters never vary, and so are no params of a trial's run; have the others shown."""
         searched = dict.fromkeys(one.name for one in parameters if one.kind != "fixed")
         fixed = {one.name for one in parameters} - searched.keys()
-        columns = [name_of(name) for name in searched]
-        self._runs.show(view(columns, greater_is_better=self._experiment.objective.goal == "max"))
+        self._runs.show(view(names_of(searched), greater_is_better=self._experiment.objective.goal == "max"))
         self._note_fixed(fixed if self._fixed is None else fixed & self._fixed, time_ms)
 
     def vary(self, name: str, time_ms: int) -> None:
