@@ -12,7 +12,7 @@ from test_mlflow import began, pruning, told, trial_story, whole_story
 
 from hpsearch.records import Answered, Asked, Finalist, SessionBegan
 from hpsearch.report import tables
-from hpsearch.report.facts import Facts, gather
+from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.html import page, write_report
 from hpsearch.report.terminal import show, summary
 from hpsearch.trackers import mlflow_verdict
@@ -129,6 +129,21 @@ def test_the_terminal_shows_the_winner_and_what_failed():
     assert "0.0100 better than its configuration's mean over fresh seeds; 0.0200 of luck was to be expected" in text
     assert "this test split has judged 1 model" in text
     assert "ValueError: too deep" in out.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 60, 79, 80])
+def test_a_narrow_terminal_shows_every_trial_whole(width):
+    values = {"learning_rate": 0.00123, "activation": "leaky_relu"}
+    facts = Facts("s", trials=[TrialFacts(7, "completed", values, 0.98, 12, 3960.0)])
+    out = io.StringIO()
+
+    show(facts, Console(file=out, width=width))
+
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines[:-2])) <= width
+    whole = " ".join(out.getvalue().split())
+    assert all(one in whole for one in ("7 ", "completed", "val_accuracy", "0.9800", "12", "1 h 06 min"))
+    assert all(one in whole for one in ("learning_rate=0.00123", "activation=leaky_relu"))
 
 
 def test_what_pruning_spared_is_told_on_the_terminal_on_the_page_and_to_programs():

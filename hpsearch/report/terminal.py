@@ -9,10 +9,11 @@ from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.trackers import verdict_words, words
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.table import Table
 
 MOST_TRIALS = 15
+NARROW = 80  # columns, below which a table leaves the values a few signs a line, or none
 LONGEST_METRIC = 24  # signs, as on the board: a longer head leaves no room for the values
 COLOURS = {"completed": "green", "pruned": "yellow", "failed": "red"}
 
@@ -21,7 +22,7 @@ def show(facts: Facts, console: "Console") -> None:
     """Print the best trials as a table, the failures, the finals and the verdict."""
     from rich.text import Text
 
-    console.print(_table(facts, console.width))
+    console.print(_table(facts) if console.width >= NARROW else _stack(facts))
     if len(facts.trials) > MOST_TRIALS:
         console.print(Text(f"… and {len(facts.trials) - MOST_TRIALS} more", "dim"))
     conclude(facts, console)
@@ -76,7 +77,7 @@ def _finalist(finalist: Finalist, metric: str) -> Iterator[str]:
         yield failed
 
 
-def _table(facts: Facts, width: int) -> "Table":
+def _table(facts: Facts) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -87,15 +88,34 @@ def _table(facts: Facts, width: int) -> "Table":
     table.add_column(Text(words.clean(metric, LONGEST_METRIC)), justify="right", no_wrap=True)
     table.add_column("epoch", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("values" if width > 60 else "", overflow="fold")  # noqa: PLR2004  # on less they stand alone
+    table.add_column("values", overflow="fold")
     for trial in facts.trials[:MOST_TRIALS]:
-        star = "★ " if facts.verdict and trial.number == facts.verdict.winner else ""
         epoch, score = _so_far(trial, metric)
         table.add_row(
-            f"{star}{trial.number}", Text(trial.status, COLOURS.get(trial.status, "cyan")), words.score(score),
+            _name(trial, facts), Text(trial.status, COLOURS.get(trial.status, "cyan")), words.score(score),
             str(epoch or ""), words.span(trial.seconds), Text(_last_column(trial)),
         )  # fmt: skip
     return table
+
+
+def _stack(facts: Facts) -> "Group":
+    """The same, with each trial on lines of its own."""
+    from rich.console import Group, RenderableType
+    from rich.padding import Padding
+    from rich.text import Text
+
+    metric, lines = facts.objective.split()[-1], list[RenderableType]()
+    for trial in facts.trials[:MOST_TRIALS]:
+        epoch, score = _so_far(trial, metric)
+        said = [f"{words.clean(metric, LONGEST_METRIC)} {words.score(score)}", *([f"epoch {epoch}"] if epoch else [])]
+        head = Text(f"{_name(trial, facts)}  ", "bold").append(trial.status, COLOURS.get(trial.status, "cyan"))
+        lines += [head.append("  ".join(["", *said, words.span(trial.seconds)]), "not bold")]
+        lines += [Padding(Text(_last_column(trial)), (0, 0, 0, 2))]
+    return Group(*lines)
+
+
+def _name(trial: TrialFacts, facts: Facts) -> str:
+    return f"{'★ ' if facts.verdict and trial.number == facts.verdict.winner else ''}{trial.number}"
 
 
 def _so_far(trial: TrialFacts, metric: str) -> tuple[int | None, float | None]:

@@ -131,13 +131,16 @@ class Board:
         from rich.text import Text
 
         table = _table("best trials")
-        for name in ("trial", words.clean(self._state.experiment.objective.metric, 24), "time"):
+        narrow = self._console.width < NARROW  # then the values need the place of the times
+        metric = words.clean(self._state.experiment.objective.metric, 24)
+        for name in ("trial", metric) if narrow else ("trial", metric, "time"):
             table.add_column(Text(name), justify="right", no_wrap=True)
         table.add_column("values", overflow="fold")
         for place, result in enumerate(leaders):
             varying = self._state.varying.of(result.trial.values)
             score = Text(f"{'★ ' if place == 0 else ''}{words.score(result.score)}", "bold green" if place == 0 else "")
-            table.add_row(str(result.trial.number), score, words.span(result.seconds), Text(words.values(varying)))
+            span = () if narrow else (words.span(result.seconds),)
+            table.add_row(str(result.trial.number), score, *span, Text(words.values(varying)))
         return table
 
     def _finals(self) -> "Table":
