@@ -102,6 +102,20 @@ def test_what_one_branch_fixes_and_another_searches_is_a_param_also_after_the_st
     assert all("depth" not in one for one in params)
 
 
+def test_what_a_trial_had_fixed_is_its_param_once_a_later_one_searches_it(project):
+    bodies = half_fixed()
+    a_trial = (len(bodies) - 2) // 3
+    story = [*bodies[:2], *bodies[2 + a_trial : 2 + 2 * a_trial], *bodies[2 : 2 + a_trial]]  # that with 96 is first
+    place = replace(place_in(project), ledger=keep(project.root, story).ledger)
+
+    hear_all(place, told(story))
+
+    runs = runs_of(place)
+    assert [runs[f"search {number}"].data.params for number in (0, 1)] == [
+        {"rate": "0.1", "units": "128"}, {"rate": "0.1", "units": "96"}
+    ]  # fmt: skip
+
+
 def test_the_winner_keeps_report_matrix_and_pictures(project):
     place = place_in(project)
 

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 
 from hpsearch.experiment import Experiment
-from hpsearch.records import AttemptBegan
+from hpsearch.ledger import Ledger
+from hpsearch.records import AttemptBegan, Body
 from hpsearch.space import Parameter
 from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_runs import FAILURE, SIZE, STUDY, Run, Runs, names_of
@@ -22,9 +25,9 @@ STATUSES = {
 class Trials:
     """The study's run with a run for each trial and each final fit; each is made when it is first needed."""
 
-    def __init__(self, experiment: Experiment, runs: Runs) -> None:
-        """Remember by the tags of the runs what an earlier tracker of this study knew."""
-        self._experiment, self._runs = experiment, runs
+    def __init__(self, experiment: Experiment, runs: Runs, ledger: Path | None = None) -> None:
+        """Remember by the tags of the runs what an earlier tracker of this study knew, by the ledger the values."""
+        self._experiment, self._runs, self._ledger = experiment, runs, ledger
         study = runs.find(STUDY)
         fixed = study.tags.get("hpsearch.fixed") if study else None
         self._fixed: set[str] | None = None if fixed is None else set(json.loads(fixed))
@@ -61,8 +64,17 @@ class Trials:
             self._note_fixed(self._fixed - {name}, time_ms)
 
     def _note_fixed(self, names: set[str], time_ms: int) -> None:
-        self._fixed = names
+        searched, self._fixed = (self._fixed or set()) - names, names
+        if searched and self._ledger is not None:  # they are params of the trials that ended before, too
+            with closing(Ledger(self._ledger, writer=False)) as ledger:
+                for news in ledger.recall([TrialResult]):
+                    self._name_values(news.body, searched, time_ms)
         self._runs.write(self.study(time_ms), time_ms, tags={"hpsearch.fixed": json.dumps(sorted(names))})
+
+    def _name_values(self, body: Body, names: set[str], time_ms: int) -> None:
+        if isinstance(body, TrialResult) and (run := self._runs.find(f"search {body.trial.number}")):
+            values = {name: value for name, value in body.trial.values.items() if name in names}
+            self._runs.write(run, time_ms, params=values)
 
     def asked(self, trial: int, time_ms: int) -> None:
         """Take in that a trial was asked for: older runs of its number are of one that a repaired ledger forgot."""
