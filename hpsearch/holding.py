@@ -49,6 +49,12 @@ def sign(path: Path) -> None:
     write_text(path, json.dumps(asdict(Holder.me())))
 
 
+def withdraw(path: Path) -> None:
+    """Take the note of this process away; another's stays, which holds the study too where its lock was removed."""
+    if read(path) == Holder.me():
+        path.unlink(missing_ok=True)
+
+
 def read(path: Path) -> Holder | None:
     """Who signed last; None if nobody did, or not in words that can be understood."""
     try:

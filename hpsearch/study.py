@@ -142,7 +142,7 @@ def held(folder: paths.Study, or_else: str = "") -> Iterator[None]:
         holding.sign(folder.holder)
         yield
     finally:
-        folder.holder.unlink(missing_ok=True)
+        holding.withdraw(folder.holder)
         lock.release()
 
 

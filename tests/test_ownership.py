@@ -112,6 +112,20 @@ def test_the_death_of_the_holder_frees_the_study_at_once(holder, tmp_path, pause
     assert said["pid"] == os.getpid()
 
 
+@pytest.mark.promise("41")
+def test_who_lets_go_of_a_study_leaves_the_note_of_another_that_holds_it_since_its_lock_was_removed(
+    contenders, tmp_path
+):
+    study = paths.Study(tmp_path / "a")
+
+    with held(study):
+        study.lock.unlink()
+        send(contenders[0], study.folder)
+        assert answer(contenders[0])["held"]
+
+    assert json.loads(study.holder.read_text())["pid"] == contenders[0].pid
+
+
 @pytest.mark.promise("P12")
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", "7", '{"pie": 1, "host": "x"}', "\0\0"])
 def test_a_holder_whose_note_is_damaged_still_holds(holder, tmp_path, content):
