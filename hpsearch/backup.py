@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from hpsearch import schema
@@ -29,8 +29,10 @@ class Backup:
         """Begin a copy if one is due; it holds what is durable by then."""
         self._heard = news.number
         if time.monotonic() >= self._due and not (self._thread and self._thread.is_alive()):
-            self._thread = threading.Thread(target=self._copy, name="backup", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._copy, name="backup", daemon=True)
+            with suppress(RuntimeError):  # there can be no more threads just now: a later record tries again
+                thread.start()
+                self._thread = thread
 
     def close(self) -> None:
         """Copy what came since the last time."""

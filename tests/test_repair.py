@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 
 import disk_stories
@@ -267,6 +268,25 @@ def test_a_damaged_ledger_never_takes_the_place_of_a_good_backup(study):
         following.close()
 
     assert study.backup.read_bytes() == good
+
+
+def test_a_machine_that_can_begin_no_more_threads_costs_a_study_its_copies_of_the_ledger_alone(study, monkeypatch):
+    monkeypatch.setattr(backup, "EVERY_SECONDS", 0.0)
+    following = backup.Backup(study)
+    with closing(Ledger(study.ledger)) as ledger:
+        began = ledger.write(next(disk_stories.beginning()), durable=True)
+
+        with monkeypatch.context() as machine:
+            machine.setattr(threading.Thread, "start", no_more_threads)
+            following.hear(began)
+        following.close()
+
+    assert records(study.backup)
+
+
+def no_more_threads(_thread):
+    message = "can't start new thread"
+    raise RuntimeError(message)
 
 
 def test_a_study_that_is_written_to_little_is_backed_up_once_a_minute_at_most(study):
