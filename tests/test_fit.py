@@ -602,6 +602,22 @@ def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe
     assert (read == labels).mean() == pytest.approx(end.score)
 
 
+@pytest.mark.promise("54")
+def test_a_final_that_keeps_its_epochs_makes_no_folder_of_a_removed_study_anew(recipe):
+    made = recipe("still", keep_epochs=True)
+
+    class Removing(Talk):
+        def send(self, event):
+            super().send(event)
+            if isinstance(event, Measure):
+                shutil.rmtree(made.fits)
+
+    end, _ = go(made, Removing(), kind="final")
+
+    assert (end.how, end.epochs, end.failure.kind) == (How.LOST, 2, "FolderUnusable")
+    assert not made.fits.exists()
+
+
 def test_early_stopping_ends_a_fit_that_no_longer_improves(recipe):
     end, _ = go(recipe(epochs=60, early_stopping=2))
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -223,7 +224,9 @@ class _Run:
 
         if self._recipe.keep_epochs and self._fit.kind != "search":
             file = self._files.epoch(epoch)
-            make(file.parent)
+            with suppress(OSError):  # without parents: a study's folder that was removed is not made anew
+                for folder in (self._files.folder, file.parent):
+                    folder.mkdir(mode=0o700, exist_ok=True)
             checkpoint.save_weights(file, self._model)
 
     def _keep(self) -> None:
