@@ -210,6 +210,15 @@ class Weighed(Stepping):
 def weighed(hp):
     return compiled(Weighed())
 
+@keras.saving.register_keras_serializable("tiny")
+class Dimming(Stepping):
+    def train_step(self, data):
+        images, labels = data
+        return super().train_step((images * tf.random.uniform([]), labels))
+
+def dimming(hp):
+    return compiled(Dimming())
+
 class Reading(Stepping):
     def train_step(self, data):
         assert float(keras.ops.max(data[0])) > 0  # which a graph cannot say
@@ -253,7 +262,7 @@ class Handing(keras_tuner.HyperModel):
         return model.fit(*args, **kwargs)
 
 own_guessing, own_stepping, own_taught = Handing(guessing), Handing(stepping), Handing(taught)
-own_reading, own_traced = Handing(reading), Handing(traced)
+own_reading, own_traced, own_dimming = Handing(reading), Handing(traced), Handing(dimming)
 
 class Twofold(keras.Sequential):
     def compile(self, *given, **more):
@@ -511,15 +520,21 @@ def test_a_fit_whose_variables_cannot_be_made_before_its_first_step_is_begun_ane
     assert ended.failure is None
 
 
+DRAWN = r"a checkpoint leaves out how far TensorFlow's own random numbers are \(RandomUniform\)"
+
+
+@unbuilt
 @pytest.mark.parametrize(
-    ("build", "why"),
+    ("build", "loop", "why"),
     [
-        ("mirroring", r"how far TensorFlow's own random numbers are \(RandomUniform\)"),
-        ("counting", r"the variables '.*steps:0', which Keras does not know"),
+        ("mirroring", "graph", DRAWN),
+        ("counting", "graph", r"a checkpoint leaves out the variables '.*steps:0', which Keras does not know"),
+        ("dimming", "fit: because Dimming has its own train_step", DRAWN),
+        ("own_dimming", "fit: through the HyperModel's own fit", "it trains with more than a checkpoint has"),
     ],
 )
 def test_a_fit_with_state_of_tensorflows_own_is_begun_anew_to_the_very_same_end_and_says_why(
-    recipe, tmp_path, build, why
+    recipe, tmp_path, build, loop, why
 ):
     recipe = recipe(build)
     straight, one = go(recipe, kind="final")
@@ -528,7 +543,7 @@ def test_a_fit_with_state_of_tensorflows_own_is_begun_anew_to_the_very_same_end_
 
     ended, two = go(recipe, kind="final", number=2)
 
-    assert re.fullmatch(f"graph; begun anew after a stop, because a checkpoint leaves out {why}", built_by(two).loop)
+    assert re.fullmatch(f"{loop}; begun anew after a stop, because {why}", built_by(two).loop)
     assert (measured_by(two), ended.score) == (measured_by(one), straight.score)
 
 

@@ -38,14 +38,14 @@ def make_loop(
     """
     name, reason = choose(model, loop)
     shaped = fitted(rows, model)
-    complete(model, shaped.weighed(rows.train[:1]))
+    unkept = complete(model, shaped.weighed(rows.train[:1]))
     if name == "graph":
         from hpsearch.worker.loop_graph import GraphLoop
 
         return GraphLoop(model, shaped, batch_size, seed, xla=xla and _compilable(model))
     from hpsearch.worker.loop_fit import FitLoop
 
-    return FitLoop(model, shaped, batch_size, seed, reason)
+    return FitLoop(model, shaped, batch_size, seed, reason, unkept)
 
 
 def choose(
