@@ -53,7 +53,8 @@ def unpruned(experiment: Experiment, trials: int) -> Experiment:
 def train(experiment: Experiment, project: paths.Project) -> None:
     """Train the trials; what an earlier run of the same command trained stands."""
     place = _Place(project, plain=True)
-    Searching(experiment, Surroundings(project, place.progress, place.say, place.watch, place.mlflow)).run()
+    around = Surroundings(project, place.progress, place.say, place.watch, place.mlflow, lambda _experiment: None)
+    Searching(experiment, around).run()
 
 
 def curves(experiment: Experiment, project: paths.Project) -> tuple[list[Curve], dict[str, str]]:

@@ -47,9 +47,11 @@ def drain(outbox: Outbox | None, name: str, say: Callable[[str], None], patience
         return
     if outbox.drain(QUIET_SECONDS):
         say("waiting for MLflow to take in the last records")
-    if waiting := outbox.close(min(patience, TROUBLED_SECONDS) if outbox.trouble else patience):
+    waiting = outbox.close(min(patience, TROUBLED_SECONDS) if outbox.trouble else patience)
+    if not outbox.finished:
+        what = f"the last {waiting} records" if waiting else "the end"
         why = first_line(outbox.trouble) or "it was too slow"
         say(
-            f"warning: MLflow has not heard the last {waiting} records: {why}\n"
-            f"  they are pending in the ledger; send them with: hpsearch sync {name}"
+            f"warning: MLflow has not heard {what} of {name}: {why}\n"
+            f"  all is in the ledger; send it with: hpsearch sync {name}"
         )

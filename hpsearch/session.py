@@ -38,6 +38,7 @@ class Surroundings:
     say: Callable[[str], None]
     watch: Callable[[Experiment, int, int], Tracker]  # how many workers; the last record of earlier sessions
     mlflow: Callable[[Experiment], Made | None]
+    report: Callable[[Experiment], None]  # writes what MLflow keeps of a study that has come to its end
 
 
 class Session:
@@ -88,6 +89,7 @@ class Session:
             made = self._around.mlflow(self._experiment)
             if not self._reopen and (verdict := study.state.verdict):
                 self._make_whole(study, verdict, data)
+                self._around.report(study.experiment)
                 drain(follow(study, executor, made), study.experiment.name, self._around.say)
                 return verdict
             crew = Crew(study, executor, Beginning(study, identity, executor, self._around.say).open())
@@ -144,6 +146,8 @@ class Session:
                 why = INTERRUPTED if left else first_line(str(error)) or type(error).__name__
                 study.record(SessionEnded(finished=False, reason=why), durable=True)
             raise
+        else:
+            self._around.report(study.experiment)
         finally:
             watcher.close()
             if not finale.leave.twice:

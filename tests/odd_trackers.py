@@ -73,6 +73,14 @@ class Mortal(Listener):
         super().hear(news)
 
 
+class Unending(Listener):
+    """Hears everything, and fails in the end."""
+
+    def close(self):
+        message = "no room for the report"
+        raise OSError(message)
+
+
 class Asking(Listener):
     """Has a function called beside the coordinator for each record, and writes down what came of it."""
 

@@ -9,6 +9,7 @@ import psutil
 import pytest
 from waiting import wait_until
 
+from hpsearch import listening
 from hpsearch.follower import BATCH
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
@@ -63,6 +64,20 @@ def test_a_tracker_that_fails_hears_the_same_record_again(ledger, tmp_path, foll
 
     assert outbox.close(patience=60) == 0
     assert listener.heard == [1, 2, 3]
+
+
+@pytest.mark.promise("12")
+def test_a_tracker_that_heard_all_and_cannot_end_is_told_of(ledger, tmp_path, follow, monkeypatch):
+    monkeypatch.setattr(listening, "QUIET_SECONDS", 0.5)
+    write(ledger, 3)
+    outbox, said = follow(odd_trackers.Unending(tmp_path)), []
+    wait_until(lambda: outbox.waiting() == 0)
+
+    listening.drain(outbox, "tiny", said.append, patience=0.5)
+
+    (warning,) = said
+    assert warning.startswith("warning: MLflow has not heard the end of tiny: ")
+    assert "hpsearch sync tiny" in warning
 
 
 @pytest.mark.promise("12")

@@ -17,6 +17,7 @@ from hpsearch.errors import Interrupted, StudyChanged
 if TYPE_CHECKING:
     from hpsearch.experiment import Experiment
     from hpsearch.protocols import Made, Tracker
+    from hpsearch.report.facts import Facts
 
 EPILOG = """\b
 Examples:
@@ -56,13 +57,13 @@ def run(
         if reopen or not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise
         experiment = _under_another_name(experiment, place, changed)
-    _finish(project, experiment, place, as_json=as_json)
+    _conclude(experiment, place, as_json=as_json)
 
 
 def _search(experiment: "Experiment", place: "_Place", *, reopen: bool, fresh: bool = False) -> "Experiment":
     from hpsearch.session import Session, Surroundings
 
-    around = Surroundings(place.project, place.progress, place.say, place.watch, place.mlflow)
+    around = Surroundings(place.project, place.progress, place.say, place.watch, place.mlflow, place.report)
     try:
         with _set_aside(experiment.name, place) if fresh else nullcontext():
             Session(experiment, around, reopen=reopen).run()
@@ -121,31 +122,24 @@ def _under_another_name(experiment: "Experiment", place: "_Place", changed: Stud
     return _search(experiment.renamed(name), place, reopen=False)
 
 
-def _finish(project: paths.Project, experiment: "Experiment", place: "_Place", *, as_json: bool) -> None:
-    from hpsearch import looks
-    from hpsearch.cli.attaching import attach_report
+def _conclude(experiment: "Experiment", place: "_Place", *, as_json: bool) -> None:
     from hpsearch.cli.output import print_json
-    from hpsearch.report.facts import gather
-    from hpsearch.report.html import write_report
     from hpsearch.report.terminal import conclude
-    from hpsearch.study import read
 
-    folder, facts = project.study(experiment.name), gather(read(project, experiment.name))
-    facts.looks = looks.of_study(project, experiment.name)
-    write_report(facts, folder.report, folder.predictions)
+    folder = place.project.study(experiment.name)
     if as_json:
-        print_json(facts)
+        print_json(place.facts)
     else:
-        conclude(facts, place.console)
+        conclude(place.facts, place.console)
         place.say(f"report: {folder.report}\nmodel:  {folder.best / paths.MODEL}")
         if experiment.tracking.mlflow is not False:
             place.say("compare in MLflow: hpsearch ui")
-    if experiment.tracking.mlflow is not False:
-        attach_report(project, experiment, folder, place.say)
 
 
 class _Place:
-    """The terminal, and the parts that are chosen by what it is."""
+    """The terminal, and the parts that are chosen by what it is; `facts` are there once a study was reported."""
+
+    facts: "Facts"
 
     def __init__(self, project: paths.Project, *, plain: bool) -> None:
         from rich.console import Console
@@ -176,3 +170,13 @@ class _Place:
         from hpsearch.trackers.via_mlflow import for_study
 
         return for_study(self.project, experiment, self.project.study(experiment.name))
+
+    def report(self, experiment: "Experiment") -> None:
+        from hpsearch import looks
+        from hpsearch.report.facts import gather
+        from hpsearch.report.html import write_report
+        from hpsearch.study import read
+
+        folder, self.facts = self.project.study(experiment.name), gather(read(self.project, experiment.name))
+        self.facts.looks = looks.of_study(self.project, experiment.name)
+        write_report(self.facts, folder.report, folder.predictions)

@@ -25,8 +25,7 @@ PATIENCE_SECONDS = 10.0  # in which trouble must end, or MLflow is taken to be a
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers of records as JSON.")
 def sync(*, study: str, as_json: bool) -> None:
     """Send MLflow what it has not heard of STUDY, or not taken, in its order; twice is as good as once."""
-    from hpsearch.cli.attaching import attach_report
-    from hpsearch.cli.output import complain, print_json, say
+    from hpsearch.cli.output import print_json, say
     from hpsearch.errors import HpsearchError
     from hpsearch.outbox import Outbox
     from hpsearch.study import existing, held
@@ -37,8 +36,6 @@ def sync(*, study: str, as_json: bool) -> None:
         experiment = _experiment(folder, study)
         outbox = Outbox(folder.ledger, folder.cursor, _made(project, experiment, folder), over=True)
         left = _send(outbox)
-        if outbox.finished and folder.report.exists():
-            attach_report(project, experiment, folder, complain)
     if as_json:
         print_json({"study": study, "sent": outbox.sent, "waiting": left, "trouble": outbox.trouble})
     elif outbox.finished:

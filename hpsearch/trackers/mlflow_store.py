@@ -30,7 +30,8 @@ SURROUNDINGS = {
 class Place:
     """Where the study's runs are: MLflow's address and experiment, the study's own id and its folder of fits.
 
-    From the `ledger`, where there is one, the study's run is told in the end what pruning spared.
+    From the `ledger`, where there is one, the study's run is told in the end what pruning spared. The `report`, once it
+    is there, is kept among that run's files.
     """
 
     uri: str
@@ -39,6 +40,7 @@ class Place:
     fits: Path
     artifacts: str | None = None
     ledger: Path | None = None
+    report: Path | None = None
 
 
 def prepare_store(project: paths.Project, uri: str | None = None, experiment: str = "") -> str:

@@ -57,8 +57,9 @@ class Made:
         """Find MLflow's store, or make it; raise NotHeard when it cannot be reached."""
         with told_apart():
             uri = prepare_store(self.project, self._address, self._name)
-            known, fits, ledger = study_id(self.experiment, self.folder), self.folder.fits, self.folder.ledger
-            return ViaMLflow(self.experiment, Place(uri, self._name, known, fits, ledger=ledger), call)
+            known, own = study_id(self.experiment, self.folder), self.folder
+            place = Place(uri, self._name, known, own.fits, ledger=own.ledger, report=own.report)
+            return ViaMLflow(self.experiment, place, call)
 
 
 def for_study(project: paths.Project, experiment: Experiment, folder: paths.Study) -> Made | None:
@@ -89,7 +90,7 @@ class ViaMLflow:
     def __init__(self, experiment: Experiment, place: Place, call: Call) -> None:
         """Find the study's runs; raise what MLflow raises when it is away."""
         self._runs = Runs(client(place.uri), place.experiment, place.study_id, place.artifacts)
-        self._trials = Trials(experiment, self._runs, place.ledger)
+        self._report, self._trials = place.report, Trials(experiment, self._runs, place.ledger)
         self._finals = Finals(experiment, place, self._runs, self._trials, call)
 
     def remembers(self, *, wholly: bool) -> bool:
@@ -113,7 +114,11 @@ class ViaMLflow:
             self._runs.flush()
 
     def close(self) -> None:
-        """Write what is still held back."""
+        """Write what is held back, and keep the report of a study that does not run in place of an earlier one."""
+        study, report = self._runs.find(STUDY), self._report
+        if study and report and report.exists() and study.tags.get("hpsearch.state") != "running":
+            with told_apart():
+                self._runs.keep(study, "log_artifact", str(report))
         self.flush()
 
     def _hear(self, news: News) -> None:
