@@ -28,8 +28,8 @@ class Keeping:
         """Delete what a kill right after a trial's end left, and weights that no longer count since `keep` is less."""
         few = {number for _, number in self._leaders}
         for folder in self._study.paths.fits.glob("search-*"):
-            trial = int(folder.name.split("-")[1])
-            if self._ended_for_good(trial):
+            number = folder.name.split("-")[1]
+            if number.isdecimal() and self._ended_for_good(trial := int(number)):  # else it is a person's own
                 kept = FitFiles(folder)
                 kept.checkpoint.unlink(missing_ok=True)
                 if trial not in few:

@@ -12,7 +12,7 @@ from hpsearch import hits, paths
 from hpsearch.experiment import Experiment
 from hpsearch.keeping import Keeping
 from hpsearch.objective import Objective
-from hpsearch.orders import Question, Steps
+from hpsearch.orders import Question, Steps, Stop
 from hpsearch.paths import FitFiles
 from hpsearch.records import Asked
 from hpsearch.state import OUT_OF_TIME
@@ -102,6 +102,13 @@ def vast(hp):
 def greedy(hp):
     hp.Choice("batch_size", [1, 2])
     return build(hp)
+
+def insisting(hp):
+    try:
+        hp.Int("units", 4, 8)
+    except Exception:
+        pass
+    return without_input(hp)
 
 def compiled(model):
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -631,6 +638,19 @@ def test_a_final_that_keeps_its_epochs_makes_no_folder_of_a_removed_study_anew(r
 
     assert (end.how, end.epochs, end.failure.kind) == (How.LOST, 2, "FolderUnusable")
     assert not made.fits.exists()
+
+
+def test_a_stop_is_heeded_though_the_build_that_heard_it_goes_on(recipe):
+    class Stopping(Talk):
+        def send(self, event):
+            super().send(event)
+            if isinstance(event, Question):
+                self._replies[:] = [Stop("enough")]
+
+    end, talk = go(recipe("insisting"), Stopping())
+
+    assert (end.how, end.reason, end.epochs) == (How.INTERRUPTED, "enough", 0)
+    assert measured_by(talk) == {}
 
 
 def test_early_stopping_ends_a_fit_that_no_longer_improves(recipe):

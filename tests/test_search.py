@@ -958,6 +958,17 @@ def test_only_the_best_few_keep_their_weights_also_after_a_restart(begin):
     assert not list(again.paths.fits.glob(f"*/{CHECKPOINT}"))
 
 
+def test_a_folder_of_a_persons_own_among_those_of_trials_is_let_be(begin):
+    study, _ = begin()
+    own = study.paths.fits / "search-old" / CHECKPOINT
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+
+    Keeping(study)
+
+    assert own.read_text() == "mine"
+
+
 def test_a_trial_that_got_more_time_has_one_place_among_the_best(begin):
     study, _ = begin(train={"keep": 2})
     keeping = Keeping(study)

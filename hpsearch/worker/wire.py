@@ -57,8 +57,9 @@ class Wire:
         match self._line.recv():
             case Answer(value):
                 return value
-            case Stop(reason):
-                raise Stopped(reason)
+            case Stop() as stop:
+                self._stop = stop  # for a build that lets the exception pass: it is left before its first epoch
+                raise Stopped(stop.reason)
             case message:
                 raise TypeError(message)
 
