@@ -89,7 +89,7 @@ def test_a_told_study_becomes_a_run_with_a_child_for_each_trial_and_final_fit(pr
     assert runs["study"].data.params["search.tuner"] == "keras-tuner.random"
     assert runs["study"].data.tags["hpsearch.data_digest"] == "abc123"
     assert "**0.8000** over 2 seeds (95 % interval 0.7100 to 0.8700)" in runs["study"].data.tags["mlflow.note.content"]
-    assert runs["final 0 1"].info.run_name == "trial 0 · final seed 1"
+    assert runs["final 0 1"].info.run_name == "trial 0 · final seed 2"
 
 
 def test_what_one_branch_fixes_and_another_searches_is_a_param_also_after_the_study_is_taken_up_again(project):

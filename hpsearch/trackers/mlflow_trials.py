@@ -42,10 +42,10 @@ class Trials:
         """The run of a fit's trial, or of a final fit, made where it is missing and RUNNING."""
         key, name = f"search {fit.trial}", f"trial {fit.trial}"
         if fit.kind == "final":
-            key, name = f"final {fit.trial} {fit.repeat}", f"trial {fit.trial} · final seed {fit.repeat}"
+            key, name = f"final {fit.trial} {fit.repeat}", f"trial {fit.trial} · final seed {fit.repeat + 1}"
         elif fit.kind == "whole":
             again = f" {fit.repeat}" if fit.repeat else ""  # the first's key is that of studies with one alone
-            key, name = f"whole {fit.trial}{again}", f"trial {fit.trial} · all training rows, seed {fit.repeat}"
+            key, name = f"whole {fit.trial}{again}", f"trial {fit.trial} · all training rows, seed {fit.repeat + 1}"
         study = self._runs.find(STUDY)
         parent = {"mlflow.parentRunId": study.id} if study else {}
         tags = {"hpsearch.study": self._experiment.name, "hpsearch.trial": str(fit.trial), "hpsearch.kind": fit.kind}
