@@ -8,7 +8,10 @@ UNWRITABLE = 7  # as FolderUnusable
 
 def main(words: list[str] | None = None) -> int:
     """Run one command and give back its exit code; every error a person can act on becomes its text."""
+    from hpsearch.leaving import outlast_readers
+
     _fill_what_is_closed()
+    outlast_readers()
     if words is not None:
         return _answer(words)
     _write_in_any_encoding()

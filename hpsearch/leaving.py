@@ -1,14 +1,18 @@
 """Hears Ctrl-C, SIGTERM and a closed terminal: the first asks the program to leave, the second ends it at once."""
 
+import errno
+import io
 import os
-import select
 import signal
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING, ClassVar
 
-from hpsearch.aside import aside
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is unknown to Windows
 
@@ -43,16 +47,13 @@ class Leave:
 @contextmanager
 def told_to_leave() -> Iterator[Leave]:
     """Within: the first signal only asks to leave, while there is anything to leave politely; else AtOnce is raised."""
-    leave = Leave()
+    leave = Outlasting.leave = Leave()
 
     def heard(number: int, _frame: FrameType | None) -> None:
         hung_up = number == getattr(signal, "SIGHUP", None)  # by the terminal and by its shell: twice means no hurry
         leave.twice = leave.twice or (leave() and not hung_up)
         if not leave():
             leave.exit_code = 128 + number
-            _let_go_of_those_that_close([stream for stream in (1, 2) if not os.isatty(stream)])  # `tee` heard it, too
-        if hung_up:
-            let_go_of_terminal()
         if leave.twice or not leave.politely:
             raise AtOnce
 
@@ -66,41 +67,48 @@ def told_to_leave() -> Iterator[Leave]:
             signal.signal(number, handler)
 
 
-def go_on_without_terminal() -> None:
-    """Have a thread see to it that nothing fails for want of a terminal which closes without a signal.
+class Outlasting(io.FileIO):
+    """A stream, by its number, that goes nowhere when nobody can read it any more, so that no writing to it fails.
 
-    So it does for a job in the background whose shell ended by `exit`, or had disowned it.
+    A terminal may close without a signal: for a job in the background whose shell ended by `exit`, or had disowned
+    it. And a pipe's reader, as `tee` is one, ends by the Ctrl-C that asked us to leave.
     """
-    _let_go_of_those_that_close([stream for stream in (1, 2) if os.isatty(stream)])
 
+    leave: ClassVar[Leave] = Leave()
 
-def _let_go_of_those_that_close(streams: Sequence[int]) -> None:
-    if streams and hasattr(select, "poll"):
-        closed = select.poll()
-        for stream in streams:
-            closed.register(stream, 0)  # that it has hung up, or is read by nobody any more, is told unasked
-        aside(_let_go_when, closed, len(streams))
+    def __init__(self, stream: int) -> None:
+        """Write to what is open under that number, which stays open afterwards."""
+        super().__init__(stream, "w", closefd=False)
+        self._terminal = self.isatty()
 
-
-def _let_go_when(closed: "select.poll", left: int) -> None:
-    while left:
-        for stream, _ in closed.poll():
-            closed.unregister(stream)
-            _let_go_of(stream)
-            left -= 1
-
-
-def let_go_of_terminal() -> None:
-    """Send what is still written to a terminal that is gone nowhere, lest the writing fail."""
-    for stream in (1, 2):
+    def write(self, text: "ReadableBuffer", /) -> int:
+        """Write; give back the number of bytes, which may be fewer than came."""
         try:
-            os.write(stream, b"")
-        except OSError:
-            _let_go_of(stream)
+            return super().write(text)
+        except OSError as error:
+            closed = self._terminal and error.errno == errno.EIO
+            if not closed and not (self.leave() and error.errno == errno.EPIPE):
+                raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+        return super().write(text)
 
 
-def _let_go_of(stream: int) -> None:
-    """Send what is still written there nowhere, lest the writing fail."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream)
-    os.close(nowhere)
+def outlast_readers() -> None:
+    """Have standard output and standard error, where they are Python's own, go on as `Outlasting` does."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
+            setattr(sys, name, _outlasting(stream))
+
+
+def _outlasting(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    raw = stream.buffer.raw if isinstance(stream.buffer, io.BufferedWriter) else stream.buffer  # `python -u`
+    if type(raw) is not io.FileIO:  # as a console of Windows
+        return stream
+    ours = Outlasting(stream.fileno())
+    return io.TextIOWrapper(
+        ours if raw is stream.buffer else io.BufferedWriter(ours), stream.encoding, stream.errors,
+        line_buffering=stream.line_buffering, write_through=stream.write_through,
+    )  # fmt: skip

@@ -9,15 +9,16 @@ from contextlib import closing, suppress
 
 import pytest
 
+FROZEN = [0]  # how many modules were imported when they were last kept from the search for garbage
 
-@pytest.fixture(autouse=True)
-def _imports_apart(_imported=[0]):  # noqa: B006 (one for all tests of a process)
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown():
     """No search for garbage in what was imported, as in a forkserver's children: Keras searches after each build."""
-    yield
-    if len(sys.modules) > _imported[0] + 100:
+    if len(sys.modules) > FROZEN[-1] + 100:
         gc.collect()
         gc.freeze()
-        _imported[0] = len(sys.modules)
+        FROZEN.append(len(sys.modules))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 
 import chaos
 import click
@@ -31,7 +31,7 @@ from hpsearch.datasets.pictures import opened
 from hpsearch.errors import Interrupted, RunningElsewhere
 from hpsearch.files import make
 from hpsearch.holding import Holder, read
-from hpsearch.leaving import AtOnce, told_to_leave
+from hpsearch.leaving import AtOnce, Outlasting, told_to_leave
 from hpsearch.ledger import Ledger
 from hpsearch.paths import Project, Study
 from hpsearch.records import AttemptBegan, SessionEnded
@@ -133,16 +133,15 @@ except KeyboardInterrupt:
     print("heard", flush=True)
 """
 LEAVING_UNREAD = """
-import os, signal, stat, sys, time
-from hpsearch.leaving import told_to_leave
+import os, signal, sys
+from hpsearch.leaving import outlast_readers, told_to_leave
 
+outlast_readers()
 with told_to_leave() as leave:
     leave.politely = True
     os.kill(os.getpid(), signal.SIGINT)
     print("heard", flush=True)
     sys.stdin.read()
-    while not all(stat.S_ISCHR(os.fstat(stream).st_mode) for stream in (1, 2)):
-        time.sleep(0.01)
     print("a trial has ended", file=sys.stderr)
     print("how to go on", flush=True)
 sys.exit(leave.exit_code)
@@ -226,6 +225,35 @@ def test_a_job_that_its_shell_left_behind_goes_on_when_the_terminal_closes(tmp_p
 
     assert code == 0, arena.story()[-1]
     assert len(history.table(arena.story())) == chaos.TRIALS
+
+
+@pytest.fixture
+def closed_terminal():
+    """A stream to a terminal that was closed after it was opened."""
+    ours, theirs = pty.openpty()
+    stream = Outlasting(theirs)
+    os.close(ours)
+    yield stream
+    os.close(theirs)
+
+
+@pytest.mark.promise("15")
+def test_no_line_is_too_early_after_a_terminal_has_closed(closed_terminal):
+    written = [closed_terminal.write(b"a trial has ended\n") for _ in range(2)]
+
+    assert written == [18, 18]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_pipe_that_nobody_reads_is_an_error_until_we_are_told_to_leave(told):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    stream = Outlasting(theirs)
+
+    with told_to_leave() as leave, nullcontext() if told else pytest.raises(BrokenPipeError):
+        leave.exit_code = 130 if told else 0
+        stream.write(b"how to go on\n")
+    os.close(theirs)
 
 
 @pytest.mark.promise("15")

@@ -44,10 +44,8 @@ def run(
     *, file: Path, sets: tuple[str, ...], name: str | None, fresh: bool, reopen: bool, as_json: bool, plain: bool
 ) -> None:
     """Search the experiment in FILE, retrain the best, and test the winner once."""
-    from hpsearch.leaving import go_on_without_terminal
     from hpsearch.loading import load
 
-    go_on_without_terminal()
     project = paths.Project.around(file.absolute().parent)
     experiment = load(file, project, [*sets, *([f"name={json.dumps(name)}"] if name is not None else [])])
     place = _Place(project, plain=plain or as_json)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hpsearch.errors import HpsearchError, Interrupted, PortTaken
-from hpsearch.leaving import AtOnce, let_go_of_terminal
+from hpsearch.leaving import AtOnce
 
 HOST = "127.0.0.1"
 HERE = (HOST, "localhost")
@@ -142,7 +142,6 @@ def terminated_as_interrupted() -> Iterator[None]:
         codes.append(128 + number)
         if number not in {signal.SIGINT, signal.SIGTERM}:
             signal.signal(number, signal.SIG_IGN)  # it comes again, from the shell
-            let_go_of_terminal()
         raise AtOnce
 
     heeded = [signal.SIGINT, signal.SIGTERM]
