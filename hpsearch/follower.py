@@ -99,23 +99,30 @@ class _Follower:
     def heard(self) -> int:
         return self._standing.heard
 
+    @property
+    def _sure(self) -> int:
+        """What counts as heard while the tracker is not closed: one less, so that its end is not forgotten either."""
+        return max(0, self.heard - 1)
+
     def run(self) -> None:
         with closing(Ledger(self._source.ledger, writer=False)) as ledger, closing(self._made(self._call)) as tracker:
             older = self.heard > ledger.waiting(0)  # a ledger that was restored: new records have old numbers
             forgotten = isinstance(tracker, Remembering) and not tracker.remembers(wholly=self._wholly)
             self._tell(replace(self._standing, heard=0 if older or forgotten else self.heard, pauses=False))
             if forgotten:
-                self._save()  # before the tracker forgets what it lacked
+                self._save(0)  # before the tracker forgets what it lacked
             self._wholly = False
             try:
                 while True:
                     last_round = self._finish
                     self._catch_up(ledger, tracker)
                     if last_round:
-                        return self._end(ledger, tracker)
+                        self._end(ledger, tracker)
+                        break
                     self._heed(POLL_SECONDS)
             finally:
-                self._save()
+                self._save(self._sure)
+        self._save(self.heard)
 
     def falter(self, seconds: float, trouble: str) -> None:
         self._most = CAREFUL
@@ -165,7 +172,7 @@ class _Follower:
             self._tell(Standing(batch[-1].number))
             self._most = min(2 * self._most, BATCH)
             if time.monotonic() - self._saved > SAVE_SECONDS:
-                self._save()
+                self._save(self._sure)
         if self._standing.trouble:
             self._tell(Standing(self.heard))
 
@@ -180,8 +187,7 @@ class _Follower:
         with closing(ledger.read(self._standing.heard)) as records:
             return list(islice(records, most))
 
-    def _save(self) -> None:
-        heard = self._standing.heard
+    def _save(self, heard: int) -> None:
         write_text(self._cursor, f"{heard} {_checksum(heard, self._made.place)}")
         self._saved = time.monotonic()
 

@@ -80,6 +80,22 @@ def test_a_tracker_that_heard_all_and_cannot_end_is_told_of(ledger, tmp_path, fo
     assert "hpsearch sync tiny" in warning
 
 
+@pytest.mark.promise("P8")
+def test_a_tracker_that_heard_all_and_did_not_end_is_brought_to_its_end_by_the_next_run(ledger, tmp_path, follow):
+    write(ledger, 3)
+    waiting = []
+
+    for tracker in (odd_trackers.Unending(tmp_path), odd_trackers.Listener(tmp_path)):
+        outbox = follow(tracker)
+        outbox.drain(patience=0)
+        wait_until(lambda: outbox.trouble or outbox.finished)  # noqa: B023  # it is called at once
+        outbox.close(patience=0)
+        waiting.append(Outbox(tmp_path / "ledger.db", tmp_path / "cursor", tracker).waiting())
+
+    assert waiting == [1, 0]
+    assert odd_trackers.read(tmp_path / "closed") == ["closed"]
+
+
 @pytest.mark.promise("12")
 def test_a_tracker_that_is_away_is_told_of_and_caught_up_by_the_next_run(ledger, tmp_path, follow):
     (tmp_path / "away").touch()
