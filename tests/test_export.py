@@ -27,7 +27,7 @@ from hpsearch.export_place import refuse_place
 from hpsearch.exported import read_export
 from hpsearch.formats import Formats, chosen, missing
 from hpsearch.orders import Slot
-from hpsearch.predict.answerer import answering
+from hpsearch.predict.answerer import KINDS, answering
 from hpsearch.study import read
 from hpsearch.worker import process, starting
 from hpsearch.worker.answering import DONE, Source, answer
@@ -145,19 +145,17 @@ def test_an_exported_folder_answers_as_its_study_does(
     assert (folder.class_names, folder.framing) == (own.class_names, own.framing)
 
 
-@pytest.mark.skipif("litert" in MORE, reason="the extra export is not installed")
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or machine.cores() < 2, reason="there is one core to give")
-def test_a_litert_file_is_read_on_no_more_cores_than_there_are_for_it(
-    exported: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("file", [file for file in ("model.tflite", "model.onnx") if KINDS[file] not in MORE])
+def test_a_model_is_read_on_no_more_cores_than_there_are_for_it(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # whose threads would be fewer, too
     given, threads = os.sched_getaffinity(0), []
     for cores in ({min(given)}, given):
         os.sched_setaffinity(0, cores)
         try:
-            child, line = starting.fresh(
-                answer, (Source("litert", exported / "model.tflite"),), (16, 16), 10, method="spawn"
-            )
+            child, line = starting.fresh(answer, (Source(KINDS[file], exported / file),), (16, 16), 10, method="spawn")
         finally:
             os.sched_setaffinity(0, given)
         with line:
