@@ -16,7 +16,7 @@ import requests
 from readers import unseen_images
 
 from hpsearch.__main__ import main
-from hpsearch.cli.serving import wait_until_up
+from hpsearch.cli.serving import listening_on, wait_until_up
 from hpsearch.errors import PortTaken
 from hpsearch.predict.answerer import answering
 
@@ -81,6 +81,20 @@ def test_a_port_that_is_taken_is_refused(home, monkeypatch, capfd):
 
     assert code == 8
     assert "cannot be used" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("seen", "told"), [(True, f"process {os.getpid()} "), (False, "somebody else's process ")])
+def test_who_has_a_port_is_named_where_that_can_be_seen(monkeypatch, seen, told):
+    everything = psutil.net_connections
+    if not seen:  # as Linux tells of another user's process
+        monkeypatch.setattr(
+            psutil, "net_connections", lambda kind: [one._replace(pid=None) for one in everything(kind)]
+        )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(PortTaken, match=f"port {port} cannot be used: {told}"), listening_on(port):
+            pass
 
 
 def test_whoever_took_the_port_meanwhile_is_not_taken_for_the_server():

@@ -64,6 +64,8 @@ def _holder(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+                if connection.pid is None:
+                    return "somebody else's process listens on it"
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()}) listens on it"
     except (psutil.Error, OSError):
         return ""
