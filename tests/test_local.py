@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 import time
@@ -98,6 +99,22 @@ def test_killing_what_workers_are_forked_from_costs_one_attempt_at_most(local):
     assert (end.how, end.reason) == (How.LOST, "was lost with the process it was forked from")
     executor.submit(Order(Attempt(Fit(0, 1), 2), Path("split.npz"), {}))
     assert hear(executor)[-1].how is How.FINISHED
+
+
+@pytest.mark.promise("19")
+def test_who_clears_temporary_files_away_costs_one_attempt_at_most(local):
+    executor = local(odd_jobs.honest, count=1)
+    executor.submit(order(0))
+    hear(executor)
+
+    shutil.rmtree(Path(forkserver._forkserver._forkserver_address).parent)
+
+    ends = []
+    for number in range(1, 4):
+        executor.submit(order(number))
+        ends.append(hear(executor)[-1].how)
+    assert ends.count(How.LOST) <= 1
+    assert ends[-1] is How.FINISHED
 
 
 @pytest.mark.promise("15")

@@ -18,6 +18,7 @@ from io import TextIOWrapper
 from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.worker import marks, orphans, tether
@@ -87,8 +88,23 @@ def fresh(
             return _begin(method, output, target, arguments)
         except (OSError, EOFError) as error:
             failed = error
+            if method == "forkserver" and isinstance(error, FileNotFoundError):
+                _give_up_forkserver()
     message = f"no process could be started ({type(failed).__name__}: {failed})"
     raise ChildDied(message) from failed
+
+
+def _give_up_forkserver() -> None:
+    """End it, and all that was forked from it, where somebody cleared temporary files away, its socket among them.
+
+    The next one has its own in a new folder: another user may have made one of the old name.
+    """
+    if pid := forkserver_pid():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(OSError):  # Python removes the old one in the end, and complains if it is not there
+        Path(multiprocessing.util.get_temp_dir()).mkdir(0o700)
+    multiprocessing.current_process()._config["tempdir"] = None  # type: ignore[attr-defined]  # noqa: SLF001  # no public way
 
 
 def _begin(
