@@ -192,7 +192,10 @@ class Executor(Protocol):
         """Answer an attempt's Question."""
 
     def stop(self, attempt: Attempt, reason: str, *, at_once: bool = False) -> None:
-        """Have an attempt end after its current epoch, or at once; it still ends by an AttemptEnd."""
+        """Have an attempt end after its current epoch, or at once; it still ends by an AttemptEnd.
+
+        One that does not heed an `at_once` within some seconds may be killed, and ends as lost.
+        """
 
     def close(self) -> None:
         """End every process; attempts under way end without an event."""
