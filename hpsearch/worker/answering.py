@@ -140,7 +140,7 @@ def _onnx(source: Source, _shape: tuple[int, int]) -> "Read":
     limit_memory(MEMORY)
     onnxruntime.set_default_logger_severity(3)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = machine.cores()  # else a thread for each core of the machine, whose they ever are
+    options.intra_op_num_threads = machine.cores()  # else a thread for each core of the machine, whosever it is
     session = onnxruntime.InferenceSession(source.file, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda images: session.run(None, {name: images})[0]
