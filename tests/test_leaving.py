@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM, a closed terminal and `hpsearch stop` end a run as is meant, and leave nothing behind."""
 
+import errno
 import io
 import json
 import os
@@ -441,11 +442,16 @@ def test_stop_ends_a_study_that_ctrl_z_suspended(tmp_path):
     [
         ({"host": "elsewhere"}, "process {pid} on elsewhere"),
         ({"started": 7.0}, "process {pid} on {host}, which cannot be seen from here"),
+        ({}, "process {pid} on {host}, which takes no signal from"),
     ],
-    ids=["on another machine", "in another container"],
+    ids=["on another machine", "in another container", "of another person"],
 )
 def test_stop_names_a_holder_that_it_cannot_reach(project, capsys, monkeypatch, other, words):  # noqa: F811
+    def not_permitted(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
     monkeypatch.chdir(project)
+    monkeypatch.setattr(os, "kill", not_permitted)
     folder = Study(make(project / "mlruns" / "studies" / "digits"))
     folder.ledger.touch()
 

@@ -41,22 +41,25 @@ def stop(*, study: str, now: bool) -> None:
         return
     holder = read(folder.holder)
     if holder and holder.lives:
-        _end(holder, now=now)
+        try:
+            _end(holder, now=now)
+        except PermissionError as refused:
+            from hpsearch.disk import whoami
+
+            raise _out_of_reach(study, holder, f"which takes no signal from {whoami()}") from refused
     elif is_held(folder):  # else it has ended since it was asked for
-        raise _out_of_reach(study, holder)
+        unseen = "which cannot be seen from here, as one in another container cannot"
+        raise _out_of_reach(study, holder, unseen if holder and holder.here else "")
     say(f"{study} has stopped")
 
 
-def _out_of_reach(study: str, holder: "Holder | None") -> "RunningElsewhere":
+def _out_of_reach(study: str, holder: "Holder | None", why: str) -> "RunningElsewhere":
     from hpsearch.errors import RunningElsewhere
 
     if holder is None:
         message = f"the study {study!r} is running, but not in a process that says who it is\n  stop it where it runs"
-    elif holder.here:
-        unseen = "which cannot be seen from here, as one in another container cannot"
-        message = f"the study {study!r} is running in {holder}, {unseen}\n  stop it there"
     else:
-        message = f"the study {study!r} is running in {holder}\n  stop it there"
+        message = f"the study {study!r} is running in {holder}{', ' if why else ''}{why}\n  stop it there"
     return RunningElsewhere(message)
 
 
