@@ -22,7 +22,7 @@ def narrow(parameter: Parameter, space: Mapping[str, Wish]) -> Parameter:
     if wish is None:
         return parameter
     if parameter.kind == "fixed":
-        return _refuse_unless_equal(parameter, wish)
+        return _refuse_unless_among(parameter, wish)
     if isinstance(wish, Range):
         return _bounded(parameter, wish)
     if isinstance(wish, list):
@@ -40,8 +40,14 @@ def never_asked(space: Mapping[str, Wish], parameters: Iterable[Parameter]) -> l
     ]
 
 
-def _refuse_unless_equal(parameter: Parameter, wish: Wish) -> Parameter:
-    if wish != parameter.default:
+def _refuse_unless_among(parameter: Parameter, wish: Wish) -> Parameter:
+    """What one branch fixes is granted where it is among what is wished of the name, which others may search."""
+    value = parameter.default
+    if isinstance(wish, Range):
+        granted = not isinstance(value, bool | str) and wish.min <= value <= wish.max
+    else:
+        granted = value in wish if isinstance(wish, list) else value == wish
+    if not granted:
         raise _refusal(parameter, f"build_model fixes it to {parameter.default!r}", "change it there")
     return parameter
 

@@ -139,11 +139,21 @@ def test_a_choice_that_is_not_there_is_refused_with_the_nearest() -> None:
         (RATE, Range(min=0, max=1), "log sampling cannot begin at 0.0"),
         (RATE, Range(min=1, max=9, step=1), "step 1 leads nowhere"),
         (NORM, 1, "1 is none of its choices"),
-        (Parameter("depth", "fixed", 3), 4, "build_model fixes it to 3"),
+        *(
+            (Parameter("depth", "fixed", 3), wish, "build_model fixes it to 3")
+            for wish in (4, [4, 5], Range(min=4, max=9))
+        ),
     ],
 )
 def test_a_wish_that_cannot_be_granted_is_refused(parameter: Parameter, wish: Any, says: str) -> None:
     assert says in refusal(parameter, wish)
+
+
+@pytest.mark.parametrize("wish", [3, [3, 5], Range(min=1, max=9)])
+def test_what_one_branch_fixes_may_be_among_what_is_wished_of_the_others(wish: Any) -> None:
+    fixed = Parameter("depth", "fixed", 3)
+
+    assert narrow(fixed, {"depth": wish}) == fixed
 
 
 def test_names_that_no_sample_build_asked_for_may_be_mistakes_with_the_nearest_known_name() -> None:
