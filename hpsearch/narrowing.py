@@ -9,6 +9,7 @@ from hpsearch.experiment import Range
 from hpsearch.grid import at, place
 from hpsearch.space import Parameter, Sampling, Value, same
 
+BEYOND = 2**63
 Number = int | float
 Wish = Value | Range | list[Value]
 
@@ -23,6 +24,13 @@ def narrow(parameter: Parameter, space: Mapping[str, Wish]) -> Parameter:
         return parameter
     if parameter.kind == "fixed":
         return _refuse_unless_among(parameter, wish)
+    try:
+        return _granting(parameter, wish)
+    except OverflowError as error:
+        raise _refusal(parameter, "that is more than numbers of 64 bits hold", "choose smaller ones") from error
+
+
+def _granting(parameter: Parameter, wish: Wish) -> Parameter:
     if isinstance(wish, Range):
         return _bounded(parameter, wish)
     if isinstance(wish, list):
@@ -84,6 +92,8 @@ def _number(parameter: Parameter, wish: Value) -> Number:
         return float(wish)
     if wish != int(wish):
         raise _refusal(parameter, f"{wish!r} is not a whole number", f"build_model asks for {_bounds(parameter)}")
+    if abs(wish) >= BEYOND:
+        raise OverflowError
     return int(wish)
 
 

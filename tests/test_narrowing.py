@@ -138,6 +138,8 @@ def test_a_choice_that_is_not_there_is_refused_with_the_nearest() -> None:
         (UNITS, True, "True is not a number"),
         (RATE, Range(min=0, max=1), "log sampling cannot begin at 0.0"),
         (RATE, Range(min=1, max=9, step=1), "step 1 leads nowhere"),
+        *((UNITS, wish, "64 bits") for wish in (2**63, [1, -(10**400)], Range(min=1, max=2**63))),
+        *((RATE, wish, "64 bits") for wish in (10**400, Range(min=1e-320, max=1e308, step=0.1, sampling="linear"))),
         (NORM, 1, "1 is none of its choices"),
         *(
             (Parameter("depth", "fixed", 3), wish, "build_model fixes it to 3")
