@@ -285,6 +285,22 @@ def test_several_test_files_are_listed_and_one_can_be_chosen(own: Path) -> None:
     assert prepare(folder=own, test="odd").test_rows == 8
 
 
+def test_files_that_are_not_read_are_said_with_what_would_have_them_read(own: Path) -> None:
+    write_pair(own, "valid", *drawings(rows=8))
+    for beginning in ("emnist-letters-train", "emnist-letters-test", "train-more"):
+        write_pair(own, beginning, *drawings(rows=8))
+
+    said, held_out, letters = (
+        Idx(own, **options).left_out()
+        for options in ({"train": "train"}, {"train": "train", "test": 0.5}, {"train": "emnist-letters-train"})
+    )
+
+    assert said.startswith(f"warning: {own}: not read: valid-images-idx3-ubyte.gz\n  images to validate on are taken ")
+    assert "not read: test-images-idx3-ubyte.gz, valid-images-idx3-ubyte.gz\n" in held_out
+    assert "to validate and to test on are taken from train-images-idx3-ubyte.gz; data.test is the beg" in held_out
+    assert letters == ""
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

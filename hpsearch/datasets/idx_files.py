@@ -50,6 +50,22 @@ def find_test(folder: Path, beginning: str | None, train: Pair) -> Pair | None:
     return _one(folder, found, twins if len(twins) == 1 and not beginning else stems, "data.test")
 
 
+def unused_images(folder: Path, train: Pair, test: Pair | None) -> list[str]:
+    """The files of images that neither train nor test, though they are named as those that train but for that word.
+
+    So none of EMNIST's other splits in the folder, of which a person has chosen.
+    """
+    words, used = _words(train.stem), {pair.stem for pair in (train, test) if pair}
+
+    def alike(stem: str) -> bool:
+        others = _words(stem)
+        return len(words) == len(others) and all(
+            mine in {other, *TRAIN} for mine, other in zip(words, others, strict=True)
+        )
+
+    return [path.name for stem, path in sorted(_pairs(folder).items()) if stem not in used and alike(stem)]
+
+
 def _pairs(folder: Path) -> dict[str, Path]:
     """The images file of each stem; a plain one goes before its gzipped twin."""
     refuse_unless_folder(folder, "mend data.folder")
@@ -66,7 +82,11 @@ def _fitting(found: dict[str, Path], beginning: str | None, words: Sequence[str]
         return [beginning]
     if beginning:
         return sorted(stem for stem in found if stem.startswith(beginning))
-    return sorted(stem for stem in found if set(words) & set(re.split(r"[-._]", stem.lower())))
+    return sorted(stem for stem in found if set(words) & set(_words(stem)))
+
+
+def _words(stem: str) -> list[str]:
+    return re.split(r"[-._]", stem.lower())
 
 
 def _one(folder: Path, found: dict[str, Path], stems: Sequence[str], option: str) -> Pair:
