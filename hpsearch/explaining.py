@@ -21,6 +21,8 @@ class Explanation:
     `unweighed` are parameters that vary, but that fewer than `needed` of them had, or had in any one of several ways.
     `idle` are parameters whose share of the importance is small in nearly every draw, and on which no other one hangs,
     with the values that the best trial has; it takes fifty trials to say so.
+    `alone` is the one parameter that varies and that `needed` trials had, where there is no other: a share says nothing
+    of it.
     """
 
     study: str
@@ -30,6 +32,7 @@ class Explanation:
     unweighed: tuple[str, ...]
     findings: tuple[Finding, ...]
     idle: Values
+    alone: str = ""
 
 
 def explain(facts: Facts) -> Explanation:
@@ -38,10 +41,13 @@ def explain(facts: Facts) -> Explanation:
     weights = weigh(facts) if len(done) >= FEWEST_TRIALS else ()
     weighed = {name for one in weights for name in (one.name, plain_name(one.name))}
     had = Counter(name for trial in done for name in trial.values)
-    rare = (name for name in varying(done) if name not in weighed and (weights or had[name] < FEWEST_TRIALS))
+    vary = varying(done)
+    rare = (name for name in vary if name not in weighed and (weights or had[name] < FEWEST_TRIALS))
+    often = [name for name in vary if had[name] >= FEWEST_TRIALS]
     return Explanation(
-        facts.name, len(done), FEWEST_TRIALS, weights, tuple(sorted(rare)), find(facts), idle(facts, weights)
-    )
+        facts.name, len(done), FEWEST_TRIALS, weights, tuple(sorted(rare)), find(facts), idle(facts, weights),
+        "".join(often) if len(often) == 1 and not weights else "",
+    )  # fmt: skip
 
 
 def in_words(finding: Finding) -> str:

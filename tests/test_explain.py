@@ -16,6 +16,7 @@ from stories import EXPERIMENT, began
 
 from hpsearch import paths
 from hpsearch.__main__ import main
+from hpsearch.cli.explain import _show_weights
 from hpsearch.experiment import Experiment
 from hpsearch.explaining import explain
 from hpsearch.loading import load
@@ -274,15 +275,27 @@ def test_a_name_asked_for_in_several_ways_is_not_fixed_to_what_one_of_them_took(
 
 
 def test_a_name_of_which_one_way_of_asking_is_weighed_is_not_said_to_have_had_few_trials():
-    facts = facts_of([({"units": 32 * (number % 16 + 1)}, number % 16) for number in range(60)])
-    facts.parameters = (replace(UNITS, high=1024), UNITS)
+    facts = facts_of([({"units": 32 * (number % 16 + 1), "noise": number / 60}, number % 16) for number in range(60)])
+    facts.parameters = (replace(UNITS, high=1024), UNITS, NOISE)
     for one in facts.trials:
         one.variants = {"units": 1} if one.number > 4 else {}
 
     said = explain(facts)
 
-    assert [one.name for one in said.weights] == ["units (2)"]
+    assert [one.name for one in said.weights] == ["units (2)", "noise"]
     assert said.unweighed == ()
+
+
+def test_a_parameter_that_is_alone_has_no_share_and_is_named(capsys):
+    rare = [({"units": 32, "rare": number / 5}, 0.0) for number in range(5)]
+    said = explain(facts_of([*rare, *(({"units": 32 * (number % 16 + 1)}, number % 7) for number in range(60))]))
+
+    _show_weights(said)
+
+    assert (said.weights, said.alone, said.unweighed) == ((), "units", ("rare",))
+    assert (
+        "units alone varies in enough trials, so that there is nothing to weigh it against" in capsys.readouterr().out
+    )
 
 
 NUMBERS = st.floats(1e-6, 1e4, allow_nan=False)

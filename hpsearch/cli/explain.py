@@ -82,7 +82,9 @@ def _show(explanation: "Explanation") -> None:
 def _show_weights(explanation: "Explanation") -> None:
     from hpsearch.cli.output import say
 
-    if not explanation.weights:
+    if explanation.alone:
+        say(f"  {explanation.alone} alone varies in enough trials, so that there is nothing to weigh it against")
+    elif not explanation.weights:
         say("  nothing, as far as the scores tell")
     width = max((len(one.name) for one in explanation.weights), default=0)
     for one in explanation.weights:

@@ -41,7 +41,8 @@ class Weight:
 def weigh(facts: Facts) -> tuple[Weight, ...]:
     """The weights of the parameters that vary and that ten completed trials had, largest first.
 
-    () where none did, or where the best trials score no better than the others.
+    () where one alone did, whose share is all there is whatever it does; where none did; or where the best trials
+    score no better than the others.
     """
     from optuna.trial import TrialState
 
@@ -49,7 +50,7 @@ def weigh(facts: Facts) -> tuple[Weight, ...]:
     held = Counter(name for trial in trials for name in trial.params)
     names = {name for name, count in held.items() if count >= FEWEST_TRIALS}
     direction = "maximize" if Objective.parse(facts.objective).goal == "max" else "minimize"
-    if not names or not _shares(trials, names, direction):
+    if len(names) < 2 or not _shares(trials, names, direction):  # noqa: PLR2004  # a share is one of several
         return ()
     import numpy as np
 
