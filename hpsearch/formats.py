@@ -28,7 +28,7 @@ def chosen(text: str) -> Formats:
     """
     words = [word.strip() for word in text.split(",")]
     if words == [ALL]:
-        return Formats(tuple(name for name in plugins.known("exporters") if not missing(name)), as_can_be=True)
+        return Formats(tuple(filter(_to_be_had, plugins.known("exporters"))), as_can_be=True)
     mistakes = [mistake for word in dict.fromkeys(words) if (mistake := _mistake(word, words))]
     if mistakes:
         raise ExperimentRefused(mistakes)
@@ -44,6 +44,13 @@ def exporter(name: str) -> Exporter:
 def missing(name: str) -> Sequence[str]:
     """The modules that this format needs and that are not installed."""
     return [module for module in exporter(name).needs if find_spec(module) is None]
+
+
+def _to_be_had(name: str) -> bool:
+    try:
+        return not missing(name)
+    except ExperimentRefused:  # another package's exporter, which cannot be imported
+        return False
 
 
 def _mistake(word: str, words: Sequence[str]) -> Mistake | None:

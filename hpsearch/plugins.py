@@ -44,15 +44,19 @@ def nearest(word: str, names: Sequence[str]) -> list[str]:
 
 
 def part(socket: str, name: str, where: str = "installed parts") -> Any:
-    """Import a part; raise ExperimentRefused when there is none of that name, or when it cannot be imported."""
+    """Import a part; raise ExperimentRefused when there is none of that name, or when it cannot be imported or made."""
     if mistake := unknown(socket, name, where):
         raise ExperimentRefused([mistake])
-    entry = _parts(socket)[name]
+    entry, called = _parts(socket)[name], f"the {socket.removesuffix('s')} {name!r}"
     try:
-        return entry.load()
+        found = entry.load()
     except Exception as error:  # anybody's package may bring a part
-        what = f"the {socket.removesuffix('s')} {name!r} cannot be imported: {type(error).__name__}: {error}"
+        what = f"{called} cannot be imported: {type(error).__name__}: {error}"
         raise ExperimentRefused([Mistake(where, what, f"mend {entry.value}, or install what it needs")]) from error
+    if not callable(found):
+        what = f"{called} cannot be made: {entry.value} is a {type(found).__name__}, not a class"
+        raise ExperimentRefused([Mistake(where, what, 'its entry point names a class: "module:Class"')])
+    return found
 
 
 def options(factory: Any) -> dict[str, inspect.Parameter]:

@@ -86,6 +86,29 @@ def test_a_part_that_cannot_be_imported_is_refused_with_the_reason(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("broken", ["import nosuch", "Near = __builtins__"])
+def test_a_part_that_is_broken_takes_no_list_of_others_away(installed: Path, tmp_path: Path, broken: str) -> None:
+    (installed / "near.py").write_text(broken)
+    groups = ("tuners", "datasets", "exporters")
+    entries = "\n".join(f"[hpsearch.{group}]\nnear = near:Near" for group in groups)
+    (installed / "near-1.dist-info" / "entry_points.txt").write_text(entries)
+    program = (
+        "from hpsearch.__main__ import main\nfrom hpsearch.formats import chosen\n"
+        "codes = main(['data', 'list', '--json']), main(['schema', '--markdown'])\n"
+        "print(codes, *chosen('all').names)"
+    )
+    around = {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, installed))), "HPSEARCH_DATA": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | around, capture_output=True, text=True, check=False
+    )
+
+    assert "warning: installed parts: the dataset 'near' cannot be " in done.stderr
+    assert '"name": "mnist-5k"' in done.stdout
+    assert re.search(r"\n\| `near` \| the tuner 'near' cannot be .* \| – \|\n", done.stdout)
+    assert re.search(r"\(0, 0\) keras", done.stdout)
+
+
 def test_a_part_that_no_experiment_names_is_told_of_as_an_installed_one() -> None:
     with pytest.raises(ExperimentRefused, match=r"^installed parts: there is no dataset 'mnst'"):
         plugins.part("datasets", "mnst")

@@ -51,10 +51,15 @@ def list_(*, as_json: bool) -> None:
     """List every data set, and whether it is prepared."""
     from hpsearch import plugins
     from hpsearch.datasets.prepared import all_prepared
+    from hpsearch.errors import ExperimentRefused
 
     rows = []
     for name in plugins.known("datasets"):
-        about: About | None = getattr(plugins.part("datasets", name), "about", None)
+        try:
+            about: About | None = getattr(plugins.part("datasets", name), "about", None)
+        except ExperimentRefused as refused:
+            complain(f"warning: {refused}")
+            continue
         rows.append({"name": name, **_facts(about), "prepared": [str(one.folder) for one in all_prepared(name)]})
     if as_json:
         print_json(rows)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpsearch import plugins
+from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import Experiment
 from hpsearch.loading.part_checks import SOURCE_KEYS
 
@@ -45,23 +46,28 @@ def sections() -> Iterator[Section]:
 
 def sources() -> str:
     """The data sources that are installed, each with the keys of [data] that it takes."""
-    rows = []
-    for name in plugins.known("datasets"):
-        source = plugins.part("datasets", name)
-        options = plugins.options(source)
-        keys = [_option(key, options[key]) for key in SOURCE_KEYS if key in options]
-        rows.append((f"`{name}`", inspect.getdoc(source) or "", ", ".join(keys)))
-    return _table(("source", "what it reads", "its keys"), rows)
+    return _table(("source", "what it reads", "its keys"), _rows("datasets", SOURCE_KEYS))
 
 
 def parts(socket: str) -> str:
     """The parts of a socket ("tuners" or "pruners") that are installed, each with its options and their defaults."""
-    rows = []
+    return _table((socket.removesuffix("s"), "what it does", "its options"), _rows(socket))
+
+
+def _rows(socket: str, keys: Sequence[str] | None = None) -> Iterator[Sequence[str]]:
+    """Each part of a socket with its options, or those of them that are among the keys, in the order of these.
+
+    One that cannot be imported has the reason in the place of what it does.
+    """
     for name in plugins.known(socket):
-        part = plugins.part(socket, name)
-        options = [_option(key, option) for key, option in plugins.options(part).items()]
-        rows.append((f"`{name}`", inspect.getdoc(part) or "", ", ".join(options) or NOTHING))
-    return _table((socket.removesuffix("s"), "what it does", "its options"), rows)
+        try:
+            part = plugins.part(socket, name)
+        except ExperimentRefused as refused:
+            yield f"`{name}`", "; ".join(mistake.what for mistake in refused.mistakes), NOTHING
+            continue
+        options = plugins.options(part)
+        told = [_option(key, options[key]) for key in (options if keys is None else keys) if key in options]
+        yield f"`{name}`", inspect.getdoc(part) or "", ", ".join(told) or NOTHING
 
 
 def _option(key: str, option: inspect.Parameter) -> str:
