@@ -61,7 +61,13 @@ def part(socket: str, name: str, where: str = "installed parts") -> Any:
 
 def options(factory: Any) -> dict[str, inspect.Parameter]:
     """The options a part takes, by its own signature."""
-    return dict(inspect.signature(factory).parameters)
+    takes = inspect.signature(factory).parameters
+    return {key: one for key, one in takes.items() if one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}}
+
+
+def takes_any(factory: Any) -> bool:
+    """Whether a part takes options beside those that its signature names."""
+    return any(one.kind is one.VAR_KEYWORD for one in inspect.signature(factory).parameters.values())
 
 
 def make(socket: str, name: str, given: Mapping[str, Any], where: str = "options") -> Any:
@@ -71,7 +77,7 @@ def make(socket: str, name: str, given: Mapping[str, Any], where: str = "options
     mistakes = [
         Mistake(f"{where}.{key}", f"{name} takes no option {key!r}", hint(key, list(takes)))
         for key in given
-        if key not in takes
+        if key not in takes and not takes_any(factory)
     ]
     mistakes += [
         Mistake(where, f"{name} needs the option {key!r}")

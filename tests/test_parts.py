@@ -109,6 +109,15 @@ def test_a_part_that_is_broken_takes_no_list_of_others_away(installed: Path, tmp
     assert re.search(r"\(0, 0\) keras", done.stdout)
 
 
+def test_a_part_that_takes_any_option_is_given_it(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (installed / "near.py").write_text("class Near:\n    def __init__(self, **options): self.options = options\n")
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.setattr(plugins, "_parts", plugins._parts.__wrapped__)
+
+    assert plugins.make("tuners", "near", {"keep": 0.8}).options == {"keep": 0.8}
+    assert plugins.options(plugins.part("tuners", "near")) == {}
+
+
 def test_a_part_that_no_experiment_names_is_told_of_as_an_installed_one() -> None:
     with pytest.raises(ExperimentRefused, match=r"^installed parts: there is no dataset 'mnst'"):
         plugins.part("datasets", "mnst")

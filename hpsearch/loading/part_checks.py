@@ -109,10 +109,10 @@ def _source_keys(data: Data, takes: Mapping[str, inspect.Parameter]) -> Iterator
 def _options(socket: str, name: str) -> dict[str, inspect.Parameter] | None:
     """The options a part takes; None where it cannot be told: it has no signature, or it takes any."""
     try:
-        takes = plugins.options(plugins.part(socket, name))
+        part = plugins.part(socket, name)
+        return None if plugins.takes_any(part) else plugins.options(part)
     except (TypeError, ValueError):  # making the part will say so; check stays useful without it
         return None
-    return None if any(option.kind is option.VAR_KEYWORD for option in takes.values()) else takes
 
 
 def _required(takes: Mapping[str, inspect.Parameter]) -> list[str]:
