@@ -98,6 +98,14 @@ class Pruner(Protocol):
         """Hear the objective's metric after an epoch (of the first fit, if it has several) and say whether to stop."""
 
 
+@runtime_checkable
+class Forecasting(Pruner, Protocol):
+    """A pruner that knows of some studies beforehand that it will stop none of their trials."""
+
+    def idle(self, brief: Brief) -> str:
+        """Why it can stop no trial of such a study; "" where it can. Called before `begin`, or without it."""
+
+
 class Progress(Protocol):
     """Hears how far a long piece of work has come."""
 

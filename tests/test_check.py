@@ -82,6 +82,14 @@ def test_data_that_are_not_there_are_warned_of_and_no_mistake_of_the_file(file: 
     assert json.loads(hpsearch("check", str(file), "--json").stdout)["warnings"] == []
 
 
+def test_a_pruner_that_will_stop_no_trial_is_warned_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["check", str(file), "--json", "--set", "search.pruner=asha", "--set", "train.epochs=3"])
+
+    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    assert code == 0
+    assert warning.startswith("the pruner asha will stop no trial: it first judges at epoch 3")
+
+
 @pytest.mark.parametrize("source", ["folder", "idx", "npz", "csv"])
 def test_data_at_a_place_that_cannot_be_looked_at_end_no_check(file: Path, source: str) -> None:
     key = "folder" if source in {"folder", "idx"} else "file"

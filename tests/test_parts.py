@@ -47,7 +47,8 @@ def test_the_tuner_of_the_page_passes_the_suite_as_the_page_has_it(installed: Pa
 def test_a_study_searches_by_a_tuner_that_another_package_brings(installed: Path, tmp_path: Path) -> None:
     paths = os.pathsep.join(map(str, (ROOT, HERE / "fake_parts", installed)))
     arena = Arena(tmp_path / "project", trials=8, more={"PYTHONPATH": paths})
-    words = [*RUN, "--json", "--set", "search.tuner=near"]
+    words = [*RUN, "--json", "--set", "search.tuner=near", "--set", "search.pruner=median"]
+    words += ["--set", "search.pruner_options={warmup_epochs = 4}"]  # of 5
 
     refused = arena.start(*words, "--set", "search.tuner_options={keep = 2.0}").wait(60)
     ended = arena.start(*words, "--set", "search.tuner_options={keep = 0.8}").wait(60)
@@ -56,6 +57,7 @@ def test_a_study_searches_by_a_tuner_that_another_package_brings(installed: Path
     assert (refused, ended) == (2, 0), said
     assert "near: keep is a probability below 1" in said
     assert len(json.loads(said[said.index("{\n") :])["trials"]) == 8
+    assert said.count("warning: the pruner median will stop no trial: it judges after epoch 4") == 1
 
 
 @pytest.mark.parametrize(

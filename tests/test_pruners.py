@@ -120,6 +120,32 @@ def test_an_option_that_cannot_be_is_refused_in_words(pruner: str, options: dict
         plugins.make("pruners", pruner, options)
 
 
+@pytest.mark.parametrize(
+    ("pruner", "epochs", "trials", "why"),
+    [
+        (ASHA(min_epochs=8), 8, 20, "it first judges at epoch 8 (min_epochs), which is not before the last of 8"),
+        (ASHA(min_epochs=8), 9, 20, ""),
+        (ASHA(), 3, 20, "min_epochs"),
+        (ASHA(), 9, 2, "it keeps one of 3 trials (reduction_factor), and there are 2"),
+        (ASHA(), 9, 3, ""),
+        (Median(), 4, 20, "it judges after epoch 3 (warmup_epochs) and before the last, which is 4"),
+        (Median(), 5, 20, ""),
+        (Median(), 9, 5, "it compares with 5 others (startup_trials), and there are 5 trials in all"),
+        (Median(), 9, 6, ""),
+    ],
+)
+def test_a_pruner_foresees_that_it_will_stop_no_trial(pruner: Any, epochs: int, trials: int, why: str) -> None:
+    foreseen = pruner.idle(Brief(Objective.parse("max val_accuracy"), seed=0, trials=trials, epochs=epochs))
+
+    stops = [
+        run(begun(pruner, epochs) if trial == 0 else pruner, trial, [0.9 - trial / 50] * epochs)
+        for trial in range(trials)
+    ]
+
+    assert any(stops) == (not foreseen)
+    assert why in foreseen
+
+
 class PlainASHA(ASHA):
     """The rule as it is told, with a look at all trials that came to the rung."""
 

@@ -26,7 +26,7 @@ def check(ctx: click.Context, file: Path, sets: tuple[str, ...], *, as_json: boo
     """Say everything that is wrong with the experiment FILE, or print it with every default filled in."""
     from hpsearch.errors import ExperimentRefused
     from hpsearch.loading import load, show
-    from hpsearch.loading.part_checks import unusable
+    from hpsearch.loading.part_checks import idle_pruner, unusable
     from hpsearch.paths import Project
 
     try:
@@ -37,12 +37,12 @@ def check(ctx: click.Context, file: Path, sets: tuple[str, ...], *, as_json: boo
         mistakes = [{"where": one.where, "what": one.what, "mend": one.mend} for one in refused.mistakes]
         print_json({"ok": False, "mistakes": mistakes})
         ctx.exit(refused.exit_code)
-    said, warning = resolved(experiment), unusable(experiment.data)
+    said, warnings = resolved(experiment), [*filter(None, (unusable(experiment.data), idle_pruner(experiment)))]
     if as_json:
-        print_json({"ok": True, "warnings": [warning] if warning else [], "experiment": said})
+        print_json({"ok": True, "warnings": warnings, "experiment": said})
         return
     say(f"# {show(file)}: no mistakes; with every default filled in it reads\n\n{toml(said)}")
-    if warning:
+    for warning in warnings:
         complain(f"warning: {warning}")
 
 

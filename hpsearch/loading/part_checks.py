@@ -11,7 +11,7 @@ from hpsearch.experiment import Data, Experiment
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
 from hpsearch.plugins import hint
-from hpsearch.protocols import Outline
+from hpsearch.protocols import Brief, Forecasting, Outline
 
 SOURCE_KEYS = ("file", "folder", "train", "test", "size", "transposed", "invert", "mirror", "allow_empty_class")
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
@@ -49,6 +49,15 @@ def unusable(data: Data) -> str:
     except (HpsearchError, ImportError, OSError) as error:
         return str(error)
     return ""
+
+
+def idle_pruner(experiment: Experiment) -> str:
+    """Why the pruner that is asked for will stop no trial; "" where it may, or cannot tell."""
+    wanted = experiment.search
+    pruner = plugins.make("pruners", wanted.pruner, wanted.pruner_options, "search.pruner_options")
+    brief = Brief(experiment.objective, experiment.seed, wanted.trials, experiment.train.epochs)
+    why = pruner.idle(brief) if isinstance(pruner, Forecasting) else ""
+    return f"the pruner {wanted.pruner} will stop no trial: {why}" if why else ""
 
 
 def _outline(data: Data) -> Outline | None:

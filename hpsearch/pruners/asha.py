@@ -28,11 +28,22 @@ class ASHA:
         self._factor = whole("reduction_factor", reduction_factor, 2)
         self._first = min_epochs if min_epochs is None else whole("min_epochs", min_epochs, LEAST)
 
+    def idle(self, brief: Brief) -> str:
+        """It stops none without a rung below the last epoch, nor where too few trials come to one."""
+        if (first := self._first_rung(brief)) >= brief.epochs:
+            return f"it first judges at epoch {first} (min_epochs), which is not before the last of {brief.epochs}"
+        if brief.trials is not None and brief.trials < self._factor:
+            return f"it keeps one of {self._factor} trials (reduction_factor), and there are {brief.trials}"
+        return ""
+
+    def _first_rung(self, brief: Brief) -> int:
+        return self._first or max(LEAST, ceil(brief.epochs / 2))
+
     def begin(self, brief: Brief) -> None:
         """Set up the rungs below the last epoch."""
         self._objective, self._curves = brief.objective, Curves(brief.objective)
         self._rungs = set()
-        epoch = self._first or max(LEAST, ceil(brief.epochs / 2))
+        epoch = self._first_rung(brief)
         while epoch < brief.epochs:
             self._rungs.add(epoch)
             epoch *= self._factor

@@ -25,6 +25,16 @@ class Median:
         self._startup = whole("startup_trials", startup_trials, 1)
         self._warmup = whole("warmup_epochs", warmup_epochs, 2)
 
+    def idle(self, brief: Brief) -> str:
+        """It stops none where the warm-up comes to the last epoch, nor where there are not so many others."""
+        if self._warmup + 1 >= brief.epochs:
+            return f"it judges after epoch {self._warmup} (warmup_epochs) and before the last, which is {brief.epochs}"
+        if brief.trials is not None and brief.trials <= self._startup:
+            return (
+                f"it compares with {self._startup} others (startup_trials), and there are {brief.trials} trials in all"
+            )
+        return ""
+
     def begin(self, brief: Brief) -> None:
         """Learn which way is up, and which epoch is the last."""
         self._objective, self._curves, self._last = brief.objective, Curves(brief.objective), brief.epochs
