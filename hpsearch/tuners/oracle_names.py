@@ -1,7 +1,6 @@
 """Names of the oracle's own for what build_model asks for."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import replace
 
 from hpsearch.space import Condition, Parameter, Values
@@ -15,19 +14,17 @@ class Names:
     however its range and default differ from trial to trial.
     """
 
-    def __init__(self, space: Sequence[Parameter]) -> None:
-        """Know of what will be met where the names of this space are asked for in several scopes."""
-        scopes = Counter(name for name, _ in {(one.name, one.conditions) for one in space})
-        self._scattered = {name for name, many in scopes.items() if many > 1}
+    def __init__(self) -> None:
+        """Begin with no name."""
         self._known: defaultdict[str, list[Parameter]] = defaultdict(list)
 
     def first(self, parameter: Parameter) -> Parameter:
-        """The parameter that was met first under this name in this scope."""
+        """The parameter that was met first under this name in this scope, one that is searched before a fixed one."""
         known = self._known[parameter.name]
-        met = next((one for one in known if one.conditions == parameter.conditions), None)
-        if met is None:
-            known.append(parameter)
-        return met or parameter
+        place = next((at for at, one in enumerate(known) if one.conditions == parameter.conditions), len(known))
+        if place == len(known) or known[place].kind == "fixed" != parameter.kind:
+            known[place:] = [parameter, *known[place + 1 :]]
+        return known[place]
 
     def of(self, parameter: Parameter) -> str:
         """The parameter's name, or a numbered one where the name was met in another scope before."""
@@ -38,20 +35,18 @@ class Names:
         return [one for name in values for one in self._known[name] if one.active(values)]
 
     def in_scope(self, parameter: Parameter) -> tuple[Condition, ...]:
-        """The parameter's conditions, on the parents that are asked for in its own scope.
+        """The parameter's conditions, on the parents that are asked for in its own scope, else on those met first.
 
-        Not those on a parent that is not known: nobody is asked for what is fixed, and where it is, they hold. Nor
-        those on one that may be any of several: in the trials of the others the oracle would not plan the parameter.
+        Not those on a parent that is not known: nobody is asked for what is fixed, and where it is, they hold.
         """
         parents = ((one, self._parent(one.name, parameter)) for one in parameter.conditions)
         return tuple(replace(one, name=parent) for one, parent in parents if parent)
 
     def _parent(self, name: str, child: Parameter) -> str | None:
         known = self._known[name]
-        around = [one for one in known if set(one.conditions) <= set(child.conditions)]
-        if around:
-            return self._numbered(name, known.index(max(around, key=lambda one: len(one.conditions))))
-        return self._numbered(name, 0) if known and name not in self._scattered else None
+        around = [one for one in known if set(one.conditions) <= set(child.conditions)] or known[:1]
+        nearest = max(around, key=lambda one: len(one.conditions), default=None)
+        return self._numbered(name, known.index(nearest)) if nearest else None
 
     @staticmethod
     def _numbered(name: str, place: int) -> str:

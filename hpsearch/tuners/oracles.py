@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import keras_tuner as kt
+from keras_tuner.engine.hyperparameters import Fixed
 from keras_tuner.engine.trial import TrialStatus
 
 from hpsearch.protocols import Brief, Turn
@@ -26,7 +27,7 @@ class Mind:
     def __init__(self, kind: str, brief: Brief) -> None:
         """Bring the oracle to where an undisturbed one would be."""
         self._kind, self._seed, self._metric = kind, brief.seed, brief.objective.metric
-        self._names = Names(brief.space)
+        self._names = Names()
         self._oracle = (RandomOracle if kind == "random" else GridOracle)(
             objective=kt.Objective(brief.objective.metric, brief.objective.goal),
             max_trials=None,
@@ -34,17 +35,34 @@ class Mind:
         )
         self._oracle.verbose = 0
         self._oracle.study_seed = brief.seed
-        searched = {(one.name, one.conditions): one for one in reversed(brief.space) if one.kind != "fixed"}
-        for parameter in brief.space:  # what another branch fixes has more values than that one
-            known = searched.get((parameter.name, parameter.conditions), parameter)
-            self._add_to(self._oracle.hyperparameters, known)
+        for parameter in brief.space:
+            self._known(parameter)
         self._replay(brief)
 
-    def _add_to(self, space: Any, parameter: Parameter) -> None:
-        """Add a parameter unless the space has its name in its scope."""
-        first = self._names.first(parameter)
-        own = replace(startable(first), name=self._names.of(first), conditions=self._names.in_scope(first))
-        space.merge([to_keras_tuner(own)], overwrite=False)
+    def _known(self, parameter: Parameter) -> Any:
+        """What the oracle's space has for the parameter; it is added where there is nothing, or what a branch fixes."""
+        first, space = self._names.first(parameter), self._oracle.hyperparameters
+        name = self._names.of(first)
+        known = space.named(name)
+        if known is None or (isinstance(known, Fixed) and first.kind != "fixed"):
+            own = replace(startable(first), name=name, conditions=self._names.in_scope(first))
+            space.take(to_keras_tuner(own))
+            if known is not None:
+                self._oracle.look_again(space.named(name))
+        return space.named(name)
+
+    def _open(self, trial: Any, known: Any) -> None:
+        """Have a trial hold a parameter that it was not planned with: its name surfaced since, or its scope is open.
+
+        Where a scope hangs on a name that several branches ask for or fix, the oracle plans what is in it for one of
+        them alone. It learns otherwise when a trial asks; from then on it combines what is in there with all values of
+        that name, as under a plain if. Only the whole trial would tell which branch it is.
+        """
+        values = trial.hyperparameters.values
+        trial.hyperparameters.share(known)
+        if any(condition.name not in values for condition in known.conditions):
+            known.conditions = [condition for condition in known.conditions if condition.name in values]
+            self._oracle.look_again(known)
 
     def _replay(self, brief: Brief) -> None:
         """Ask again, which plans the same values again, and hear again what was answered and how it ended."""
@@ -77,11 +95,10 @@ class Mind:
 
     def suggest(self, number: int, parameter: Parameter) -> Value:
         """The planned value, else one by the oracle's own rule; a name that it did not know is added to its space."""
-        name, trial = self._names.of(parameter), self._trial(number)
+        name, trial, known = self._names.of(parameter), self._trial(number), self._known(parameter)
         planned = trial.hyperparameters.values.get(name)
         if planned is None:
-            for space in (trial.hyperparameters, self._oracle.hyperparameters):
-                self._add_to(space, parameter)
+            self._open(trial, known)
         first = self._names.first(parameter)
         if self._kind == "grid":
             planned = trial.hyperparameters.values.setdefault(name, startable(first).default)

@@ -24,6 +24,26 @@ class Space(kt.HyperParameters):  # type: ignore[misc]  # keras_tuner has no typ
         twin._space, twin.values = list(self._space), dict(self.values)
         return twin
 
+    def named(self, name: str) -> Any:
+        """The parameter of this name, of which there is one; None if there is none."""
+        return next(iter(self._hps.get(name, ())), None)
+
+    def take(self, hp: Any) -> None:
+        """Have a new parameter, or have it in the place of the one of its name, under the conditions of that one."""
+        if (known := self.named(hp.name)) is None:
+            self.merge([hp])
+            return
+        hp.conditions = known.conditions
+        self.values.update({hp.name: hp.default} if hp.name in self.values else {})
+        self._hps[hp.name] = [hp]
+        self._space[self._space.index(known)] = hp
+
+    def share(self, hp: Any) -> None:
+        """Have a parameter of another space, unless it has one of that name."""
+        if self.named(hp.name) is None:
+            self._hps[hp.name].append(hp)
+            self._space.append(hp)
+
     def ensure_active_values(self) -> None:
         """Drop what is not active; what is missing KerasTuner would draw here, without a seed."""
         for hp in self.space:
@@ -42,6 +62,9 @@ class _Quiet:
 
     def save(self) -> None:
         """Write nothing."""
+
+    def look_again(self, hp: Any) -> None:
+        """Take in that a parameter takes other values, or is active in more trials, than was known."""
 
     def _save_trial(self, trial: Any) -> None:
         """Write nothing."""
@@ -111,6 +134,14 @@ class GridOracle(_Quiet, GridSearchOracle):  # type: ignore[misc]  # keras_tuner
     def hold(self, trial: Any, name: str, value: Any) -> None:
         """Have a trial hold this value in place of the planned one."""
         trial.hyperparameters.values[name] = value
+        self._in_order = False
+
+    def look_again(self, hp: Any) -> None:
+        """Look after each trial for the next one; those at a value that the parameter has not are at its default."""
+        takes = {hp.default, *hp.values}
+        for trial in self.trials.values():
+            if trial.hyperparameters.values.get(hp.name, hp.default) not in takes:
+                trial.hyperparameters.values[hp.name] = hp.default
         self._in_order = False
 
     def _put_in_order(self) -> None:
