@@ -143,6 +143,18 @@ def test_what_hangs_on_a_name_of_several_branches_takes_all_its_values_on_each(
     assert len(tried) < 50
 
 
+def test_random_search_tries_what_it_planned_where_all_else_was_tried_and_ends() -> None:
+    on_a, units = dataclasses.replace(HEAD, choices=("x", "z")), under(COARSE, "head", "x")
+
+    def wants(values: Values) -> list[Parameter]:
+        return [KIND, on_a if values.get("kind") == "a" else HEAD, *[units] * (values.get("head") == "x")]
+
+    tried = Bench(Random(), brief((KIND, on_a)), wants).run(50)
+
+    assert {one.get("units") for one in tried if one["kind"] == "b"} == {None, 10, 40, 70, 100}
+    assert len(tried) < 20
+
+
 def test_random_search_looks_at_the_whole_of_a_range_that_depends_on_a_value() -> None:
     made = Bench(Random(), brief(second({}, high=32)), lambda values: second(values, high=values.get("units_0", 32)))
 

@@ -103,14 +103,17 @@ class Mind:
         if self._kind == "grid":
             planned = trial.hyperparameters.values.setdefault(name, startable(first).default)
             return in_place_of(first, parameter, planned)
-        value = inside_of(parameter, planned) if planned is not None and alike(first, parameter) else None
-        if value is None:
-            value = self._drawn(number, parameter)
+        value = None if planned is None else inside_of(parameter, planned)
+        if value is None or not alike(first, parameter):
+            value = self._drawn(number, parameter, value)
             self._oracle.hold(trial, name, written(parameter, value))
         return value
 
-    def _drawn(self, number: int, parameter: Parameter) -> Value:
-        """A value drawn from the range that this trial has; if it can be, one that makes a point not tried yet."""
+    def _drawn(self, number: int, parameter: Parameter, planned: Value | None) -> Value:
+        """A value drawn from the range that this trial has; if it can be, one that makes a point not tried yet.
+
+        What was planned, where it lies inside, comes last: from then on no plan leads to this range any more.
+        """
         trial, name, hp = self._trial(number), self._names.of(parameter), to_keras_tuner(parameter)
         value = startable(parameter).default
         for again in range(DRAWS):
@@ -119,7 +122,7 @@ class Mind:
             if self._oracle.is_new(trial, name, written(parameter, value)):
                 return value
         self._oracle.leave_plan(trial)
-        return value
+        return value if planned is None else planned
 
     def note(self, number: int, parameter: Parameter, value: Value) -> None:
         """Have the trial hold this value.

@@ -90,8 +90,11 @@ class RandomOracle(_Quiet, RandomSearchOracle):  # type: ignore[misc]  # keras_t
         self._record_values(trial)
 
     def is_new(self, trial: Any, name: str, value: Any) -> bool:
-        """Whether the trial would be at a point that counts as tried for no other one."""
-        return not self._duplicate({**trial.hyperparameters.values, name: value})
+        """Whether the trial would be at a point that counts as tried for no trial, as what it was planned with does."""
+        there = trial.hyperparameters.copy()
+        there.values[name] = value
+        there.ensure_active_values()
+        return not self._duplicate(there.values)
 
     def leave_plan(self, trial: Any) -> None:
         """Have what a trial was planned with count as tried for good: it leads to no new point."""
