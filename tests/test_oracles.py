@@ -88,6 +88,14 @@ def test_random_search_finds_every_point_of_another_grid_on_another_branch_and_e
     assert len(tried) <= 8 + 4  # a plan whose every point was tried leads to one of them once
 
 
+def test_a_grid_tries_a_choice_that_is_listed_twice_once() -> None:
+    twice = dataclasses.replace(KIND, choices=("a", "b", "a"))
+
+    tried = Bench(Grid(), brief((twice, HEAD)), lambda _: (twice, HEAD)).run(10)
+
+    assert points(tried) == [*product("ab", "xy")]
+
+
 @both
 def test_a_default_that_depends_on_a_value_makes_no_dimension(make: Any) -> None:
     made = Bench(make(), brief(second({})), lambda values: second(values, default=values.get("units_0", 32)))

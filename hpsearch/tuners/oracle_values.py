@@ -26,7 +26,7 @@ def alike(first: Parameter, other: Parameter) -> bool:
 def grid_of(parameter: Parameter) -> list[Any]:
     """The values that KerasTuner's grid search tries, in its order."""
     hp = to_keras_tuner(startable(parameter))
-    return [hp.default, *(value for value in hp.values if value != hp.default)]
+    return list(dict.fromkeys([hp.default, *hp.values]))
 
 
 def in_place_of(first: Parameter, parameter: Parameter, planned: Any) -> Value:

@@ -46,6 +46,8 @@ class Mind:
         known = space.named(name)
         if known is None or (isinstance(known, Fixed) and first.kind != "fixed"):
             own = replace(startable(first), name=name, conditions=self._names.in_scope(first))
+            if self._kind == "grid":  # KerasTuner's ends at a choice that comes twice
+                own = replace(own, choices=tuple(dict.fromkeys(own.choices)))
             space.take(to_keras_tuner(own))
             if known is not None:
                 self._oracle.look_again(space.named(name))
