@@ -126,6 +126,8 @@ def test_what_hangs_on_a_fixed_value_that_surfaced_late_takes_all_its_values(mak
         (under(dataclasses.replace(HEAD, choices=("x", "z")), "kind", "a"), under(HEAD, "kind", "b")),
         (HEAD.fixed_to("x"), HEAD),
         (HEAD.fixed_to("w"), HEAD),
+        (HEAD.fixed_to("y"), HEAD.fixed_to("x")),
+        (dataclasses.replace(HEAD, default="y", choices=("y", "x")), HEAD.fixed_to("x")),
         (HEAD.fixed_to("x"), under(HEAD, "kind", "b")),
     ],
 )

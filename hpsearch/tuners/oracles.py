@@ -11,7 +11,7 @@ from keras_tuner.engine.trial import TrialStatus
 from hpsearch.protocols import Brief, Turn
 from hpsearch.records import Answered, Asked
 from hpsearch.seeds import derive
-from hpsearch.space import Parameter, Value
+from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import Status, Trial, TrialResult
 from hpsearch.tuners.oracle_names import Names
 from hpsearch.tuners.oracle_values import alike, grid_of, in_place_of, inside_of, startable, written
@@ -27,7 +27,7 @@ class Mind:
     def __init__(self, kind: str, brief: Brief) -> None:
         """Bring the oracle to where an undisturbed one would be."""
         self._kind, self._seed, self._metric = kind, brief.seed, brief.objective.metric
-        self._names = Names()
+        self._names, self._takes = Names(), dict[str, Parameter]()
         self._oracle = (RandomOracle if kind == "random" else GridOracle)(
             objective=kt.Objective(brief.objective.metric, brief.objective.goal),
             max_trials=None,
@@ -49,8 +49,11 @@ class Mind:
             if self._kind == "grid":  # KerasTuner's ends at a choice that comes twice
                 own = replace(own, choices=tuple(dict.fromkeys(own.choices)))
             space.take(to_keras_tuner(own))
+            self._takes[name] = first
             if known is not None:
-                self._oracle.look_again(space.named(name))
+                for trial in self._oracle.trials.values():
+                    trial.hyperparameters.values.pop(name, None)  # nobody asked for it
+                self._oracle.look_again()
         return space.named(name)
 
     def _open(self, trial: Any, known: Any) -> None:
@@ -60,11 +63,15 @@ class Mind:
         them alone. It learns otherwise when a trial asks; from then on it combines what is in there with all values of
         that name, as under a plain if. Only the whole trial would tell which branch it is.
         """
-        values = trial.hyperparameters.values
         trial.hyperparameters.share(known)
-        if any(condition.name not in values for condition in known.conditions):
-            known.conditions = [condition for condition in known.conditions if condition.name in values]
-            self._oracle.look_again(known)
+        kept = [one for one in known.conditions if self._may_hold(one, trial.hyperparameters.values)]
+        if kept != known.conditions:
+            known.conditions = kept
+            self._oracle.look_again()
+
+    def _may_hold(self, condition: Any, values: Values) -> bool:
+        """Whether a trial has the parent that a condition names, and what the oracle plans for that one may meet it."""
+        return condition.name in values and any(map(self._takes[condition.name].contains, condition.values))
 
     def _replay(self, brief: Brief) -> None:
         """Ask again, which plans the same values again, and hear again what was answered and how it ended."""

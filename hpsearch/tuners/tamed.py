@@ -63,8 +63,8 @@ class _Quiet:
     def save(self) -> None:
         """Write nothing."""
 
-    def look_again(self, hp: Any) -> None:
-        """Take in that a parameter takes other values, or is active in more trials, than was known."""
+    def look_again(self) -> None:
+        """Take in that a parameter takes more values, or is active in more trials, than was known."""
 
     def _save_trial(self, trial: Any) -> None:
         """Write nothing."""
@@ -139,12 +139,8 @@ class GridOracle(_Quiet, GridSearchOracle):  # type: ignore[misc]  # keras_tuner
         trial.hyperparameters.values[name] = value
         self._in_order = False
 
-    def look_again(self, hp: Any) -> None:
-        """Look after each trial for the next one; those at a value that the parameter has not are at its default."""
-        takes = {hp.default, *hp.values}
-        for trial in self.trials.values():
-            if trial.hyperparameters.values.get(hp.name, hp.default) not in takes:
-                trial.hyperparameters.values[hp.name] = hp.default
+    def look_again(self) -> None:
+        """Look after each trial for the next one."""
         self._in_order = False
 
     def _put_in_order(self) -> None:
