@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from oracles_here import Grid, Random
 
+from hpsearch.errors import ExperimentRefused
 from hpsearch.protocols import Past, Turn
 from hpsearch.records import Answered, Asked
 from hpsearch.space import Condition, Parameter, Value, Values
@@ -86,6 +87,13 @@ def test_random_search_finds_every_point_of_another_grid_on_another_branch_and_e
 
     assert sorted(set(points(tried))) == [*product("a", (10, 40, 70, 100)), *product("b", (16, 32, 48, 64))]
     assert len(tried) <= 8 + 4  # a plan whose every point was tried leads to one of them once
+
+
+def test_a_grid_that_would_never_end_is_refused_and_not_listed_in_memory() -> None:
+    seeds = Parameter("seed", "int", 0, low=0, high=2**31, step=1)
+
+    with pytest.raises(ExperimentRefused, match=r"^search.tuner: .* 2147483649 values of 'seed'\n  list fewer in "):
+        Bench(Grid(), brief([seeds]), lambda _: [seeds]).ask()
 
 
 def test_a_grid_tries_a_choice_that_is_listed_twice_once() -> None:

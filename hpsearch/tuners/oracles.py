@@ -8,6 +8,8 @@ import keras_tuner as kt
 from keras_tuner.engine.hyperparameters import Fixed
 from keras_tuner.engine.trial import TrialStatus
 
+from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.grid import count
 from hpsearch.protocols import Brief, Turn
 from hpsearch.records import Answered, Asked
 from hpsearch.seeds import derive
@@ -19,6 +21,15 @@ from hpsearch.tuners.tamed import GridOracle, RandomOracle, Space
 from hpsearch.worker.hp import to_keras_tuner
 
 DRAWS = 21  # as KerasTuner draws before it holds a space for exhausted
+MOST = 100_000  # values of one parameter in a grid, which would never end
+
+
+def _countable(parameter: Parameter) -> Parameter:
+    """The parameter with each choice once, as KerasTuner's grid ends at one that comes twice; it lists all values."""
+    if parameter.step and (many := count(parameter)) > MOST:
+        what = f"keras-tuner.grid would try {many} values of {parameter.name!r}"
+        raise ExperimentRefused([Mistake("search.tuner", what, "list fewer in [space], or take another tuner")])
+    return replace(parameter, choices=tuple(dict.fromkeys(parameter.choices)))
 
 
 class Mind:
@@ -46,8 +57,8 @@ class Mind:
         known = space.named(name)
         if known is None or (isinstance(known, Fixed) and first.kind != "fixed"):
             own = replace(startable(first), name=name, conditions=self._names.in_scope(first))
-            if self._kind == "grid":  # KerasTuner's ends at a choice that comes twice
-                own = replace(own, choices=tuple(dict.fromkeys(own.choices)))
+            if self._kind == "grid":
+                own = _countable(own)
             space.take(to_keras_tuner(own))
             self._takes[name] = first
             if known is not None:
