@@ -83,7 +83,7 @@ def test_a_port_that_is_taken_is_refused(home, monkeypatch, capfd):
     assert "cannot be used" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("seen", "told"), [(True, f"process {os.getpid()} "), (False, "somebody else's process ")])
+@pytest.mark.parametrize(("seen", "told"), [(True, "process {pid} "), (False, "somebody else's process ")])
 def test_who_has_a_port_is_named_where_that_can_be_seen(monkeypatch, seen, told):
     everything = psutil.net_connections
     if not seen:  # as Linux tells of another user's process
@@ -93,7 +93,10 @@ def test_who_has_a_port_is_named_where_that_can_be_seen(monkeypatch, seen, told)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
-        with pytest.raises(PortTaken, match=f"port {port} cannot be used: {told}"), listening_on(port):
+        with (
+            pytest.raises(PortTaken, match=f"port {port} cannot be used: {told.format(pid=os.getpid())}"),
+            listening_on(port),
+        ):
             pass
 
 
