@@ -360,7 +360,7 @@ def test_a_folder_that_is_not_read_is_said_with_what_would_have_it_read(own: Pat
 
     said = Folder(own).left_out()
 
-    assert said.startswith(f"warning: {own}: not read: val\n  pictures to validate and to test on are taken from train")
+    assert said.startswith(f"warning: {own}: not read: val\n  images to validate and to test on are taken from train")
     assert 'data.test = "val" would test on val' in said
     assert Folder(own, test="val").left_out() == ""
     assert prepare(own, test="val").test_rows == 12
@@ -369,7 +369,7 @@ def test_a_folder_that_is_not_read_is_said_with_what_would_have_it_read(own: Pat
 def test_a_folder_beside_both_parts_is_said_too_and_no_class_is(own: Path) -> None:
     write_pictures(own / "valid", IMAGES, LABELS)
 
-    assert "not read: valid\n  pictures to validate on are taken from train" in Folder(own).left_out()
+    assert "not read: valid\n  images to validate on are taken from train" in Folder(own).left_out()
     assert "not read: test, valid" in Folder(own, test=0.3).left_out()
     assert Folder(own / "train").left_out() == ""
 

@@ -8,7 +8,7 @@ from hpsearch.datasets.content import About, Content, Part, negative
 from hpsearch.datasets.faults import Faults, short
 from hpsearch.datasets.mapping import as_read
 from hpsearch.datasets.memory import refuse_beyond_memory
-from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, outlined, share_of, told_apart_by
+from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, not_read, outlined, share_of, told_apart_by
 from hpsearch.datasets.picture_files import Classes, find_classes, find_sides, left_out
 from hpsearch.datasets.pictures import NotRead, grey
 from hpsearch.datasets.scratch import Scratch
@@ -76,14 +76,11 @@ class Folder:
     def left_out(self) -> str:
         """Warn of folders beside the two parts, such as `val`: what validates is taken from the training pictures."""
         train, test = self._found()
-        if not (beside := [short(name) for name in left_out(self._folder, train, test)]):
-            return ""
-        purposes = "to validate on" if test else "to validate and to test on"
-        use = "" if test else f'; data.test = "{beside[0]}" would test on {beside[0]}'
-        return (
-            f"warning: {self._folder}: not read: {', '.join(beside[:5])}{', …' if beside[5:] else ''}\n"
-            f"  pictures {purposes} are taken from {train.name}; what is moved there is used{use}"
-        )
+        beside = [short(name) for name in left_out(self._folder, train, test)]
+        return not_read(
+            self._folder, beside, f"{train.name}; what is moved there is used", tested=test is not None,
+            mend=f'data.test = "{beside[0]}" would test on {beside[0]}' if beside else "",
+        )  # fmt: skip
 
     def _found(self) -> tuple[Path, Path | None]:
         """The folders of the two sides; None for the second where a share of the first is held out."""

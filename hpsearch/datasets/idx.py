@@ -7,7 +7,7 @@ from hpsearch.datasets.content import About, Content, Part
 from hpsearch.datasets.idx_files import Pair, find_test, find_train, unused_images
 from hpsearch.datasets.idx_pair import as_positions, read_labels, read_pair, refuse_unequal
 from hpsearch.datasets.mapping import class_names, find_mapping
-from hpsearch.datasets.own import as_test, assemble, marks, outlined, share_of, told_apart_by
+from hpsearch.datasets.own import as_test, assemble, marks, not_read, outlined, share_of, told_apart_by
 from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
 
@@ -73,14 +73,10 @@ class Idx:
     def left_out(self) -> str:
         """Warn of files named as the training images, such as `valid-…`: what validates is taken from those."""
         train, test, _ = self._files()
-        if not (beside := unused_images(self._folder, train, test)):
-            return ""
-        purposes = "to validate on" if test else "to validate and to test on"
-        use = "" if test else "; data.test is the beginning of the name of files to test on"
-        return (
-            f"warning: {self._folder}: not read: {', '.join(beside[:5])}{', …' if beside[5:] else ''}\n"
-            f"  images {purposes} are taken from {train.images.name}{use}"
-        )
+        return not_read(
+            self._folder, unused_images(self._folder, train, test), train.images.name, tested=test is not None,
+            mend="data.test is the beginning of the name of files to test on",
+        )  # fmt: skip
 
     def _files(self) -> tuple[Pair, Pair | None, Path | None]:
         train = find_train(self._folder, self._train_name)

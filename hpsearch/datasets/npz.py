@@ -9,7 +9,7 @@ from hpsearch.datasets.mapping import class_names, find_mapping
 from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.datasets.npz_pairs import Pair, find_test, find_train, two_names, unused_images
 from hpsearch.datasets.npz_values import class_numbers, height_width, pixels
-from hpsearch.datasets.own import as_size, as_test, assemble, marks, outlined, share_of, told_apart_by
+from hpsearch.datasets.own import as_size, as_test, assemble, marks, not_read, outlined, share_of, told_apart_by
 from hpsearch.datasets.scratch import Scratch
 from hpsearch.paths import expanded
 from hpsearch.protocols import Outline, Prepared, Progress
@@ -72,14 +72,11 @@ class Npz:
     def left_out(self) -> str:
         """Warn of arrays that look as the training images do, such as `x_val`: what validates is taken from those."""
         train, test, _ = self._found()
-        if not (beside := unused_images(self._file, train, test)):
-            return ""
-        purposes = "to validate on" if test else "to validate and to test on"
-        use = "" if test else "; data.test names images and labels to test on"
-        return (
-            f"warning: {self._file}: not read: {', '.join(beside[:5])}{', …' if beside[5:] else ''}\n"
-            f"  images {purposes} are taken from {train.images.name}; what is joined to it there is used{use}"
-        )
+        return not_read(
+            self._file, unused_images(self._file, train, test),
+            f"{train.images.name}; what is joined to it there is used", tested=test is not None,
+            mend="data.test names images and labels to test on",
+        )  # fmt: skip
 
     @property
     def _share(self) -> float | None:

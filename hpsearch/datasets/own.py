@@ -32,6 +32,18 @@ def told_apart_by(share: float | None) -> dict[str, float | None]:
     return {"share": share} if share is None else {"share": share, "rule": RULE}
 
 
+def not_read(where: Path, beside: Sequence[str], taken: str, *, tested: bool, mend: str) -> str:
+    """The warning of what lies beside the training images unread; "" where nothing does.
+
+    `taken` says from where rows are taken in its place, and `mend` how it would be tested on, if nothing else is.
+    """
+    if not beside:
+        return ""
+    purposes, use = ("to validate on", "") if tested else ("to validate and to test on", f"; {mend}")
+    what = f"warning: {where}: not read: {', '.join(beside[:5])}{', …' if beside[5:] else ''}"
+    return f"{what}\n  images {purposes} are taken from {taken}{use}"
+
+
 def as_size(given: Sequence[int] | None) -> tuple[int, int] | None:
     """Take a height and a width in pixels, or none; raise ValueError."""
     if given is None:
