@@ -78,7 +78,7 @@ class Grid(_Remote):
     A range without steps counts as eleven values: its default, and ten spread over it. What a plain `if` or loop leaves
     unasked is combined all the same, so that whole models come again; under
     `with hp.conditional_scope("layers", [2, 3]):` it is not. Where one name has other ranges on plain branches, it
-    takes as many values in each as in the one met first.
+    takes as many values in each as in the one met first. A parameter of more than 100,000 values is refused.
     """
 
     kind = "grid"
