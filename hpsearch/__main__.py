@@ -26,11 +26,7 @@ def _answer(words: list[str] | None) -> int:
         code = _command(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        try:
-            print("stopped", file=sys.stderr)  # noqa: T201
-            sys.stdout.flush()
-        except OSError:  # Ctrl-C ends who reads a pipe, too
-            _close_output()
+        _close_output("stopped")
         return CTRL_C
     except BrokenPipeError as error:
         _close_output()
@@ -40,8 +36,7 @@ def _answer(words: list[str] | None) -> int:
 
         if not (said := in_a_sentence(error)):
             return _show_all()
-        _close_output()
-        print(said, file=sys.stderr)  # noqa: T201
+        _close_output(said)
         return UNWRITABLE
     except Exception:  # noqa: BLE001  # whatever comes here was foreseen nowhere: show all of it
         return _show_all()
@@ -123,11 +118,18 @@ def _command(words: list[str] | None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _close_output() -> None:
-    """Point standard output at nothing, so that Python does not complain of what it cannot write while it ends."""
+def _close_output(last_words: str = "") -> None:
+    """Point what cannot be written any more at nothing, so that Python does not complain of it while it ends.
+
+    Last words go to standard error, where they can: Ctrl-C, for one, ends who reads a pipe, too.
+    """
     import os
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream, words in ((sys.stdout, ""), (sys.stderr, last_words)):
+        try:
+            print(words, end="\n" if words else "", file=stream, flush=True)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

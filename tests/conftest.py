@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import gc
+import os
 import signal
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ from contextlib import closing, suppress
 
 import pytest
 
+os.environ.pop("PYTHONUNBUFFERED", None)  # what is tested writes as it does for users
 FROZEN = [0]  # how many modules were imported when they were last kept from the search for garbage
 
 

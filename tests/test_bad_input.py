@@ -304,6 +304,13 @@ def test_a_full_disk_behind_the_output_is_said_in_one_line(project: Path) -> Non
     assert done.stderr == "a file, or the output: cannot be written or read (No space left on device)\n"
 
 
+def test_a_full_disk_behind_all_that_is_written_is_told_by_the_exit_code(project: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = hpsearch(project, "data", "list", stdout=full.fileno(), stderr=full.fileno())
+
+    assert done.returncode == 7
+
+
 @pytest.mark.parametrize(
     ("number", "name", "words"),
     [

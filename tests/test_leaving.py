@@ -218,9 +218,10 @@ def test_a_signal_that_came_while_trials_were_under_way_counts_when_none_is_any_
 
 
 @pytest.mark.promise("15")
-@pytest.mark.parametrize("words", [["--plain"], []])
-def test_a_job_that_its_shell_left_behind_goes_on_when_the_terminal_closes(tmp_path, words):
-    arena = chaos.Arena(tmp_path / "project", epoch_seconds=0.05, more={"TERM": "xterm-256color"})
+@pytest.mark.parametrize(("words", "unbuffered"), [(["--plain"], ""), (["--plain"], "1"), ([], "")])
+def test_a_job_that_its_shell_left_behind_goes_on_when_the_terminal_closes(tmp_path, words, unbuffered):
+    more = {"TERM": "xterm-256color", "PYTHONUNBUFFERED": unbuffered}
+    arena = chaos.Arena(tmp_path / "project", epoch_seconds=0.05, more=more)
 
     code = arena.start("-c", LEFT_BEHIND.replace("WORDS", str(words))).wait(60)
 
@@ -570,11 +571,13 @@ def test_what_a_killed_fresh_beginning_set_aside_is_back_when_the_next_one_comes
 
 
 @pytest.mark.promise("14")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("program", [LEAVING_UNREAD, STOPPED_UNREAD])
-def test_ctrl_c_that_ends_the_reader_of_a_pipe_too_is_told_by_the_exit_code(program):
+def test_ctrl_c_that_ends_the_reader_of_a_pipe_too_is_told_by_the_exit_code(program, unbuffered):
     run = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
 
     assert run.stdout.readline() == b"heard\n"
     run.stdout.close()
