@@ -9,6 +9,8 @@ os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # A stopped fit may need more than Ray's 2 s to let go of its rows: Ray would drop trial and worker unsaid.
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",
     "RAY_worker_niceness": "0",  # Ray would have its workers wait behind everything else on the machine
 }
 
