@@ -30,6 +30,7 @@ def project(tmp_path: Path) -> Project:
     (tmp_path / "experiments").mkdir()
     (tmp_path / "searchspace").mkdir()
     (tmp_path / "searchspace" / "mlp.py").write_text(SPACE)
+    (tmp_path / "searchspace" / "own.py").write_text("import json\ndef _part(hp): ...\ndef model(hp): ...\n")
     (tmp_path / "searchspace" / "broken.py").write_text("import os\ndef build(hp:\n")
     return Project(tmp_path)
 
@@ -77,13 +78,18 @@ BAD = [
         "neither a file searchspace/mpl.py|did you mean 'searchspace.mlp'",
     ),
     (changed(BUILD, 'build = "searchspace.mlp:build_model_mpl"'), 5, "defines no 'build_model_mpl'|did you mean"),
+    (changed(BUILD, 'build = "searchspace.own:modle"'), 5, "defines no 'modle'|known: searchspace.own:model\n"),
     (changed(BUILD, 'build = "searchspace.broken:build"'), 5, "searchspace/broken.py, line 2: this is not Python"),
     (changed(BUILD, 'build = "click.nosuch:build"'), 5, "neither a file click/nosuch.py"),
     (changed("[search]", "[serach]"), 6, "there is no table [serach]|did you mean 'search'?"),
     (changed("[search]", "[[search]]"), 6, "search is [{'trials': 3}], but must be a table"),
     (changed(TRIALS, ""), 6, "the search has no end"),
     (changed(TRIALS, "trials = 0"), 7, "search.trials is 0, but must be at least 1"),
-    (changed(TRIALS, 'trials = "3"'), 7, "search.trials is '3', but must be a whole number"),
+    (
+        changed(TRIALS, 'trials = "3"'),
+        7,
+        "search.trials is '3', but must be a whole number|without the quotes: trials = 3",
+    ),
     (changed(TRIALS, "trials = true"), 7, "search.trials is true, but must be a whole number"),
     (changed(TRIALS, "tirals = 3"), 7, "[search] has no key 'tirals'|did you mean 'trials'?"),
     (changed(TRIALS, "max_trials = 3"), 7, "[search] has no key 'max_trials'|here it is search.trials"),

@@ -91,7 +91,8 @@ def _function(file: Path, shown: str, module: str, function: str) -> Iterator[Fi
     names = _defined(tree.body)
     if names is None or function in names:
         return
-    builds = sorted(name for name in names if name.startswith("build")) or sorted(names)
+    own = sorted(one.name for one in tree.body if isinstance(one, ast.FunctionDef | ast.ClassDef))
+    builds = [name for name in own if name.startswith("build")] or [name for name in own if name[0] != "_"]
     yield Finding(
         PLACE, f"{shown} defines no {function!r}", hint(function, [f"{module}:{name}" for name in builds[:12]])
     )

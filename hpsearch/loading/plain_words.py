@@ -1,5 +1,6 @@
 """Turns pydantic's errors about an experiment into sentences of the file's own words."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ EXAMPLES: dict[Place, str] = {
     ("search", "objective"): 'such as objective = "max val_accuracy"',
     ("train", "batch_size"): "such as batch_size = 64, or batch_size = [32, 64]",
 }
+BARE = {"a whole number": r"\d+", "a number": r"\d+(\.\d+)?(e-?\d+)?", "true or false": "true|false"}
 IN_BUILD = "build_model says it, in model.compile(…)"
 ELSEWHERE = {  # words of KerasTuner, Optuna and Keras for what has another word here, or another place
     "max_trials": "here it is search.trials",
@@ -168,6 +170,8 @@ def _unlike(place: Place, value: Any, wanted: str) -> Finding:
     choices = wanted.split("'")[1::2] if wanted.startswith("one of ") else []
     near = nearest(value, choices) if isinstance(value, str) else []
     mend = f"did you mean {near[0]!r}?" if near else EXAMPLES.get(place, "")
+    if isinstance(value, str) and re.fullmatch(BARE.get(wanted, "x^"), value):
+        mend = f"without the quotes: {place[-1]} = {value}"
     return Finding(place, f"{dotted(place)} is {shown(value)}, but must be {wanted}", mend)
 
 
