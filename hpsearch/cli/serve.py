@@ -30,6 +30,8 @@ A STUDY's model is exported into the study's best/served folder first, and is th
 once the next time; a FOLDER must have been exported with --format mlflow. It holds code:
 serve only what you exported yourself. Images go in raw (0 to 255, ink as in the training
 images), and probabilities come out, in the order of the classes:
+
+\b
   curl http://127.0.0.1:5001/invocations -H "Content-Type: application/json" \\
     -d '{"inputs": [[[0, 0, …], …]]}'"""
 
