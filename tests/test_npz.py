@@ -259,7 +259,7 @@ def test_a_pixel_that_is_none_is_named_by_its_place(value: float, dtype: str, wo
 
 @pytest.mark.parametrize(("value", "dtype"), [(0.5, "float64"), (0.3, "float16")])
 def test_fractions_that_are_no_255ths_are_not_rounded_in_silence(value: float, dtype: str, file: Path) -> None:
-    with pytest.raises(DataRefused, match=r"the first 5 faults\n  x_train\[0, 0, 0\]: 0\.\d+ is no 255th from 0 to 1"):
+    with pytest.raises(DataRefused, match=r"first 5 faults\n  x_train\[0, 0, 0\]: 0\.\d+ is no 255th(.|\n)*\.round\("):
         kept(file, np.full((40, 6, 5), value, dtype))
 
 
@@ -280,7 +280,7 @@ def test_arrays_that_train_are_not_taken_for_a_test_split(file: Path) -> None:
         (np.where(np.arange(40) == 7, 1e9, LABELS), "y_train[7]: 1000000000.0 is not whole and from 0"),
         (LABELS[:-1], "40 in x_train and 39 in y_train"),
         (np.eye(4)[LABELS], "is 40 × 4, not one class number a row"),
-        (np.array(list("abcd"))[LABELS], "y_train holds <U1, not numbers"),
+        (np.array(list("abcd"))[LABELS], "y_train holds <U1, not numbers\n  save class numbers"),
         (LABELS * 0, "all 40 rows are of one class, '0'"),
         (LABELS * 2, "3 of 7 classes have no rows (1, 3, 5)"),
     ],

@@ -65,7 +65,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         raise DataRefused(message) from error
 
 
-def refuse(archive: Path, name: str, what: str) -> NoReturn:
+def refuse(archive: Path, name: str, what: str, mend: str = AGAIN) -> NoReturn:
     """Raise DataRefused for what is wrong with one array."""
-    message = f"{archive}: {name} {what}\n  {AGAIN}"
+    message = f"{archive}: {name} {what}\n  {mend}"
     raise DataRefused(message)

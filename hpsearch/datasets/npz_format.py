@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from hpsearch.datasets.npz_archive import opened_member, refuse
+from hpsearch.datasets.npz_archive import AGAIN, opened_member, refuse
 from hpsearch.datasets.scratch import BLOCK, Scratch
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def member(archive: Path, name: str) -> Member:
     if dtype.hasobject:
         refuse(archive, name, "holds Python objects, that is a pickle, which can run code and is never read")
     if dtype.kind not in KINDS:
-        refuse(archive, name, f"holds {dtype}, not numbers")
+        mend = "save class numbers: numpy.unique(names, return_inverse=True)[1]" if dtype.kind in "US" else AGAIN
+        refuse(archive, name, f"holds {dtype}, not numbers", mend)
     if min(found.shape, default=1) < 0 or entry.file_size - begin != found.bytes:
         axes = " × ".join(f"{length:,}" for length in found.shape) or "one value"
         what = f"its header says {axes} of {dtype}, {found.bytes:,} bytes, the file holds {entry.file_size - begin:,}"

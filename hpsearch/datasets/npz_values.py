@@ -24,6 +24,7 @@ HIGHEST = 255
 MOST_PIXELS = 1 << 24
 COLOURS = (2, 3, 4)
 MEND = "images are whole numbers from 0 to 255, or those divided by 255; labels are class numbers, from 0"
+ROUND = "nothing is rounded unasked: of numbers from 0 to 1, save (x * 255).round().astype('uint8')"
 
 
 def height_width(images: Member, size: tuple[int, int] | None) -> tuple[int, int]:
@@ -95,7 +96,7 @@ def _whole(found: Member, block: "np.ndarray[Any, Any]", row: int, factor: int, 
         wrong = ~((np.abs(scaled - rounded) <= slack) & (rounded >= 0) & (rounded <= highest))
     if wrong.any():
         what = "is no 255th from 0 to 1" if factor > 1 else f"is not whole and from 0 to {highest}"
-        faults = Faults(str(found), MEND)
+        faults = Faults(str(found), ROUND if factor > 1 else MEND)
         for place in zip(*np.unravel_index(np.flatnonzero(wrong)[:FIRST], block.shape), strict=True):
             first, *rest = map(int, place)
             faults.add(f"{found.name}[{', '.join(map(str, [row + first, *rest]))}]", f"{block[place]} {what}")
