@@ -1,3 +1,4 @@
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -221,6 +222,22 @@ def test_a_model_that_divides_by_the_brightest_pixel_can_be_searched(project: Ca
     assert found.modules == ("mine/space.py",)
 
 
+@pytest.mark.parametrize(
+    ("page", "metric", "asked"),
+    [("README.md", "val_accuracy", "layers"), ("docs/experiment.md", "val_f1", "filters")],
+)
+def test_a_model_that_a_page_shows_can_be_searched_as_it_stands(
+    project: Callable[..., Path], page: str, metric: str, asked: str
+) -> None:
+    text = (Path(__file__).parents[1] / page).read_text(encoding="utf-8")
+    shown = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def build_model" in block)
+
+    found = fly(Sample(project(mine__shown=shown), "mine.shown:build_model", TASK, 1, {}, metric))
+
+    assert found.parameters[0].name == asked
+    assert found.doubts == ()
+
+
 @pytest.mark.parametrize("units", [5, 2])
 def test_a_model_that_does_not_end_in_a_value_for_each_class_is_refused(
     project: Callable[..., Path], units: int
@@ -252,6 +269,45 @@ def test_a_misspelt_word_of_hp_is_told_with_the_nearest_one(
 
     assert str(refused.value).startswith(f"model.build: {told}")
     assert f"mine/space.py, line 4, in build: return made(hp, hp.{asked})" in str(refused.value)
+
+
+def compiled(end: str, loss: str, metrics: str = "[]") -> str:
+    """A module whose model ends in such an activation, and is compiled so."""
+    return (
+        f"import keras\n\ndef build(hp):\n    last = keras.layers.Dense(hp.task.classes, activation={end!r})\n"
+        "    model = keras.Sequential([keras.Input(hp.task.image_shape), keras.layers.Flatten(), last])\n"
+        f"    model.compile('sgd', {loss}, metrics={metrics})\n    return model\n"
+    )
+
+
+@pytest.mark.parametrize("metric", ["Precision(name='mine')", "F1Score(name='mine')"])
+def test_a_metric_that_wants_one_hot_labels_is_refused_with_the_loss_that_gets_them(
+    project: Callable[..., Path], metric: str
+) -> None:
+    root = project(mine__space=compiled("softmax", "'sparse_categorical_crossentropy'", f"[keras.metrics.{metric}]"))
+
+    with pytest.raises(ExperimentRefused, match=r"the metric 'mine' fails: (.|\n)*such as 'categorical_crossentropy'"):
+        fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+
+@pytest.mark.parametrize(
+    ("end", "loss", "metric", "doubts"),
+    [
+        ("linear", "'sparse_categorical_crossentropy'", "val_loss", ["takes probabilities"]),
+        ("linear", "keras.losses.SparseCategoricalCrossentropy(from_logits=True)", "val_loss", []),
+        ("linear", "[keras.losses.SparseCategoricalCrossentropy(from_logits=True)]", "val_loss", []),
+        ("softmax", "'categorical_crossentropy'", "loss", ["'loss' is measured on the images that train"]),
+    ],
+)
+def test_a_search_that_comes_to_little_is_doubted(
+    project: Callable[..., Path], end: str, loss: str, metric: str, doubts: list[str]
+) -> None:
+    root = project(mine__space=compiled(end, loss))
+
+    found = fly(Sample(root, "mine.space:build", TASK, 1, {}, metric))
+
+    assert len(found.doubts) == len(doubts)
+    assert all(words in doubt.what for words, doubt in zip(doubts, found.doubts, strict=True))
 
 
 @pytest.mark.parametrize(

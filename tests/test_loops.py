@@ -279,6 +279,7 @@ def test_one_sigmoid_for_two_classes_takes_labels_of_one_number(rows, loss):
     ("model", "says"),
     [
         (lambda: mlp(shape=(32, 32)), r"\(None, 32, 32\).*28 × 28"),
+        (lambda: mlp(shape=(28, 28, 3)), r"\(None, 28, 28, 3\), but gets grey images of 28 × 28"),
         (lambda: mlp(units=5), r"\(None, 5\).*\(300,\) and 10 classes"),
         (lambda: mlp(units=5, loss="categorical_crossentropy"), r"\(None, 5\).*\(300,\) and 10 classes"),
     ],

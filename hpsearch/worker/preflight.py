@@ -4,6 +4,7 @@ import difflib
 import tempfile
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from hpsearch.worker.task import Task
 
 WHERE = "model.build"
 LEAST_SCALE = 0.01  # of a Rescaling layer; 1 / 127.5 and 1 / 255 are less
+OF_ONE_HOT = ("keras.src.metrics.confusion_metrics", "keras.src.metrics.f_score_metrics")  # AUC, Recall, F1Score …
 LEARNING_RATE = "learning_rate"  # among the metrics of an epoch, but nothing to optimise
 
 
@@ -81,6 +83,7 @@ def fly(sample: Sample) -> Preflight:
     except (Exception, SystemExit) as error:
         raise ExperimentRefused([_mistake(error, sample.root)]) from error
     _refuse_missing_metric(sample.metric, metrics)
+    doubts += _of_training(sample.metric, metrics)
     return Preflight(tuple(parameters), _modules(sample), tuple(doubts))
 
 
@@ -113,7 +116,8 @@ def _one_epoch(sample: Sample) -> tuple[Iterable[str], list[Mistake]]:
     model, own = building.build(build, hp), building.own_fit(build) is not None
     _refuse_forgotten_precision(sample.precision)
     loops.choose(model, sample.loop, own_fit=own)  # before it runs eagerly, which no graph does
-    metrics = trying.one_epoch(build, hp, model, weights=sample.class_weights)
+    with _whole_tracebacks():
+        metrics = trying.one_epoch(build, hp, model, weights=sample.class_weights)
     if own and sample.whole:
         try:
             hp.begun = False
@@ -121,8 +125,23 @@ def _one_epoch(sample: Sample) -> tuple[Iterable[str], list[Mistake]]:
         except Exception as error:
             raise NotWhole(WHOLE.format(type(error).__name__, error)).with_traceback(error.__traceback__) from error
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
-    _judge_copy(model, trying.images_of_noise(sample.task, sample.task.classes))
-    return metrics, list(_scaled_twice(model))
+    noise = trying.images_of_noise(sample.task, sample.task.classes)
+    _judge_copy(model, noise)
+    return metrics, [*_scaled_twice(model), *([] if own else _no_probabilities(model, noise))]
+
+
+@contextmanager
+def _whole_tracebacks() -> Iterator[None]:
+    """Have Keras leave its own lines in tracebacks, so that an error tells which metric it came from."""
+    import keras
+
+    filtered = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if filtered:
+            keras.config.enable_traceback_filtering()
 
 
 def _scaled_twice(model: Any) -> Iterator[Mistake]:
@@ -134,6 +153,19 @@ def _scaled_twice(model: Any) -> Iterator[Mistake]:
     if scales and min(scales) < LEAST_SCALE and max(scales) <= 1:
         what = "the model's Rescaling layer divides images that come to it from 0 to 1 already"
         yield Mistake(WHERE, what, "leave that layer out: so dark, all images look alike")
+
+
+def _no_probabilities(model: Any, images: Any) -> Iterator[Mistake]:
+    """A model that ends in numbers of any size, as a plain Dense layer does, with a loss that takes probabilities."""
+    from hpsearch.worker import judging
+    from hpsearch.worker.rows import keras_loss
+
+    given_several = isinstance(model.loss, dict | list | tuple)
+    if given_several or "crossentropy" not in str(keras_loss(model.loss)) or getattr(model.loss, "from_logits", False):
+        return
+    if judging.are_logits(judging.outputs(model, images)):
+        what = "the model's loss takes probabilities, but its last layer gives numbers of any size: so it learns badly"
+        yield Mistake(WHERE, what, "let it end in softmax (or sigmoid), or give the loss from_logits=True")
 
 
 def _layers(outer: Any) -> Iterator[Any]:
@@ -176,12 +208,31 @@ def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
     raise ExperimentRefused([Mistake("search.objective", what, f"{hint}it gives: {', '.join(known)}")])
 
 
+def _of_training(metric: str, given: Iterable[str]) -> Iterator[Mistake]:
+    """An objective that is measured on the rows that train, where there is the same of those that validate."""
+    if (validated := f"val_{metric}") in given:
+        what = f"{metric!r} is measured on the images that train, so the trial that learns them by heart is best"
+        yield Mistake("search.objective", what, f"{validated!r} is the same on images that do not")
+
+
 def _mistake(error: BaseException, root: Path) -> Mistake:
     from hpsearch.worker.loops import LoopUnfit
 
     if isinstance(error, LoopUnfit):
         return Mistake("train.loop", str(error))
+    if metric := _metric_of_one_hot(error):
+        what = f"the metric {metric!r} fails: {type(error).__name__}: {error}"
+        return Mistake(WHERE, what, "it takes one-hot labels, which a loss such as 'categorical_crossentropy' gets")
     return Mistake(WHERE, _in_words(error), _where(error, root))
+
+
+def _metric_of_one_hot(error: BaseException) -> str:
+    """The name of the metric that raised this, if it is one of Keras's that want a column for each class; else ""."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        metric: Any = frame.f_locals.get("self")
+        if type(metric).__module__ in OF_ONE_HOT:
+            return str(metric.name)
+    return ""
 
 
 def _in_words(error: BaseException) -> str:

@@ -118,7 +118,7 @@ def image_shape(image: Sequence[int], model: Any) -> tuple[int, ...]:
         if _takes(wanted, shape):
             return shape
     message = (
-        f"the model takes inputs of shape {wanted}, but the images are {height} × {width}\n"
+        f"the model takes inputs of shape {wanted}, but gets grey images of {height} × {width}\n"
         f"  let its Input have one of the shapes {', '.join(map(str, shapes))}"
     )
     raise ShapesDisagree(message)
@@ -197,7 +197,7 @@ def _rank(shape: Any) -> int | None:
 
 def _one_hot(rows: Rows, model: Any, outputs: Any) -> int:
     classes = int(rows.labels.max(initial=0)) + 1
-    loss = _keras_loss(model.loss)
+    loss = keras_loss(model.loss)
     if loss is None:
         return 0
     units = outputs[-1] if _rank(outputs) == FLAT else 0
@@ -213,7 +213,7 @@ def _one_hot(rows: Rows, model: Any, outputs: Any) -> int:
     raise ShapesDisagree(message)
 
 
-def _keras_loss(loss: Any) -> str | None:
+def keras_loss(loss: Any) -> str | None:
     """The name of a loss that is Keras's own, None for a person's own, whose labels stay integers."""
     import keras
 
