@@ -201,7 +201,7 @@ def test_transposed_images_are_stood_up(file: Path) -> None:
 @pytest.mark.parametrize(
     ("images", "options", "words"),
     [
-        (np.zeros((40, 6, 5, 3), np.uint8), {}, "holds colour images; hpsearch trains on grey ones"),
+        (np.zeros((40, 6, 5, 3), np.uint8), {}, "hpsearch trains on grey ones\n  turn them grey: of values from 0"),
         (np.zeros((40, 6, 5, 9), np.uint8), {}, "is 40 × 6 × 5 × 9, not rows × height × width"),
         (np.zeros(40, np.uint8), {}, "is 40, not rows × height × width"),
         (IMAGES, {"size": [5, 6]}, "its images are 6 × 5, data.size says 5 × 6"),

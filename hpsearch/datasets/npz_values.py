@@ -24,6 +24,7 @@ HIGHEST = 255
 MOST_PIXELS = 1 << 24
 COLOURS = (2, 3, 4)
 MEND = "images are whole numbers from 0 to 255, or those divided by 255; labels are class numbers, from 0"
+GREY = "turn them grey: of values from 0 to 255, save (x[..., :3] @ [0.299, 0.587, 0.114]).round().astype('uint8')"
 ROUND = "nothing is rounded unasked: of numbers from 0 to 1, save (x * 255).round().astype('uint8')"
 
 
@@ -38,7 +39,7 @@ def height_width(images: Member, size: tuple[int, int] | None) -> tuple[int, int
         case (_, pixels):
             return as_square(pixels, size, str(images))
         case (_, _, _, channels) if channels in COLOURS:
-            what = "holds colour images; hpsearch trains on grey ones\n  turn them grey first"
+            what = f"holds colour images; hpsearch trains on grey ones\n  {GREY}"
         case (_, height, width, *_) if size:
             what = f"its images are {height} × {width}, data.size says {size[0]} × {size[1]}\n  mend data.size"
         case _:
