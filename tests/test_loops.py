@@ -307,7 +307,9 @@ def branching(gathered):
 
 @pytest.mark.parametrize("model", [branching, Branching], ids=["functional", "subclassed"])
 @pytest.mark.parametrize("loss", ["mse", lambda true, predicted: keras.ops.sum(predicted)], ids=["named", "own"])
-@pytest.mark.parametrize("gathered", [tuple, list, lambda both: dict(zip("ab", both, strict=True))])
+@pytest.mark.parametrize(
+    "gathered", [tuple, list, lambda both: dict(zip("ab", both, strict=True)), lambda both: {"a": both[0]}]
+)
 def test_a_model_with_several_outputs_is_refused_since_one_is_judged(rows, model, loss, gathered):
     model = model(gathered)
     model.compile("adam", loss)

@@ -149,7 +149,8 @@ def output_shape(model: Any, shape: tuple[int, ...]) -> Any:
     What only training calls is built, too: an optimizer learns all variables at once, and so does a checkpoint.
     """
     if model.built and hasattr(model, "output_shape"):
-        found = model.output_shape
+        named = getattr(model, "_outputs_struct", None)  # output_shape does not tell of a dict that holds one output
+        found = named if isinstance(named, dict) else model.output_shape
     else:
         outputs = model(np.zeros((1, *shape), np.float32))
         found = (None, *outputs.shape[1:]) if hasattr(outputs, "shape") else outputs
