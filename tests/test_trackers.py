@@ -302,16 +302,17 @@ def test_a_finalist_of_one_seed_that_did_better_is_not_said_to_have_fallen_behin
     assert said[2].startswith("trial 3 did better on the test split")
 
 
-def test_a_search_that_was_too_gloomy_is_told_of_as_well():
-    verdict = Verdict(0, "f", (), 9, 0.9, {}, (), (), optimism=-0.002, bootstrap_optimism=None)
+@pytest.mark.parametrize(("optimism", "told"), [(-0.002, "0.0020 worse than"), (0.0, "as good as")])
+def test_a_search_that_was_not_too_hopeful_is_told_of_as_well(optimism, told):
+    verdict = Verdict(0, "f", (), 9, 0.9, {}, (), (), optimism=optimism, bootstrap_optimism=None)
 
-    assert "0.0020 worse than its configuration's mean" in verdict_words.luck(verdict)
+    assert f"was {told} its configuration's mean" in verdict_words.luck(verdict)
 
 
 def test_luck_that_came_out_below_none_is_none():
     verdict = Verdict(0, "f", (), 9, 0.9, {}, (), (), optimism=0.0005, bootstrap_optimism=-0.0001)
 
-    assert verdict_words.luck(verdict).endswith("; 0.0000 of luck was to be expected")
+    assert verdict_words.luck(verdict).endswith("; no luck was to be expected")
 
 
 def test_small_scores_are_told_in_digits_that_show_something_of_them():

@@ -105,11 +105,12 @@ def luck(verdict: Verdict) -> str:
     if verdict.optimism is None:
         return ""
     size, which = _size(abs(verdict.optimism), verdict), "better" if verdict.optimism >= 0 else "worse"
-    line = f"the best score of the search was {size} {which} than its configuration's mean over fresh seeds"
+    how = f"{size} {which} than" if float(size) else "as good as"
+    line = f"the best score of the search was {how} its configuration's mean over fresh seeds"
     if verdict.bootstrap_optimism is None:
         return line
-    expected = max(0.0, verdict.bootstrap_optimism)  # of a few trials the bootstrap may err to just below none
-    return f"{line}; {_size(expected, verdict)} of luck was to be expected"
+    expected = _size(max(0.0, verdict.bootstrap_optimism), verdict)  # of few trials the bootstrap may err to below none
+    return f"{line}; {f'{expected} of' if float(expected) else 'no'} luck was to be expected"
 
 
 def _size(difference: float, verdict: Verdict) -> str:
