@@ -1,4 +1,4 @@
-"""What KerasTuner's oracles make of spaces that depend on values, and of ledgers that they would write otherwise."""
+"""What KerasTuner's oracles make of spaces that depend on values, and of trials that they would plan otherwise."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -44,27 +44,15 @@ def points(tried: Sequence[Values]) -> list[tuple[Value, ...]]:
 
 def resumed(make: Any, space: Sequence[Parameter], history: Sequence[Past]) -> Bench:
     """A tuner that a session begins with this history."""
-    made = Bench(make(), dataclasses.replace(brief(space), history=tuple(history)), lambda _: space)
-    for record in history:
-        if isinstance(record, Asked):
-            made.values[record.trial.number] |= record.trial.values
-    return made
+    return Bench(make(), dataclasses.replace(brief(space), history=tuple(history)), lambda _: space)
 
 
 def ended(number: int, values: Values) -> TrialResult:
     return TrialResult(Trial(number, values), Status.COMPLETED, 0.5, best_epoch=3)
 
 
-def recorded_when_asked(names: Sequence[str], some: Sequence[tuple[Value, ...]]) -> Iterator[Past]:
-    """Trials as the first versions recorded them: with all their values when they were asked for."""
-    for number, point in enumerate(some):
-        values = dict(zip(names, point, strict=True))
-        yield Asked(Trial(number, values))
-        yield ended(number, values)
-
-
 def answered(space: Sequence[Parameter], some: Sequence[tuple[Value, ...]]) -> Iterator[Past]:
-    """Trials whose values were recorded one by one."""
+    """Trials that had these values."""
     for number, point in enumerate(some):
         yield Asked(Trial(number))
         yield from (Answered(number, parameter, value) for parameter, value in zip(space, point, strict=True))
@@ -204,35 +192,12 @@ def test_two_trials_under_way_do_not_draw_one_point() -> None:
     assert len(set(points(list(made.values.values())))) == 6
 
 
-@pytest.mark.parametrize("before", range(1, 11))
-def test_a_grid_that_recorded_values_when_it_asked_and_missed_upper_ends_tries_the_rest_once(before: int) -> None:
-    missed = [point for point in BY_DROPOUT if point[1] != 0.5][:before]
-    tails = [(kind, 3 * 0.1 if dropout == 0.3 else dropout) for kind, dropout in missed]
-    made = resumed(Grid, (KIND, DROPOUT), list(recorded_when_asked(("kind", "dropout"), tails)))
-
-    tried = made.run(50)
-
-    assert points(tried[before:]) == [point for point in BY_DROPOUT if point not in missed]
-
-
-@pytest.mark.parametrize("before", [1, 5, 9, 11])
-def test_random_search_tries_nothing_again_that_was_recorded_when_it_was_asked(before: int) -> None:
-    done = [(kind, 3 * 0.1 if dropout == 0.3 else dropout) for kind, dropout in BY_DROPOUT[::-1][:before]]
-    made = resumed(Random, (KIND, DROPOUT), list(recorded_when_asked(("kind", "dropout"), done)))
-
-    tried = made.run(50)
-
-    assert len(set(points(tried[before:])) - set(BY_DROPOUT[::-1][:before])) == len(tried) - before
-    assert len(tried) > before
-
-
 @both
 def test_a_space_that_was_tried_to_its_end_is_done(make: Any) -> None:
     space = (KIND, DROPOUT)
-    when_asked = resumed(make, space, list(recorded_when_asked(("kind", "dropout"), BY_DROPOUT)))
-    one_by_one = resumed(make, space, list(answered(space, [*BY_DROPOUT, ("a", 0.3)])))
+    made = resumed(make, space, list(answered(space, [*BY_DROPOUT, ("a", 0.3)])))
 
-    assert (when_asked.ask(), one_by_one.ask()) == (Turn.DONE, Turn.DONE)
+    assert made.ask() is Turn.DONE
 
 
 @both
@@ -244,22 +209,6 @@ def test_trials_that_were_planned_otherwise_count_as_they_were(make: Any) -> Non
 
     assert len(set(points(tried)) - set(BY_DROPOUT[::2])) == len(tried)
     assert make is Random or len(tried) == 6
-
-
-@both
-def test_a_study_that_changed_its_way_of_recording_is_replayed_alike(make: Any) -> None:
-    space = (KIND, DROPOUT)
-    made = resumed(make, space, list(recorded_when_asked(("kind", "dropout"), BY_DROPOUT[:4]))[:-1])
-    made.tell(3)
-    made.ask()
-    made.ask()
-    made.tell(max(made.values))
-
-    again = resumed(make, space, made.history)
-    for one in (made, again):
-        one.run(3)
-
-    assert again.values == made.values
 
 
 def test_a_grid_goes_on_where_its_choices_are_asked_for_in_another_order() -> None:

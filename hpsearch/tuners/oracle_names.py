@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 
-from hpsearch.space import Condition, Parameter, Values
+from hpsearch.space import Condition, Parameter
 
 
 class Names:
@@ -29,10 +29,6 @@ class Names:
     def of(self, parameter: Parameter) -> str:
         """The parameter's name, or a numbered one where the name was met in another scope before."""
         return self._numbered(parameter.name, self._known[parameter.name].index(self.first(parameter)))
-
-    def active(self, values: Values) -> list[Parameter]:
-        """The first parameter of each of these names in the scope that the values are in."""
-        return [one for name in values for one in self._known[name] if one.active(values)]
 
     def in_scope(self, parameter: Parameter) -> tuple[Condition, ...]:
         """The parameter's conditions, on the parents that are asked for in its own scope, else on those met first.

@@ -89,19 +89,18 @@ class Mind:
         for record in brief.history:
             match record:
                 case Asked(trial):
-                    if trial.values or isinstance(self.ask(trial.number), Turn):
-                        self._begin_as_recorded(trial)
+                    if isinstance(self.ask(trial.number), Turn):
+                        self._begin_unplanned(trial.number)
                 case Answered(number, parameter, value) if parameter.kind != "fixed":  # these nobody asks a tuner for
                     self.note(number, parameter, value)
                 case TrialResult():
                     self.tell(record)
 
-    def _begin_as_recorded(self, trial: Trial) -> None:
-        """Begin a trial of an earlier version, which recorded what it planned, or one that would not be planned now."""
-        active = self._names.active(trial.values)
-        self._oracle.recorded = {self._names.of(one): written(one, trial.values[one.name]) for one in active}
-        self._oracle.create_trial(f"trial {trial.number}")
-        self._oracle.recorded = None
+    def _begin_unplanned(self, number: int) -> None:
+        """Begin a trial that was planned once and would not be now: it holds what was answered."""
+        self._oracle.plans = False
+        self._oracle.create_trial(f"trial {number}")
+        self._oracle.plans = True
 
     def ask(self, number: int) -> Trial | Turn:
         """Plan the next trial, or say that there is none now, or none any more."""

@@ -54,11 +54,11 @@ class Space(kt.HyperParameters):  # type: ignore[misc]  # keras_tuner has no typ
 class _Quiet:
     """Writes nothing, since the ledger holds the history, and lets trials fail, which the search counts.
 
-    While `recorded` is there, a trial begins with these values in place of those that would be planned.
+    Unless it `plans`, a trial begins without a value.
     """
 
     study_seed = 0
-    recorded: dict[str, Any] | None = None
+    plans = True
 
     def save(self) -> None:
         """Write nothing."""
@@ -78,8 +78,8 @@ class RandomOracle(_Quiet, RandomSearchOracle):  # type: ignore[misc]  # keras_t
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The trial's values; KerasTuner counts `_seed_state` up from one draw to the next."""
-        if self.recorded is not None:
-            return {"status": TrialStatus.RUNNING, "values": self.recorded}
+        if not self.plans:
+            return {"status": TrialStatus.RUNNING, "values": {}}
         self._seed_state = derive(self.study_seed, "keras-tuner", int(trial_id))
         response: dict[str, Any] = super().populate_space(trial_id)
         return response
@@ -121,9 +121,9 @@ class GridOracle(_Quiet, GridSearchOracle):  # type: ignore[misc]  # keras_tuner
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The trial's values: the next combination after that of an earlier trial."""
-        if self.recorded is not None:
+        if not self.plans:
             self._in_order = False
-            return {"status": TrialStatus.RUNNING, "values": self.recorded}
+            return {"status": TrialStatus.RUNNING, "values": {}}
         before = list(self._populate_next), self._ordered_ids, self._in_order
         if not self._in_order:
             self._put_in_order()
