@@ -18,7 +18,6 @@ from hpsearch.records import Asked
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
-from hpsearch.worker import checkpoint
 from hpsearch.worker.judging import predict
 from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.rebuilding import Remains, rebuild
@@ -403,23 +402,6 @@ def test_a_stopped_fit_goes_on_to_the_very_end_of_an_undisturbed_one(recipe, tmp
     assert ended.score == straight.score
     resumed = keras.models.load_model(kept_model(tmp_path / "fits", "final")).get_weights()
     assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
-
-
-def test_a_checkpoint_of_an_older_version_is_gone_on_with(recipe):
-    straight, one = go(recipe(), values={"units": 8})
-    shutil.rmtree(recipe().fits)
-    first, two = go(recipe(), Talk(stop_after=2), values={"units": 8})
-    file = recipe().fits / first.attempt.fit.name / "checkpoint.bin"
-    saved = checkpoint.load(file)
-    older = {name: value for name, value in saved.state.items() if name not in {"latest", "made_by"}}
-    (metrics, seconds) = saved.state["latest"][-1]
-    checkpoint._write(file, saved.arrays, {**older, "last_metrics": metrics, "last_seconds": seconds})
-
-    ended, three = go(recipe(), values={"units": 8}, number=2)
-
-    assert [event.epoch for event in three.told if isinstance(event, Measure)] == [2, 3, 4]
-    assert measured_by(two, three) == measured_by(one)
-    assert (ended.failure, ended.score) == (None, straight.score)
 
 
 def test_a_checkpoint_of_other_values_is_let_lie(recipe):

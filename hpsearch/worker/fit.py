@@ -152,9 +152,11 @@ class _Run:
         if not (saved := checkpoint.load(self._files.checkpoint)):
             return ""
         best = checkpoint.load(self._files.weights)
-        if self._is_of_another(saved.state) or (best is None and self._fit.kind != "search"):  # its model is to be kept
+        if saved.state.get("made_by") != self._progress.made_by:  # a restored ledger may know other values by now
             return ""
-        if saved.state.get("epoch", 0) > self._last:  # of a training on all rows, which was to be longer then
+        if best is None and self._fit.kind != "search":  # its model is to be kept
+            return ""
+        if saved.state["epoch"] > self._last:  # of a training on all rows, which was to be longer then
             return ""
         try:
             checkpoint.restore(saved, self._model)
@@ -166,10 +168,6 @@ class _Run:
             # otherwise; the score has to be that of the weights that are kept.
             self._progress.__dict__.update(best.state)
         return ""
-
-    def _is_of_another(self, state: dict[str, Any]) -> bool:
-        """Whether a checkpoint was made by other values, of which a ledger knows no more that was restored since."""
-        return bool(state.get("made_by", self._progress.made_by) != self._progress.made_by)
 
     def ended(self, metrics: Metrics, *, exact: bool = True) -> None:
         """Take in an epoch's metrics; its checkpoint is kept if it is `exact`: has all that the fit trains with."""

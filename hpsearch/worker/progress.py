@@ -31,11 +31,9 @@ class Progress:
         self.latest = [*self.latest[1 - RETOLD :], (dict(metrics), seconds)]
 
     def take_up(self, state: Mapping[str, Any]) -> None:
-        """Go on from what a checkpoint kept; an older version kept the last epoch's metrics alone."""
-        state = dict(state)
-        last = state.pop("last_metrics", {}), state.pop("last_seconds", 0.0)
-        self.latest = [(metrics, seconds) for metrics, seconds in state.pop("latest", [last])]
-        self.__dict__.update(state)
+        """Go on from what a checkpoint kept."""
+        latest = [(metrics, seconds) for metrics, seconds in state["latest"]]
+        self.__dict__.update({**state, "latest": latest})
 
     def measures(self, attempt: Attempt) -> Iterator[Measure]:
         """The latest epochs in order, as an attempt tells of them."""
