@@ -50,7 +50,7 @@ class _Run:
         self._validates = self._fit.kind != "whole"
         self._last = order.until or recipe.epochs
         self._train: Callable[[], None] = self._train_by_epochs
-        self._anew, self._since, self._building = "", 0.0, 0.0
+        self._unkept, self._since, self._building = "", 0.0, 0.0
         self._hp: Any = None
 
     def train(self) -> str:
@@ -100,8 +100,8 @@ class _Run:
         began, loop, xla = time.monotonic(), self._recipe.loop, self._recipe.steps.xla
         seed = derive(self._fit.seed, "order")
         self._loop = loops.make_loop(self._model, self._rows, batch_size=batch_size, seed=seed, loop=loop, xla=xla)
-        anew = self._left_out() or self._loop.unkept
-        self._begin(self._loop.kind, batch_size, anew, time.monotonic() - began)
+        unkept = self._left_out() or self._loop.unkept
+        self._begin(self._loop.kind, batch_size, unkept, time.monotonic() - began)
 
     def _trained_through(self, own: Callable[..., Any], hp: Any, batch_size: int) -> Callable[[], None]:
         from hpsearch.worker import loops, own_fit
@@ -114,8 +114,8 @@ class _Run:
 
     def begun(self, *, exact: bool, batch_size: int, late: bool) -> int:
         """Hear from a HyperModel's own fit that its training begins; see own_fit.Listener."""
-        anew = self._left_out() if exact else "it trains with more than a checkpoint has"
-        self._begin("fit: through the HyperModel's own fit", batch_size, anew)
+        unkept = self._left_out() if exact else "it trains with more than a checkpoint has"
+        self._begin("fit: through the HyperModel's own fit", batch_size, unkept)
         if not late:
             self._since = time.monotonic()
         return self._progress.epoch
@@ -127,13 +127,17 @@ class _Run:
             return f"a checkpoint leaves out the optimizers in {names}"
         return "" if self._model.optimizer.built else "only its first step shows which weights it trains"
 
-    def _begin(self, loop: str, batch_size: int, anew: str, tracing: float = 0.0) -> None:
-        """Tell of the model, and go on where an earlier attempt ended unless it has to be begun `anew`, and why."""
+    def _begin(self, loop: str, batch_size: int, unkept: str, tracing: float = 0.0) -> None:
+        """Tell of the model, and go on where an earlier attempt ended.
+
+        `unkept` says why no checkpoint has all that it trains with, so that none is kept, nor gone on with.
+        """
         from hpsearch.worker.warmup import warmup_epochs
 
-        model, attempt, self._hp.begun = self._model, self._order.attempt, True
+        self._hp.begun, self._unkept = True, unkept
         self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size)
-        self._anew, anew = anew, anew or self._go_on()  # what does not fit this attempt is replaced by what does
+        anew = unkept or self._go_on()  # what an earlier attempt left, and does not fit, is replaced by what does
+        model, attempt = self._model, self._order.attempt
         warmup = warmup_epochs(model, len(self._rows.train), batch_size) if model.compiled else 0
         loop += f"; begun anew after a stop, because {anew}" if anew else ""
         weights, summary = model.count_params(), _summary(model)
@@ -178,7 +182,7 @@ class _Run:
         self._progress.note(metrics, seconds)
         failpoints.reach("epoch.trained")
         self._keep_weights(epoch)
-        if exact and not self._anew:
+        if exact and not self._unkept:
             self._keep()
         self._wire.tell(self._progress.last_measure(self._order.attempt))
         failpoints.reach("epoch.told")
