@@ -785,23 +785,6 @@ def test_a_trial_that_got_more_time_has_its_last_score_though_its_best_epoch_is_
     assert said == expected
 
 
-def test_a_trial_whose_figures_an_older_version_wrote_at_its_best_epoch_has_its_last_score(project):
-    place, trial = place_in(project), Trial(0)
-    first = TrialResult(trial, Status.PRUNED, 0.7, 9, 1.0, {"val_accuracy": 0.7}, "time")
-    last = TrialResult(trial, Status.COMPLETED, 0.8, 6, 2.0, {"val_accuracy": 0.8})
-    story = told([*began(), first, *began(), last])
-    hear_all(place, story[:3])
-    for name in ("score", "best_val_accuracy"):
-        client(place.uri).log_metric(runs_of(place)["search 0"].info.run_id, name, 0.7, story[2].time_ms, step=9)
-
-    hear_all(place, story[3:])
-
-    once = runs_of(place)["search 0"].data.metrics
-    assert once == {"score": 0.8, "best_val_accuracy": 0.8, "best_epoch": 6, "seconds": 2.0}
-    hear_all(place, story)
-    assert runs_of(place)["search 0"].data.metrics == once
-
-
 @pytest.mark.promise("H48")
 @pytest.mark.parametrize("address", ["http://user:S3CRET@host/x", "https://S3CRET@host", "http://a:S3@S3CRET@host/y"])
 def test_no_error_tells_the_password_of_an_address(address):

@@ -186,11 +186,6 @@ class Runs:
         history = self._client.get_metric_history(run.id, metric)
         return sorted({point.step: point.value for point in history}.items())
 
-    def last_step(self, run: Run, metric: str) -> int:
-        """The largest step that MLflow has of a metric, by which it tells the latest value; 0 where it has none."""
-        history = self._guarded(run, "get_metric_history", run.id, metric) or []
-        return max((point.step for point in history), default=0)
-
     def keep(self, run: Run, what: str, *arguments: Any) -> None:
         """Keep an artifact: `what` is the client's log_text, log_dict or log_artifact.
 
@@ -215,17 +210,16 @@ class Runs:
                 self.write(run, 0, tags={tag: ""})
         return bool(without_files or without_model)
 
-    def _guarded(self, run: Run, method: str, *arguments: Any, **named: Any) -> Any:
+    def _guarded(self, run: Run, method: str, *arguments: Any, **named: Any) -> None:
         """Call the client, unless the run was deleted by a person: that is their right, and no trouble."""
         if run.gone:
-            return None
+            return
         try:
-            return getattr(self._client, method)(*arguments, **named)
+            getattr(self._client, method)(*arguments, **named)
         except Exception:
             run.gone = self._deleted(run)
             if not run.gone:
                 raise
-            return None
 
     def _deleted(self, run: Run) -> bool:
         from mlflow.exceptions import MlflowException

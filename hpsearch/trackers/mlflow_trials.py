@@ -41,11 +41,9 @@ class Trials:
     def of(self, fit: Fit, time_ms: int) -> Run:
         """The run of a fit's trial, or of a final fit, made where it is missing and RUNNING."""
         key, name = f"search {fit.trial}", f"trial {fit.trial}"
-        if fit.kind == "final":
-            key, name = f"final {fit.trial} {fit.repeat}", f"trial {fit.trial} · final seed {fit.repeat + 1}"
-        elif fit.kind == "whole":
-            again = f" {fit.repeat}" if fit.repeat else ""  # the first's key is that of studies with one alone
-            key, name = f"whole {fit.trial}{again}", f"trial {fit.trial} · all training rows, seed {fit.repeat + 1}"
+        if fit.kind != "search":
+            key = f"{fit.kind} {fit.trial} {fit.repeat}"
+            name += f" · {'final' if fit.kind == 'final' else 'all training rows,'} seed {fit.repeat + 1}"
         study = self._runs.find(STUDY)
         parent = {"mlflow.parentRunId": study.id} if study else {}
         tags = {"hpsearch.study": self._experiment.name, "hpsearch.trial": str(fit.trial), "hpsearch.kind": fit.kind}
@@ -160,8 +158,7 @@ class Trials:
         if result.status is Status.COMPLETED and result.score is not None and self._leads(result.score):
             self._runs.write(self.study(time_ms), time_ms, {"best_score": result.score}, step=number)
         varying = {name: value for name, value in result.trial.values.items() if name not in (self._fixed or ())}
-        step = self._runs.last_step(run, "score") if "hpsearch.score" in run.tags else 0
-        self._runs.write(run, time_ms, {**_best("", result), "seconds": result.seconds}, step=step, params=varying)
+        self._runs.write(run, time_ms, {**_best("", result), "seconds": result.seconds}, params=varying)
         self._failed(run, result, time_ms)
         if result.score is not None:
             self._runs.write(run, time_ms, tags={"hpsearch.score": result.score})
@@ -198,10 +195,9 @@ def _why(ended: AttemptEnd | TrialResult) -> str:
 
 
 def _best(prefix: str, ended: AttemptEnd | TrialResult) -> dict[str, float]:
-    """What the best epoch came to, for one step of all: MLflow takes the largest step for the latest, then the time.
+    """What the best epoch came to, for step 0: MLflow takes the largest step for the latest, then the time.
 
-    A trial that got more time may have its best at an earlier epoch than before, so no step may be that epoch. It is 0,
-    for which MLflow draws bars; but where an older version wrote at a later one, what comes anew is written there, too.
+    A trial that got more time may have its best at an earlier epoch than before, so the step may not be that epoch.
     """
     found = {f"{prefix}best_{name}": value for name, value in ended.metrics.items()}
     found |= {f"{prefix}score": ended.score} if ended.score is not None else {}
