@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Annotated, Any, Literal
-
-from pydantic import AliasChoices, Field
+from typing import Any, Literal
 
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import Attempt, AttemptEnd, Built, Measure, Trial, TrialResult
 
-OLD_NAME = "test_accuracy"  # of a verdict's model_accuracy, in ledgers of older versions
-LEFT = ("interrupted", "AtOnce", "KeyboardInterrupt", "SystemExit")  # how the reasons of sessions begin that were left
+LEFT = "interrupted"  # how the reasons of sessions begin that were left or killed
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ class TestOpened:
     `epochs` lists the weights that some of them had after each epoch (SHA-256 of each file, from the first epoch):
     they are judged in the same opening, for a curve, and choose nothing. `split` is the test split's own digest, by
     which other studies know that theirs is the same, `images` that of its labelled images in whatever order, and
-    `negative` that of the split with all images' negatives; "" in ledgers of older versions.
+    `negative` that of the split with all images' negatives.
     """
 
     models: Mapping[str, str]
@@ -110,7 +107,7 @@ class Finalist:
     """A configuration trained again on fresh seeds: its validation scores and test accuracies, seed by seed.
 
     `median_fit` names the fit that stands for it where one model is wanted; "" when none of its models was judged.
-    `failed_seeds` counts those under which it failed, and which have no score; older versions did not tell (0).
+    `failed_seeds` counts those under which it failed, and which have no score.
     """
 
     trial: int
@@ -175,7 +172,7 @@ class Verdict:
     model_fit: str
     finalists: tuple[Finalist, ...]
     test_rows: int
-    model_accuracy: Annotated[float, Field(validation_alias=AliasChoices("model_accuracy", OLD_NAME))]
+    model_accuracy: float
     report: Mapping[str, Any]
     confusion: tuple[tuple[int, ...], ...]
     class_names: tuple[str, ...]

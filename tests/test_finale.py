@@ -508,14 +508,14 @@ def test_predictions_of_other_data_or_damaged_ones_are_not_taken(tmp_path):
         predictions.recall(file, "x")
 
 
-def test_a_verdict_of_an_older_ledger_still_loads_and_claims_nothing():
-    older = {
-        "winner": 1, "model_fit": "final-0001-r0-f0", "test_rows": 10, "test_accuracy": 0.9,
+def test_a_verdict_without_intervals_claims_nothing_of_them():
+    plain = {
+        "winner": 1, "model_fit": "final-0001-r0-f0", "test_rows": 10, "model_accuracy": 0.9,
         "finalists": [{"trial": 1, "scores": [0.8, 0.9], "test_accuracies": [0.7, 0.9]}],
         "report": {}, "confusion": [], "class_names": [],
     }  # fmt: skip
 
-    verdict = TypeAdapter(Verdict).validate_python(older)
+    verdict = TypeAdapter(Verdict).validate_python(plain)
 
     assert TypeAdapter(Verdict).validate_json(TypeAdapter(Verdict).dump_json(verdict)) == verdict
     assert verdict.expected_accuracy == pytest.approx(0.8)

@@ -96,7 +96,6 @@ def test_a_project_without_studies_is_told_a_command_that_begins_one(project, fi
     ("reason", "state"),
     [
         ("interrupted; what was done is kept", "interrupted"),
-        ("KeyboardInterrupt", "interrupted"),
         ("no trial completed", "failed"),
         ("every trial failed in one way", "failed"),
     ],

@@ -231,7 +231,6 @@ def test_final_runs_of_a_trial_that_a_repair_forgot_are_none_of_its_namesake(pro
     ("reason", "status"),
     [
         ("interrupted; what was done is kept, and the same command goes on", "KILLED"),
-        ("AtOnce", "KILLED"),  # as a session that was ended at once was written down before
         ("3 trials failed (search.max_failures); the last: exit: exit code 3 without a result", "FAILED"),
     ],
 )

@@ -69,7 +69,7 @@ def _seeds(finalist: Finalist) -> int:
 
 
 def tie(verdict: Verdict) -> str:
-    """What the data tell of the other finalists; "" where there are none, or an older version did not ask."""
+    """What the data tell of the other finalists; "" where there are none, or nothing is known of them."""
     others = [one.trial for one in verdict.finalists if one.trial != verdict.winner]
     if verdict.interval is None or not others:
         return ""
