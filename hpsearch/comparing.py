@@ -107,8 +107,7 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
     ]
     models, names = tuple(map(_compared, contenders, measured, rights)), [one.label for one in contenders]
     studies = dict.fromkeys(one.folder.folder.name for one in contenders)
-    digests = {digest for data, split in zip(prepared, splits, strict=True) for digest in (data.digest, *split)}
-    looked = looks.of_split(project, digests, first=list(studies))
+    looked = looks.of_split(project, {digest for split in splits for digest in split}, first=list(studies))
     inverted = tuple(name for name, its in zip(names, splits, strict=True) if its != splits[0])
     return Comparison(models, _pairs(names, rights), len(labels), splits[0].split, inverted, looked)
 
@@ -140,7 +139,7 @@ def _common_test(contenders: Sequence[Contender], prepared: Sequence[Prepared]) 
 
 
 def _kept_reading(one: Contender) -> "NDArray[np.int64] | None":
-    """What the model read on the test split when it was judged; None where that was not kept, as by older versions."""
+    """What the model read on the test split when it was judged; None where that is not kept."""
     file = one.folder.predictions / f"{one.fit}.npz"
     if not one.judged or not file.exists():
         return None

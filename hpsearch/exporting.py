@@ -104,7 +104,7 @@ class _Work:
             name: {**described["formats"][name], **asdict(found), "agrees": True} for name, found in checked.items()
         }
         contender, data, project = self.subject.contender, self.subject.data, self.subject.project
-        judged = looks.of_split(project, {*test_digests(data), data.digest})
+        judged = looks.of_split(project, test_digests(data))
         state = State()
         for news in study_news(project, contender.folder.folder.name):
             state.take(news)

@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from hpsearch import paths
 from hpsearch.errors import HpsearchError
 from hpsearch.ledger import Ledger
-from hpsearch.records import SessionBegan, TestLooked, TestOpened
+from hpsearch.records import TestLooked, TestOpened
 from hpsearch.study import existing
 
-SPOKEN_OF = "kind IN ('SessionBegan', 'TestOpened', 'TestLooked')"
+SPOKEN_OF = "kind IN ('TestOpened', 'TestLooked')"
 
 
 @dataclass(frozen=True)
 class Shown:
     """What a study showed its test split to.
 
-    `splits` are digests that the split is known by: its own, that of its images in whatever order, that of their
-    negatives, and that of the data which it belongs to (ledgers of older versions lack some of the first three).
-    `models` are SHA-256 of files; where the weights of every epoch were judged, they are among them.
+    `splits` are digests that the split is known by: its own, that of its images in whatever order, and that of their
+    negatives. `models` are SHA-256 of files; where the weights of every epoch were judged, they are among them.
     """
 
     splits: frozenset[str] = frozenset()
@@ -78,8 +77,6 @@ def _shown(study: paths.Study) -> Shown:
     with closing(Ledger(study.ledger, writer=False)) as ledger:
         for news in ledger.select(SPOKEN_OF):
             match news.body:
-                case SessionBegan(identity=identity):
-                    splits.add(identity.get("data", ""))
                 case TestOpened() | TestLooked() as look:
                     splits |= {look.split, look.images, look.negative}
                     models |= look.shown

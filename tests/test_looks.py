@@ -16,20 +16,20 @@ def project(tmp_path):
     return paths.Project(tmp_path)
 
 
-def opened(*models, split="", images="", negative=""):
+def opened(*models, split="s", images="", negative=""):
     digests = {"split": split, "images": images, "negative": negative}
     return Opened({f"final-{model}": model for model in models}, **digests)
 
 
-def keep(project, name, data, *records):
-    kept_studies.keep(project.root, [SessionBegan(name, {}, {"data": data, "code": "c"}, (), {}), *records], name)
+def keep(project, name, *records):
+    kept_studies.keep(project.root, [SessionBegan(name, {}, {}, (), {}), *records], name)
 
 
 def test_studies_on_one_test_split_are_counted_together_and_others_are_not(project):
-    keep(project, "mlp", "d1", opened("a", "b", split="s"), Looked({"search-3": "c"}, "compare", "s"))
-    keep(project, "cnn", "other training rows", opened("d", split="s"))
-    keep(project, "letters", "d2", opened("e", "f", split="another"))
-    keep(project, "searching", "d1")
+    keep(project, "mlp", opened("a", "b", split="s"), Looked({"search-3": "c"}, "compare", "s"))
+    keep(project, "cnn", opened("d", split="s"))
+    keep(project, "letters", opened("e", "f", split="another"))
+    keep(project, "searching")
 
     assert looks.of_study(project, "cnn") == {"cnn": 1, "mlp": 3}
     assert looks.of_study(project, "letters") == {"letters": 2}
@@ -38,55 +38,46 @@ def test_studies_on_one_test_split_are_counted_together_and_others_are_not(proje
 
 
 def test_studies_on_the_same_test_images_in_another_order_are_counted_together(project):
-    keep(project, "older", "d1", opened("a", split="as pictures"))
-    keep(project, "pictures", "d1", opened("b", split="as pictures", images="i"))
-    keep(project, "archive", "d2", Looked({"search-3": "c"}, "compare", "as an archive", "i"))
+    keep(project, "others", opened("a", split="as pictures", images="i"))
+    keep(project, "pictures", opened("b", split="as pictures", images="i"))
+    keep(project, "archive", Looked({"search-3": "c"}, "compare", "as an archive", "i"))
 
-    assert looks.of_study(project, "archive") == {"archive": 1, "older": 1, "pictures": 1}
-    assert looks.of_split(project, {"as an archive", "i"}) == {"archive": 1, "older": 1, "pictures": 1}
-
-
-def test_an_older_study_on_the_negatives_of_the_same_test_images_is_counted_too(project):
-    keep(project, "older", "d1", opened("a", split="dark on bright"))
-    keep(project, "turned", "d2", opened("b", split="bright on dark", images="i", negative="dark on bright"))
-    keep(project, "looked", "d2", Looked({"search-3": "c"}, "compare", "bright on dark", "i", "dark on bright"))
-
-    assert looks.of_study(project, "turned") == {"turned": 1, "looked": 1, "older": 1}
-    assert looks.of_study(project, "older") == {"older": 1, "looked": 1, "turned": 1}
+    assert looks.of_study(project, "archive") == {"archive": 1, "others": 1, "pictures": 1}
+    assert looks.of_split(project, {"as an archive", "i"}) == {"archive": 1, "others": 1, "pictures": 1}
 
 
-def test_ledgers_that_name_no_split_are_known_by_their_data(project):
-    keep(project, "older", "d1", opened("a"))
-    keep(project, "newer", "d1", opened("b", split="s"))
-    keep(project, "newest", "d2", opened("c", split="s"))
+def test_a_study_on_the_negatives_of_the_same_test_images_is_counted_too(project):
+    keep(project, "paper", opened("a", split="dark on bright"))
+    keep(project, "turned", opened("b", split="bright on dark", images="i", negative="dark on bright"))
+    keep(project, "looked", Looked({"search-3": "c"}, "compare", "bright on dark", "i", "dark on bright"))
 
-    assert looks.of_study(project, "newest") == {"newest": 1, "newer": 1, "older": 1}
-    assert looks.of_study(project, "older") == {"older": 1, "newer": 1, "newest": 1}
+    assert looks.of_study(project, "turned") == {"turned": 1, "looked": 1, "paper": 1}
+    assert looks.of_study(project, "paper") == {"paper": 1, "looked": 1, "turned": 1}
 
 
 def test_a_model_that_two_studies_hold_counts_once(project):
-    keep(project, "first", "d", opened("a", "b"))
-    keep(project, "first-copied", "d", opened("a", "b"))
+    keep(project, "first", opened("a", "b"))
+    keep(project, "first-copied", opened("a", "b"))
 
     assert looks.of_study(project, "first-copied") == {"first-copied": 2}
 
 
 def test_a_model_that_is_shown_again_counts_once(project):
-    keep(project, "first", "d", opened("a", "b"), Looked({"whole": "a"}, "compare"), opened("a", "c"))
+    keep(project, "first", opened("a", "b"), Looked({"whole": "a"}, "compare"), opened("a", "c"))
 
     assert looks.of_study(project, "first") == {"first": 3}
 
 
 def test_the_weights_of_every_epoch_that_was_judged_count_too(project):
     curves = Opened({"final-a": "a", "final-b": "b"}, {"final-a": ("a1", "a2", "a3"), "final-b": ("b1",)}, "s")
-    keep(project, "curves", "d", curves, Looked({"final-a": "a", "search-3": "a2"}, "compare", "s"))
+    keep(project, "curves", curves, Looked({"final-a": "a", "search-3": "a2"}, "compare", "s"))
 
     assert looks.of_study(project, "curves") == {"curves": 6}
 
 
 def test_another_studys_damage_is_told_and_its_own_is_an_error(project):
-    keep(project, "sound", "d", opened("a"))
-    keep(project, "broken", "d", opened("b"))
+    keep(project, "sound", opened("a"))
+    keep(project, "broken", opened("b"))
     project.study("broken").ledger.write_bytes(b"no ledger")
 
     found = looks.of_study(project, "sound")

@@ -2,14 +2,12 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from data_makers import at_hand, write_pictures
-from kept_studies import rewrite
 from PIL import Image
 from readers import prepared, unseen_images
 from test_predict import predict
@@ -26,7 +24,6 @@ from hpsearch.predict.framing import Framing, recipe_of
 from hpsearch.predict.looking import look
 from hpsearch.predict.sights import Picture
 from hpsearch.predict.training_images import WORDS
-from hpsearch.records import TestOpened as Opened
 
 DIGITS = "0123456789"
 ROWS, PAGES = 2500, 20
@@ -147,26 +144,12 @@ def test_the_export_of_turned_images_takes_bright_ink_and_its_test_split_is_the_
     assert sorted(told(turned, "show", "turned")["looks"]) == ["paper", "turned"]
 
 
-def test_what_an_older_version_judged_on_dark_ink_counts_for_the_turned_images_too(
-    turned: Path, tmp_path: Path
-) -> None:
-    project = shutil.copytree(turned, tmp_path / "copy")
-    rewrite(
-        paths.Project(project).study("paper").ledger,
-        lambda body: replace(body, images="", negative="") if isinstance(body, Opened) else body,
-    )
-
-    looks = {name: told(project, "show", name)["looks"] for name in ("paper", "turned")}
-
-    assert looks == {"paper": {"paper": 1, "turned": 1}, "turned": {"turned": 1, "paper": 1}}
-
-
 def test_models_of_images_and_of_their_negatives_are_compared_each_on_what_it_was_trained_on(
     turned: Path, tmp_path: Path
 ) -> None:
     project = shutil.copytree(turned, tmp_path / "copy")
     reached = [told(project, "best", name) for name in ("paper", "turned")]
-    shutil.rmtree(paths.Project(project).study("turned").predictions)  # which older versions did not keep
+    shutil.rmtree(paths.Project(project).study("turned").predictions)  # as a person may
 
     done = told(project, "compare", "paper", "turned")
     said = hpsearch(project, "compare", "turned", "paper").stdout

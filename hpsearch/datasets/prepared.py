@@ -29,8 +29,7 @@ class SplitDigests(NamedTuple):
 
     `split` is of its arrays as they lie: studies on other training rows may share it. `images` is of its labelled
     images in whatever order, an image and its negative counting as one: a folder of pictures and an archive of the same
-    share it. `negative` is what `split` is with all images' negatives, as `data.invert` makes
-    them: all that older ledgers have is a `split`.
+    share it. `negative` is what `split` is with all images' negatives, as `data.invert` makes them.
     """
 
     split: str
