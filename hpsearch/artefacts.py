@@ -62,12 +62,8 @@ def reference(root: Path, build: str, model: Path, test: Path, classes: tuple[st
     images, labels = open_arrays(test, "r")
     found = class_probabilities(read_model(model), images)
     np.save(content := BytesIO(), found)  # numpy's own write into a file does not notice that the disk is full
-    files.write(target, lambda temporary: _filled(temporary, content))
+    files.write_bytes(target, content.getbuffer())
     return judgement(labels, found.argmax(axis=1), found.max(axis=1), classes)
-
-
-def _filled(file: Path, content: BytesIO) -> None:
-    file.write_bytes(content.getbuffer())
 
 
 def check(folder: Path, name: str, test: Path, wanted: Path) -> Checked:

@@ -32,7 +32,7 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def write(path: Path, fill: Callable[[Path], None]) -> None:
+def write(path: Path, fill: Callable[[Path], object]) -> None:
     """Have `fill` write a file of this name in a folder beside `path`, make it durable, then move it there, for good.
 
     What killed processes left of such files of this name is cleared away.
@@ -43,7 +43,7 @@ def write(path: Path, fill: Callable[[Path], None]) -> None:
         _make_durable(path.parent)
 
 
-def write_over(path: Path, fill: Callable[[Path], None]) -> None:
+def write_over(path: Path, fill: Callable[[Path], object]) -> None:
     """Do the same for what is written over and over, some milliseconds sooner.
 
     When the power fails, the file may be the one before, whole.
@@ -60,7 +60,7 @@ def _in_words(path: Path) -> Iterator[None]:
         raise disk.unusable(path, error) from error
 
 
-def _write(path: Path, fill: Callable[[Path], None]) -> None:
+def _write(path: Path, fill: Callable[[Path], object]) -> None:
     with own_folder(path) as folder:
         temporary = folder / path.name
         temporary.touch(mode=0o600)
@@ -71,7 +71,7 @@ def _write(path: Path, fill: Callable[[Path], None]) -> None:
         failpoints.reach(f"{path.name}.renamed")
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
     """Have `fill` write a temporary folder beside `folder`, make it durable, then give it its name.
 
     What is there under the name is replaced whole. A process killed at any moment leaves the old folder or the new
@@ -82,7 +82,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         _write_folder(folder, fill)
 
 
-def _write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+def _write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
     with own_folder(folder) as temporary:
         fill(temporary)
         for written in (*temporary.rglob("*"), temporary):
@@ -121,8 +121,9 @@ def _take_place(temporary: Path, folder: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
+    write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
-    def fill(temporary: Path) -> None:
-        temporary.write_text(text, encoding="utf-8")
 
-    write(path, fill)
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file of these bytes, whole or not at all."""
+    write(path, lambda temporary: temporary.write_bytes(content))

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.files import write
+from hpsearch.files import write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,11 +23,7 @@ def keep(path: Path, hits: "Hits") -> None:
     import numpy as np
 
     body = len(hits).to_bytes(LENGTH, "little") + np.packbits(hits).tobytes()
-
-    def fill(temporary: Path) -> None:
-        temporary.write_bytes(hashlib.sha256(body).digest() + body)
-
-    write(path, fill)
+    write_bytes(path, hashlib.sha256(body).digest() + body)
 
 
 def read(path: Path) -> "Hits | None":

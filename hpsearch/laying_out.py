@@ -37,7 +37,7 @@ def lay_out(folder: Path) -> LaidOut:
     for parent in sorted({(folder / name).parent for name in missing}):  # all of them before the first file
         files.make(parent)
     for name in missing:
-        _write(folder / name, wanted[name])
+        files.write_bytes(folder / name, wanted[name])
     return LaidOut(folder.resolve(), tuple(missing), tuple(sorted(alike)), tuple(sorted(there - alike)))
 
 
@@ -72,10 +72,3 @@ def _alike(path: Path, content: bytes) -> bool:
     if found is not None and path.name == GITIGNORE:
         return any(line.strip().strip(b"/") == RUNS.strip("/").encode() for line in found.splitlines())
     return found == content
-
-
-def _write(path: Path, content: bytes) -> None:
-    def fill(temporary: Path) -> None:
-        temporary.write_bytes(content)
-
-    files.write(path, fill)

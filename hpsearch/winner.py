@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 from hpsearch import files
@@ -26,11 +27,7 @@ def lay_out(study: Study, verdict: Verdict, data: Prepared) -> Path:
     judged = study.paths.fit(verdict.model_fit).model
     tested = study.state.opened.models[verdict.model_fit] if study.state.opened else ""
     verify(judged, tested)
-
-    def copy(temporary: Path) -> None:
-        shutil.copyfile(judged, temporary)
-
-    files.write(folder / MODEL, copy)
+    files.write(folder / MODEL, partial(shutil.copyfile, judged))
     files.write_text(folder / REPORT, report_text(verdict))
     files.write_text(folder / MANIFEST, json.dumps(_manifest(study, verdict, data, tested), indent=2) + "\n")
     return folder

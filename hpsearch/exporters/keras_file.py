@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,7 @@ class KerasFile:
 
     def write(self, model: Path, folder: Path, samples: "Images") -> Sequence[Path]:  # noqa: ARG002  # the socket's
         """Copy the model file to `folder`/model.keras."""
-
-        def fill(temporary: Path) -> None:
-            shutil.copyfile(model, temporary)
-
-        write(folder / self.artefact, fill)
+        write(folder / self.artefact, partial(shutil.copyfile, model))
         return [folder / self.artefact]
 
     def load(self, folder: Path) -> "Reader":

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.files import write
+from hpsearch.files import write_bytes
 
 if TYPE_CHECKING:
     from hpsearch.protocols import Images, Probabilities, Reader
@@ -66,11 +66,7 @@ class LiteRTInt8:
         with TemporaryDirectory(prefix="hpsearch-int8-") as scratch:
             _after_the_cast(read_model(model)).export(scratch, format="tf_saved_model", verbose=False)
             content = _in_bytes(scratch, samples)
-
-        def fill(temporary: Path) -> None:
-            temporary.write_bytes(content)
-
-        write(folder / self.artefact, fill)
+        write_bytes(folder / self.artefact, content)
         return [folder / self.artefact]
 
     def load(self, folder: Path) -> "Reader":

@@ -74,11 +74,7 @@ def _named(word: str) -> Iterator[Source]:
 
 def _received(stdin: BinaryIO, file: Path) -> Path:
     content = stdin.read(MOST_BYTES + 1)  # one too many, which is refused where it is looked at, as a file's are
-
-    def fill(temporary: Path) -> None:
-        temporary.write_bytes(content)
-
-    files.write(file, fill)
+    files.write_bytes(file, content)
     return file
 
 
