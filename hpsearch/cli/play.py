@@ -9,10 +9,18 @@ from pathlib import Path
 import click
 
 from hpsearch import paths
-from hpsearch.cli.serving import HERE, HOST, can_show, hosts, listening_on, terminated_as_interrupted
+from hpsearch.cli.serving import (
+    EVERYWHERE,
+    HERE,
+    HOST,
+    asked_at,
+    can_show,
+    hosts,
+    listening_on,
+    terminated_as_interrupted,
+)
 from hpsearch.errors import ExperimentRefused, Mistake
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104  # not listened on unless a person says so
 EPILOG = """\b
 Examples:
   hpsearch play mnist-mlp
@@ -65,7 +73,7 @@ def play(
         kept = Corrections(corrections or _home(project, model))
         port = listening.getsockname()[1]
         app = application(Readers(models, look), kept, hosts(port, _names(host)), token)
-        address = f"http://{_shown(host)}:{port}/" + (f"?token={token}" if token else "")
+        address = f"http://{asked_at(host)}:{port}/" + (f"?token={token}" if token else "")
         click.echo(f"the page to draw on:  {address}\ncorrections are kept in {kept.folder}\nCtrl-C ends it")
         if not no_browser and can_show():
             click.launch(address)
@@ -92,10 +100,6 @@ def _names(host: str) -> tuple[str, ...]:
 
     own = (one.address for many in psutil.net_if_addrs().values() for one in many if one.family == socket.AF_INET)
     return (*own, "localhost", socket.gethostname().lower())
-
-
-def _shown(host: str) -> str:
-    return HOST if host == EVERYWHERE else host
 
 
 def _home(project: paths.Project, word: str) -> Path:

@@ -10,7 +10,15 @@ import click
 
 from hpsearch import files, paths
 from hpsearch.cli.output import complain, say
-from hpsearch.cli.serving import HOST, free_port, server_of, terminated_as_interrupted, wait_until_up
+from hpsearch.cli.serving import (
+    EVERYWHERE,
+    HOST,
+    asked_at,
+    free_port,
+    server_of,
+    terminated_as_interrupted,
+    wait_until_up,
+)
 from hpsearch.errors import ExperimentRefused, HpsearchError
 
 if TYPE_CHECKING:
@@ -19,7 +27,6 @@ if TYPE_CHECKING:
     from hpsearch.exported import Exported
 
 FORMAT, LOG = "mlflow", "mlruns/serve.log"
-EVERYWHERE = "0.0.0.0"  # noqa: S104  # what is asked for is warned of
 EPILOG = """\b
 Examples:
   hpsearch serve emnist-mlp
@@ -55,13 +62,10 @@ def serve(*, model: str, port: int, host: str) -> None:
     ]  # fmt: skip
     log = files.make(project.runs) / Path(LOG).name
     with server_of(command, log, _environment(), exported.folder) as server:
-        here = HOST if host == EVERYWHERE else host
-        wait_until_up(server, port, LOG, here)
-        _tell(exported, f"http://{here}:{port}")
+        wait_until_up(server, port, LOG, asked_at(host))
+        _tell(exported, f"http://{asked_at(host)}:{port}")
         server.wait()
-    message = (
-        f"MLflow's server ended by itself with exit code {server.returncode}\n  what it said is in mlruns/serve.log"
-    )
+    message = f"MLflow's server ended by itself with exit code {server.returncode}\n  what it said is in {LOG}"
     raise HpsearchError(message)
 
 

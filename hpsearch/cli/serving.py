@@ -1,7 +1,6 @@
 """What commands that serve pages on this machine have in common: the port, the browser, and how they end."""
 
 import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -11,6 +10,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from hpsearch.errors import HpsearchError, Interrupted, PortTaken
@@ -18,16 +18,21 @@ from hpsearch.leaving import AtOnce
 
 HOST = "127.0.0.1"
 HERE = (HOST, "localhost")
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # every address of this machine's; not listened on unless a person says so
 HTTP = 80  # the port that browsers leave out of the Host and Origin that they send
 START_SECONDS = 90.0
 GRACE_SECONDS = 5.0
-DEATH_OF_PARENT = 1  # PR_SET_PDEATHSIG in <linux/prctl.h>
 
 
 def hosts(port: int, names: Collection[str] = HERE) -> frozenset[str]:
     """What a browser may say that it asks: name and port, and at HTTP's own port the name alone."""
     whole = frozenset(f"{name}:{port}" for name in names)
     return whole | frozenset(names) if port == HTTP else whole
+
+
+def asked_at(host: str) -> str:
+    """The address by which this machine asks what listens on `host`."""
+    return HOST if host == EVERYWHERE else host
 
 
 def free_port(port: int, host: str = HOST) -> int:
@@ -77,19 +82,18 @@ def server_of(
     command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a server in a process group of its own, its words in a log, and end all of it afterwards."""
+    from hpsearch.worker.tether import die_with_parent
+
+    tied = partial(die_with_parent, signal.SIGTERM) if sys.platform == "linux" else None
     with log.open("wb") as out, terminated_as_interrupted():
         server = subprocess.Popen(  # noqa: S603  # our own words
             command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment, cwd=folder,
-            start_new_session=True, preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads yet
+            start_new_session=True, preexec_fn=tied,  # noqa: PLW1509  # no threads yet
         )  # fmt: skip
         try:
             yield server
         finally:
             _end(server)
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(DEATH_OF_PARENT, signal.SIGTERM)
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:

@@ -7,16 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from hpsearch import disk, files, paths
 from hpsearch.cli.serving import HOST, can_show, free_port, hosts, server_of, wait_until_up
 from hpsearch.errors import HpsearchError
-
-if TYPE_CHECKING:
-    import subprocess
 
 ANEW = "move it away: hpsearch sync STUDY fills a new one"
 FULL = "database or disk is full"  # SQLite's words, which MLflow wraps
@@ -52,7 +49,7 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
         files.make(folder)  # refused in its own words, and none of MLflow's
     with _in_words(uri):
         prepare_store(home)
-    with _server(home, uri, port) as server:
+    with server_of(_command(port), home.runs / "ui.log", _environment(home, uri), home.root) as server:
         wait_until_up(server, port, "mlruns/ui.log")
         address = f"http://{HOST}:{port}"
         with _in_words(uri):
@@ -90,13 +87,6 @@ def _in_words(uri: str) -> Iterator[None]:
         mend = next((f"\n  {mend}" for words, mend in UNREADABLE.items() if file and words in said), "")
         message = f"{said}\n  the runs are kept in {file or redacted(uri)}{mend}"
         raise NotHeard(message) from None
-
-
-@contextmanager
-def _server(home: paths.Project, uri: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run MLflow's server in a process group of its own, and end all of it afterwards."""
-    with server_of(_command(port), home.runs / "ui.log", _environment(home, uri), home.root) as server:
-        yield server
 
 
 def _command(port: int) -> Sequence[str]:
