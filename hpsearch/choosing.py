@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hpsearch.errors import ExperimentRefused
-from hpsearch.plugins import hint
+from hpsearch.nearest import hint
 from hpsearch.trial import Status
 
 if TYPE_CHECKING:

@@ -1,16 +1,15 @@
 """Narrows what `build_model` asks for to what the experiment's [space] wants."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.experiment import Range
-from hpsearch.grid import at, place
+from hpsearch.grid import Number, at, place
+from hpsearch.nearest import hint
 from hpsearch.space import Parameter, Sampling, Value, same
 
 BEYOND = 2**63
-Number = int | float
 Wish = Value | Range | list[Value]
 
 
@@ -42,7 +41,7 @@ def never_asked(space: Mapping[str, Wish], parameters: Iterable[Parameter]) -> l
     """What may be wrong with the names in [space] that no sample build asked for, each with the nearest known one."""
     known = list(dict.fromkeys(parameter.name for parameter in parameters))
     return [
-        Mistake(f"space.{name}", f"no sample build asked for {name!r} (a rare branch may)", _hint(name, known))
+        Mistake(f"space.{name}", f"no sample build asked for {name!r} (a rare branch may)", hint(name, known))
         for name in space
         if name not in known
     ]
@@ -81,7 +80,8 @@ def _granted(parameter: Parameter, wish: Value) -> Value:
         choice for choice in parameter.choices if choice == wish and isinstance(choice, bool) == isinstance(wish, bool)
     ]
     if not alike:
-        raise _refusal(parameter, f"{wish!r} is none of its choices", _hint(wish, parameter.choices))
+        mend = hint(str(wish), list(map(str, parameter.choices)))
+        raise _refusal(parameter, f"{wish!r} is none of its choices", mend)
     return alike[0]
 
 
@@ -99,7 +99,8 @@ def _number(parameter: Parameter, wish: Value) -> Number:
 
 def _bounded(parameter: Parameter, wish: Range) -> Parameter:
     if parameter.kind not in {"int", "float"}:
-        raise _refusal(parameter, "it is chosen, not measured", f"give a list out of {_listed(parameter.choices)}")
+        choices = ", ".join(map(str, parameter.choices)) or "none"
+        raise _refusal(parameter, "it is chosen, not measured", f"give a list out of {choices}")
     low, high = _number(parameter, wish.min), _number(parameter, wish.max)
     sampling = wish.sampling or parameter.sampling
     step = _step(parameter, wish, sampling)
@@ -136,12 +137,3 @@ def _refusal(parameter: Parameter, what: str, mend: str) -> ExperimentRefused:
 def _bounds(parameter: Parameter) -> str:
     noun = "a whole number" if parameter.kind == "int" else "a number"
     return f"{noun} from {parameter.low} to {parameter.high}"
-
-
-def _hint(word: Value, known: Iterable[Value]) -> str:
-    near = difflib.get_close_matches(str(word), [str(one) for one in known], n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {_listed(known)}"
-
-
-def _listed(values: Iterable[Value]) -> str:
-    return ", ".join(map(str, values)) or "none"

@@ -1,14 +1,13 @@
 """Finds parts by name through entry points; a part is imported only when it is used."""
 
-import difflib
 import inspect
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.nearest import hint
 
 
 @cache
@@ -26,21 +25,6 @@ def unknown(socket: str, name: str, where: str) -> Mistake | None:
     if name in _parts(socket):
         return None
     return Mistake(where, f"there is no {socket.removesuffix('s')} {name!r}", hint(name, known(socket)))
-
-
-def hint(word: str, names: Sequence[str]) -> str:
-    """Name the known words that are nearest, where some are near, and all of them."""
-    near = nearest(word, names)
-    asked = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return f"{asked}known: {', '.join(names) or 'none'}"
-
-
-def nearest(word: str, names: Sequence[str]) -> list[str]:
-    """The names that are the word in other letters or number, that have it as a part ("tpe"), or are spelt like it."""
-    word = word.lower()
-    same = [name for name in names if name.lower().removesuffix("s") == word.removesuffix("s")]
-    parts = [name for name in names if word in re.split(r"[.:_-]", name.lower())]
-    return same or parts[:3] or difflib.get_close_matches(word, names, n=1)
 
 
 def part(socket: str, name: str, where: str = "installed parts") -> Any:

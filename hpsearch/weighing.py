@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from hpsearch.errors import ExperimentRefused, Mistake
-from hpsearch.plugins import hint
+from hpsearch.nearest import hint
 
 Wish = Literal["balanced"] | Mapping[str, float] | None
 

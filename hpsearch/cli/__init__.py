@@ -1,6 +1,5 @@
 """The commands by name; the module of a command is imported only when that command is chosen."""
 
-import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from typing import NamedTuple, cast
@@ -8,6 +7,7 @@ from typing import NamedTuple, cast
 import click
 
 from hpsearch import __version__
+from hpsearch.nearest import hint
 
 
 class Entry(NamedTuple):
@@ -78,9 +78,7 @@ class LazyGroup(click.Group):
         word = args[0]
         if word in COMMANDS or word.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
-        near = difflib.get_close_matches(word.lower(), COMMANDS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        message = f"there is no command {word!r}\n  {hint}known: {', '.join(COMMANDS)}"
+        message = f"there is no command {word!r}\n  {hint(word, list(COMMANDS))}"
         raise click.UsageError(message, ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # the same

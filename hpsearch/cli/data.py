@@ -155,11 +155,12 @@ def _made(name: str, given: dict[str, Any]) -> Any:
     """The data set of that name; raise ExperimentRefused in the words of this command when it cannot be made so."""
     from hpsearch import plugins
     from hpsearch.errors import ExperimentRefused, Mistake
+    from hpsearch.nearest import hint
 
     here = click.get_current_context().command_path
     takes = [_option(key) for key in plugins.options(plugins.part("datasets", name, here))]
     strange = [_option(key) for key in given if _option(key) not in takes]
-    mistakes = [Mistake(here, f"{name} takes no {word}", plugins.hint(word, takes)) for word in strange]
+    mistakes = [Mistake(here, f"{name} takes no {word}", hint(word, takes)) for word in strange]
     mistakes += [Mistake(here, f"{name} needs {_option(key)}") for key in _required(name) if key not in given]
     if mistakes:
         raise ExperimentRefused(mistakes)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from hpsearch import plugins
 from hpsearch.datasets import npz_archive, npz_format
 from hpsearch.datasets.faults import short
 from hpsearch.datasets.npz_format import Member
 from hpsearch.errors import DataRefused
+from hpsearch.nearest import hint
 
 Names = tuple[str, str]
 
@@ -92,7 +92,7 @@ def _chosen(archive: Path, there: list[str], wanted: Names | None, usual: tuple[
     if wanted:
         for name in wanted:
             if name not in there:
-                message = f"{archive}: has no array {name!r}\n  {plugins.hint(name, list(map(short, there[:MOST])))}"
+                message = f"{archive}: has no array {name!r}\n  {hint(name, list(map(short, there[:MOST])))}"
                 raise DataRefused(message)
         return wanted
     small = {name.lower(): name for name in reversed(there)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpsearch.loading.import_check import absent
 from hpsearch.loading.toml_places import Finding
-from hpsearch.plugins import hint, nearest
+from hpsearch.nearest import hint, nearest
 
 PLACE = ("model", "build")
 MOST_FILES = 500

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from hpsearch.plugins import nearest
+from hpsearch.nearest import nearest
 from hpsearch.worker.serving import place
 
 COMMON = ("keras", "keras_tuner", "numpy", "tensorflow")  # what search spaces import

@@ -10,7 +10,7 @@ from hpsearch.errors import ExperimentRefused, HpsearchError
 from hpsearch.experiment import Data, Experiment
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
-from hpsearch.plugins import hint
+from hpsearch.nearest import hint
 from hpsearch.protocols import Brief, Forecasting, Outline
 
 SOURCE_KEYS = ("file", "folder", "train", "test", "size", "transposed", "invert", "mirror", "allow_empty_class")

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from hpsearch.experiment import Experiment, Range
 from hpsearch.loading.toml_places import Finding, Place, dotted
-from hpsearch.plugins import hint, nearest
+from hpsearch.nearest import hint, nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

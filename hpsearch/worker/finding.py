@@ -1,6 +1,5 @@
 """Finds the build function: in the project's own files first, then among installed packages."""
 
-import difflib
 import functools
 import importlib
 import inspect
@@ -14,6 +13,7 @@ from typing import Any
 
 import hpsearch
 from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.nearest import hint
 from hpsearch.worker.serving import place, serve
 
 Build = Callable[[Any], Any]
@@ -96,7 +96,7 @@ def _refused_import(root: Path, module: str, error: BaseException) -> Experiment
     wanted = Path(*module.split(".")).with_suffix(".py")
     beside = sorted(file.stem for file in (root / wanted).parent.glob("*.py") if file.stem != "__init__")
     what = f"there is no {wanted} under {root}, and no installed module {module!r}"
-    return _refusal(what, _hint(wanted.stem, beside))
+    return _refusal(what, hint(wanted.stem, beside))
 
 
 def _where(root: Path, error: BaseException) -> str:
@@ -120,7 +120,7 @@ def _buildable(file: str, module: ModuleType, name: str) -> Build:
     if found is None:
         functions = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
         what = f"{file} has no {name!r}"
-        raise _refusal(what, _hint(name, functions))
+        raise _refusal(what, hint(name, functions))
     if isinstance(found, type) and issubclass(found, HyperModel):
         _check_call(found, f"{file}: {name}", "write an instance of it into the file, and name that")
         found = found()
@@ -136,12 +136,6 @@ def _check_call(function: Any, name: str, mend: str, *arguments: str) -> None:
         called = f"cannot be called with {arguments[0]!r} alone" if arguments else "cannot be made without arguments"
         what = f"{name} {called}: {error}"
         raise _refusal(what, mend) from error
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(known) or 'none'}"
 
 
 def _refusal(what: str, mend: str) -> ExperimentRefused:

@@ -1,0 +1,20 @@
+"""Names the known words that are nearest to one that nobody knows."""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+
+def hint(word: str, names: Sequence[str]) -> str:
+    """Name the known words that are nearest, where some are near, and all of them."""
+    near = nearest(word, names)
+    asked = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"{asked}known: {', '.join(names) or 'none'}"
+
+
+def nearest(word: str, names: Sequence[str]) -> list[str]:
+    """The names that are the word in other letters or number, that have it as a part ("tpe"), or are spelt like it."""
+    word = word.lower()
+    same = [name for name in names if name.lower().removesuffix("s") == word.removesuffix("s")]
+    parts = [name for name in names if word in re.split(r"[.:_-]", name.lower())]
+    return same or parts[:3] or difflib.get_close_matches(word, names, n=1)
