@@ -15,9 +15,9 @@ from hpsearch.narrowing import narrow
 from hpsearch.orders import Question
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Answered, FinalistsChosen, Verdict
-from hpsearch.search import PATIENCE_SECONDS, cut_short
+from hpsearch.search import PATIENCE_SECONDS
 from hpsearch.seeds import derive
-from hpsearch.shortlist import finalists
+from hpsearch.shortlist import cut_short, finalists
 from hpsearch.space import Parameter, Value
 from hpsearch.state import MOST_LOSSES
 from hpsearch.study import Study

@@ -1,19 +1,17 @@
 """The search: while there is a free hand and budget, ask the tuner, have the trial made, and hear how it goes."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from hpsearch import race
 from hpsearch.crew import INTERRUPTED, Crew
 from hpsearch.desk import Desk
 from hpsearch.errors import ExperimentRefused, HpsearchError, Interrupted, Mistake, SameFailureRepeated
-from hpsearch.experiment import Experiment
 from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
 from hpsearch.pruners.none import NoPruner
-from hpsearch.state import OUT_OF_TIME, State
+from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
-from hpsearch.trial import AttemptEnd, Built, Measure, Status, TrialResult
+from hpsearch.trial import AttemptEnd, Built, Measure, TrialResult
 
 PATIENCE_SECONDS = 0.2
 SAME_FAILURES = 3
@@ -131,32 +129,3 @@ class _Pruning:
         if ended.reason != OUT_OF_TIME:
             for known in (self._reasons, self._warmups):
                 known.pop(ended.trial.number, None)
-
-
-class Searched(Protocol):
-    """A study, or what its ledger tells of it: what was asked for, and what came of it."""
-
-    @property
-    def experiment(self) -> Experiment:
-        """What was asked for."""
-
-    @property
-    def state(self) -> State:
-        """What came of it."""
-
-
-def candidates(study: Searched) -> list[TrialResult]:
-    """The trials whose scores can be compared, best first: the completed ones, and those only time cut short.
-
-    Where a trial has several fits, one that was cut short lacks some, and its score is the mean of others.
-    """
-    objective, data = study.experiment.objective, study.experiment.data
-    whole = study.state.with_status(Status.COMPLETED)
-    cut = [] if data.several else cut_short(study)
-    scored = [result for result in (*whole, *cut) if result.score is not None]
-    return sorted(scored, key=lambda result: (objective.key(result.score), result.trial.number))
-
-
-def cut_short(study: Searched) -> list[TrialResult]:
-    """The trials that only time cut short."""
-    return [result for result in study.state.with_status(Status.PRUNED) if result.reason == OUT_OF_TIME]

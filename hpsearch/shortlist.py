@@ -8,11 +8,25 @@ so does a trial that time cut short, by the folds that had come to their end.
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from statistics import fmean
+from typing import Protocol
 
+from hpsearch.experiment import Experiment
 from hpsearch.objective import Objective
 from hpsearch.race import dropped
-from hpsearch.search import Searched, candidates, cut_short
+from hpsearch.state import OUT_OF_TIME, State
 from hpsearch.trial import Status, TrialResult, distinct
+
+
+class Searched(Protocol):
+    """A study, or what its ledger tells of it: what was asked for, and what came of it."""
+
+    @property
+    def experiment(self) -> Experiment:
+        """What was asked for."""
+
+    @property
+    def state(self) -> State:
+        """What came of it."""
 
 
 def finalists(study: Searched) -> list[int]:
@@ -28,6 +42,23 @@ def best_first(study: Searched) -> Iterator[TrialResult]:
     whole, few = candidates(study), [*filter(dropped, study.state.with_status(Status.PRUNED)), *cut_short(study)]
     results = {result.trial.number: result for result in (*whole, *few)}
     return distinct(results[number] for number in ranked(study.experiment.objective, whole, few))
+
+
+def candidates(study: Searched) -> list[TrialResult]:
+    """The trials whose scores can be compared, best first: the completed ones, and those only time cut short.
+
+    Where a trial has several fits, one that was cut short lacks some, and its score is the mean of others.
+    """
+    objective, data = study.experiment.objective, study.experiment.data
+    whole = study.state.with_status(Status.COMPLETED)
+    cut = [] if data.several else cut_short(study)
+    scored = [result for result in (*whole, *cut) if result.score is not None]
+    return sorted(scored, key=lambda result: (objective.key(result.score), result.trial.number))
+
+
+def cut_short(study: Searched) -> list[TrialResult]:
+    """The trials that only time cut short."""
+    return [result for result in study.state.with_status(Status.PRUNED) if result.reason == OUT_OF_TIME]
 
 
 def ranked(objective: Objective, whole: Sequence[TrialResult], few: Sequence[TrialResult]) -> list[int]:

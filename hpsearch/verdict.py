@@ -10,7 +10,7 @@ from hpsearch.datasets.prepared import test_digests
 from hpsearch.predictions import Predictions, keep
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Finalist, TestOpened, Verdict
-from hpsearch.search import candidates
+from hpsearch.shortlist import candidates
 from hpsearch.study import Study
 from hpsearch.trial import Fit
 from hpsearch.worker.judging import Judgement, judge

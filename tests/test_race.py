@@ -20,7 +20,8 @@ from hpsearch.protocols import Brief
 from hpsearch.pruners.asha import ASHA
 from hpsearch.pruners.median import Median
 from hpsearch.report.facts import gather
-from hpsearch.search import candidates, search
+from hpsearch.search import search
+from hpsearch.shortlist import candidates
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study

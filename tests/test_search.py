@@ -22,8 +22,8 @@ from hpsearch.listening import told_again
 from hpsearch.protocols import Brief, Pruning, Turn
 from hpsearch.pruners.none import NoPruner
 from hpsearch.records import Answered, Asked, FinalistsChosen, SessionBegan
-from hpsearch.search import candidates, search
-from hpsearch.shortlist import finalists
+from hpsearch.search import search
+from hpsearch.shortlist import candidates, finalists
 from hpsearch.space import Condition, Parameter
 from hpsearch.sparing import count
 from hpsearch.splits import Splits

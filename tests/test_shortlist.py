@@ -8,8 +8,7 @@ from hpsearch import files, paths
 from hpsearch.experiment import Experiment
 from hpsearch.objective import Objective
 from hpsearch.records import Asked
-from hpsearch.search import candidates
-from hpsearch.shortlist import finalists, ranked
+from hpsearch.shortlist import candidates, finalists, ranked
 from hpsearch.study import Study
 from hpsearch.trial import Status, Trial, TrialResult
 
