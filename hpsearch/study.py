@@ -15,7 +15,7 @@ from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.ledger_file import refuse_unsound
 from hpsearch.protocols import Past
-from hpsearch.records import Answered, Asked, Body, News
+from hpsearch.records import Answered, Asked, Body, News, SessionBegan
 from hpsearch.state import OUT_OF_TIME, State
 from hpsearch.trial import Built, Measure, TrialResult
 
@@ -187,6 +187,17 @@ def read(project: paths.Project, name: str) -> Iterator[News]:
         yield from cut_off.ended(ledger.read(), lambda: is_held(folder))
     finally:
         ledger.close()
+
+
+def last_session(folder: paths.Study) -> SessionBegan:
+    """How the study's last session began; raise ExperimentRefused when none has."""
+    with closing(Ledger(folder.ledger, writer=False)) as ledger:
+        told = [news.body for news in ledger.select("kind = 'SessionBegan'")]
+    sessions = [body for body in told if isinstance(body, SessionBegan)]
+    if not sessions:
+        message = f"the study {folder.folder.name!r} has not begun yet\n  run its experiment file again"
+        raise ExperimentRefused(message)
+    return sessions[-1]
 
 
 def is_bare(folder: paths.Study) -> bool:

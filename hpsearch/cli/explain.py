@@ -116,6 +116,7 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
     from hpsearch.experiment import Experiment
     from hpsearch.next_experiment import next_experiment
     from hpsearch.provenance import without_redacted
+    from hpsearch.study import existing, last_session
 
     if explanation.trials < explanation.needed:
         message = (
@@ -125,7 +126,7 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
     if file.exists():
         message = f"{file}: this file is there already\n  name another, or delete it"
         raise ExperimentRefused(message)
-    kept = Experiment.model_validate(_last_session(project, explanation.study).experiment)
+    kept = Experiment.model_validate(last_session(existing(project, explanation.study)).experiment)
     experiment, gone = without_redacted(kept)
     there = paths.Project.around(file.absolute().parent)
     at_home = there.root.resolve() == project.root.resolve()
@@ -152,13 +153,6 @@ def _check(file: Path, project: paths.Project, place: str) -> None:
         file.unlink()
         message = f"{refused}\n  so it was not kept{place}"
         raise ExperimentRefused(message) from refused
-
-
-def _last_session(project: paths.Project, study: str) -> Any:
-    from hpsearch.records import SessionBegan
-    from hpsearch.study import read
-
-    return [news.body for news in read(project, study) if isinstance(news.body, SessionBegan)][-1]
 
 
 def _free_name(project: paths.Project, study: str) -> str:

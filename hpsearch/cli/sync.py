@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ def sync(*, study: str, as_json: bool) -> None:
     project = paths.Project.around(Path.cwd())
     folder = existing(project, study)
     with held(folder):
-        experiment = _experiment(folder, study)
+        experiment = _experiment(folder)
         outbox = Outbox(folder.ledger, folder.cursor, _made(project, experiment, folder), over=True)
         left = _send(outbox)
     if as_json:
@@ -59,26 +58,20 @@ def _made(project: paths.Project, experiment: "Experiment", folder: paths.Study)
     return made
 
 
-def _experiment(folder: paths.Study, study: str) -> "Experiment":
+def _experiment(folder: paths.Study) -> "Experiment":
     """The study's experiment as its last session began with it; raise ExperimentRefused where it tells no address.
 
     What was secret in its address was not kept: then MLFLOW_TRACKING_URI says it, as for every other MLflow client.
     """
     from hpsearch.errors import ExperimentRefused
     from hpsearch.experiment import Experiment
-    from hpsearch.ledger import Ledger
     from hpsearch.provenance import without_redacted
-    from hpsearch.records import SessionBegan
+    from hpsearch.study import last_session
 
-    with closing(Ledger(folder.ledger, writer=False)) as ledger:
-        said = [news.body for news in ledger.select("kind = 'SessionBegan'")]
-    sessions = [body for body in said if isinstance(body, SessionBegan)]
-    if not sessions:
-        message = f"the study {study!r} has not begun yet\n  run its experiment file again"
-        raise ExperimentRefused(message)
-    experiment, gone = without_redacted(Experiment.model_validate(sessions[-1].experiment))
+    experiment, gone = without_redacted(Experiment.model_validate(last_session(folder).experiment))
     if "tracking.mlflow" in gone and not os.environ.get("MLFLOW_TRACKING_URI"):
-        message = f"the address in {study}'s [tracking] held a secret, which is not kept\n  set MLFLOW_TRACKING_URI"
+        where = f"the address in {folder.folder.name}'s [tracking]"
+        message = f"{where} held a secret, which is not kept\n  set MLFLOW_TRACKING_URI"
         raise ExperimentRefused(message)
     return experiment
 
