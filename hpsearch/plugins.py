@@ -49,6 +49,11 @@ def options(factory: Any) -> dict[str, inspect.Parameter]:
     return {key: one for key, one in takes.items() if one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}}
 
 
+def required(takes: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Those of a part's options that it cannot be made without."""
+    return [key for key, option in takes.items() if option.default is option.empty]
+
+
 def takes_any(factory: Any) -> bool:
     """Whether a part takes options beside those that its signature names."""
     return any(one.kind is one.VAR_KEYWORD for one in inspect.signature(factory).parameters.values())
@@ -63,11 +68,7 @@ def make(socket: str, name: str, given: Mapping[str, Any], where: str = "options
         for key in given
         if key not in takes and not takes_any(factory)
     ]
-    mistakes += [
-        Mistake(where, f"{name} needs the option {key!r}")
-        for key, option in takes.items()
-        if option.default is inspect.Parameter.empty and key not in given
-    ]
+    mistakes += [Mistake(where, f"{name} needs the option {key!r}") for key in required(takes) if key not in given]
     if mistakes:
         raise ExperimentRefused(mistakes)
     try:

@@ -170,8 +170,7 @@ def _made(name: str, given: dict[str, Any]) -> Any:
 def _required(name: str) -> list[str]:
     from hpsearch import plugins
 
-    takes = plugins.options(plugins.part("datasets", name, click.get_current_context().command_path))
-    return [key for key, option in takes.items() if option.default is option.empty]
+    return plugins.required(plugins.options(plugins.part("datasets", name, click.get_current_context().command_path)))
 
 
 def _option(key: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpsearch import files, paths, plugins
+from hpsearch import files, paths
 
 if TYPE_CHECKING:
     from hpsearch.explaining import Explanation
@@ -114,6 +114,7 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
     from hpsearch.cli.check import toml
     from hpsearch.errors import ExperimentRefused, NothingCompleted
     from hpsearch.experiment import Experiment
+    from hpsearch.loading.part_checks import is_guided
     from hpsearch.next_experiment import next_experiment
     from hpsearch.provenance import without_redacted
     from hpsearch.study import existing, last_session
@@ -130,7 +131,7 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
     experiment, gone = without_redacted(kept)
     there = paths.Project.around(file.absolute().parent)
     at_home = there.root.resolve() == project.root.resolve()
-    guided = hasattr(plugins.part("tuners", experiment.search.tuner), "note") and at_home
+    guided = is_guided(experiment.search.tuner) and at_home
     name, start = _free_name(there, explanation.study), explanation.study if guided else None
     said = next_experiment(experiment, explanation.findings, explanation.idle, name, start)
     head = [

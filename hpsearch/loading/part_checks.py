@@ -11,7 +11,7 @@ from hpsearch.experiment import Data, Experiment
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
 from hpsearch.nearest import hint
-from hpsearch.protocols import Brief, Forecasting, Outline
+from hpsearch.protocols import Brief, Forecasting, Guided, Outline
 
 SOURCE_KEYS = ("file", "folder", "train", "test", "size", "transposed", "invert", "mirror", "allow_empty_class")
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
@@ -51,6 +51,11 @@ def unusable(data: Data) -> str:
     return ""
 
 
+def is_guided(tuner: str) -> bool:
+    """Whether the tuner of this name can be told where to start."""
+    return hasattr(plugins.part("tuners", tuner), Guided.note.__name__)
+
+
 def idle_pruner(experiment: Experiment) -> str:
     """Why the pruner that is asked for will stop no trial; "" where it may, or cannot tell."""
     wanted = experiment.search
@@ -70,7 +75,7 @@ def _guidance(experiment: Experiment) -> Iterator[Finding]:
     search = experiment.search
     if search.start_from is None or any(_unimportable("tuners", search.tuner, ())):
         return
-    if not hasattr(plugins.part("tuners", search.tuner), "note"):
+    if not is_guided(search.tuner):
         what = f"{search.tuner} chooses its points by a plan of its own, and cannot start from those of another study"
         yield Finding(("search", "start_from"), what, "leave the key out, or take a tuner such as optuna.tpe")
 
@@ -110,7 +115,7 @@ def _source_keys(data: Data, takes: Mapping[str, inspect.Parameter]) -> Iterator
             known = [name for name in SOURCE_KEYS if name in takes]
             mend = f"the source {data.source!r} takes: {', '.join(known) or 'none of ' + ', '.join(SOURCE_KEYS)}"
             yield Finding(("data", key), f"the source {data.source!r} takes no {key!r}", mend)
-    for key in _required(takes):
+    for key in plugins.required(takes):
         if key in SOURCE_KEYS and key not in given:
             yield Finding(("data",), f"the source {data.source!r} needs the key {key!r}", f'add {key} = "…"')
 
@@ -122,10 +127,6 @@ def _options(socket: str, name: str) -> dict[str, inspect.Parameter] | None:
         return None if plugins.takes_any(part) else plugins.options(part)
     except (TypeError, ValueError):  # making the part will say so; check stays useful without it
         return None
-
-
-def _required(takes: Mapping[str, inspect.Parameter]) -> list[str]:
-    return [key for key, option in takes.items() if option.default is option.empty]
 
 
 def _strangers(
@@ -158,7 +159,7 @@ def _kind(annotation: Any) -> Any:
 def _missing(
     name: str, table: Place, given: Mapping[str, Any], takes: Mapping[str, inspect.Parameter]
 ) -> Iterator[Finding]:
-    for key in _required(takes):
+    for key in plugins.required(takes):
         if key not in given:
             yield Finding(table, f"{name} needs the option {key!r}")
 
