@@ -3,10 +3,8 @@
 import argparse
 import os
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -14,8 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import reporting
 from hpsearch.worker import checkpoint
 from hpsearch.worker.loops import Rows, make_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROWS, EPOCHS = 12_000, 3
 
@@ -53,8 +55,8 @@ def _compare(rows: Rows, batch_size: int) -> None:
         "our fit loop": lambda: ours.epoch(1),
         "model.fit": lambda: stock.fit(images, rows.labels, batch_size=batch_size, verbose=0),
     }
-    first = {name: _seconds(run) for name, run in passes.items()}
-    rounds = [{name: _seconds(run) for name, run in passes.items()} for _ in range(EPOCHS)]
+    first = {name: reporting.seconds(run) for name, run in passes.items()}
+    rounds = [{name: reporting.seconds(run) for name, run in passes.items()} for _ in range(EPOCHS)]
     best = {name: min(taken[name] for taken in rounds) for name in passes}
     steps = -(-ROWS // batch_size)
     for name, seconds in best.items():
@@ -68,16 +70,10 @@ def _time_checkpoint() -> None:
     model = _mlp()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint"
-        saving = min(_seconds(lambda: checkpoint.save(path, model, {"epoch": 1})) for _ in range(5))
-        loading = min(_seconds(lambda: checkpoint.load(path)) for _ in range(5))
+        saving = min(reporting.seconds(lambda: checkpoint.save(path, model, {"epoch": 1})) for _ in range(5))
+        loading = min(reporting.seconds(lambda: checkpoint.load(path)) for _ in range(5))
         size = path.stat().st_size / 1e6
         print(f"checkpoint of {size:.1f} MB: {1000 * saving:.1f} ms saved, {1000 * loading:.1f} ms loaded")
-
-
-def _seconds(run: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ through TensorFlow on the same one thread, taken in turn with the training.
 """
 
 import argparse
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,8 @@ def _row(width: int, batch: int) -> list[reporting.Cell]:
     loop.epoch(1)
     best_step = best_product = float("inf")
     for number in range(2, ROUNDS + 2):
-        best_product = min(best_product, _seconds(product))
-        best_step = min(best_step, _seconds(lambda number=number: loop.epoch(number)) / steps)
+        best_product = min(best_product, reporting.seconds(product))
+        best_step = min(best_step, reporting.seconds(partial(loop.epoch, number)) / steps)
     training, measure = _flops(width, batch) / best_step / 1e9, 2 * SIDE**3 / best_product / 1e9
     row: list[reporting.Cell] = [width, batch, 1000 * best_step, training, measure, training / measure]
     print(f"{width:>5} units, batch {batch:>3}: {1000 * best_step:7.2f} ms, {training:6.1f} of {measure:6.1f} GFLOP/s")
@@ -88,12 +88,6 @@ def _product() -> Any:
         tf.linalg.matmul(one, other)[0, 0].numpy()
 
     return multiply
-
-
-def _seconds(run: Any) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
 
 
 def _draw(axes: Any, rows: list[list[reporting.Cell]]) -> None:

@@ -94,11 +94,12 @@ def speed() -> float:
     Two machines of one name may differ by half, and one that is busy with other things tells by it.
     """
     one = np.ones((SIDE, SIDE), np.float32)
-    taken = [_seconds(lambda: one @ one) for _ in range(TRIES)]
+    taken = [seconds(lambda: one @ one) for _ in range(TRIES)]
     return 2 * SIDE**3 / min(taken) / 1e9
 
 
-def _seconds(work: Callable[[], Any]) -> float:
+def seconds(work: Callable[[], object]) -> float:
+    """How long the work takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

@@ -50,7 +50,7 @@ def ordered(table: "pd.DataFrame", column: str) -> "pd.DataFrame":
         scored = table[table[name].notna()]
         return pd.concat([scored[::-1] if down else scored, table[table[name].isna()]])
     mixed = table[name].dtype == object
-    return table.sort_values(name, ascending=not down, kind="stable", key=_as_text if mixed else None)
+    return table.sort_values(name, ascending=not down, kind="stable", key=as_text if mixed else None)
 
 
 def known(table: "pd.DataFrame", word: str) -> str:
@@ -68,8 +68,16 @@ def columns(table: "pd.DataFrame", wanted: Sequence[str]) -> "pd.DataFrame":
     return table[list(dict.fromkeys(known(table, word) for word in wanted))]
 
 
-def _as_text(cells: "pd.Series[Any]") -> "pd.Series[str]":
-    return cells.map(lambda cell: None if _missing(cell) else str(cell))
+def as_text(cells: "pd.Series[Any]") -> "pd.Series[str]":
+    """A column of mixed types as text; what is missing stays so."""
+    return cells.map(lambda cell: None if missing(cell) else str(cell))
+
+
+def missing(cell: Any) -> bool:
+    """Whether there is nothing in a cell."""
+    import pandas as pd
+
+    return bool(pd.isna(cell))
 
 
 class _Reader:
@@ -161,7 +169,7 @@ def _split(wish: str) -> list[tuple[str, bool]]:
 
 
 def _meets(cell: Any, sign: str, word: str, *, quoted: bool) -> bool:
-    if _missing(cell):
+    if missing(cell):
         return False
     if sign == "~":
         return word.lower() in str(cell).lower()
@@ -181,9 +189,3 @@ def _plain(word: str) -> bool | float | str:
         return float(word)
     except ValueError:
         return word
-
-
-def _missing(cell: Any) -> bool:
-    import pandas as pd
-
-    return bool(pd.isna(cell))

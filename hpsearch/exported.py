@@ -77,9 +77,7 @@ def read_export(folder: Path) -> Exported:
     try:
         said = _Manifest.model_validate(manifest)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise _damaged(folder / MANIFEST, f"{place}: {first['msg']}") from error
+        raise _damaged(folder / MANIFEST, _first_wrong(error)) from error
     formats = {name: _inside(folder, one.path) for name, one in said.formats.items()}
     for path, sha256 in said.files.items():
         if digest(_inside(folder, path)) != sha256:
@@ -95,10 +93,13 @@ def refuse_unreadable(class_names: Sequence[str], shape: Sequence[int]) -> None:
     try:
         _Task.model_validate({"class_names": list(class_names), "input": {"shape": list(shape), "dtype": "uint8"}})
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        message = f"an export cannot hold models of these data ({place}: {first['msg']})"
+        message = f"an export cannot hold models of these data ({_first_wrong(error)})"
         raise ExperimentRefused(message) from error
+
+
+def _first_wrong(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

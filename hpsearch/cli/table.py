@@ -64,19 +64,15 @@ def table(
 
 def records(found: "pd.DataFrame") -> list[dict[str, Any]]:
     """The rows as plain data; what is missing is None."""
+    from hpsearch.choosing import missing
+
     return [
         {
-            str(name): None if _missing(cell) else getattr(cell, "item", lambda cell=cell: cell)()
+            str(name): None if missing(cell) else getattr(cell, "item", lambda cell=cell: cell)()
             for name, cell in row.items()
         }
         for row in found.to_dict("records")
     ]
-
-
-def _missing(cell: Any) -> bool:
-    import pandas as pd
-
-    return bool(pd.isna(cell))
 
 
 def _csv(found: "pd.DataFrame") -> str:
@@ -90,9 +86,10 @@ def _unformed(cell: Any) -> Any:
 
 def _plain(found: "pd.DataFrame") -> "pd.DataFrame":
     """The table with columns of mixed types as text, which Parquet needs."""
+    from hpsearch.choosing import as_text
+
     mixed = [name for name in found.columns if found[name].dtype == object]
-    text = {name: found[name].map(lambda cell: None if _missing(cell) else str(cell)).astype("str") for name in mixed}
-    return found.assign(**text)
+    return found.assign(**{name: as_text(found[name]).astype("str") for name in mixed})
 
 
 def _copy(facts: "Facts", url: str) -> None:
