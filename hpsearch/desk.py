@@ -35,7 +35,7 @@ class Desk:
 
         A trial that is `full` has enough hands at work, and its next fold or repeat waits for one of them.
         """
-        if self._out_of_time():
+        if self.out_of_time:
             return None
         return self._waiting_fit(full) or self._fit_left_over() or self._fit_of_new_trial()
 
@@ -92,17 +92,14 @@ class Desk:
         self._open[course.number] = fits[1:]
         return fits[0]
 
-    def _out_of_time(self) -> bool:
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time budget is spent, which is the reason for the search's end then."""
         limit = self._study.experiment.seconds
         if limit is None or self._study.clock.seconds() < limit:
             return False
         self.reason = f"{self._study.experiment.search.time} of searching"
         return True
-
-    @property
-    def out_of_time(self) -> bool:
-        """Whether the time budget is spent."""
-        return self._out_of_time()
 
     def answer(self, number: int, parameter: Parameter) -> Value:
         """The value of a parameter for a trial: the one it has, the fixed one, the planned one, or the tuner's."""
@@ -156,7 +153,7 @@ class Desk:
         It caught them in a fit, between two of them, or before they were taken up after an interruption.
         """
         caught = {course.number: course for course in self._study.state.taken_up() if course.tried}
-        if not (caught and self._out_of_time()):
+        if not (caught and self.out_of_time):
             return
         untold = {fit for fit in self._study.state.epochs if fit.trial in caught and fit not in self._cut_short}
         cut_short = reached(self._study, untold, OUT_OF_TIME) | self._cut_short

@@ -121,28 +121,19 @@ def _section(title: str, lines: list[str]) -> None:
 
 
 def _attempts(story: "TrialStory") -> list[tuple[object, ...]]:
-    from hpsearch.trackers import words
-
     rows: list[tuple[object, ...]] = []
     for attempt, end in story.attempts.items():
-        if end is None:
-            rows.append(
-                (attempt.fit.name, attempt.number, "not yet", len(story.measures.get(attempt.fit, {})), "-", "-", "")
-            )
-        else:
-            how = "failed" if end.failure else end.how.value
-            rows.append(
-                (
-                    attempt.fit.name,
-                    attempt.number,
-                    how,
-                    end.epochs,
-                    words.score(end.score),
-                    words.span(end.seconds),
-                    _why(end),
-                )
-            )
+        made = len(story.measures.get(attempt.fit, {}))
+        told = _came_to(end) if end else ("not yet", made, "-", "-", "")
+        rows.append((attempt.fit.name, attempt.number, *told))
     return rows
+
+
+def _came_to(end: "AttemptEnd") -> tuple[object, ...]:
+    from hpsearch.trackers import words
+
+    how = "failed" if end.failure else end.how.value
+    return how, end.epochs, words.score(end.score), words.span(end.seconds), _why(end)
 
 
 def _why(end: "AttemptEnd") -> str:
