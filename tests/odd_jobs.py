@@ -247,10 +247,6 @@ def killed_at(line, recipe):
     line.send(AttemptEnd(attempt, How.FINISHED, 0.0, x * epochs, epochs, epochs))
 
 
-def dead_before_its_order(line, recipe):
-    os._exit(0)
-
-
 def surroundings(line, recipe):
     found = {"visible": os.environ.get("CUDA_VISIBLE_DEVICES"), "warm": "tensorflow" in sys.modules}
     tensorflow = sys.modules.get("tensorflow")

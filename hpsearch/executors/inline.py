@@ -31,7 +31,6 @@ class _Thread:
 class Inline:
     """An executor with one hand: a thread of this process."""
 
-    count = 1
     where = ""  # TensorFlow takes what it finds
 
     def __init__(self) -> None:
