@@ -1,10 +1,9 @@
 """Pictures that are made to harm who opens them, as bytes, and odd ones that are sound."""
 
 import io
-import struct
-import zlib
 
 from PIL import Image, ImageDraw
+from written import png
 
 
 def written(kind, mode="L", **options):
@@ -14,16 +13,6 @@ def written(kind, mode="L", **options):
     file = io.BytesIO()
     sheet.convert(mode).save(file, kind, **options)
     return file.getvalue()
-
-
-def png(width, height, rows=b""):
-    """A PNG by hand: its head says this size, whatever its rows hold."""
-
-    def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
 
 
 def with_profile():

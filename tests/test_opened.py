@@ -2,7 +2,6 @@
 
 import io
 import os
-import struct
 import subprocess
 import sys
 import zlib
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from written import file_of, many_scans, page, seven
+from written import chunk, file_of, many_scans, page, png, seven
 
 from hpsearch.errors import PictureRefused
 from hpsearch.predict.framing import Framing
@@ -20,19 +19,10 @@ from hpsearch.predict.pictures import LONGEST, open_picture
 from hpsearch.predict.sights import Picture, Unread
 
 
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def png(width: int, height: int, *extra: bytes, depth: int = 1, rows: int | None = None) -> bytes:
-    """A grey PNG of zeros, which a few bytes are enough for; `rows` of them are there."""
-    line = bytes(1 + (width * depth + 7) // 8)
-    packer = zlib.compressobj(9)
-    packed = b"".join(packer.compress(line) for _ in range(height if rows is None else rows)) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(extra) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
-    )
+def blank(width: int, height: int, *extra: bytes, rows: int | None = None) -> bytes:
+    """A black PNG of a bit a pixel, which a few bytes are enough for; so many of its rows are there."""
+    line = bytes(1 + (width + 7) // 8)
+    return png(width, height, line * (height if rows is None else rows), *extra, depth=1)
 
 
 def animated(kind: str, frames: int = 3) -> bytes:
@@ -54,18 +44,20 @@ HOSTILE = {
     "HTML": (b"<!doctype html><script>alert(1)</script>", "an HTML file; take a PNG"),
     "a GIF that is HTML, too": (POLYGLOT, "a GIF file; take a PNG"),
     "a GIF of 400 pictures": (animated("GIF", 400), "a GIF file; take a PNG"),
-    "a PNG of 13,000 × 13,000 in 20 KB": (png(13_000, 13_000, rows=50), "13,000 × 13,000, more than 64,000,000 pixels"),
-    "a PNG that says it has 4 billion columns": (png(2**31 - 1, 2**31 - 1, rows=1), "more than 64,000,000 pixels"),
-    "a PNG without columns": (png(0, 0), "0 × 0 pixels, too small|no PNG|damaged"),
+    "a PNG of 13,000 × 13,000 in 20 KB": (
+        blank(13_000, 13_000, rows=50), "13,000 × 13,000, more than 64,000,000 pixels",
+    ),
+    "a PNG that says it has 4 billion columns": (blank(2**31 - 1, 2**31 - 1, rows=1), "more than 64,000,000 pixels"),
+    "a PNG without columns": (blank(0, 0), "0 × 0 pixels, too small|no PNG|damaged"),
     "a PNG of one pixel": (file_of(Image.new("L", (1, 1))), "1 × 1 pixels, too small to show a character"),
     "an animated PNG": (animated("PNG"), "animated, or more than one picture in a file"),
     "an animated WebP": (animated("WEBP"), "animated, or more than one picture in a file"),
     "a TIFF of three pages": (animated("TIFF"), "animated, or more than one picture in a file"),
     "a PNG with a bomb of a colour profile": (
-        png(50, 50, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(30_000_000), 9))), "damaged or not readable",
+        blank(50, 50, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(30_000_000), 9))), "damaged or not readable",
     ),
     "a PNG with a bomb of a comment": (
-        png(50, 50, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(30_000_000), 9))), "damaged or not readable",
+        blank(50, 50, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(30_000_000), 9))), "damaged or not readable",
     ),
     "half a PNG": (file_of(seven())[:200], "damaged or not readable"),
     "half a JPEG": (file_of(seven(), "JPEG")[:1500], "damaged or not readable"),
@@ -73,7 +65,7 @@ HOSTILE = {
     "half a TIFF": (file_of(seven(), "TIFF")[:900], "damaged or not readable|no PNG"),
     "a JPEG of 200 scans": (many_scans(), "a JPEG of more than 100 scans"),
     "a TIFF of floats": (file_of(Image.new("F", (30, 30)), "TIFF"), "32 bits a pixel"),
-    "a black page of 64 megapixels in 8 KB": (png(8000, 8000), "nothing is written on it"),
+    "a black page of 64 megapixels in 8 KB": (blank(8000, 8000), "nothing is written on it"),
     "more than 30 MB": (b"\x89PNG\r\n\x1a\n" + bytes(30_000_000), "more than 30,000,000 bytes"),
 }  # fmt: skip
 

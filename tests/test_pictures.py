@@ -2,7 +2,6 @@
 
 import os
 import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from data_makers import Heard, at_hand, drawings, write_pictures
 from PIL import Image
-from written import many_scans
+from written import many_scans, png
 
 from hpsearch.__main__ import main
 from hpsearch.datasets import prepared as stored
@@ -236,16 +235,6 @@ def test_a_picture_without_loss_is_turned_to_the_last_pixel(tmp_path: Path, endi
 
 
 # --- what is refused -----------------------------------------------------------------------------------
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def png(width: int, height: int, content: bytes = b"") -> bytes:
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
 
 
 def pages(file: Path) -> None:

@@ -1,6 +1,8 @@
 """Pages with something written on them, made by code: real bytes of real picture files."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,17 @@ def file_of(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     content = io.BytesIO()
     picture.save(content, kind, **options)
     return content.getvalue()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A piece of a PNG."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, rows: bytes = b"", *extra: bytes, depth: int = 8) -> bytes:
+    """A grey PNG by hand: its head says this size, whatever its rows hold."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
 
 
 SEVEN = [(0.3, 0.3), (0.7, 0.3), (0.45, 0.75)]
