@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from statistics import fmean, median_low
+from typing import Any, TypeVar
 
 from hpsearch import grid
 from hpsearch.fits import part, search_fits
@@ -15,6 +16,9 @@ from hpsearch.space import Parameter, Value, Values
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME, Course
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Failure, Fit, How, Status, Trial, TrialResult
+from hpsearch.worker.ending import ChildDied
+
+Said = TypeVar("Said")
 
 
 class Desk:
@@ -78,7 +82,7 @@ class Desk:
         if wanted is not None and number >= wanted:
             self.reason = f"{wanted} trials"
             return None
-        match self._tuner.ask(number):
+        match self._consult(self._tuner.ask, number):
             case Trial() as trial:
                 self._study.record(Asked(trial))  # durable with the beginning of its first fit, which comes next
                 return self._first_fit(self._study.state.courses[number])
@@ -116,8 +120,8 @@ class Desk:
             return parameter.default
         known = self._planned(course.number).get(parameter.name)
         if known is None or not isinstance(self._tuner, Guided) or not grid.fits(parameter, known):
-            return self._tuner.suggest(course.number, parameter)
-        self._tuner.note(course.number, parameter, known)
+            return self._consult(self._tuner.suggest, course.number, parameter)
+        self._consult(self._tuner.note, course.number, parameter, known)
         return known
 
     def _planned(self, number: int) -> Values:
@@ -145,7 +149,24 @@ class Desk:
             self._race.hear(result)
         self._keeping.tidy(result)
         if result.reason != OUT_OF_TIME:
-            self._tuner.tell(result)
+            try:
+                self._tuner.tell(result)
+            except ChildDied:
+                self._begin_tuner_anew()
+
+    def _consult(self, ask: Callable[..., Said], *arguments: Any) -> Said:
+        """What the tuner says; where its process died it is begun anew, unless it dies again and again."""
+        for _ in range(MOST_LOSSES):
+            try:
+                return ask(*arguments)
+            except ChildDied:
+                self._begin_tuner_anew()
+        return ask(*arguments)
+
+    def _begin_tuner_anew(self) -> None:
+        """Have it remember all that the ledger holds, as the next session's would."""
+        self._tuner.close()
+        self._tuner.begin(self._study.brief(self._study.remembered()))
 
     def close_for_time(self) -> None:
         """Where time is out: close the trials that it caught, by what their fits have come to.

@@ -6,7 +6,7 @@ from hpsearch import plugins
 from hpsearch.datasets.prepared import find_kept
 from hpsearch.executors.limits import Limits
 from hpsearch.experiment import Experiment
-from hpsearch.protocols import Brief, Executor, Prepared, Progress, Pruner, Tuner
+from hpsearch.protocols import Executor, Prepared, Progress, Pruner, Tuner
 from hpsearch.study import Study
 
 
@@ -39,13 +39,10 @@ def data_once_more(experiment: Experiment, digest: str, progress: Progress) -> P
 
 def make_minds(study: Study) -> tuple[Tuner, Pruner]:
     """The tuner and the pruner that [search] names, both told what the study is about."""
-    experiment, wanted = study.experiment, study.experiment.search
+    wanted = study.experiment.search
     tuner: Tuner = plugins.make("tuners", wanted.tuner, wanted.tuner_options, "search.tuner_options")
     pruner: Pruner = plugins.make("pruners", wanted.pruner, wanted.pruner_options, "search.pruner_options")
-    brief = Brief(
-        experiment.objective, experiment.seed, wanted.trials, experiment.train.epochs,
-        study.state.space, study.hand_over(),
-    )  # fmt: skip
+    brief = study.brief(study.hand_over())
     tuner.begin(brief)
     pruner.begin(brief)
     return tuner, pruner

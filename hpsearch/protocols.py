@@ -52,7 +52,7 @@ class Tuner(Protocol):
     """Chooses the points of the space."""
 
     def begin(self, brief: Brief) -> None:
-        """Take in the space and the history; called once, before anything else."""
+        """Take in the space and the history; called before anything else, and again after a call raised ChildDied."""
 
     def ask(self, number: int) -> Trial | Turn:
         """Hand out trial `number` (0, 1, 2, … without a gap), with the values already known, if any."""

@@ -3,9 +3,10 @@
 import difflib
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import get_args
 
 import filelock
 
@@ -14,7 +15,7 @@ from hpsearch.errors import ExperimentRefused, HpsearchError, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.ledger_file import refuse_unsound
-from hpsearch.protocols import Past
+from hpsearch.protocols import Brief, Past
 from hpsearch.records import Answered, Asked, Body, News, SessionBegan
 from hpsearch.state import OUT_OF_TIME, State
 from hpsearch.trial import Built, Measure, TrialResult
@@ -84,6 +85,11 @@ class Study:
         for hear in self._listeners:
             hear(news)
 
+    def brief(self, history: tuple[Past, ...]) -> Brief:
+        """What a tuner or a pruner is told of this study."""
+        asked = self.experiment
+        return Brief(asked.objective, asked.seed, asked.search.trials, asked.train.epochs, self.state.space, history)
+
     def hand_over(self) -> tuple[Past, ...]:
         """What a tuner has to remember of earlier sessions; the past is let go with that.
 
@@ -92,12 +98,16 @@ class Study:
         past, self.past = self.past, []
         return tuple(_of_tuners(past))
 
+    def remembered(self) -> tuple[Past, ...]:
+        """The same with all that was recorded since, read once more."""
+        return tuple(_of_tuners(self.ledger.recall(get_args(Past))))
+
     def close(self) -> None:
         """Make everything durable and let go."""
         self.ledger.close()
 
 
-def _of_tuners(past: list[News]) -> Iterator[Past]:
+def _of_tuners(past: Iterable[News]) -> Iterator[Past]:
     """What tuners had a part in; a final that takes a branch of its own is answered though its trial has ended."""
     ended: set[int] = set()
     for news in past:

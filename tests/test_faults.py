@@ -10,10 +10,11 @@ import numpy as np
 import odd_jobs
 import psutil
 import pytest
+from instant import Instant
 from test_local import hear, order
 from test_search import Dice, Lenient, begin  # noqa: F401 - a fixture
 
-from hpsearch import control_groups
+from hpsearch import control_groups, files, paths, plugins
 from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError
 from hpsearch.executors import deaths, limits
@@ -21,8 +22,9 @@ from hpsearch.executors.limits import Limits, own_bytes
 from hpsearch.executors.local import Local
 from hpsearch.objective import Objective
 from hpsearch.orders import Recipe
-from hpsearch.records import AttemptBegan
+from hpsearch.records import Answered, Asked, AttemptBegan
 from hpsearch.search import search
+from hpsearch.study import Study
 from hpsearch.trial import Attempt, AttemptEnd, Fit, How, Measure, Status, TrialResult
 from hpsearch.worker import process
 
@@ -430,6 +432,28 @@ def test_a_worker_killed_at_any_point_is_replaced_and_the_study_ends_as_if_undis
     records = [news.body for news in study.ledger.read()]
     assert [end.how for end in records if isinstance(end, AttemptEnd)] == [How.LOST, How.FINISHED]
     assert len({type(record).__name__ == "Answered" for record in records}) == 2
+
+
+@pytest.mark.promise("10", "40")
+@pytest.mark.parametrize("at", [Asked, Answered, TrialResult])
+def test_an_oracle_that_somebody_kills_is_replaced_and_the_study_ends_as_if_undisturbed(begin, tmp_path, at):  # noqa: F811
+    study, splits = begin()
+    straight = Study(study.experiment, paths.Study(files.make(tmp_path / "straight")))
+    killed = plugins.make("tuners", "keras-tuner.random", {})
+    written = iter(range(100))
+
+    def kill(news):
+        if isinstance(news.body, at) and next(written) == 1:
+            os.kill(killed._process.pid, signal.SIGKILL)
+
+    study.listen(kill)
+    for one, tuner in ((straight, plugins.make("tuners", "keras-tuner.random", {})), (study, killed)):
+        tuner.begin(one.brief(one.hand_over()))
+        search(one, tuner, Lenient(), Crew(one, Instant(), splits), lambda: False)
+        tuner.close()
+
+    assert [result.trial for result in study.state.results] == [result.trial for result in straight.state.results]
+    assert next(written) > 2
 
 
 @pytest.mark.promise("27")

@@ -29,6 +29,7 @@ from hpsearch.sparing import count
 from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
+from hpsearch.worker.ending import ChildDied
 
 CHECKPOINT, WEIGHTS = "checkpoint.bin", "best.bin"
 
@@ -714,6 +715,17 @@ def test_a_tuner_that_waits_for_nothing_is_named_as_the_cause(begin):
 
     with pytest.raises(HpsearchError, match="the tuner waits"):
         go(study, splits, Instant(), tuner)
+
+
+def test_a_tuner_whose_process_dies_whatever_is_done_ends_the_search_with_the_cause(begin):
+    study, splits = begin()
+
+    class Deadly(Dice):
+        def ask(self, number):
+            raise ChildDied("its process was killed")
+
+    with pytest.raises(ChildDied, match="its process was killed"):
+        go(study, splits, Instant(), Deadly())
 
 
 def session(study, **searched):
