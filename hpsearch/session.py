@@ -141,6 +141,7 @@ class Session:
             outbox = follow(study, finale.executor, made)
             reason, verdict = self._work(finale)
             study.record(SessionEnded(finished=True, reason=reason), durable=True)
+            self._around.report(study.experiment)
         except BaseException as error:
             patience = LEAVING_SECONDS
             with suppress(FolderUnusable, StateDamaged, RunningElsewhere):  # for which the session may end just now
@@ -149,8 +150,6 @@ class Session:
                 why = INTERRUPTED if left else first_line(str(error)) or type(error).__name__
                 study.record(SessionEnded(finished=False, reason=why), durable=True)
             raise
-        else:
-            self._around.report(study.experiment)
         finally:
             watcher.close()
             if not finale.leave.twice:

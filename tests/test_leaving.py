@@ -597,6 +597,20 @@ def test_workers_end_before_the_study_can_be_held_by_another(tmp_path):
     assert said.count("closed while") == 1
 
 
+@pytest.mark.promise("52", "P6")
+def test_a_session_whose_report_finds_no_room_has_not_ended_so_that_the_next_one_tells_mlflow_of_it(tmp_path):
+    arena = failing(tmp_path, ["report.html.filled=ENOSPC"])
+    arena.trials, arena.epochs = 1, 1
+    arena.lay_out()
+
+    code = arena.start().wait(60)
+
+    last = arena.story()[-1].body
+    assert code == 7, arena.output.read_text()
+    assert not last.finished
+    assert re.match("disk full: .*report.html", last.reason)
+
+
 @pytest.mark.promise("54")
 @pytest.mark.parametrize("anew", [False, True])
 def test_a_study_that_is_removed_while_its_data_are_prepared_is_not_made_anew(tmp_path, anew):
