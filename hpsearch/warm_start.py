@@ -25,8 +25,6 @@ def plan(project: Project, experiment: Experiment) -> Planned | None:
     name = experiment.search.start_from
     if name is None:
         return None
-    if name == experiment.name:
-        _refuse("a study cannot start from itself", "give this one another name")
     points = best_points(read(project, name), min(MOST_POINTS, experiment.search.trials or MOST_POINTS))
     if not points:
         _refuse(f"no trial of {name!r} completed", "leave the key out, or name another study")

@@ -103,6 +103,7 @@ BAD = [
         9,
         "the objective is min val_loss, which no single image has",
     ),
+    (changed(TRIALS, TRIALS + '\nstart_from = "small"'), 8, "a study cannot start from itself|or leave the key out"),
     (changed(TRIALS, f'time = "{"9" * 400}s"'), 7, "a span of time reads '90s', '30m' or '1h30m'"),
     (changed(TRIALS, 'time = "3x"'), 7, "a span of time reads '90s', '30m' or '1h30m', not '3x'"),
     (

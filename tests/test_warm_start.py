@@ -159,8 +159,6 @@ def test_a_study_that_is_not_there_or_came_to_nothing_is_refused(project, tmp_pa
         plan(project, experiment(start_from="tinny"))
     with pytest.raises(ExperimentRefused, match="no trial of 'empty' completed"):
         plan(project, experiment(start_from="empty"))
-    with pytest.raises(ExperimentRefused, match="cannot start from itself"):
-        plan(project, experiment(start_from="second"))
 
 
 def test_a_tuner_with_a_plan_of_its_own_is_refused_with_one_that_can(tmp_path):

@@ -25,6 +25,7 @@ def crosschecks(experiment: Experiment) -> list[Finding]:
         *_division(experiment),
         *_race(experiment),
         *_end(experiment),
+        *_start(experiment),
         *metric_findings(experiment.objective),
         *_ranges(experiment),
         *_searched_batch(experiment),
@@ -95,6 +96,12 @@ def _end(experiment: Experiment) -> Iterator[Finding]:
         yield Finding(
             ("search",), "the search has no end: neither trials nor time is given", 'add trials = 20 or time = "30m"'
         )
+
+
+def _start(experiment: Experiment) -> Iterator[Finding]:
+    if experiment.search.start_from == experiment.name:
+        mend = "give this one another name, or leave the key out"
+        yield Finding(("search", "start_from"), "a study cannot start from itself", mend)
 
 
 def _ranges(experiment: Experiment) -> Iterator[Finding]:
