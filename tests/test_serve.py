@@ -14,9 +14,10 @@ import psutil
 import pytest
 import requests
 from readers import unseen_images
+from waiting import wait_until
 
 from hpsearch.__main__ import main
-from hpsearch.cli.serving import listening_on, wait_until_up
+from hpsearch.cli.serving import listening_on, server_of, wait_until_up
 from hpsearch.errors import PortTaken
 from hpsearch.predict.answerer import answering
 
@@ -98,6 +99,20 @@ def test_who_has_a_port_is_named_where_that_can_be_seen(monkeypatch, seen, told)
             listening_on(port),
         ):
             pass
+
+
+def test_two_servers_of_a_project_overwrite_nothing_of_each_other_in_their_log(tmp_path):
+    log, go = tmp_path / "log", tmp_path / "go"
+    waits = "import os, sys; print('the first')\nwhile not os.path.exists(sys.argv[1]): pass\nprint('ends')"
+
+    with server_of([sys.executable, "-uc", waits, str(go)], log, os.environ, tmp_path) as first:
+        wait_until(lambda: log.exists() and log.read_text())
+        with server_of([sys.executable, "-c", "print('the second')"], log, os.environ, tmp_path) as second:
+            second.wait(10)
+        go.touch()
+        first.wait(10)
+
+    assert log.read_text() == "the second\nends\n"
 
 
 def test_whoever_took_the_port_meanwhile_is_not_taken_for_the_server():

@@ -81,11 +81,15 @@ def _holder(port: int) -> str:
 def server_of(
     command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a server in a process group of its own, its words in a log, and end all of it afterwards."""
+    """Run a server in a process group of its own, its words in a log, and end all of it afterwards.
+
+    The log is begun anew; what another server says that has it still comes in between, and overwrites nothing.
+    """
     from hpsearch.worker.tether import die_with_parent
 
     tied = partial(die_with_parent, signal.SIGTERM) if sys.platform == "linux" else None
-    with log.open("wb") as out, terminated_as_interrupted():
+    log.write_bytes(b"")
+    with log.open("ab") as out, terminated_as_interrupted():
         server = subprocess.Popen(  # noqa: S603  # our own words
             command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment, cwd=folder,
             start_new_session=True, preexec_fn=tied,  # noqa: PLW1509  # no threads yet
