@@ -161,6 +161,20 @@ def test_random_search_tries_what_it_planned_where_all_else_was_tried_and_ends()
     assert len(tried) < 20
 
 
+def test_random_search_ends_where_a_branch_does_not_ask_for_what_its_values_allow() -> None:
+    on_a, units = dataclasses.replace(HEAD, choices=("x", "z")), under(COARSE, "head", "x")
+
+    def wants(values: Values) -> list[Parameter]:
+        if values.get("kind") == "b":
+            return [KIND, HEAD]
+        return [KIND, on_a, *[units] * (values.get("head") == "x")]
+
+    tried = Bench(Random(), brief((KIND, on_a, units)), wants).run(50)
+
+    assert {one["head"] for one in tried if one["kind"] == "b"} == {"x", "y"}
+    assert len(tried) < 20
+
+
 def test_random_search_looks_at_the_whole_of_a_range_that_depends_on_a_value() -> None:
     made = Bench(Random(), brief(second({}, high=32)), lambda values: second(values, high=values.get("units_0", 32)))
 

@@ -164,10 +164,13 @@ class Mind:
         self._oracle.end_trial(trial)
 
     def _fill(self, number: int, held: Any) -> None:
-        # What build_model did not come to ask for belongs to what was tried, too.
+        # What build_model did not come to ask for belongs to what was tried, too; and so does what it asked for alone,
+        # which is all that a later trial has when it looks for a new point.
         for hp in held.space:
             if held.is_active(hp) and hp.name not in held.values:
                 seed = derive(self._seed, "keras-tuner", number, hp.name)
+                if self._kind == "random":
+                    self._oracle.leave_plan(self._trial(number))
                 held.values[hp.name] = hp.default if self._kind == "grid" else hp.random_sample(seed)
 
     def _trial(self, number: int) -> Any:

@@ -97,7 +97,7 @@ class RandomOracle(_Quiet, RandomSearchOracle):  # type: ignore[misc]  # keras_t
         return not self._duplicate(there.values)
 
     def leave_plan(self, trial: Any) -> None:
-        """Have what a trial was planned with count as tried for good: it leads to no new point."""
+        """Have what counts as tried by a trial do so for good, whatever it holds later: it leads to no new point."""
         self._id_to_hash[trial.trial_id] = None
 
     def _record_values(self, trial: Any) -> None:
