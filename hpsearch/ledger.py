@@ -145,7 +145,7 @@ class Ledger:
 
     def commit(self) -> None:
         """Make everything written so far durable."""
-        if self._db.in_transaction:
+        if self._writes and self._db.in_transaction:
             self.refuse_if_gone()
             with ledger_file.in_words(self._path):
                 ledger_file.patiently(self._db, "COMMIT", self._say, self._patience)
@@ -230,12 +230,13 @@ class Ledger:
     def recall(self, kinds: Collection[type[Body]]) -> Iterator[News]:
         """The records of some kinds, in order, of a log that was read whole before: they are not checked again."""
         names = json.dumps([kind.__name__ for kind in kinds])
-        for number, time_ms, searched, kind, text in self._db.execute(
-            "SELECT number, time_ms, searched, kind, body FROM log "
-            "WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY number",
-            (names,),
-        ):
-            yield News(number, time_ms, searched, _read(kind, text))
+        with ledger_file.in_words(self._path):
+            for number, time_ms, searched, kind, text in self._db.execute(
+                "SELECT number, time_ms, searched, kind, body FROM log "
+                "WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY number",
+                (names,),
+            ):
+                yield News(number, time_ms, searched, _read(kind, text))
 
     def close(self) -> None:
         """Commit and let go of the file."""

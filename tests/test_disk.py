@@ -332,6 +332,19 @@ def test_a_ledger_that_stays_locked_stops_the_study_after_a_while_with_the_cause
 
 
 @pytest.mark.promise("55")
+def test_a_ledger_that_could_not_be_opened_for_its_first_record_can_be_closed(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger_file, "PATIENCE_SECONDS", 0.2)
+    ledger = Ledger(tmp_path / "ledger.db")
+
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(FolderUnusable, match="locked by another process"):
+            ledger.write(next(disk_stories.beginning()), durable=True)
+
+    ledger.close()
+
+
+@pytest.mark.promise("55")
 def test_a_race_for_the_ledger_that_a_reader_lost_is_no_damage(tmp_path):
     lost = sqlite3.OperationalError("locking protocol")
     lost.sqlite_errorname = "SQLITE_PROTOCOL"

@@ -3,6 +3,7 @@
 import json
 import math
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -119,6 +120,18 @@ def test_some_kinds_are_recalled_in_their_order(path):
 
     assert [news.number for news in recalled] == [2, 3, 5]
     assert [news.body for news in recalled] == [measured, FinalistsChosen((1,)), measured]
+
+
+def test_damage_that_is_met_while_records_are_recalled_is_told_as_such(path):
+    with closing(Ledger(path)) as writer:
+        for _ in range(300):
+            writer.write(ASKED)
+    with closing(Ledger(path, writer=False)) as ledger:
+        content = path.read_bytes()
+        path.write_bytes(content[:4096].ljust(len(content), b"\0"))
+
+        with pytest.raises(StateDamaged, match="the study's ledger is damaged"):
+            list(ledger.recall([Asked]))
 
 
 def test_answers_to_one_question_share_it_and_like_questions_stay_apart(path):
