@@ -111,16 +111,26 @@ def in_words(path: Path) -> Iterator[None]:
         raise _meaning(path, error) from error
 
 
-def out_of_reach(error: HpsearchError) -> bool:
-    """Whether an error that `in_words` made says nothing of what the file holds: another has it, or rights lack."""
+def out_of_reach(path: Path, error: HpsearchError) -> bool:
+    """Whether an error that `in_words` made says nothing of what the file holds: another has it, rights or room lack.
+
+    To read a file that has a write-ahead log takes some room, too.
+    """
     cause = error.__cause__
-    return isinstance(cause, sqlite3.Error) and (_is_busy(cause) or _name(cause).startswith(NO_RIGHTS))
+    if not isinstance(cause, sqlite3.Error):
+        return False
+    return _is_busy(cause) or _lacks_room(path, cause) or _name(cause).startswith(NO_RIGHTS)
+
+
+def _lacks_room(path: Path, error: sqlite3.Error) -> bool:
+    name = _name(error)
+    return name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and disk.room(path) < disk.MB)
 
 
 def _meaning(path: Path, error: sqlite3.Error) -> HpsearchError:
     """No room, no rights, another process that has the file, or damage."""
     name = _name(error)
-    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and disk.room(path) < disk.MB):
+    if _lacks_room(path, error):
         return disk.disk_full(path)
     if _is_busy(error):
         mend = "end that process (an open SQLite shell, a backup), and run the same command again"

@@ -49,7 +49,8 @@ class _Found:
 def repair(study: paths.Study) -> Repaired:
     """Put the ledger right, for one who holds the study; raise StateDamaged when nothing of it is left.
 
-    One that cannot be looked at, because another process has it locked, is not damaged for that: FolderUnusable.
+    One that cannot be looked at, because another process has it locked or the disk is full, is not damaged for that:
+    FolderUnusable.
     """
     ours = _look_at(study.ledger)
     if not ours.wrong:
@@ -90,7 +91,7 @@ def _look_at(file: Path) -> _Found:
     except NeedsNewer:
         raise
     except HpsearchError as damaged:
-        if ledger_file.out_of_reach(damaged):
+        if ledger_file.out_of_reach(file, damaged):
             raise
         wrong = wrong or first_line(str(damaged))
     return _Found(file, rows, wrong, max(had, len(rows)))
@@ -102,7 +103,8 @@ def _write(file: Path, rows: Sequence[Row]) -> None:
         with closing(sqlite3.connect(temporary)) as db, db:
             db.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    files.write(file, fill)
+    with ledger_file.in_words(file):
+        files.write(file, fill)
 
 
 def _set_aside(ledger: Path) -> str:

@@ -143,6 +143,22 @@ def test_a_ledger_that_another_process_has_locked_is_not_taken_for_a_damaged_one
     assert not list(study.folder.glob("ledger.damaged-*"))
 
 
+@pytest.mark.promise("37", "52")
+@pytest.mark.parametrize("free", [0, 48])
+def test_a_full_disk_is_called_one_and_the_ledger_on_it_not_beyond_repair(study, mounted, free):
+    disk = mounted("size=2m")
+    full = paths.Project(disk).study("a")
+    shutil.copytree(study.folder, full.folder)
+    spoil(full.ledger, 200)
+    (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free - free * 1024))
+
+    with pytest.raises(FolderUnusable, match="disk full"):
+        repair(full)
+
+    (disk / "ballast").unlink()
+    assert repair(full).records == 199
+
+
 def test_a_sound_ledger_is_left_as_it_is(study):
     before = study.ledger.read_bytes()
 
