@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from stories import (
     trial_story,
     whole_story,
 )
+from waiting import wait_until
 
 from hpsearch import files, paths
 from hpsearch.cli.ui import _command
@@ -383,13 +384,27 @@ def test_a_relative_database_lies_in_the_project_and_odd_folders_are_allowed(tmp
     assert resolve(project, uri) == uri
 
 
+def written(folder):
+    """How many bytes of MLflow's database, and of what SQLite keeps beside it, are there by now."""
+    found = 0
+    for file in folder.rglob("mlflow.db*"):
+        with suppress(FileNotFoundError):
+            found += file.stat().st_size
+    return found
+
+
 @pytest.mark.promise("56")
-def test_two_processes_that_meet_a_new_store_both_find_it_ready(tmp_path):
+def test_two_processes_that_meet_a_store_whose_maker_was_killed_both_find_it_ready(tmp_path):
     words = "import sys; from pathlib import Path; from hpsearch import paths; from hpsearch.trackers.mlflow_store import prepare_store; prepare_store(paths.Project(Path(sys.argv[1])))"
+    with subprocess.Popen([sys.executable, "-c", words, str(tmp_path)]) as first:
+        wait_until(lambda: written(tmp_path) > 200_000)
+        first.kill()
+    half_made = (tmp_path / "mlruns" / "mlflow.db").exists()
     starts = [subprocess.Popen([sys.executable, "-c", words, str(tmp_path)], stderr=subprocess.PIPE) for _ in range(2)]
 
     ends = [start.communicate(timeout=120)[1] for start in starts]
 
+    assert not half_made
     assert [start.returncode for start in starts] == [0, 0], ends
     with closing(sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

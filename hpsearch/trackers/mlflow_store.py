@@ -113,15 +113,29 @@ def experiment_id(own: Any, name: str, artifacts: str | None = None) -> str:
 
 def _prepare_file(file: Path) -> None:
     files.make(file.parent)
-    if not file.exists():
-        file.touch(mode=0o600)
+    if not file.exists() or not file.stat().st_size:
+        files.write(file, _lay_out)
     if not file_systems.is_shared(file_systems.kind(file)):
         with contextlib.closing(sqlite3.connect(file, timeout=60)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
 
 
+def _lay_out(file: Path) -> None:
+    """Make MLflow's tables, in some seconds; those that a kill leaves half made are of no use to it ever after."""
+    quiet()
+    from mlflow.store.db import utils
+    from sqlalchemy import event
+
+    engine = utils.create_sqlalchemy_engine(f"{SQLITE}{_quoted(file.absolute())}")
+    event.listen(engine, "connect", lambda own, _: own.execute("PRAGMA synchronous=OFF"))  # all is synced in the end
+    try:
+        utils._initialize_tables(engine)  # noqa: SLF001  # as its own client does
+    finally:
+        engine.dispose()
+
+
 def _migrate(address: str) -> None:
-    """Bring an older MLflow's tables up to date; MLflow's own client makes those of an empty file, but no more."""
+    """Bring an older MLflow's tables up to date."""
     quiet()
     from mlflow.store.db import utils
 
