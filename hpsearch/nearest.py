@@ -14,7 +14,7 @@ def hint(word: str, names: Sequence[str]) -> str:
 
 def nearest(word: str, names: Sequence[str]) -> list[str]:
     """The names that are the word in other letters or number, that have it as a part ("tpe"), or are spelt like it."""
-    word = word.lower()
+    word, small = word.lower(), {name.lower(): name for name in reversed(names)}
     same = [name for name in names if name.lower().removesuffix("s") == word.removesuffix("s")]
     parts = [name for name in names if word in re.split(r"[.:_-]", name.lower())]
-    return same or parts[:3] or difflib.get_close_matches(word, names, n=1)
+    return same or parts[:3] or [small[near] for near in difflib.get_close_matches(word, small, n=1)]

@@ -29,6 +29,7 @@ def test_balanced_makes_every_class_weigh_the_same_in_sum(labels):
     assert (3 * cat, dog, emu) == pytest.approx((2.0, 2.0, 1.0))
 
 
-def test_an_unknown_class_is_refused_with_the_nearest_one(labels):
-    with pytest.raises(ExperimentRefused, match=r"no class 'dogg'.*\n.*did you mean 'dog'"):
-        class_weights({"dogg": 2.0}, NAMES, labels)
+@pytest.mark.parametrize("names", [NAMES, tuple(map(str.upper, NAMES))])
+def test_an_unknown_class_is_refused_with_the_nearest_one(labels, names):
+    with pytest.raises(ExperimentRefused, match=rf"no class 'dogg'.*\n.*did you mean '{names[1]}'"):
+        class_weights({"dogg": 2.0}, names, labels)
