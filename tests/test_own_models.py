@@ -17,6 +17,7 @@ from stories import RATE, fit_story, trial_story
 from hpsearch import artefacts, files, paths, records
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import find
+from hpsearch.datasets import prepared
 from hpsearch.errors import ExperimentRefused, FormatUnusable, NotExported
 from hpsearch.experiment import Experiment
 from hpsearch.exported import Exported
@@ -25,6 +26,7 @@ from hpsearch.formats import Formats, chosen, missing
 from hpsearch.model_card.page import page
 from hpsearch.orders import Slot
 from hpsearch.parts import make_dataset
+from hpsearch.protocols import Prepared
 from hpsearch.trial import Fit
 from hpsearch.worker import process
 
@@ -83,20 +85,21 @@ def subject(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Subj
     data = make_dataset(experiment).prepare(lambda *_: None)
     model = files.make(project.study("tiny").fits / FIT.name) / "model.keras"
     process.call(train, tmp_path, request.param, data.folder / "train", model, slot=Slot())
-    keep(tmp_path, story(experiment, data.digest, hashlib.sha256(model.read_bytes()).hexdigest()))
+    keep(tmp_path, story(experiment, data, hashlib.sha256(model.read_bytes()).hexdigest()))
     return Subject(project, found := find(project, "tiny"), data_of(found, lambda *_: None), Formats(()))
 
 
-def story(experiment: Experiment, data: str, model: str) -> list[Any]:
+def story(experiment: Experiment, data: Prepared, model: str) -> list[Any]:
     row = {"precision": 1.0, "recall": 1.0, "f1-score": 1.0, "support": 16.0}
     verdict = records.Verdict(
         0, FIT.name, (records.Finalist(0, (0.8, 0.9), (0.9, 1.0)),), 32, 1.0,
         dict.fromkeys(("0", "1", "macro avg", "weighted avg"), row), ((16, 0), (0, 16)), ("0", "1"), (0.8, 1.0),
     )  # fmt: skip
     return [
-        records.SessionBegan("tiny", experiment.model_dump(mode="json"), {"data": data, "code": "c0de"}, (), {}),
+        records.SessionBegan("tiny", experiment.model_dump(mode="json"), {"data": data.digest, "code": "c0de"}, (), {}),
         records.SpaceFound((RATE,)), records.Asked(trial_story(0, [0.9])[-1].trial), *trial_story(0, [0.9]),
-        records.FinalistsChosen((0,)), *fit_story(FIT, [0.8, 0.9]), records.TestOpened({FIT.name: model}), verdict,
+        records.FinalistsChosen((0,)), *fit_story(FIT, [0.8, 0.9]),
+        records.TestOpened({FIT.name: model}, {}, *prepared.test_digests(data)), verdict,
     ]  # fmt: skip
 
 
