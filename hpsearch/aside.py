@@ -13,8 +13,8 @@ def aside(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
     def run() -> None:
         try:
             future.set_result(function(*arguments))
-        except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
             future.set_exception(error)
 
-    Thread(target=run, name=function.__name__, daemon=True).start()
+    Thread(target=run, name="aside", daemon=True).start()
     return future

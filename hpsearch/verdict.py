@@ -13,7 +13,8 @@ from hpsearch.records import Finalist, TestOpened, Verdict
 from hpsearch.shortlist import candidates
 from hpsearch.study import Study
 from hpsearch.trial import Fit
-from hpsearch.worker.judging import Judgement, judge
+from hpsearch.worker.judging import Judgement, judgement, read_test
+from hpsearch.worker.rows import open_arrays
 
 
 @dataclass
@@ -39,10 +40,14 @@ class OneLook:
         for fit, file in models.items():
             winner.verify(file, digests[fit.name])
         build, files = self.study.experiment.model.build, list(models.values())
-        judged = self.executor.call(judge, self.root, build, self.data.folder, files, self.data.class_names)
-        judgements = dict(zip(models, judged, strict=True))
-        for fit, judgement in judgements.items():
-            read = Predictions(judgement.predicted, judgement.confidence, self.data.digest)
+        readings = self.executor.call(read_test, self.root, build, self.data.folder, files)
+        _, labels = open_arrays(self.data.folder / "test", "r")
+        judgements = {
+            fit: judgement(labels, predicted, confidence, self.data.class_names)
+            for fit, (predicted, confidence) in zip(models, readings, strict=True)
+        }
+        for fit, judged in judgements.items():
+            read = Predictions(judged.predicted, judged.confidence, self.data.digest)
             keep(self.study.paths.predictions / f"{fit.name}.npz", read)
         return judgements
 

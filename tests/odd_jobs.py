@@ -1,5 +1,6 @@
 """What the processes of the executor's tests do: real processes over real pipes, without TensorFlow."""
 
+import atexit
 import ctypes
 import json
 import os
@@ -48,6 +49,13 @@ def killed(line, recipe):
 def crashed(line, recipe):
     line.recv()
     ctypes.string_at(0)
+
+
+def laden(line):
+    """Has what Python would take long to take apart at its end, and last words in hand."""
+    atexit.register(time.sleep, 60)
+    line.send("loaded")
+    print("last words", end="")
 
 
 def gone(line, recipe):

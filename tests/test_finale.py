@@ -24,7 +24,6 @@ from hpsearch.state import MOST_LOSSES, OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trackers.verdict_words import sentences
 from hpsearch.trial import Status, Trial, TrialResult
-from hpsearch.worker.judging import Judgement
 
 ROWS, CLASSES = 400, ("a", "b")
 LABELS = np.arange(ROWS) % 2
@@ -52,14 +51,12 @@ class Lucky(Instant):
         file = files.make(self._fits / fit.name) / "model.keras"
         file.write_text(fit.name, encoding="utf-8")
 
-    def call(self, function, root, build, data, files, names):
+    def call(self, function, root, build, data, files):
         self.asked += [file.parent.name for file in files]
-        return [self._judge(file.parent.name) for file in files]
+        return [self._read(file.parent.name) for file in files]
 
-    def _judge(self, name):
-        right = self.right(name)
-        predicted = np.where(right, LABELS, 1 - LABELS)
-        return Judgement(float(right.mean()), {}, ((1, 0), (0, 1)), predicted, np.full(ROWS, 0.9, np.float32))
+    def _read(self, name):
+        return np.where(self.right(name), LABELS, 1 - LABELS), np.full(ROWS, 0.9, np.float32)
 
 
 def diverging(fits):

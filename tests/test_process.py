@@ -1,5 +1,6 @@
 """Fresh processes start quickly, end for sure, and say how."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -225,6 +226,19 @@ def test_what_another_thread_starts_while_a_process_is_born_is_spared_when_that_
         os.kill(pid, signal.SIGKILL)
     by_accident.wait()
     unmarked.wait()
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_a_process_that_has_done_its_work_ends_at_once_with_its_last_words(method: starting.Method) -> None:
+    said, into = multiprocessing.Pipe(duplex=False)
+
+    done, line = starting.fresh(odd_jobs.laden, method=method, output=into)
+    into.close()
+
+    assert line.recv() == "loaded"
+    done.join(20)
+    assert done.exitcode == 0
+    assert os.read(said.fileno(), 100) == b"last words"
 
 
 @pytest.mark.promise("26")

@@ -1,11 +1,14 @@
 """Tells MLflow what the finals came to: at the winner's run its test figures and model, at the study's a summary."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import wait
 from contextlib import closing
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 
+from hpsearch.aside import aside
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.paths import FitFiles
@@ -41,8 +44,13 @@ class Finals:
         if not winner.gone:
             figures = mlflow_verdict.figures(verdict)
             self._runs.write(winner, time_ms, figures)
-            mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner, figures))
-            told[MODEL] = self._model(winner, file, verdict, number)
+            log = partial(self._log, winner, file, verdict, number)
+            first = aside(log)  # it takes seconds to import what the model takes: the pictures are drawn meanwhile
+            try:
+                mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner, figures))
+            finally:
+                wait([first])  # the line that it is asked by is needed for more
+            told[MODEL] = self._model(winner, chain([first.result], repeat(log)))
             told |= self._registered(winner, told[MODEL], verdict)
         self._runs.write(winner, time_ms, tags=told)
         for _, run in self._runs:  # the finals may be held again, after more search
@@ -52,12 +60,15 @@ class Finals:
             self._runs.mark(winner, "FINISHED", time_ms)
         self._summarise(study, winner, verdict, time_ms)
 
-    def _model(self, winner: Run, file: Path, verdict: Verdict, number: int) -> str:
+    def _log(self, winner: Run, file: Path, verdict: Verdict, number: int) -> str:
+        tested = self._tested(verdict.model_fit, number)
+        return str(self._call(log_model, self._place.uri, winner.id, file, verdict.winner, tested))
+
+    def _model(self, winner: Run, tries: Iterator[Callable[[], str]]) -> str:
         """The logged model's address, or why there is none: a model that cannot be loaded alone stops nothing."""
 
         def give() -> str:
-            tested = self._tested(verdict.model_fit, number)
-            return str(self._call(log_model, self._place.uri, winner.id, file, verdict.winner, tested))
+            return next(tries)()
 
         try:
             return insist(give, partial(self._runs.found, winner))

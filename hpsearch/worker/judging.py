@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Reader = Callable[[NDArray[np.float32]], Any]
+    Reading = tuple[NDArray[np.int64], NDArray[np.float32]]  # of each row the class, and how probable it is said to be
 
 BATCH_ROWS = 512
 HALF = 0.5
@@ -39,17 +40,17 @@ class Judgement:
     confidence: "NDArray[np.float32]" = field(compare=False)
 
 
-def judge(root: Path, build: str, data: Path, models: Sequence[Path], class_names: Sequence[str]) -> list[Judgement]:
-    """Judge each model file on the test split of a prepared data set; the project's own layers are imported first.
+def read_test(root: Path, build: str, data: Path, models: Sequence[Path]) -> "list[Reading]":
+    """What each model file reads in the test split of prepared data; the project's own layers are imported first.
 
     Raises DataRefused when the data are gone.
     """
     find_build(root, build)
-    images, labels = open_arrays(data / "test", "r")
-    return [judgement(labels, *predict(read_model(file), images), class_names) for file in models]
+    images, _ = open_arrays(data / "test", "r")
+    return [predict(read_model(file), images) for file in models]
 
 
-def predict(model: Any, images: Any, read: "Reader | None" = None) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
+def predict(model: Any, images: Any, read: "Reader | None" = None) -> "Reading":
     """The most probable class of every image (uint8, rows × height × width), and its probability, read in batches.
 
     `read` is what `reader` gives, where it is made once for several times.
@@ -117,7 +118,7 @@ def class_probabilities(model: Any, images: Any) -> "NDArray[np.float32]":
     return np.concatenate([1 - found, found], axis=-1) if found.shape[-1] == 1 else np.asarray(found, np.float32)
 
 
-def _decide(probabilities: Any) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
+def _decide(probabilities: Any) -> "Reading":
     import numpy as np
 
     if probabilities.shape[-1] == 1:  # one sigmoid for two classes

@@ -172,6 +172,16 @@ def _live(
         target(connection, *arguments)
     finally:
         orphans.end_below(os.getpid())
+    if method == "spawn":
+        _leave()
+
+
+def _leave() -> None:
+    """End as forked processes do: to take apart all that MLflow has imported, Python would need a second or two."""
+    multiprocessing.util._exit_function()  # type: ignore[attr-defined]  # noqa: SLF001  # as multiprocessing itself does
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _write_to(output: "Connection[Any, Any]") -> None:
