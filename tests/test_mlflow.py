@@ -9,16 +9,19 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import alembic.command
 import figures
 import pytest
 from kept_studies import keep
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils
+from sqlalchemy import Engine, event
 from stories import (
     EXPERIMENT,
     began,
@@ -408,6 +411,49 @@ def test_two_processes_that_meet_a_store_whose_maker_was_killed_both_find_it_rea
     assert [start.returncode for start in starts] == [0, 0], ends
     with closing(sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def set_back(address):
+    """Undo the newest of MLflow's migrations."""
+    engine = utils.create_sqlalchemy_engine(address)
+    config = utils._get_alembic_config(address)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.downgrade(config, "-1")
+    engine.dispose()
+
+
+def revision(address):
+    engine = utils.create_sqlalchemy_engine(address)
+    found = utils._get_schema_version(engine)
+    engine.dispose()
+    return found
+
+
+@contextmanager
+def cut_off(before):
+    """Within: whoever writes to a database by SQLAlchemy is cut off before a statement that begins so."""
+
+    def cut(_connection, _cursor, statement, *_rest):
+        if statement.startswith(before):
+            raise ConnectionAbortedError
+
+    event.listen(Engine, "before_cursor_execute", cut)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", cut)
+
+
+def test_an_upgrade_of_the_database_that_was_cut_off_goes_on(project):
+    address = prepare_store(project)
+    set_back(address)
+    with cut_off("UPDATE alembic_version"), pytest.raises(ConnectionAbortedError):
+        prepare_store(project)
+
+    prepare_store(project)
+
+    assert revision(address) == utils._get_latest_schema_revision()
 
 
 def test_the_winners_model_loads_back_and_predicts(project):

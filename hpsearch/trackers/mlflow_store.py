@@ -122,11 +122,10 @@ def _prepare_file(file: Path) -> None:
 
 def _lay_out(file: Path) -> None:
     """Make MLflow's tables, in some seconds; those that a kill leaves half made are of no use to it ever after."""
-    quiet()
+    engine = _engine(f"{SQLITE}{_quoted(file.absolute())}")
     from mlflow.store.db import utils
     from sqlalchemy import event
 
-    engine = utils.create_sqlalchemy_engine(f"{SQLITE}{_quoted(file.absolute())}")
     event.listen(engine, "connect", lambda own, _: own.execute("PRAGMA synchronous=OFF"))  # all is synced in the end
     try:
         utils._initialize_tables(engine)  # noqa: SLF001  # as its own client does
@@ -135,14 +134,29 @@ def _lay_out(file: Path) -> None:
 
 
 def _migrate(address: str) -> None:
-    """Bring an older MLflow's tables up to date."""
-    quiet()
+    """Bring an older MLflow's tables up to date; after a kill, the next goes on with the step that was cut off."""
+    engine = _engine(address)
     from mlflow.store.db import utils
 
-    engine = utils.create_sqlalchemy_engine(address)
     try:
         found = utils._get_schema_version(engine)  # noqa: SLF001  # `mlflow db upgrade` does the same, with words
         if found not in {None, utils._get_latest_schema_revision()}:  # noqa: SLF001  # the same
             utils._upgrade_db(engine)  # noqa: SLF001  # the same
     finally:
         engine.dispose()
+
+
+def _engine(address: str) -> Any:
+    """MLflow's own way to a SQLite file, but each of its migrations is one transaction.
+
+    Python's sqlite3 begins none where tables are made or changed, unless SQLAlchemy does: see the page of its dialect,
+    https://docs.sqlalchemy.org/en/20/dialects/sqlite.html.
+    """
+    quiet()
+    from mlflow.store.db import utils
+    from sqlalchemy import event
+
+    engine = utils.create_sqlalchemy_engine(address)
+    event.listen(engine, "connect", lambda own, _: setattr(own, "isolation_level", None))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return engine
