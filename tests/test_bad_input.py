@@ -16,6 +16,7 @@ import pytest
 from data_makers import write_idx, write_pair
 from filelock import FileLock
 from kept_studies import asked_bodies, keep
+from sqlalchemy import create_engine
 
 from hpsearch import files
 from hpsearch.__main__ import main
@@ -253,6 +254,21 @@ def test_a_database_that_mlflow_cannot_open_is_told_with_its_place(project: Path
     assert f"the runs are kept in {database}\n  {cause}" in done.stderr
     assert "move it away: hpsearch sync" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("change", ["CREATE TABLE runs (id)", "CREATE INDEX i ON t (x)", "ALTER TABLE t ADD COLUMN y"])
+def test_a_database_whose_making_was_cut_off_is_told_as_such(tmp_path: Path, change: str) -> None:
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (x)")
+        connection.exec_driver_sql(change)
+
+        with (
+            pytest.raises(NotHeard, match="killed while it made or upgraded its tables; move it away"),
+            _in_words(address),
+        ):
+            connection.exec_driver_sql(change)
 
 
 def test_a_sound_database_is_not_to_be_moved_away_when_it_cannot_be_opened(project: Path) -> None:

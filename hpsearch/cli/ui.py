@@ -17,10 +17,14 @@ from hpsearch.errors import HpsearchError
 
 ANEW = "move it away: hpsearch sync STUDY fills a new one"
 FULL = "database or disk is full"  # SQLite's words, which MLflow wraps
+HALF_MADE = f"some program was killed while it made or upgraded its tables; {ANEW}"
 UNREADABLE = {  # by SQLite's and Alembic's words
     "file is not a database": f"it is damaged; {ANEW}",
     "database disk image is malformed": f"it is damaged; {ANEW}",
     "malformed database schema": f"it is damaged; {ANEW}",
+    "(sqlite3.OperationalError) table ": HALF_MADE,  # … already exists
+    "(sqlite3.OperationalError) index ": HALF_MADE,  # … already exists
+    "(sqlite3.OperationalError) duplicate column": HALF_MADE,
     "Can't locate revision": f"a newer MLflow made it; update MLflow, or {ANEW}",
 }
 MOST_COMPARED = 50  # runs; a longer address is refused by some browsers
