@@ -58,7 +58,8 @@ class Beginning:
         # What is measured once a machine costs its first study no time of its own.
         settling = aside(pace.settle, study.experiment.train, facts, _placed(self.executor), self.executor.where)
         planned = None if study.state.courses else plan(paths.Project(self.identity.root), study.experiment)
-        known = Preflight(study.state.space, before.modules) if before else self._preflight(weights)
+        found = study.state.space  # there is none where the last session was left between its first two records
+        known = Preflight(found, before.modules) if before and found else self._preflight(weights)
         steps: Steps = settling.result()
         if asked:
             asked.result()

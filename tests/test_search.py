@@ -10,16 +10,17 @@ import pytest
 from instant import KIND, Instant, X
 
 from hpsearch import files, ledger, paths, records
+from hpsearch.beginning import Beginning
 from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError, Interrupted, NothingCompleted, SameFailureRepeated, StudyChanged
 from hpsearch.experiment import Experiment, Final
 from hpsearch.finale import Finale
 from hpsearch.fits import search_fits
-from hpsearch.identity import refuse_if_opened
+from hpsearch.identity import Identity, refuse_if_opened
 from hpsearch.keeping import Keeping, let_go_of_finals
 from hpsearch.leaving import Leave
 from hpsearch.listening import told_again
-from hpsearch.protocols import Brief, Pruning, Turn
+from hpsearch.protocols import Brief, Prepared, Pruning, Turn
 from hpsearch.pruners.none import NoPruner
 from hpsearch.records import Answered, Asked, FinalistsChosen, SessionBegan
 from hpsearch.search import search
@@ -30,6 +31,7 @@ from hpsearch.splits import Splits
 from hpsearch.study import Study
 from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 from hpsearch.worker.ending import ChildDied
+from hpsearch.worker.preflight import Preflight
 
 CHECKPOINT, WEIGHTS = "checkpoint.bin", "best.bin"
 
@@ -1047,3 +1049,27 @@ def test_the_finals_leave_no_checkpoints_and_keep_their_weights(begin):
     let_go_of_finals(study)
 
     assert [file.name for file in (study.paths.fits / final.name).iterdir()] == [WEIGHTS]
+
+
+class Finding(Instant):
+    """Its sample builds find a space."""
+
+    where = ""
+
+    def call(self, function, *arguments, patience=None):
+        return Preflight((X,), ())
+
+
+def test_a_study_that_was_left_before_its_space_was_written_down_looks_for_it_again(tmp_path):
+    np.save(files.make(tmp_path / "train") / "labels.npy", np.repeat([0, 1], 10))
+    data = Prepared(tmp_path, "made-up", "d" * 64, ("a", "b"), (2, 2), 20, 20, "official")
+    train = {"compile": False, "precision": "float32"}
+    experiment = Experiment.model_validate(
+        {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4}, "train": train}
+    )
+    study = Study(experiment, paths.Study(files.make(tmp_path / "a")))
+    study.record(SessionBegan("a", experiment.model_dump(mode="json"), {}, (), {}))
+
+    Beginning(study, Identity(experiment, data, tmp_path), Finding(), print).open()
+
+    assert study.state.space == (X,)
