@@ -195,14 +195,15 @@ def test_an_interrupted_session_leaves_no_run_running_and_a_resumed_one_goes_on_
     assert [run.info.run_id for run in resumed.values()] == [run.info.run_id for run in killed.values()]
 
 
-def test_a_trial_asked_for_again_after_a_repair_gets_a_run_of_its_own(project):
+@pytest.mark.parametrize("step", [60_000, -60_000], ids=["", "while the clock is set back"])
+def test_a_trial_asked_for_again_after_a_repair_gets_a_run_of_its_own(project, step):
     place = place_in(project)
     *first, result = [Asked(Trial(1)), *trial_story(1, [0.9])]
     known = [*began(), Asked(Trial(0)), *trial_story(0, [0.5])]
     hear_all(place, told([*known, *first, result]))
     kept = runs_of(place)["search 0"].info.run_id
     again = told([*known, *first, replace(result, trial=Trial(1, {"rate": 0.7}), score=0.4)])
-    later = [replace(news, time_ms=news.time_ms + 60_000 * (news.number > len(known))) for news in again]
+    later = [replace(news, time_ms=news.time_ms + step * max(0, news.number - len(known))) for news in again]
 
     for _ in range(2):
         hear_all(place, later)

@@ -22,6 +22,7 @@ LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
 SIZE = "n_parameters"  # how tags end that keep a model's size until its first scores are written
 FILES = "hpsearch.files"  # the tag that says why the store of files did not take one
 MODEL, NOT_LOGGED = "hpsearch.model", "not logged: "  # the tag with the model's address, or why there is none
+ASKED = "hpsearch.asked"  # the tag that says when the trial was asked for, in Unix milliseconds
 FAILURE = "failure"  # how tags end that say why a trial, or a fold of a final fit, came to nothing
 REMEMBERED = (
     "hpsearch.state",
@@ -29,6 +30,7 @@ REMEMBERED = (
     "hpsearch.score",
     "hpsearch.fixed",
     "hpsearch.winner",
+    ASKED,
     FILES,
     MODEL,
 )  # tags that are read again
@@ -47,14 +49,12 @@ class Unsent:
 class Run:
     """One run of the study; `gone` when a person deleted it, so that nothing is written to it any more.
 
-    `began` is the time of the first record that it was made for, in Unix milliseconds.
     Of its tags only those that are read again are kept, because a study may have many thousands of runs.
     """
 
     id: str
     status: str
     tags: dict[str, str]
-    began: int
     gone: bool = False
 
 
@@ -88,7 +88,7 @@ class Runs:
             page = self._client.search_runs([self._experiment], wanted, ViewType.ALL, PAGE, page_token=token)
             for found in page:
                 tags, gone = found.data.tags, found.info.lifecycle_stage == "deleted"
-                about = (found.info.run_id, found.info.status, _remembered(tags), found.info.start_time, gone)
+                about = (found.info.run_id, found.info.status, _remembered(tags), gone)
                 yield tags["hpsearch.key"], Run(*about)
             token = page.token
             if not token:
@@ -117,7 +117,7 @@ class Runs:
         own |= {"mlflow.source.name": "hpsearch", "mlflow.source.type": "LOCAL", "mlflow.runName": name, **tags}
         own = {name_of(key): _cut(text, "tag") for key, text in own.items()}
         made = self._client.create_run(self._experiment, start_time=time_ms, tags=own, run_name=name)
-        run = self._runs[key] = Run(made.info.run_id, "RUNNING", _remembered(own), time_ms)
+        run = self._runs[key] = Run(made.info.run_id, "RUNNING", _remembered(own))
         return run
 
     def set_aside(self, key: str, time_ms: int, reason: str) -> None:

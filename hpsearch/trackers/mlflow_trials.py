@@ -7,10 +7,10 @@ from pathlib import Path
 
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
-from hpsearch.records import AttemptBegan, Body
+from hpsearch.records import Asked, AttemptBegan, Body
 from hpsearch.space import Parameter
 from hpsearch.trackers import words
-from hpsearch.trackers.mlflow_runs import FAILURE, SIZE, STUDY, Run, Runs, names_of
+from hpsearch.trackers.mlflow_runs import ASKED, FAILURE, SIZE, STUDY, Run, Runs, names_of
 from hpsearch.trackers.mlflow_view import view
 from hpsearch.trial import CUT_OFF, AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
 
@@ -28,6 +28,7 @@ class Trials:
     def __init__(self, experiment: Experiment, runs: Runs, ledger: Path | None = None) -> None:
         """Remember by the tags of the runs what an earlier tracker of this study knew, by the ledger the values."""
         self._experiment, self._runs, self._ledger = experiment, runs, ledger
+        self._asked: dict[int, str] = {}
         study = runs.find(STUDY)
         fixed = study.tags.get("hpsearch.fixed") if study else None
         self._fixed: set[str] | None = None if fixed is None else set(json.loads(fixed))
@@ -44,10 +45,22 @@ class Trials:
         if fit.kind != "search":
             key = f"{fit.kind} {fit.trial} {fit.repeat}"
             name += f" · {'final' if fit.kind == 'final' else 'all training rows,'} seed {fit.repeat + 1}"
+        if run := self._runs.find(key):
+            return run
         study = self._runs.find(STUDY)
-        parent = {"mlflow.parentRunId": study.id} if study else {}
-        tags = {"hpsearch.study": self._experiment.name, "hpsearch.trial": str(fit.trial), "hpsearch.kind": fit.kind}
-        return self._runs.begin(key, name, time_ms, tags | parent)
+        tags = {"mlflow.parentRunId": study.id} if study else {}
+        tags |= {"hpsearch.study": self._experiment.name, "hpsearch.trial": str(fit.trial), "hpsearch.kind": fit.kind}
+        tags |= {ASKED: asked} if (asked := self._when_asked(fit.trial)) else {}
+        return self._runs.begin(key, name, time_ms, tags)
+
+    def _when_asked(self, trial: int) -> str | None:
+        """The time of the record that asked for the trial."""
+        if trial not in self._asked and self._ledger is not None:  # an earlier tracker was told
+            with closing(Ledger(self._ledger, writer=False)) as ledger:
+                for news in ledger.recall([Asked]):
+                    if isinstance(news.body, Asked):
+                        self._asked[news.body.trial.number] = str(news.time_ms)
+        return self._asked.get(trial)
 
     def fix(self, parameters: Sequence[Parameter], time_ms: int) -> None:
         """Remember which parameters never vary, and so are no params of a trial's run; have the others shown."""
@@ -76,7 +89,11 @@ class Trials:
 
     def asked(self, trial: int, time_ms: int) -> None:
         """Take in that a trial was asked for: older runs of its number are of one that a repaired ledger forgot."""
-        older = [key for key, run in self._runs if run.began < time_ms and key.split()[1:2] == [str(trial)]]
+        self._asked[trial] = str(
+            time_ms
+        )  # another asking has another time, an earlier one where the clock was set back
+        own = [(key, run.tags.get(ASKED)) for key, run in self._runs if key.split()[1:2] == [str(trial)]]
+        older = [key for key, asked in own if asked not in {None, self._asked[trial]}]
         for key in older:
             self._runs.set_aside(key, time_ms, "the ledger was restored to a time before this trial")
         if older:
