@@ -55,7 +55,7 @@ class Tuner(Protocol):
         """Take in the space and the history; called before anything else, and again after a call raised ChildDied."""
 
     def ask(self, number: int) -> Trial | Turn:
-        """Hand out trial `number` (0, 1, 2, … without a gap), with the values already known, if any."""
+        """Begin trial `number` (0, 1, 2, … without a gap), or not yet; only `suggest` says which values it has."""
 
     def suggest(self, number: int, parameter: Parameter) -> Value:
         """Answer for an asked trial, by a value inside the parameter: on its grid, or its default.
