@@ -1,6 +1,7 @@
 """Checks the names of an experiment's parts, with the options given to each, against what is installed."""
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Any, get_args
@@ -14,6 +15,16 @@ from hpsearch.nearest import hint
 from hpsearch.protocols import Brief, Forecasting, Guided, Outline
 
 SOURCE_KEYS = ("file", "folder", "train", "test", "size", "transposed", "invert", "mirror", "allow_empty_class")
+MINDS = ("tuners", "pruners")
+MEANT = {  # words of KerasTuner and Optuna, by what comes nearest here
+    "bayesian": "optuna.tpe",
+    "gp": "optuna.tpe",
+    "bruteforce": "keras-tuner.grid",
+    "hyperband": "asha",
+    "successivehalving": "asha",
+    "nop": "none",
+}
+KINDS = re.compile("(search|optimization|sampler|pruner|oracle|tuner)$")
 PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
 
 
@@ -82,10 +93,25 @@ def _guidance(experiment: Experiment) -> Iterator[Finding]:
 
 def _unimportable(socket: str, name: str, place: Place) -> Iterator[Finding]:
     """A part that is not there, or cannot be imported."""
+    if (mistake := plugins.unknown(socket, name, "")) and (near := _meant(socket, name)):
+        yield Finding(place, mistake.what, f"{near} known: {', '.join(plugins.known(socket))}")
+        return
     try:
         plugins.part(socket, name)
     except ExperimentRefused as refused:
         yield from (Finding(place, mistake.what, mistake.mend) for mistake in refused.mistakes)
+
+
+def _meant(socket: str, name: str) -> str:
+    """The tuner or pruner that a word of another library leads to, such as "RandomSearch"; "" where there is none."""
+    word = KINDS.sub("", re.sub("[_-]", "", name.rpartition(".")[2].lower()))
+    word = MEANT.get(word, word)
+    for other in (socket, *MINDS) if socket in MINDS else ():
+        if near := [known for known in plugins.known(other) if word in {known, known.rpartition(".")[2]}]:
+            named = " or ".join(map(repr, near))
+            kind = other.removesuffix("s")
+            return f"did you mean {named}?" if other == socket else f"{named} comes near, a {kind}: set search.{kind};"
+    return ""
 
 
 def _part(socket: str, name: str, place: Place, given: Mapping[str, Any]) -> Iterator[Finding]:
