@@ -149,6 +149,39 @@ def test_links_that_lead_out_of_the_project_are_refused(tmp_path: Path) -> None:
     assert "mine/space.py is a link that leads out of the project" in refusal(tmp_path / "root", "mine.space:build")
 
 
+UNKEPT = """
+import keras
+
+class Mine(keras.layers.Layer):
+    def call(self, images):
+        return 2 * images
+
+def build(hp):
+    model = keras.Sequential([keras.Input(hp.task.image_shape), {}, keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+"""
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        ("keras.layers.Lambda(lambda images: 2 * images)", "a Lambda layer holds code, which is never run from a file"),
+        ("Mine()", "Could not locate class 'Mine'. Make sure custom classes and functions are decorated"),
+    ],
+)
+def test_a_model_that_cannot_be_kept_is_refused_in_few_words(
+    project: Callable[..., Path], layer: str, told: str
+) -> None:
+    root = project(mine__space=UNKEPT.format(layer))
+
+    with pytest.raises(ExperimentRefused) as refused:
+        fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    assert str(refused.value).startswith(f"model.build: the model cannot be saved and loaded again: {told}")
+    assert len(str(refused.value)) < 500
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [

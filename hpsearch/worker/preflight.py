@@ -195,7 +195,14 @@ def _judge_copy(model: Any, images: Any) -> None:
             model.save(file)
             judging.predict(read_model(file), images)
         except Exception as error:
-            raise NotKept(KEEP.format(error=error.__cause__ or error)) from error
+            raise NotKept(KEEP.format(error=_reason(str(error.__cause__ or error)))) from error
+
+
+def _reason(told: str) -> str:
+    """What Keras says of a layer that it cannot bring back, without the whole model, and the way round its safety."""
+    if "a `Lambda` layer whose `function` is a Python lambda" in told:
+        return "a Lambda layer holds code, which is never run from a file"
+    return told.rpartition("Exception encountered: ")[2].partition(" Full object config: ")[0]
 
 
 def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
