@@ -31,15 +31,13 @@ def _answer(words: list[str] | None) -> int:
     except BrokenPipeError as error:
         _close_output()
         return CTRL_C if isinstance(error.__context__, KeyboardInterrupt) else BROKEN_PIPE  # click breaks its line
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001  # whatever of it was foreseen nowhere is shown as it is
         from hpsearch.disk import in_a_sentence
 
         if not (said := in_a_sentence(error)):
             return _show_all()
         _close_output(said)
         return UNWRITABLE
-    except Exception:  # noqa: BLE001  # whatever comes here was foreseen nowhere: show all of it
-        return _show_all()
     return code
 
 

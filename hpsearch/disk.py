@@ -12,6 +12,7 @@ LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is war
 AMPLE = 100 * MB  # free on a disk that is called full: there is another reason
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 FAILING = frozenset({errno.EIO, errno.ENODEV, errno.ENOTCONN, errno.ENXIO, errno.EPERM, errno.ESTALE})  # disks, shares
+NO_THREAD = "can't start new thread"  # as Python words EAGAIN then
 MENDS = {
     frozenset({errno.EMFILE, errno.ENFILE}): "raise the number of files that may be open: ulimit -n",
     frozenset({errno.EAGAIN, errno.ENOMEM}): "end other programs, or raise the limits of this one: ulimit -a",
@@ -32,8 +33,12 @@ def unusable(path: Path, error: OSError) -> FolderUnusable:
     return FolderUnusable(f"{path}: cannot be written ({why.get(error.errno or 0, error.strerror or error)})")
 
 
-def in_a_sentence(error: OSError) -> str:
+def in_a_sentence(error: Exception) -> str:
     """What the machine refuses, in words for a person; "" where the program may be to blame."""
+    if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
+        error = OSError(errno.EAGAIN, NO_THREAD)
+    if not isinstance(error, OSError):
+        return ""
     if of_the_machine(error) or error.errno in FAILING:
         return f"{error.filename or 'a file, or the output'}: cannot be written or read ({error.strerror})"
     mend = next((mend for numbers, mend in MENDS.items() if error.errno in numbers), "")

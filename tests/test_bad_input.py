@@ -328,17 +328,24 @@ def test_a_full_disk_behind_all_that_is_written_is_told_by_the_exit_code(project
 
 
 @pytest.mark.parametrize(
-    ("number", "name", "words"),
+    ("error", "words"),
     [
-        (errno.EIO, "mlruns/x", "mlruns/x: cannot be written or read (Input/output error)"),
-        (errno.EIO, None, "a file, or the output: cannot be written or read (Input/output error)"),
-        (errno.EMFILE, None, "Too many open files\n  raise the number of files that may be open: ulimit -n"),
-        (errno.ENETDOWN, None, "Network is down\n  see to the network"),
+        (
+            OSError(errno.EIO, "Input/output error", "mlruns/x"),
+            "mlruns/x: cannot be written or read (Input/output error)",
+        ),
+        (OSError(errno.EIO, "bad"), "a file, or the output: cannot be written or read (bad)"),
+        (OSError(errno.EMFILE, "Too many"), "Too many\n  raise the number of files that may be open: ulimit -n"),
+        (OSError(errno.ENETDOWN, "Network is down"), "Network is down\n  see to the network"),
+        (
+            RuntimeError("can't start new thread"),
+            "new thread\n  end other programs, or raise the limits of this one: ulimit -a",
+        ),
     ],
 )
-def test_what_the_machine_refuses_is_no_mistake_of_ours(project, capfd, monkeypatch, number, name, words):
+def test_what_the_machine_refuses_is_no_mistake_of_ours(project, capfd, monkeypatch, error, words):
     def refused(_project):
-        raise OSError(number, os.strerror(number), name)
+        raise error
 
     monkeypatch.chdir(project)
     monkeypatch.setattr(Project, "studies", refused)
