@@ -126,12 +126,10 @@ def _winner(name: str, state: State) -> Fit:
 
 
 def _final_fit(state: State, trial: int) -> Fit | None:
-    """The finals' model that stands for a trial: that of its median seed; None if it was in no finals."""
-    judged = state.opened.models if state.opened and state.verdict else {}
-    named = [one.median_fit for one in state.verdict.finalists if one.trial == trial] if state.verdict else []
-    fits = [fit for fit in state.finals if fit.trial == trial and fit.name in judged]
-    chosen = [fit for fit in fits if fit.name in named] or sorted(fits, key=lambda fit: fit.repeat)
-    return chosen[0] if chosen else None
+    """The finals' model that stands for a trial: that of its median seed; None if it has no judged one."""
+    finalists = state.verdict.finalists if state.verdict else ()
+    named = next((one.median_fit for one in finalists if one.trial == trial), "")
+    return _fit_named(state, named) if named else None
 
 
 def _fit_named(state: State, name: str) -> Fit:

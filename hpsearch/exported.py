@@ -27,7 +27,7 @@ Name = Annotated[str, Field(min_length=1, max_length=1000)]
 class _Input(BaseModel):
     shape: tuple[Side, Side]
     dtype: Literal["uint8"]
-    ink: Polarity = Polarity.BRIGHT_ON_DARK  # which earlier manifests said of every model, or did not say
+    ink: Polarity
 
 
 class _Framing(BaseModel):
@@ -90,8 +90,9 @@ def read_export(folder: Path) -> Exported:
 
 def refuse_unreadable(class_names: Sequence[str], shape: Sequence[int]) -> None:
     """Raise ExperimentRefused where the export of a model of such a task could not be read again."""
+    inputs = {"shape": list(shape), "dtype": "uint8", "ink": Polarity.BRIGHT_ON_DARK}
     try:
-        _Task.model_validate({"class_names": list(class_names), "input": {"shape": list(shape), "dtype": "uint8"}})
+        _Task.model_validate({"class_names": list(class_names), "input": inputs})
     except ValidationError as error:
         message = f"an export cannot hold models of these data ({_first_wrong(error)})"
         raise ExperimentRefused(message) from error

@@ -156,7 +156,7 @@ def vouch(folder: Path) -> None:
     there = [file for file in sorted(folder.iterdir()) if file.name != "manifest.json"]
     files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in there}
     manifest = {
-        "version": 1, "class_names": DIGITS, "input": {"shape": (28, 28), "dtype": "uint8"},
+        "version": 1, "class_names": DIGITS, "input": {"shape": (28, 28), "dtype": "uint8", "ink": "bright on dark"},
         "framing": {"kind": "mnist"}, "files": files,
         "formats": {Path(name).suffix[1:]: {"path": name} for name in files if "model" in name},
     }  # fmt: skip

@@ -79,7 +79,8 @@ def an_export(project: Path, name: str = "out") -> dict[str, bytes]:
     models = {"model.keras": b"of another model"}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in models.items()}
     said = {
-        "version": 1, "class_names": ["0", "1"], "input": {"shape": [4, 4], "dtype": "uint8"}, "files": digests,
+        "version": 1, "class_names": ["0", "1"], "files": digests,
+        "input": {"shape": [4, 4], "dtype": "uint8", "ink": "bright on dark"},
         "framing": {"kind": "mnist"}, "formats": {"keras": {"path": "model.keras"}},
     }  # fmt: skip
     folder = files.make(project / name)

@@ -27,7 +27,7 @@ def manifest(folder: Path) -> dict[str, Any]:
     return {
         "version": 1,
         "class_names": ["0", "1"],
-        "input": {"shape": [28, 24], "dtype": "uint8", "range": [0, 255]},
+        "input": {"shape": [28, 24], "dtype": "uint8", "range": [0, 255], "ink": "bright on dark"},
         "framing": {"kind": "emnist"},
         "files": {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
         "formats": {"keras": {"path": "model.keras"}, "saved-model": {"path": "saved_model"}},
@@ -131,6 +131,7 @@ def test_what_is_no_manifest_is_refused(folder: Path, text: str) -> None:
         ("input", {"shape": [28, 100_000], "dtype": "uint8"}), ("input", {"shape": [28, 28], "dtype": "float32"}),
         ("input", {"shape": [28, 2.5], "dtype": "uint8"}),
         ("input", {"shape": [28, 28], "dtype": "uint8", "ink": "red"}),
+        ("input", {"shape": [28, 28], "dtype": "uint8"}),
         ("formats", {}), ("formats", {"keras": "model.keras"}),
         ("files", ["model.keras"]), ("files", {}),
     ],
