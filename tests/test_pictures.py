@@ -355,6 +355,16 @@ def test_a_folder_that_is_not_read_is_said_with_what_would_have_it_read(own: Pat
     assert prepare(own, test="val").test_rows == 12
 
 
+@pytest.mark.parametrize(
+    ("colour", "told"), [((200, 40, 40), True), ((250, 240, 215), False), ((90, 90, 90), False)], ids=str
+)
+def test_pictures_in_colour_are_told_to_become_grey(own: Path, colour: tuple[int, int, int], *, told: bool) -> None:
+    for file in (own / "train").glob("*/*.png"):
+        Image.new("RGB", (5, 6), colour).save(file)
+
+    assert ("in colour, their brightness alone is read" in Folder(own).left_out()) is told
+
+
 def test_a_folder_beside_both_parts_is_said_too_and_no_class_is(own: Path) -> None:
     write_pictures(own / "valid", IMAGES, LABELS)
 

@@ -10,7 +10,7 @@ from hpsearch.datasets.mapping import as_read
 from hpsearch.datasets.memory import refuse_beyond_memory
 from hpsearch.datasets.own import as_size, as_test, assemble, marks_of_many, not_read, outlined, share_of, told_apart_by
 from hpsearch.datasets.picture_files import Classes, find_classes, find_sides, left_out
-from hpsearch.datasets.pictures import NotRead, grey
+from hpsearch.datasets.pictures import NotRead, grey, is_coloured
 from hpsearch.datasets.scratch import Scratch
 from hpsearch.errors import DataRefused
 from hpsearch.paths import expanded
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hpsearch.datasets.content import Labels
 
 MEND = "mend or remove these, or bring all pictures to one size with data.size = [height, width]"
+
+LOOKED_AT = 10  # classes, the first picture of each
 
 
 class Folder:
@@ -74,13 +76,19 @@ class Folder:
         )
 
     def left_out(self) -> str:
-        """Warn of folders beside the two parts, such as `val`: what validates is taken from the training pictures."""
+        """Warn of folders beside the two parts, such as `val`, and of colours.
+
+        What validates is taken from the training pictures.
+        """
         train, test = self._found()
         beside = [short(name) for name in left_out(self._folder, train, test)]
-        return not_read(
+        folders = not_read(
             self._folder, beside, f"{train.name}; what is moved there is used", tested=test is not None,
             mend=f'data.test = "{beside[0]}" would test on {beside[0]}' if beside else "",
         )  # fmt: skip
+        firsts = [files[0] for files in find_classes(train).values() if files][:LOOKED_AT]
+        colours = f"warning: {train}: of pictures in colour, their brightness alone is read"
+        return "\n".join(filter(None, [folders, colours if any(map(is_coloured, firsts)) else ""]))
 
     def _found(self) -> tuple[Path, Path | None]:
         """The folders of the two sides; None for the second where a share of the first is held out."""

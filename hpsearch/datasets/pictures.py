@@ -23,6 +23,7 @@ MOST_SCANS = 100  # of a JPEG; a progressive one has about ten, and each takes a
 ORIENTATION, ON_ITS_SIDE = 0x0112, {5, 6, 7, 8}  # EXIF's tag, and those of its values that exchange width and height
 DEEP = {"I", "F"}  # Pillow's names for 32 bits a pixel
 WHITE = 255
+THUMB, STRONG, MUCH = 32, 64, 0.1  # pixels a side; between the channels of a pixel; the share of such pixels
 BITS, PHOTOMETRIC, DEEPEST = 258, 262, 16  # two tags of TIFF; the bits a pixel of other deep pictures
 
 
@@ -53,6 +54,20 @@ def grey(path: Path, wanted: tuple[int, int] | None, *, scaled: bool = False) ->
         if wanted and scaled:
             upright = upright.resize((wanted[1], wanted[0]), Image.Resampling.LANCZOS)
         return np.asarray(upright, np.uint8)
+
+
+def is_coloured(path: Path) -> bool:
+    """Whether much of a picture has strong colours, which its grey values do not tell; not where it cannot be read."""
+    import numpy as np
+
+    try:
+        with opened(path) as picture:
+            _refuse_odd(picture, None)
+            picture.draft("RGB", (THUMB, THUMB))
+            small = picture.convert("RGB").resize((THUMB, THUMB))
+        return bool((np.ptp(np.asarray(small, np.int16), axis=2) > STRONG).mean() > MUCH)
+    except NotRead:
+        return False
 
 
 @contextmanager
