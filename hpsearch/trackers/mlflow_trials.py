@@ -89,9 +89,7 @@ class Trials:
 
     def asked(self, trial: int, time_ms: int) -> None:
         """Take in that a trial was asked for: older runs of its number are of one that a repaired ledger forgot."""
-        self._asked[trial] = str(
-            time_ms
-        )  # another asking has another time, an earlier one where the clock was set back
+        self._asked[trial] = str(time_ms)  # another asking has another, an earlier one where the clock was set back
         own = [(key, run.tags.get(ASKED)) for key, run in self._runs if key.split()[1:2] == [str(trial)]]
         older = [key for key, asked in own if asked not in {None, self._asked[trial]}]
         for key in older:
