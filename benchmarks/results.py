@@ -16,6 +16,7 @@ of pruning has a page of its own, docs/pruning.md.
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,16 @@ def page(results: Path, notes: Path) -> str:
     """The page as Markdown: the notes, then a section for each JSON file, in the order of their names."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
     said = notes.read_text(encoding="utf-8").strip() if notes.exists() else ""
-    sections = [section(result, results.name) for result in found if "title" in result]
+    told = [result for result in found if "title" in result]
+    many = Counter(result["title"] for result in told)
+    sections = [section(_told_apart(result) if many[result["title"]] > 1 else result, results.name) for result in told]
     return "\n".join([HEAD, *([said, ""] if said else []), *(sections or ["Nothing has been measured yet.\n"])])
+
+
+def _told_apart(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A result whose title another one has, too: it was measured on another machine, whose speed tells it."""
+    speed = result.get("machine", {}).get("gflops", "unknown")
+    return {**result, "title": f"{result['title']}, at {speed} GFLOP/s"}
 
 
 def section(result: Mapping[str, Any], folder: str) -> str:

@@ -358,6 +358,19 @@ def test_results_are_rendered_below_the_notes_in_the_order_of_their_files(tmp_pa
     assert "- It falls short." in text
 
 
+def test_tables_of_one_title_are_told_apart_by_the_speed_of_their_machines(tmp_path):
+    for name, speed in (("a", 200), ("b", "230 to 260")):
+        Result("Time", f"python {name}.py", ["what"], [["x"]], machine={"gflops": speed}).write(
+            tmp_path / "results" / f"{name}.json"
+        )
+
+    text = page(tmp_path / "results", tmp_path / "notes.md")
+
+    assert [line for line in text.splitlines() if line.startswith("##")] == [
+        "## Time, at 200 GFLOP/s", "## Time, at 230 to 260 GFLOP/s",
+    ]  # fmt: skip
+
+
 def test_a_page_without_results_says_so(tmp_path):
     assert "Nothing has been measured yet." in page(tmp_path / "results", tmp_path / "notes.md")
 
