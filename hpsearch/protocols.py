@@ -98,12 +98,11 @@ class Pruner(Protocol):
         """Hear the objective's metric after an epoch (of the first fit, if it has several) and say whether to stop."""
 
 
-@runtime_checkable
-class Forecasting(Pruner, Protocol):
-    """A pruner that knows of some studies beforehand that it will stop none of their trials."""
+class Forecasting(Protocol):
+    """A pruner or tuner that knows of some studies beforehand that it will stop no trial, or learn from none."""
 
     def idle(self, brief: Brief) -> str:
-        """Why it can stop no trial of such a study; "" where it can. Called before `begin`, or without it."""
+        """Why it is of no use in such a study; "" where it may be. Called before `begin`, or without it."""
 
 
 class Progress(Protocol):

@@ -17,7 +17,7 @@ from hpsearch.identity import Identity, refuse_if_opened
 from hpsearch.keeping import let_go_of_finals
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.listening import DRAIN_SECONDS, drain, follow, told_again
-from hpsearch.loading.part_checks import idle_pruner
+from hpsearch.loading.part_checks import idle_parts
 from hpsearch.outbox import Outbox
 from hpsearch.parts import make_dataset, make_executor, make_minds
 from hpsearch.protocols import Executor, Made, Prepared, Progress, Selective, Tracker
@@ -79,7 +79,7 @@ class Session:
             for warning in (memory.heed(data), source.left_out() if isinstance(source, Selective) else ""):
                 if warning:
                     self._around.say(warning)
-            if idle := idle_pruner(self._experiment):
+            for idle in idle_parts(self._experiment):
                 self._around.say(f"warning: {idle}")
             self._say_how_they_look(study, data)
             backup = Backup(self._folder)

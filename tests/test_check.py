@@ -82,12 +82,26 @@ def test_data_that_are_not_there_are_warned_of_and_no_mistake_of_the_file(file: 
     assert json.loads(hpsearch("check", str(file), "--json").stdout)["warnings"] == []
 
 
-def test_a_pruner_that_will_stop_no_trial_is_warned_of(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main(["check", str(file), "--json", "--set", "search.pruner=asha", "--set", "train.epochs=3"])
+@pytest.mark.parametrize(
+    ("set_", "told"),
+    [
+        (("search.pruner=asha", "train.epochs=3"), "the pruner asha will stop no trial: it first judges at epoch 3"),
+        (
+            ("search.tuner=optuna.tpe", "search.trials=10"),
+            "the tuner optuna.tpe will learn from no trial: the first 10",
+        ),
+        (("search.tuner=optuna.tpe", "search.trials=11"), None),
+        (("search.tuner=optuna.tpe", "search.trials=4", "search.tuner_options={startup_trials = 3}"), None),
+    ],
+)
+def test_a_part_that_will_be_of_no_use_is_warned_of(
+    file: Path, capsys: pytest.CaptureFixture[str], set_: tuple[str, ...], told: str | None
+) -> None:
+    code = main(["check", str(file), "--json", *(word for one in set_ for word in ("--set", one))])
 
-    (warning,) = json.loads(capsys.readouterr().out)["warnings"]
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
     assert code == 0
-    assert warning.startswith("the pruner asha will stop no trial: it first judges at epoch 3")
+    assert [warning.startswith(told or "") for warning in warnings] == [True] * (told is not None)
 
 
 @pytest.mark.parametrize("source", ["folder", "idx", "npz", "csv"])

@@ -26,7 +26,7 @@ def check(ctx: click.Context, file: Path, sets: tuple[str, ...], *, as_json: boo
     """Say everything that is wrong with the experiment FILE, or print it with every default filled in."""
     from hpsearch.errors import ExperimentRefused
     from hpsearch.loading import load, show
-    from hpsearch.loading.part_checks import idle_pruner, unusable
+    from hpsearch.loading.part_checks import idle_parts, unusable
     from hpsearch.paths import Project
 
     try:
@@ -37,7 +37,7 @@ def check(ctx: click.Context, file: Path, sets: tuple[str, ...], *, as_json: boo
         mistakes = [{"where": one.where, "what": one.what, "mend": one.mend} for one in refused.mistakes]
         print_json({"ok": False, "mistakes": mistakes})
         ctx.exit(refused.exit_code)
-    said, warnings = resolved(experiment), [*filter(None, (unusable(experiment.data), idle_pruner(experiment)))]
+    said, warnings = resolved(experiment), [*filter(None, (unusable(experiment.data), *idle_parts(experiment)))]
     if as_json:
         print_json({"ok": True, "warnings": warnings, "experiment": said})
         return

@@ -67,13 +67,18 @@ def is_guided(tuner: str) -> bool:
     return hasattr(plugins.part("tuners", tuner), Guided.note.__name__)
 
 
-def idle_pruner(experiment: Experiment) -> str:
-    """Why the pruner that is asked for will stop no trial; "" where it may, or cannot tell."""
+def idle_parts(experiment: Experiment) -> Iterator[str]:
+    """Warn of a tuner that will learn from no trial, and of a pruner that will stop none, as far as they can tell."""
     wanted = experiment.search
-    pruner = plugins.make("pruners", wanted.pruner, wanted.pruner_options, "search.pruner_options")
     brief = Brief(experiment.objective, experiment.seed, wanted.trials, experiment.train.epochs)
-    why = pruner.idle(brief) if isinstance(pruner, Forecasting) else ""
-    return f"the pruner {wanted.pruner} will stop no trial: {why}" if why else ""
+    for kind, name, options, does in (
+        ("tuner", wanted.tuner, wanted.tuner_options, "learn from"),
+        ("pruner", wanted.pruner, wanted.pruner_options, "stop"),
+    ):
+        if hasattr(plugins.part(f"{kind}s", name), Forecasting.idle.__name__):
+            part = plugins.make(f"{kind}s", name, options, f"search.{kind}_options")
+            if why := part.idle(brief):
+                yield f"the {kind} {name} will {does} no trial: {why}"
 
 
 def _outline(data: Data) -> Outline | None:

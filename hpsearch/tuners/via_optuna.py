@@ -165,6 +165,13 @@ class TPE(Sampled):
         self.startup_trials, self.candidates, self.look_back = startup_trials, candidates, look_back
         self.defaults_first = defaults_first
 
+    def idle(self, brief: Brief) -> str:
+        """It learns from none where all are those that it begins with."""
+        if brief.trials is None or brief.trials > self.startup_trials:
+            return ""
+        are = "the defaults and random ones" if self.defaults_first else "random ones"
+        return f"the first {self.startup_trials} (startup_trials) are {are}, and there are {brief.trials}"
+
     def suggest(self, number: int, parameter: Parameter) -> Value:
         """The default for the first trial, else a draw inside the parameter."""
         if number == 0 and self.defaults_first and _has_usable_default(parameter):
