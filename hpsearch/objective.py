@@ -54,6 +54,12 @@ RISING = frozenset(
         "specificity_at_sensitivity",
     ]
 )
+ACCURACIES = frozenset(["accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy"])
+
+
+def is_accuracy(metric: str) -> bool:
+    """Whether it is the share of images that are read rightly, of which the test split's figures are."""
+    return metric.removeprefix("val_") in ACCURACIES
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,16 @@ from hpsearch.finale import Finale
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.predictions import Predictions
 from hpsearch.protocols import Prepared
-from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionBegan, SessionEnded, Verdict
+from hpsearch.records import (
+    Asked,
+    AttemptBegan,
+    Comparison,
+    Finalist,
+    FinalistsChosen,
+    SessionBegan,
+    SessionEnded,
+    Verdict,
+)
 from hpsearch.splits import Splits
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME
 from hpsearch.study import Study
@@ -202,7 +211,7 @@ def test_a_finalist_that_failed_under_some_seeds_ranks_behind_those_that_did_not
         (0, 1, 2),
     ]
     assert 0 not in verdict.ties
-    said = sentences(verdict, {}, 1)
+    said = sentences(verdict, "val_accuracy", {}, 1)
     assert "trial 0 failed under 2 of 3 seeds; who failed under fewer ranks first" in "\n".join(said)
     assert "trial 0 fell behind" not in "\n".join(said)
 
@@ -213,14 +222,14 @@ def test_a_winner_that_failed_under_some_seeds_as_all_did_says_so(hold):
     _, _, verdict, _ = hold(diverges=every)
 
     assert (verdict.winner, verdict.finalists[0].failed_seeds, verdict.interval_of) == (0, 2, "model")
-    assert "trial 0 failed under 2 of 3 seeds" in "\n".join(sentences(verdict, {}, 1))
+    assert "trial 0 failed under 2 of 3 seeds" in "\n".join(sentences(verdict, "val_accuracy", {}, 1))
 
 
 def test_a_finalist_that_failed_under_every_seed_is_named_too(hold):
     _, _, verdict, _ = hold(diverges=[f"final-0000-r{seed}-f0" for seed in range(3)])
 
     assert verdict.finalists[-1] == records.Finalist(0, (), (), failed_seeds=3)
-    assert "trial 0 failed under all 3 seeds" in "\n".join(sentences(verdict, {}, 1))
+    assert "trial 0 failed under all 3 seeds" in "\n".join(sentences(verdict, "val_accuracy", {}, 1))
 
 
 def test_with_folds_a_seed_that_failed_in_one_fold_has_failed(hold):
@@ -233,7 +242,7 @@ def test_the_winners_trainings_on_all_rows_that_failed_are_told(hold):
     _, executor, verdict, _ = hold(data={"folds": 2}, diverges=("whole-0000-r1-f0", "whole-0001-r1-f0"))
 
     assert len(executor.asked) == 2
-    assert "1 of its 3 trainings on all rows failed" in "\n".join(sentences(verdict, {}, 1))
+    assert "1 of its 3 trainings on all rows failed" in "\n".join(sentences(verdict, "val_accuracy", {}, 1))
 
 
 @pytest.mark.parametrize("more", [[], ["final-0000-r0-f1"]], ids=["no fold in common", "one"])
@@ -267,7 +276,7 @@ def test_a_model_trained_on_validation_rows_too_is_exported_and_marked(hold):
     assert verdict.model_fit == f"whole-{verdict.winner:04d}-r0-f0"
     assert len(verdict.finalists[0].test_accuracies) == 3
     assert len(study.state.judged) == 10
-    assert "a model of all rows, validation too" in sentences(verdict, {"digits": 10}, 1)[1]
+    assert "a model of all rows, validation too" in sentences(verdict, "val_accuracy", {"digits": 10}, 1)[1]
 
 
 def test_a_training_on_all_rows_that_was_asked_for_and_fails_keeps_the_test_split_closed_until_it_comes_through(hold):
@@ -516,7 +525,23 @@ def test_a_verdict_without_intervals_claims_nothing_of_them():
 
     assert TypeAdapter(Verdict).validate_json(TypeAdapter(Verdict).dump_json(verdict)) == verdict
     assert verdict.expected_accuracy == pytest.approx(0.8)
-    assert sentences(verdict, {}, 1) == [
+    assert sentences(verdict, "val_accuracy", {}, 1) == [
         "winner: trial 1, expected accuracy 0.8000 over 2 seeds",
         "exported: its median seed's model; model accuracy 0.9000, on 10 test rows that no search saw",
     ]
+
+
+def test_a_verdict_names_what_was_searched_for_where_that_is_no_accuracy():
+    finalists = (Finalist(1, (0.8, 0.9), (0.7, 0.9)), Finalist(2, (0.7, 0.8), (0.7, 0.9)))
+    compared = (Comparison(2, 1, 1, 1.0, 0.0, (-0.1, 0.1)),)
+    verdict = Verdict(
+        1, "final-0001-r0-f0", finalists, 10, 0.9, {}, (), (), interval=(0.7, 0.9), comparisons=compared, ties=(2,)
+    )
+
+    said = sentences(verdict, "val_f1", {}, 1)
+
+    assert said[0] == (
+        "winner: trial 1, val_f1 0.8500, expected accuracy 0.8000 over 2 seeds (95 % interval 0.7000 to 0.9000)"
+    )
+    assert said[2] == "a tie with trial 2 in accuracy (by val_f1 the winner is ahead, which is not tested)"
+    assert "so take the one you like" in sentences(verdict, "val_accuracy", {}, 1)[2]

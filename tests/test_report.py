@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 from rich.console import Console
-from stories import RATE
+from stories import EXPERIMENT, RATE
 from test_mlflow import began, pruning, told, trial_story, whole_story
 
 from hpsearch.records import Answered, Asked, Finalist, SessionBegan
@@ -61,7 +61,7 @@ def test_finalists_that_failed_under_some_seeds_or_all_are_told_in_summary_page_
     ]
     assert words in page(facts)
     assert asdict(facts)["verdict"]["finalists"][1]["failed_seeds"] == 2
-    assert words in mlflow_verdict.note("tiny", facts.verdict, {}, {}, "0.8")
+    assert words in mlflow_verdict.note(EXPERIMENT, facts.verdict, {}, {}, "0.8")
 
 
 def test_a_story_that_stops_anywhere_gives_a_page_and_a_summary():

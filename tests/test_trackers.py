@@ -274,7 +274,7 @@ def test_a_verdict_names_ties_and_those_who_fell_behind_or_did_better():
         0, "final-0000-r0-f0", finalists, 100, 0.9, {}, (), (), (0.8, 0.95), "configuration", comparisons, (1,)
     )
 
-    said = verdict_words.tie(verdict).split("; ")
+    said = verdict_words.tie(verdict, "val_accuracy").split("; ")
 
     assert said[0].startswith("a tie with trial 1:")
     assert said[1] == "trial 2 fell behind, and not by chance"
@@ -295,7 +295,7 @@ def test_a_finalist_of_one_seed_that_did_better_is_not_said_to_have_fallen_behin
     compared = (Comparison(1, 4, 5, 1.0), Comparison(2, 50, 4, 0.0), Comparison(3, 4, 50, 0.0))
     verdict = Verdict(0, "final-0000-r0-f0", finalists, 100, 0.9, {}, (), (), (0.8, 0.95), "model", compared, (1,))
 
-    said = verdict_words.tie(verdict).split("; ")
+    said = verdict_words.tie(verdict, "val_accuracy").split("; ")
 
     assert said[0].startswith("a tie with trial 1:")
     assert said[1] == "trial 2 fell behind, and not by chance"
@@ -320,4 +320,4 @@ def test_small_scores_are_told_in_digits_that_show_something_of_them():
     verdict = Verdict(0, "f", finalists, 9, 0.9, {}, (), (), optimism=2.5e-6, bootstrap_optimism=1e-6)
 
     assert "was 2.50e-06 better than its configuration's mean" in verdict_words.luck(verdict)
-    assert "| 0 ★ | 3.200e-05 | 0.9050 |\n| 1 | 4.000e-05 | – |" in mlflow_verdict.note("tiny", verdict, {}, {}, "")
+    assert "| 0 ★ | 3.200e-05 | 0.9050 |\n| 1 | 4.000e-05 | – |" in mlflow_verdict.note(EXPERIMENT, verdict, {}, {}, "")

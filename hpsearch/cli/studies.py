@@ -115,5 +115,6 @@ def best(*, study: str, as_json: bool) -> None:
         print_json({"values": values, "model": str(model), **sure, **told})
         return
     chosen = "\n".join(f"  {name} = {value}" for name, value in sorted(values.items()))
-    said = "\n".join(sentences(state.verdict, judged, state.openings))
+    objective = state.session.experiment["search"]["objective"] if state.session else ""
+    said = "\n".join(sentences(state.verdict, objective.rpartition(" ")[2], judged, state.openings))
     say(f"trial {state.verdict.winner} of {study}\n\n{chosen}\n\n{report_text(state.verdict)}\n{said}\nmodel: {model}")

@@ -63,7 +63,7 @@ def _finals(facts: Facts) -> list[str]:
     for finalist in verdict.finalists:
         star = "★" if finalist.trial == verdict.winner else " "
         lines.append(f"{star} finalist {finalist.trial}: {', '.join(_finalist(finalist, metric))}")
-    lines += verdict_words.sentences(verdict, facts.looks or {facts.name: facts.judged}, facts.openings)
+    lines += verdict_words.sentences(verdict, metric, facts.looks or {facts.name: facts.judged}, facts.openings)
     return lines
 
 

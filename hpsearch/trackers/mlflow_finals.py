@@ -109,7 +109,7 @@ class Finals:
         scores = sorted(self._trials.scores(), key=self._experiment.objective.key)
         best = words.score(scores[0] if scores else None)
         pruning = str(self._spared() or "")
-        text = mlflow_verdict.note(self._experiment.name, verdict, values, counts, best, pruning)
+        text = mlflow_verdict.note(self._experiment, verdict, values, counts, best, pruning)
         told = {"mlflow.note.content": text, "hpsearch.winner": verdict.winner}
         self._runs.write(study, time_ms, mlflow_verdict.headline(verdict), tags=told)
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from hpsearch.experiment import Experiment
 from hpsearch.records import Verdict
 from hpsearch.trackers import verdict_words, words
 from hpsearch.trackers.class_report import AVERAGES, COLUMNS, report_rows, report_text
 from hpsearch.trackers.curve_picture import draw_curves
 from hpsearch.trackers.mlflow_runs import Run
 from hpsearch.trackers.pictures import draw_confusion
-
-TOLD = (verdict_words.failures, verdict_words.tie, verdict_words.luck)
 
 
 def headline(verdict: Verdict) -> dict[str, float]:
@@ -60,9 +59,15 @@ def table_tag() -> dict[str, str]:
 
 
 def note(
-    study: str, verdict: Verdict, values: Mapping[str, str], counts: Mapping[str, int], best: str, pruning: str = ""
+    experiment: Experiment,
+    verdict: Verdict,
+    values: Mapping[str, str],
+    counts: Mapping[str, int],
+    best: str,
+    pruning: str = "",
 ) -> str:
     """The study's description in Markdown; `pruning` says in words what was spared, if a pruner was at work."""
+    told = (verdict_words.failures(verdict), verdict_words.tie(verdict, experiment.objective.metric))
     finalists = [
         f"| {finalist.trial}{' ★' if finalist.trial == verdict.winner else ''} | {_mean(finalist.scores)} "
         f"| {_mean(finalist.test_accuracies)} |"
@@ -71,10 +76,10 @@ def note(
     ended = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     return "\n".join(
         [
-            f"**{study}**: trial {verdict.winner} won.",
+            f"**{experiment.name}**: trial {verdict.winner} won.",
             f"Expected accuracy: **{words.score(verdict.expected_accuracy)}**{verdict_words.surety(verdict)}.",
             f"{verdict_words.exported(verdict).capitalize()}.",
-            *(f"\n{said}" for tell in TOLD if (said := tell(verdict))),
+            *(f"\n{said}" for said in (*told, verdict_words.luck(verdict)) if said),
             "",
             f"Trials: {ended}. Best score in the search: {best}.",
             *(["", f"Pruning: {pruning}."] if pruning else []),

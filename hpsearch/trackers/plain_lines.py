@@ -76,11 +76,11 @@ class PlainLines:
         mean = words.score(fmean(winner.scores)) if winner.scores else "–"
         seeds = words.count(len(winner.scores), "seed")
         self._say(f"finals: trial {verdict.winner} leads with {self._objective.metric} {mean} over {seeds}")
-        self._say(verdict_words.winner(verdict))
+        self._say(verdict_words.winner(verdict, self._objective.metric))
         if failures := verdict_words.failures(verdict):
             self._say(failures)
         if verdict.ties:
-            self._say(verdict_words.tie(verdict))
+            self._say(verdict_words.tie(verdict, self._objective.metric))
 
     def _say(self, line: str) -> None:
         if not self._silent:

@@ -1,11 +1,14 @@
 """Puts a verdict into words: how accurate the winner is and how surely, whether it is a tie, what was luck."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
+from hpsearch.objective import is_accuracy
 from hpsearch.records import Comparison, Finalist, Verdict
 from hpsearch.trackers import words
 
 MOST_NAMED = 5  # studies in one sentence
+LONGEST_METRIC = 40  # signs
 SMALL = 0.01  # scores, of whose differences four decimals show little
 
 
@@ -30,9 +33,11 @@ def _winner(verdict: Verdict) -> Finalist | None:
     return next((one for one in verdict.finalists if one.trial == verdict.winner), None)
 
 
-def winner(verdict: Verdict) -> str:
-    """Who won, and what accuracy is to be expected of it."""
-    return f"winner: trial {verdict.winner}, expected accuracy {accuracy(verdict)}"
+def winner(verdict: Verdict, metric: str) -> str:
+    """Who won, by which mean of the objective's metric if that is no accuracy, and which accuracy is to be expected."""
+    scores = won.scores if (won := _winner(verdict)) and not is_accuracy(metric) else ()
+    by = f"{words.clean(metric, LONGEST_METRIC)} {words.score(fmean(scores))}, " if scores else ""
+    return f"winner: trial {verdict.winner}, {by}expected accuracy {accuracy(verdict)}"
 
 
 def exported(verdict: Verdict) -> str:
@@ -68,8 +73,11 @@ def _seeds(finalist: Finalist) -> int:
     return len(finalist.scores) + finalist.failed_seeds
 
 
-def tie(verdict: Verdict) -> str:
-    """What the data tell of the other finalists; "" where there are none, or nothing is known of them."""
+def tie(verdict: Verdict, metric: str) -> str:
+    """What the data tell of the other finalists; "" where there are none, or nothing is known of them.
+
+    On the test split accuracies are compared, whatever the objective's `metric` is.
+    """
     others = [one.trial for one in verdict.finalists if one.trial != verdict.winner]
     if verdict.interval is None or not others:
         return ""
@@ -78,7 +86,10 @@ def tie(verdict: Verdict) -> str:
     behind = [one for one in others if one not in (*verdict.ties, *ahead, *failed)]
     said = []
     if verdict.ties:
-        said.append(f"a tie with {_trials(verdict.ties)}: nothing here says which is better, so take the one you like")
+        alike, by = f"a tie with {_trials(verdict.ties)}", words.clean(metric, LONGEST_METRIC)
+        other = bool(verdict.comparisons) and not is_accuracy(metric)
+        free = f"{alike}: nothing here says which is better, so take the one you like"
+        said.append(f"{alike} in accuracy (by {by} the winner is ahead, which is not tested)" if other else free)
     if behind:
         said.append(f"{_trials(behind)} fell behind, and not by chance")
     if ahead:
@@ -141,10 +152,10 @@ def _shares(known: Mapping[str, int]) -> str:
     return ", ".join([*(f"{many} of {study}" for study, many in named), *rest])
 
 
-def sentences(verdict: Verdict, judged: Mapping[str, int | None], openings: int) -> list[str]:
-    """All of it, a line each."""
-    found = (winner, exported, failures, tie, luck)
-    said = [*(tell(verdict) for tell in found), looks(judged, openings)]
+def sentences(verdict: Verdict, metric: str, judged: Mapping[str, int | None], openings: int) -> list[str]:
+    """All of it, a line each; `metric` is the objective's."""
+    first, middle = (winner(verdict, metric), exported(verdict)), (failures(verdict), tie(verdict, metric))
+    said = [*first, *middle, luck(verdict), looks(judged, openings)]
     return [line for line in said if line]
 
 
