@@ -12,6 +12,7 @@ from stories import EXPERIMENT, began, trial_story
 from test_run import hpsearch
 
 from hpsearch import files, paths
+from hpsearch.__main__ import main
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
 from hpsearch.records import AttemptBegan, SessionEnded
@@ -128,6 +129,19 @@ def test_an_mlflow_that_is_still_away_is_told_of_with_what_is_left(study, tmp_pa
 
     assert f"MLflow has not heard the last {len(BODIES)} records of tiny" in away.stderr
     assert "S3CRET" not in away.stdout + away.stderr
+
+
+def test_a_database_that_no_later_try_can_read_is_to_be_moved_away(study, tmp_path, monkeypatch, capsys):
+    (tmp_path / "mlruns" / "mlflow.db").write_bytes(b"this is no database")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hpsearch.cli.sync.PATIENCE_SECONDS", 0.0)
+
+    assert main(["sync", "tiny"]) == 1
+
+    said = capsys.readouterr().err
+    assert f"sqlite:///{tmp_path}/mlruns/mlflow.db" in said
+    assert "it is damaged; move it away" in said
+    assert "try again later" not in said
 
 
 def test_a_study_that_runs_is_left_alone(study, tmp_path):

@@ -28,12 +28,15 @@ def sync(*, study: str, as_json: bool) -> None:
     from hpsearch.errors import HpsearchError
     from hpsearch.outbox import Outbox
     from hpsearch.study import existing, held
+    from hpsearch.trackers.mlflow_store import SQLITE
+    from hpsearch.trackers.mlflow_trouble import cure
 
     project = paths.Project.around(Path.cwd())
     folder = existing(project, study)
     with held(folder):
         experiment = _experiment(folder)
-        outbox = Outbox(folder.ledger, folder.cursor, _made(project, experiment, folder), over=True)
+        made = _made(project, experiment, folder)
+        outbox = Outbox(folder.ledger, folder.cursor, made, over=True)
         left = _send(outbox)
     if as_json:
         print_json({"study": study, "sent": outbox.sent, "waiting": left, "trouble": outbox.trouble})
@@ -41,7 +44,9 @@ def sync(*, study: str, as_json: bool) -> None:
         say(f"MLflow has heard all of {study}: {outbox.sent} records were sent")
     if not outbox.finished:
         what = f"the last {left} records" if left else "the end"
-        message = f"MLflow has not heard {what} of {study}: {outbox.trouble}\n  try again later"
+        found = cure(outbox.trouble) if made.place.startswith(SQLITE) else ""
+        mend = f"{made.place}: {found}" if found else "try again later"
+        message = f"MLflow has not heard {what} of {study}: {outbox.trouble}\n  {mend}"
         raise HpsearchError(message)
 
 

@@ -15,18 +15,7 @@ from hpsearch import disk, files, paths
 from hpsearch.cli.serving import HOST, can_show, free_port, hosts, server_of, wait_until_up
 from hpsearch.errors import HpsearchError
 
-ANEW = "move it away: hpsearch sync STUDY fills a new one"
 FULL = "database or disk is full"  # SQLite's words, which MLflow wraps
-HALF_MADE = f"some program was killed while it made or upgraded its tables; {ANEW}"
-UNREADABLE = {  # by SQLite's and Alembic's words
-    "file is not a database": f"it is damaged; {ANEW}",
-    "database disk image is malformed": f"it is damaged; {ANEW}",
-    "malformed database schema": f"it is damaged; {ANEW}",
-    "(sqlite3.OperationalError) table ": HALF_MADE,  # … already exists
-    "(sqlite3.OperationalError) index ": HALF_MADE,  # … already exists
-    "(sqlite3.OperationalError) duplicate column": HALF_MADE,
-    "Can't locate revision": f"a newer MLflow made it; update MLflow, or {ANEW}",
-}
 MOST_COMPARED = 50  # runs; a longer address is refused by some browsers
 EPILOG = """\b
 Examples:
@@ -73,7 +62,7 @@ def _in_words(uri: str) -> Iterator[None]:
 
     from hpsearch.provenance import redacted
     from hpsearch.trackers.mlflow_store import database
-    from hpsearch.trackers.mlflow_trouble import NotHeard, in_words
+    from hpsearch.trackers.mlflow_trouble import NotHeard, cure, in_words
 
     try:
         yield
@@ -88,7 +77,7 @@ def _in_words(uri: str) -> Iterator[None]:
         file, said = database(uri), in_words(error)
         if file and FULL in said:
             raise disk.disk_full(file) from None
-        mend = next((f"\n  {mend}" for words, mend in UNREADABLE.items() if file and words in said), "")
+        mend = f"\n  {found}" if file and (found := cure(said)) else ""
         message = f"{said}\n  the runs are kept in {file or redacted(uri)}{mend}"
         raise NotHeard(message) from None
 
