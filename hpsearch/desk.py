@@ -12,7 +12,7 @@ from hpsearch.protocols import Guided, Tuner, Turn
 from hpsearch.race import Race
 from hpsearch.reached import reached
 from hpsearch.records import Answered, Asked
-from hpsearch.space import Parameter, Value, Values
+from hpsearch.space import Parameter, Value, Values, once
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME, Course
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Failure, Fit, How, Status, Trial, TrialResult
@@ -204,7 +204,7 @@ class Desk:
         if not scored:
             return TrialResult(course.trial, status, seconds=seconds, reason=reason)
         names = set.intersection(*(set(end.metrics) for end in scored))
-        metrics = {name: fmean(end.metrics[name] for end in scored) for name in sorted(names)}
+        metrics = {once(name): fmean(end.metrics[name] for end in scored) for name in sorted(names)}
         score = fmean(end.score for end in scored if end.score is not None)
         epoch = median_low([end.best_epoch or 0 for end in scored])
         return TrialResult(course.trial, status, score, epoch, seconds, metrics, reason, scores=self._scores(scored))

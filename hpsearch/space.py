@@ -1,6 +1,7 @@
 """One tunable parameter as plain data, so that any tuner and any process can speak of it."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 Value = bool | int | float | str
@@ -72,3 +73,9 @@ def searched_batch_size(sizes: tuple[int, ...]) -> Parameter:
 def same(one: Value, other: Value) -> bool:
     """Whether two values are equal and of one type (Python holds True == 1 == 1.0)."""
     return one == other and type(one) is type(other)
+
+
+@lru_cache(maxsize=4096)
+def once(name: str) -> str:
+    """The same string for every copy of a name: each message of a worker brings its own, and a trial's would stay."""
+    return name

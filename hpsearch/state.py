@@ -19,16 +19,16 @@ from hpsearch.records import (
     TestOpened,
     Verdict,
 )
-from hpsearch.space import Parameter, Values
+from hpsearch.space import Parameter, Values, once
 from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Built, Failure, Fit, How, Measure, Status, Trial, TrialResult
 
 OUT_OF_TIME = "time"
 MOST_LOSSES = 3  # of attempts at a fit in a session, and of sessions that end with it before it is tried alone
 
 
-@dataclass
+@dataclass(slots=True)
 class Course:
-    """How one trial went so far, with the values it asked for.
+    """How one trial went so far, with the values it asked for, which its result has too.
 
     `session` counts the sessions up to the one in which it was worked on last, 0 where none has begun with it.
     `tried` says that it was worked on since it had its last result, if it ever had one.
@@ -46,7 +46,7 @@ class Course:
     @property
     def trial(self) -> Trial:
         """The trial with all values known so far."""
-        return Trial(self.number, dict(self.values))
+        return Trial(self.number, self.values)
 
 
 @dataclass
@@ -110,7 +110,8 @@ class State:
             case Asked(trial):
                 self.courses[trial.number] = Course(trial.number)
             case Answered(number, parameter, value):
-                self.courses[number].values[parameter.name] = value
+                course = self.courses[number]
+                course.values = {**course.values, once(parameter.name): value}  # none is changed that a result may have
             case AttemptBegan(attempt):
                 self._reopen(attempt.fit)
                 self.attempts[attempt.fit] = attempt.number

@@ -28,6 +28,7 @@ from hpsearch.shortlist import candidates, finalists
 from hpsearch.space import Condition, Parameter
 from hpsearch.sparing import count
 from hpsearch.splits import Splits
+from hpsearch.state import OUT_OF_TIME, State
 from hpsearch.study import Study
 from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 from hpsearch.worker.ending import ChildDied
@@ -431,6 +432,43 @@ def test_the_epochs_that_pruning_spared_are_those_the_ledger_lacks(begin):
     assert (spared.stopped_trials, spared.ended_trials) == (5, 5)
     assert (spared.spared_epochs, spared.asked_epochs) == (80 - len(trained), 80)
     assert len(trained) < 40
+
+
+@pytest.fixture
+def answered():
+    """A state that hears of answers as from workers, each of whose messages brings strings of its own."""
+    state = State()
+
+    def answered(trial, **values):
+        if trial not in state.courses:
+            state.take(records.News(1, 0, 0.0, Asked(Trial(trial))))
+        for name, value in values.items():
+            own = pickle.loads(pickle.dumps(Parameter(name, "float", 0.5, low=0.0, high=1.0)))  # noqa: S301  # our own
+            state.take(records.News(1, 0, 0.0, Answered(trial, own, value)))
+        return state
+
+    return answered
+
+
+def test_a_long_study_has_one_string_for_each_name_and_one_set_of_values_for_each_trial(answered):
+    answered(0, x=0.1)
+    state = answered(1, x=0.2)
+
+    state.take(records.News(1, 0, 0.0, TrialResult(state.courses[0].trial, Status.COMPLETED)))
+
+    (first,), (second,) = state.courses[0].values, state.courses[1].values
+    assert first is second
+    assert state.courses[0].result.trial.values is state.courses[0].values
+
+
+def test_what_is_answered_after_time_cut_a_trial_short_does_not_change_that_result(answered):
+    state = answered(0, x=0.1)
+    state.take(records.News(1, 0, 0.0, TrialResult(state.courses[0].trial, Status.PRUNED, reason=OUT_OF_TIME)))
+
+    answered(0, y=0.2)
+
+    assert state.courses[0].result.trial.values == {"x": 0.1}
+    assert state.courses[0].values == {"x": 0.1, "y": 0.2}
 
 
 def test_folds_of_a_trial_share_its_values_and_its_score_is_their_mean(begin):
