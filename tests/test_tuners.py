@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
+from optuna.trial import TrialState
 
 from hpsearch import plugins
 from hpsearch.errors import ExperimentRefused
@@ -257,6 +258,17 @@ def test_what_tpe_looks_at_is_bounded_however_many_trials_there_were() -> None:
     made.run(300)
 
     assert len(made.tuner._storage.get_all_trials(0, deepcopy=False)) <= 20 + BEST
+
+
+def test_trials_that_tpe_will_not_look_at_again_keep_their_numbers_alone() -> None:
+    made = bench(TPE(look_back=20), RATE)
+
+    made.run(300)
+
+    held = made.tuner._storage.get_all_trials(0)
+    told = {number for number, trial in enumerate(held) if trial.params and trial.state != TrialState.FAIL}
+    assert len(held) == 300
+    assert told == {trial.number for trial in made.tuner._storage.get_all_trials(0, deepcopy=False)}
 
 
 def test_tpe_may_begin_with_more_random_trials_than_it_looks_back_at() -> None:
