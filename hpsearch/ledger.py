@@ -105,6 +105,7 @@ class Ledger:
     def check(self) -> None:
         """Raise StateDamaged when the file's pages do not hang together; read() looks at the records themselves."""
         with ledger_file.in_words(self._path):
+            self._db.execute(schema.LITTLE_CACHE)
             found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise ledger_file.damaged(self._path, found.replace("\n", " "))

@@ -40,6 +40,7 @@ def to_write(path: Path, say: Say) -> sqlite3.Connection:
     if mode != "wal":
         say(f"warning: {path.parent} is on {kind}, where SQLite's write-ahead log cannot be used; writing is slower")
     db.execute("PRAGMA synchronous=FULL")
+    db.execute(schema.LITTLE_CACHE)
     return db
 
 
