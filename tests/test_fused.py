@@ -38,14 +38,14 @@ KERAS = {
 }
 
 
-def weights():
+def weights(dtype="float32"):
     generator = np.random.default_rng(1)
-    return [keras.Variable(generator.normal(size=shape).astype(np.float32)) for shape in [(7, 5), (5,)]]
+    return [keras.Variable(generator.normal(size=shape), dtype=dtype) for shape in [(7, 5), (5,)]]
 
 
-def updated(optimizer, *, fused, steps=STEPS):
+def updated(optimizer, *, fused, steps=STEPS, dtype="float32"):
     """All variables after so many steps along the same random gradients, and the operations of one step."""
-    variables = weights()
+    variables = weights(dtype)
     optimizer.build(variables)
 
     @tf.function(autograph=False)
@@ -55,7 +55,7 @@ def updated(optimizer, *, fused, steps=STEPS):
     generator = np.random.default_rng(2)
     kernel = Fused(optimizer)
     for _ in range(steps):
-        gradients = [tf.constant(generator.normal(size=one.shape), tf.float32) for one in variables]
+        gradients = [tf.constant(generator.normal(size=one.shape), dtype) for one in variables]
         if fused:
             with kernel.tracing():
                 step(gradients)
@@ -107,6 +107,18 @@ def test_an_optimizer_without_a_kernel_updates_as_ever(name):
     expected, _ = updated(KERAS[name](), fused=False, steps=5)
 
     found, operations = updated(KERAS[name](), fused=True, steps=5)
+
+    assert not any(operation.startswith("ResourceApply") for operation in operations)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", ["adam", "adamax", "rmsprop"])
+def test_weights_of_half_precision_are_updated_by_keras(name, dtype):
+    expected, _ = updated(FUSED[name](), fused=False, steps=5, dtype=dtype)
+
+    found, operations = updated(FUSED[name](), fused=True, steps=5, dtype=dtype)
 
     assert not any(operation.startswith("ResourceApply") for operation in operations)
     for one, other in zip(found, expected, strict=True):

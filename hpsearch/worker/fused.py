@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+PRECISE = ("float32", "float64")  # in half precision a kernel takes β₂ for 1, or is not there at all
+
 
 class Step(NamedTuple):
     """What one update of one variable needs: gradient and rate as tensors of its dtype, `place` in Keras's order."""
@@ -45,7 +47,8 @@ class Fused:
     def _update(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         import tensorflow as tf
 
-        if self._kernel is None or not isinstance(gradient, tf.Tensor):  # rows of an embedding have no such kernel
+        fits = isinstance(gradient, tf.Tensor) and variable.dtype in PRECISE  # rows of an embedding have no such kernel
+        if self._kernel is None or not fits:
             type(self._optimizer).update_step(self._optimizer, gradient, variable, learning_rate)
             return
         place = self._optimizer._get_variable_index(variable)
