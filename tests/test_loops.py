@@ -176,6 +176,32 @@ def restoring(kind=Restoring, optimizer="adam"):
     return model
 
 
+class Restless(keras.Model):
+    """Drops values, and follows their statistics, whether it trains or not."""
+
+    def __init__(self):
+        super().__init__()
+        self.flatten, self.last = layers.Flatten(), layers.Dense(10, "softmax")
+        self.norm, self.noise = layers.BatchNormalization(), layers.Dropout(0.5)
+
+    def call(self, images):
+        return self.last(self.noise(self.norm(self.flatten(images), training=True), training=True))
+
+
+@pytest.mark.parametrize("loop", ["graph", "fit"])
+def test_a_model_that_moves_its_state_with_every_call_is_trained_as_by_model_fit(rows, loop):
+    rows = Rows(rows.images, rows.labels, rows.train, rows.validation[:0])
+    ours, theirs = restoring(Restless), restoring(Restless)
+    order = rows.order(5, 1)
+    images = (rows.images / np.float32(255)).astype(np.float32)
+    theirs.fit(images[order], rows.labels[order], batch_size=32, shuffle=False, verbose=0)
+
+    make_loop(ours, rows, batch_size=32, seed=5, loop=loop).epoch(1)
+
+    for ours_is, theirs_is in zip(ours.variables, theirs.variables, strict=True):
+        np.testing.assert_allclose(ours_is, theirs_is, rtol=1e-2, atol=2e-4)
+
+
 @unbuilt
 @pytest.mark.parametrize(
     ("loop", "kind"),

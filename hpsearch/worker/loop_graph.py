@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hpsearch.worker import checkpoint, fused_norm, quick_penalty, split_bias
 from hpsearch.worker.epochs import Tick, learning_rate, numbers, refuse_non_finite, validation_batch
 from hpsearch.worker.fused import Fused
-from hpsearch.worker.rows import Fitted
+from hpsearch.worker.rows import Fitted, one_output
 from hpsearch.worker.unkept import unkept
 
 SECONDS = 1.0  # how long a stretch aims to be
@@ -204,7 +204,8 @@ def _make_metrics(model: Any, row: tuple[Any, ...]) -> None:
         case (_, *shape) if None not in shape:
             output = tf.zeros((1, *shape), model.compute_dtype)
         case _:
-            output = model(images, training=False)
+            given = one_output(model, tuple(images.shape[1:]))
+            output = tf.zeros(given.shape, given.dtype)
     model.compute_metrics(images, labels, output)
 
 

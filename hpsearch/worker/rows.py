@@ -152,21 +152,29 @@ def output_shape(model: Any, shape: tuple[int, ...]) -> Any:
         named = getattr(model, "_outputs_struct", None)  # output_shape does not tell of a dict that holds one output
         found = named if isinstance(named, dict) else model.output_shape
     else:
-        outputs = model(np.zeros((1, *shape), np.float32))
+        outputs = one_output(model, shape)
         found = (None, *outputs.shape[1:]) if hasattr(outputs, "shape") else outputs
-    _build_for_training(model, shape)
+    if not all(layer.built for layer in model._flatten_layers()):  # noqa: SLF001  # which gives nested ones, too
+        with suppress(Exception):  # what cannot be called so can perhaps be called eagerly, or says why in training
+            _symbol(model, shape, training=True)
     return found
 
 
-def _build_for_training(model: Any, shape: tuple[int, ...]) -> None:
-    """Build the layers that are not built yet, by a call in training that moves no state, as Keras itself builds."""
+def one_output(model: Any, shape: tuple[int, ...]) -> Any:
+    """What the model gives for one image in `shape`: Keras's symbol of it, which moves no state, or else the tensor."""
+    with suppress(Exception):  # a layer that only runs eagerly may raise anything
+        found = _symbol(model, shape)
+        if None not in getattr(found, "shape", ()):
+            return found
+    return model(np.zeros((1, *shape), np.float32))
+
+
+def _symbol(model: Any, shape: tuple[int, ...], *, training: bool = False) -> Any:
+    """Call the model as Keras itself does to build one: nothing is computed, and no state moves."""
     import keras
     from keras.src.backend import compute_output_spec  # which has no public name
 
-    if all(layer.built for layer in model._flatten_layers()):  # noqa: SLF001  # which gives nested ones, too
-        return
-    with suppress(Exception):  # a call that cannot be made here can perhaps be made eagerly, or says why in training
-        compute_output_spec(model, keras.KerasTensor((1, *shape)), training=True)
+    return compute_output_spec(model, keras.KerasTensor((1, *shape)), training=training)
 
 
 def _refuse_several(outputs: Any) -> None:
