@@ -153,7 +153,7 @@ def test_of_a_finalist_that_failed_under_some_seeds_it_is_told(
 ) -> None:
     fit = Fit(1, 7, "final")
     models = {fit.name: sha256(b"weights").hexdigest()} if judged else {}
-    finalists = (Finalist(0, (0.9,) * 3, (0.8,) * 3), Finalist(1, scores, judged, fit.name, failed))
+    finalists = (Finalist(0, (0.9,) * 3, (0.8,) * 3), Finalist(1, scores, judged, fit.name if judged else "", failed))
     verdict = Verdict(0, "final-0000-r0-f0", finalists, 100, 0.8, {}, (), ("nought", "one"), (0.7, 0.9))
     bodies = [*began(), *(Asked(Trial(number)) for number in (0, 1)), *trial_story(1, [0.9]), FinalistsChosen((0, 1))]
     bodies += [*(fit_story(fit, [0.8]) if judged else []), Opened(models), verdict]

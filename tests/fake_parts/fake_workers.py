@@ -4,7 +4,7 @@ With this folder on PYTHONPATH, `workers.kind = "fake"` and `data.source = "fake
 Everything but the training itself is real: processes, pipes, the loop over epochs, checkpoints, the ledger.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ from hpsearch.files import make
 from hpsearch.paths import cache
 from hpsearch.protocols import Outline, Prepared, Progress
 from hpsearch.worker import starting
-from hpsearch.worker.judging import Judgement
 from hpsearch.worker.preflight import Preflight
 
 CLASSES = ("a", "b")
@@ -53,17 +52,7 @@ class Fake(Local):
                 from fake_space import SPACE
 
                 return Preflight(SPACE, ("searchspace/tiny.py",))
-            case "judge":
-                return [_judged() for _ in _models(*arguments)]
+            case "read_test":
+                *_, models = arguments
+                return [(np.arange(ROWS) % len(CLASSES), np.ones(ROWS, np.float32)) for _ in models]
         return super().call(function, *arguments, patience=patience)
-
-
-def _models(_root: Any, _build: Any, _data: Any, models: Iterable[Any], _names: Any) -> Iterable[Any]:
-    return models
-
-
-def _judged() -> Judgement:
-    row = {"precision": 1.0, "recall": 1.0, "f1-score": 1.0, "support": ROWS / 2}
-    report = dict.fromkeys((*CLASSES, "macro avg", "weighted avg"), row)
-    predicted, confidence = np.arange(ROWS) % len(CLASSES), np.ones(ROWS, np.float32)
-    return Judgement(1.0, report, ((ROWS // 2, 0), (0, ROWS // 2)), predicted, confidence)
