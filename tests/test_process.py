@@ -37,6 +37,21 @@ if __name__ == "__main__":
 """
 
 
+ENDS = """
+import sys
+from hpsearch.worker import starting
+
+def work(line):
+    line.send("done")
+
+if __name__ == "__main__":
+    child, line = starting.fresh(work, method="spawn")
+    line.recv()
+    child.join(30)
+    sys.stderr.write(f"ended with {child.exitcode}")
+"""
+
+
 AS_THE_PROGRAM = """
 import os, sys
 from hpsearch.__main__ import main
@@ -239,6 +254,16 @@ def test_a_process_that_has_done_its_work_ends_at_once_with_its_last_words(metho
     done.join(20)
     assert done.exitcode == 0
     assert os.read(said.fileno(), 100) == b"last words"
+
+
+def test_a_process_ends_well_though_its_output_is_closed(tmp_path: Path) -> None:
+    ends = tmp_path / "ends.py"
+    ends.write_text(ENDS, encoding="utf-8")
+
+    words = ["sh", "-c", 'exec "$0" "$1" >&-', sys.executable, str(ends)]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+
+    assert said.stderr == "ended with 0"
 
 
 @pytest.mark.promise("26")

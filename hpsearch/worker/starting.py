@@ -179,8 +179,7 @@ def _live(
 def _leave() -> None:
     """End as forked processes do: to take apart all that MLflow has imported, Python would need a second or two."""
     multiprocessing.util._exit_function()  # type: ignore[attr-defined]  # noqa: SLF001  # as multiprocessing itself does
-    sys.stdout.flush()
-    sys.stderr.flush()
+    multiprocessing.util._flush_std_streams()  # type: ignore[attr-defined]  # noqa: SLF001  # the same; they may be closed
     os._exit(0)
 
 
