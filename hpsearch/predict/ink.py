@@ -127,7 +127,7 @@ def _surface(grey: Plane) -> Plane:
     down, right = np.meshgrid(*(np.linspace(-1, 1, side) for side in grey.shape), indexing="ij")
     terms = np.stack([np.ones_like(down), down, right], -1).reshape(-1, 3)
     values, weights = grey.ravel(), np.ones(grey.size)
-    fitted = values
+    fitted: NDArray[np.floating] = values
     for _ in range(ROUNDS):
         weighted = terms * weights[:, None]
         fitted = terms @ np.linalg.lstsq(weighted.T @ terms, weighted.T @ values, rcond=None)[0]

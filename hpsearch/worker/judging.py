@@ -65,7 +65,7 @@ def outputs(model: Any, images: Any, read: "Reader | None" = None) -> "NDArray[n
     shape = image_shape(images.shape[1:], model)
     rows, read, parts = rows_at_once(BATCH_ROWS, shape), read or reader(model, images), []
     for start in range(0, len(images), rows):
-        batch = np.asarray(images[start : start + rows], dtype=np.float32) / np.float32(255)
+        batch = np.divide(images[start : start + rows], 255, dtype=np.float32)
         parts.append(np.asarray(read(batch.reshape(-1, *shape)), dtype="float32"))
     return np.concatenate(parts)
 
