@@ -14,7 +14,7 @@ from instant import Instant
 from test_local import hear, order
 from test_search import Dice, Lenient, begin  # noqa: F401 - a fixture
 
-from hpsearch import control_groups, files, paths, plugins
+from hpsearch import control_groups, file_systems, files, paths, plugins
 from hpsearch.crew import Crew
 from hpsearch.errors import HpsearchError
 from hpsearch.executors import deaths, limits
@@ -198,7 +198,7 @@ def test_a_trial_that_takes_more_memory_than_it_may_fails_with_the_limit_named(l
 @pytest.mark.promise("19")
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux tells there whose a page is")
 def test_images_that_a_process_alone_maps_are_not_its_own_memory_and_what_it_makes_of_them_is(tmp_path):
-    if keeps_files_in_memory(tmp_path):
+    if file_systems.kind(tmp_path) in {"tmpfs", "ramfs"}:
         pytest.skip("files are memory in this folder")
     with (file := tmp_path / "images.npy").open("wb") as written:
         np.save(written, np.ones(64 * MB, np.uint8))
@@ -255,11 +255,6 @@ def test_a_line_that_is_broken_is_left_to_be_heard_in_its_turn(local):
     busy.line, busy.heard = Broken(busy.line), busy.heard - 1
 
     assert busy.overdue() is None
-
-
-def keeps_files_in_memory(folder):
-    mounts = [one for one in psutil.disk_partitions(all=True) if folder.is_relative_to(one.mountpoint)]
-    return max(mounts, key=lambda one: len(one.mountpoint)).fstype in {"tmpfs", "ramfs"}
 
 
 @pytest.mark.promise("19")

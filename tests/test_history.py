@@ -136,8 +136,10 @@ def test_runs_that_still_run_or_came_twice_are_found_out(tmp_path):
 
 
 def test_a_process_that_is_left_is_found_out():
-    words = [sys.executable, "-c", "input()"]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, env=os.environ | {"MARK": "left over"}) as left:
+    words = [sys.executable, "-c", "print(flush=True); input()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, **pipes, env=os.environ | {"MARK": "left over"}) as left:
+        left.stdout.readline()  # Linux shows no environment of a process that has not quite begun
         while_there = list(history.left_over("MARK=left over"))
         left.communicate(b"\n")
 

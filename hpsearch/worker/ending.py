@@ -85,6 +85,13 @@ def forkserver_pid() -> int | None:
     return pid
 
 
+def end_forkserver() -> None:
+    """End the process that others are forked from, if one was started; what was forked from it is not seen to."""
+    if pid := forkserver_pid():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _end_orphans() -> None:
     server = forkserver_pid()
     if server is not None and births.acquire(blocking=False):  # else the next end of a process sees to it
@@ -100,3 +107,4 @@ def end_all() -> None:
         with contextlib.suppress(ValueError, OSError):  # closed by its owner
             _end(process)
     _end_orphans()
+    end_forkserver()  # Python waits for a process that waits for it, and it may still be importing

@@ -22,7 +22,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.worker import marks, orphans, tether
-from hpsearch.worker.ending import ChildDied, births, end_all, forked_by, forkserver_pid, marked, started
+from hpsearch.worker.ending import (
+    ChildDied,
+    births,
+    end_all,
+    end_forkserver,
+    forked_by,
+    forkserver_pid,
+    marked,
+    started,
+)
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -99,9 +108,7 @@ def _give_up_forkserver() -> None:
 
     The next one has its own in a new folder: another user may have made one of the old name.
     """
-    if pid := forkserver_pid():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    end_forkserver()
     with contextlib.suppress(OSError):  # Python removes the old one in the end, and complains if it is not there
         Path(multiprocessing.util.get_temp_dir()).mkdir(0o700)
     multiprocessing.current_process()._config["tempdir"] = None  # type: ignore[attr-defined]  # noqa: SLF001  # no public way
@@ -172,12 +179,11 @@ def _live(
         target(connection, *arguments)
     finally:
         orphans.end_below(os.getpid())
-    if method == "spawn":
-        _leave()
+    _leave()
 
 
 def _leave() -> None:
-    """End as forked processes do: to take apart all that MLflow has imported, Python would need a second or two."""
+    """End at once: Python would take apart all that MLflow has imported, and forks of 3.13 wait for exit functions."""
     multiprocessing.util._exit_function()  # type: ignore[attr-defined]  # noqa: SLF001  # as multiprocessing itself does
     multiprocessing.util._flush_std_streams()  # type: ignore[attr-defined]  # noqa: SLF001  # the same; they may be closed
     os._exit(0)
