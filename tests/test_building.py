@@ -192,6 +192,7 @@ def test_a_model_that_cannot_be_kept_is_refused_in_few_words(
         ("mine.leaving:build", "mine/leaving.py, line 3: SystemExit: bye"),
         ("mine.unreadable:build", "mine/unreadable.py, line 1: SyntaxError"),
         ("mine.needy:build", "mine/needy.py, line 1: ModuleNotFoundError: No module named 'not_there'"),
+        ("mine.script:build", "mine/script.py, line 3: KerasTuner would begin to tune here whenever this is imported"),
         ("mine.space:nothing", "cannot be called with 'hp' alone"),
         ("mine.space:NUMBER", "cannot be called with 'hp' alone"),
         ("mine.space:Demanding", "cannot be made without arguments"),
@@ -206,6 +207,8 @@ def test_what_is_missing_is_said_with_file_and_nearest_name(project: Callable[..
         mine__leaving="import sys\n\nsys.exit('bye')\n",
         mine__unreadable="def build(hp:\n",
         mine__needy="import not_there\n",
+        mine__script="import keras_tuner\n\n"
+        "keras_tuner.RandomSearch(lambda hp: None, 'loss', max_trials=1, directory=__file__ + '_kept')\n",
     )
 
     assert says in refusal(root, spec)

@@ -6,7 +6,8 @@ import inspect
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,12 @@ from hpsearch.nearest import hint
 from hpsearch.worker.serving import place, serve
 
 Build = Callable[[Any], Any]
+
+NO_TUNER = 'put such lines under `if __name__ == "__main__":`, or leave them out: `hpsearch run` is in their place'
+
+
+class _Tunes(Exception):
+    """The module is a script that makes a tuner of KerasTuner's."""
 
 
 def find_build(root: Path, spec: str) -> Build:
@@ -30,9 +37,13 @@ def find_build(root: Path, spec: str) -> Build:
     _check_name(root, module_name)
     serve(root, module_name.partition(".")[0])
     try:
-        module = importlib.import_module(module_name)
+        with _no_tuner():
+            module = importlib.import_module(module_name)
     except ExperimentRefused:
         raise
+    except _Tunes as error:
+        what = f"{_where(root, error)}: KerasTuner would begin to tune here whenever this is imported, as in each trial"
+        raise _refusal(what, NO_TUNER) from error
     except (Exception, SystemExit) as error:  # user code may raise anything while it is imported
         raise _refused_import(root, module_name, error) from error
     return _buildable(_shown(root, module.__file__ or module_name), module, name)
@@ -71,6 +82,25 @@ def _resolved(files: Iterable[str]) -> set[Path]:
     """Where files really are: thousands of modules in hundreds of folders, of which each is resolved once."""
     resolved = functools.cache(Path.resolve)
     return {file.resolve() if file.is_symlink() else resolved(file.parent) / file.name for file in map(Path, files)}
+
+
+@contextmanager
+def _no_tuner() -> Iterator[None]:
+    """Within: no tuner of KerasTuner's is made, as a tutorial's script does in its last lines.
+
+    With overwrite=True it would delete what such a script had found before; then it searches.
+    """
+    from keras_tuner.engine.base_tuner import BaseTuner
+
+    def refuse(*_given: Any, **_named: Any) -> None:
+        raise _Tunes
+
+    made = BaseTuner.__init__
+    BaseTuner.__init__ = refuse
+    try:
+        yield
+    finally:
+        BaseTuner.__init__ = made
 
 
 def _check_name(root: Path, module: str) -> None:
