@@ -180,6 +180,11 @@ class Strict(Built):
         return model.fit(x, y, validation_data=validation_data, epochs=epochs, callbacks=callbacks, verbose=verbose)
 
 
+class Named(Built):
+    def fit(self, hp, model, **kwargs):
+        return model.fit(verbose=2, **kwargs)
+
+
 @keras.saving.register_keras_serializable("tiny")
 class Pairs(keras.Sequential):
     def train_step(self, data):
@@ -456,7 +461,7 @@ def test_a_fit_that_fails_in_every_trial_is_refused_before_the_first(recipe, use
         fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy", class_weights=(1.0, 0.5, 2.0)))
 
 
-@pytest.mark.parametrize("use", ["Strict", "pairs", "Dividing"])
+@pytest.mark.parametrize("use", ["Strict", "Named", "pairs", "Dividing"])
 def test_a_fit_that_could_train_is_not_refused(recipe, use):
     made = recipe(use)
 

@@ -23,6 +23,7 @@ PLAIN = {  # what model.fit may be given where its training has no state but the
     "x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_data", "shuffle",
     "class_weight", "sample_weight", "validation_batch_size",
 }  # fmt: skip
+QUIET = 0  # of model.fit's `verbose`
 LABELLED = 2  # arrays that model.fit is given: images and labels, without weights of the rows
 MEND = "pass them on (model.fit(…, callbacks=callbacks)), or call their on_epoch_end(epoch, logs) after each epoch"
 
@@ -66,24 +67,36 @@ def train(own: Callable[..., Any], hp: Any, training: Training, listener: Listen
     """Call the fit as KerasTuner does after `tuner.search(x, y, …)`, once; raise NotHeard, and what it raises.
 
     Images are float32 in 0 … 1, labels int64, or float32 if one-hot; validation_data is None without such rows.
-    It gets `batch_size` only where it names that: a fit that asks hp for one hands it on to model.fit beside the rest.
+    They come by name where the fit takes them in no other way, as after `tuner.search(x=x, y=y, …)`. It gets
+    `batch_size` and `verbose` only where it names them: a fit may hand its own on to model.fit beside the rest.
     """
     rows, hearing = training.fitted.rows, _Hearing(training, listener)
     validation = training.fitted.batch(rows.validation) if len(rows.validation) else None
-    given: dict[str, Any] = {"validation_data": validation, "epochs": training.epochs, "verbose": 0}
-    given["callbacks"] = [hearing]
-    if "batch_size" in inspect.signature(own).parameters:
-        given["batch_size"] = training.batch_size
+    given: dict[str, Any] = {"validation_data": validation, "epochs": training.epochs, "callbacks": [hearing]}
+    takes = inspect.signature(own)
+    unasked = {"batch_size": training.batch_size, "verbose": QUIET}
+    given |= {name: value for name, value in unasked.items() if name in takes.parameters}
     if training.class_weights:
         given["class_weight"] = dict(enumerate(training.class_weights))
+    x, y = training.fitted.batch(rows.train)
+    ways = [((x, y), given), ((), {"x": x, "y": y, **given})]
+    arrays, named = next((way for way in ways if _binds(takes, hp, training.model, *way[0], **way[1])), ways[0])
     with _heard(training.model, hearing), suppress(_Over):
         try:
-            own(hp, training.model, *training.fitted.batch(rows.train), **given)
+            own(hp, training.model, *arrays, **named)
         finally:
             hearing.raise_again()
     if not hearing.epochs and not hearing.over:
         message = f"fit trained no epoch that the callbacks it was given heard of\n  {MEND}"
         raise NotHeard(message)
+
+
+def _binds(takes: inspect.Signature, *given: Any, **named: Any) -> bool:
+    try:
+        takes.bind(*given, **named)
+    except TypeError:
+        return False
+    return True
 
 
 class _Over(Exception):
@@ -146,6 +159,7 @@ class _Hearing(Ticking):
     def completed(self, call: dict[str, Any]) -> dict[str, Any]:
         """The arguments for model.fit with what they lack; as they are where this callback is not among them."""
         given = call.get("callbacks")
+        call.setdefault("verbose", QUIET)
         callbacks = keras.tree.flatten(getattr(given, "callbacks", given))
         self._by_keras = self in callbacks
         if not self._by_keras or not _is_array(call.get("x")):
