@@ -346,6 +346,17 @@ def test_a_search_that_comes_to_little_is_doubted(
     assert all(words in doubt.what for words, doubt in zip(doubts, found.doubts, strict=True))
 
 
+def test_values_that_would_be_searched_in_vain_are_doubted(project: Callable[..., Path]) -> None:
+    asked = "    hp.Choice('batch_size', [8, 16])\n    hp.Int('epochs', 1, 9)\n    return"
+    space = compiled("softmax", "'sparse_categorical_crossentropy'")
+    root = project(mine__space=space.replace("    return", asked))
+
+    found = fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    assert [doubt.what.split()[4] for doubt in found.doubts] == ["'batch_size',", "'epochs',"]
+    assert "train.batch_size" in str(found.doubts[0].mend)
+
+
 @pytest.mark.parametrize(
     ("layers", "doubted"),
     [

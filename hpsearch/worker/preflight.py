@@ -27,6 +27,12 @@ WHOLE = """fit fails where it has no rows to validate on, as when the last model
   let it do without when validation_data is None"""
 
 
+UNHEEDED = {  # what build_model can ask hp for, but not decide
+    "batch_size": "leave it out, and search it by train.batch_size = [32, 64]",
+    "epochs": "leave it out: train.epochs says them, and of every trial the best epoch counts",
+}
+
+
 class NotKept(ValueError):
     """The model could be trained, but not kept."""
 
@@ -77,7 +83,7 @@ def fly(sample: Sample) -> Preflight:
         parameters = building.discover(
             sample.root, sample.build, sample.task, sample.seed, sample.space, sample.class_weights
         )
-        metrics, doubts = _one_epoch(sample)
+        metrics, doubts = _one_epoch(sample, parameters)
     except HpsearchError:
         raise
     except (Exception, SystemExit) as error:
@@ -105,7 +111,7 @@ def _set_precision(precision: str) -> None:
     keras.config.set_dtype_policy(precision)
 
 
-def _one_epoch(sample: Sample) -> tuple[Iterable[str], list[Mistake]]:
+def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterable[str], list[Mistake]]:
     """Train the model of the default values on a few rows; give the names of its metrics, and what to doubt of it."""
     from hpsearch.worker import building, loops, trying
     from hpsearch.worker.hp import AskingHyperParameters
@@ -127,7 +133,16 @@ def _one_epoch(sample: Sample) -> tuple[Iterable[str], list[Mistake]]:
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
     noise = trying.images_of_noise(sample.task, sample.task.classes)
     _judge_copy(model, noise)
-    return metrics, [*_scaled_twice(model), *([] if own else _no_probabilities(model, noise))]
+    if own:
+        return metrics, list(_scaled_twice(model))
+    return metrics, [*_scaled_twice(model), *_unheeded(parameters), *_no_probabilities(model, noise)]
+
+
+def _unheeded(parameters: Iterable[Parameter]) -> Iterator[Mistake]:
+    """What build_model asks for as if it were trained by it, as scripts do whose tuner hands it on to model.fit."""
+    for name in dict.fromkeys(parameter.name for parameter in parameters if parameter.name in UNHEEDED):
+        what = f"build_model asks hp for {name!r}, and is trained with that of [train] whatever it gets"
+        yield Mistake(WHERE, what, UNHEEDED[name])
 
 
 @contextmanager
