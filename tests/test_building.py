@@ -316,6 +316,14 @@ def compiled(end: str, loss: str, metrics: str = "[]") -> str:
     )
 
 
+def test_a_missing_objective_leads_to_a_metric_of_the_same_rows(project: Callable[..., Path]) -> None:
+    metric = "[keras.metrics.SparseCategoricalAccuracy()]"
+    root = project(mine__space=compiled("softmax", "'sparse_categorical_crossentropy'", metric))
+
+    with pytest.raises(ExperimentRefused, match="did you mean 'val_sparse_categorical_accuracy'"):
+        fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_accuracy"))
+
+
 @pytest.mark.parametrize("metric", ["Precision(name='mine')", "F1Score(name='mine')"])
 def test_a_metric_that_wants_one_hot_labels_is_refused_with_the_loss_that_gets_them(
     project: Callable[..., Path], metric: str

@@ -224,7 +224,8 @@ def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
     known = sorted(set(given) - {LEARNING_RATE})
     if metric in known:
         return
-    near = difflib.get_close_matches(metric, known, n=1)
+    alike = [name for name in known if name.startswith("val_") == metric.startswith("val_")]
+    near = difflib.get_close_matches(metric, alike, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     what = f"the model does not give {metric!r}; name it in model.compile(metrics=[...]) or optimise another"
     raise ExperimentRefused([Mistake("search.objective", what, f"{hint}it gives: {', '.join(known)}")])
