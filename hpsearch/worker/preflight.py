@@ -21,8 +21,12 @@ OF_ONE_HOT = ("keras.src.metrics.confusion_metrics", "keras.src.metrics.f_score_
 LEARNING_RATE = "learning_rate"  # among the metrics of an epoch, but nothing to optimise
 
 
-KEEP = """the model cannot be saved and loaded again: {error}
-  register layers of your own with @keras.saving.register_keras_serializable(), in place of Lambda layers"""
+KEEP = """the model cannot be saved and loaded again: {}
+  {}"""
+BY_NAME = """name functions that Keras has, such as activation="softmax" in place of tf.nn.softmax; and
+  register those of your own with @keras.saving.register_keras_serializable()"""
+REGISTER = """register layers of your own with @keras.saving.register_keras_serializable(), in place of Lambda layers;
+  those that are made with values need a get_config, too"""
 WHOLE = """fit fails where it has no rows to validate on, as when the last model is trained on all: {}: {}
   let it do without when validation_data is None"""
 
@@ -210,14 +214,17 @@ def _judge_copy(model: Any, images: Any) -> None:
             model.save(file)
             judging.predict(read_model(file), images)
         except Exception as error:
-            raise NotKept(KEEP.format(error=_reason(str(error.__cause__ or error)))) from error
+            told = _reason(str(error.__cause__ or error))
+            mend = BY_NAME if told.startswith("Could not locate function") else REGISTER
+            raise NotKept(KEEP.format(told, mend)) from error
 
 
 def _reason(told: str) -> str:
     """What Keras says of a layer that it cannot bring back, without the whole model, and the way round its safety."""
     if "a `Lambda` layer whose `function` is a Python lambda" in told:
         return "a Lambda layer holds code, which is never run from a file"
-    return told.rpartition("Exception encountered: ")[2].partition(" Full object config: ")[0]
+    told = told.rpartition("Exception encountered: ")[2].partition(" Full object config: ")[0]
+    return " ".join(told.partition("\n\nExample:")[0].split())
 
 
 def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
