@@ -449,7 +449,7 @@ def test_what_fit_asks_for_is_found_before_the_first_trial(recipe, use, names):
 @pytest.mark.parametrize(
     ("use", "words"),
     [
-        ("Unheard", "pass them on"), ("Demanding", "keyword argument 'epochs'"), ("FromOne", "from 0"),
+        ("Unheard", "pass them on"), ("Demanding", "'epochs'\n *hand on those that it gets"), ("FromOne", "from 0"),
         ("Late", "fit asks for 'rate_1' when its training has begun"),
         ("Strict", "unexpected keyword argument 'class_weight'"), ("pairs", "too many values to unpack"),
     ],

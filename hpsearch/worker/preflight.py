@@ -272,6 +272,8 @@ def _in_words(error: BaseException) -> str:
 
     if isinstance(error, NotAModel | NoNumber | ShapesDisagree | NotHeard | NotKept | NotWhole):
         return str(error)
+    if isinstance(error, TypeError) and "multiple values for keyword argument 'epochs'" in str(error):
+        return f"fit gives model.fit its epochs twice: {error}\n  hand on those that it gets, and set train.epochs"
     if isinstance(error, AttributeError) and (words := _no_such_word(error)):
         return words
     return f"a sample build raised {type(error).__name__}: {error}"
