@@ -93,6 +93,7 @@ BAD = [
     (changed(TRIALS, "trials = true"), 7, "search.trials is true, but must be a whole number"),
     (changed(TRIALS, "tirals = 3"), 7, "[search] has no key 'tirals'|did you mean 'trials'?"),
     (changed(TRIALS, "max_trials = 3"), 7, "[search] has no key 'max_trials'|here it is search.trials"),
+    (changed(TRIALS, "factor = 3"), 7, "[search] has no key 'factor'|here it is reduction_factor, in search.pruner_op"),
     (changed(NAME, 'name = "."'), 1, "begins with a letter or a digit|such as name ="),
     (changed(NAME, NAME + '\ndirectory = "out"'), 2, "has no key 'directory'|leave it out"),
     (changed(BATCH, 'optimizer = "adam"'), 9, "[train] has no key 'optimizer'|build_model says it"),
