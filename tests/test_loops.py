@@ -106,13 +106,14 @@ def test_images_come_in_the_shape_that_the_model_takes(rows, shape):
 
 
 @pytest.mark.parametrize("first", [layers.Flatten, lambda: layers.Conv2D(2, 5, strides=4)], ids=["flatten", "conv"])
-def test_a_model_without_an_input_layer_is_built(rows, first):
+def test_a_model_without_an_input_layer_is_built_for_any_number_of_rows(rows, first):
     model = keras.Sequential([first(), layers.Flatten(), layers.Dense(10, activation="softmax")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 
     metrics = make_loop(model, rows, batch_size=64, seed=1).epoch(1)
 
     assert 0 <= metrics["val_accuracy"] <= 1
+    assert (model.input_shape[0], model.output_shape) == (None, (None, 10))
 
 
 def test_a_subclassed_model_is_built(rows):

@@ -162,7 +162,11 @@ def output_shape(model: Any, shape: tuple[int, ...]) -> Any:
 
 def one_output(model: Any, shape: tuple[int, ...]) -> Any:
     """What the model gives for one image in `shape`: Keras's symbol of it, which moves no state, or else the tensor."""
+    import keras
+
     with suppress(Exception):  # a layer that only runs eagerly may raise anything
+        if isinstance(model, keras.Sequential) and not model.built:
+            model.build((None, *shape))  # else it would say in its summary, and where it is kept, that it takes one row
         found = _symbol(model, shape)
         if None not in getattr(found, "shape", ()):
             return found
