@@ -6,11 +6,11 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
+from hpsearch import words
 from hpsearch.records import News, SessionBegan, Verdict
 from hpsearch.report.labour import Labour
 from hpsearch.space import Value
 from hpsearch.state import State
-from hpsearch.trackers import words
 from hpsearch.trackers.pictures import worst_pairs
 from hpsearch.trial import Fit, Measure
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch.files import write
-from hpsearch.trackers.words import shortened
+from hpsearch.words import shortened
 
 if TYPE_CHECKING:
     from hpsearch.comparing import Comparison

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from hpsearch import words
 from hpsearch.as_optuna import plain_name
 from hpsearch.report.facts import Facts
 from hpsearch.report.figures import varying
@@ -10,7 +11,6 @@ from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, Finding, Gathered,
 from hpsearch.report.idle import idle
 from hpsearch.report.importance import Weight, weigh
 from hpsearch.space import Values
-from hpsearch.trackers import words
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hpsearch import words
 from hpsearch.report.facts import Facts, TrialFacts
-from hpsearch.trackers import words
 
 if TYPE_CHECKING:
     import pandas as pd

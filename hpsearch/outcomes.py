@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from hpsearch import cut_off, paths, study
 from hpsearch.ledger import Ledger
 from hpsearch.records import Answered, Asked, FinalistsChosen, News, SpaceFound
-from hpsearch.trackers.varying import Varying
 from hpsearch.trial import Status, TrialResult
+from hpsearch.varying import Varying
 
 _OUTCOMES = "kind NOT IN ('Answered', 'AttemptBegan', 'Built', 'Measure', 'AttemptEnd')"
 # What a session that was killed, or still runs, told last: until then it lasted. That an attempt was lost with it is

@@ -31,8 +31,8 @@ from hpsearch.records import (
 from hpsearch.splits import Splits
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME
 from hpsearch.study import Study
-from hpsearch.trackers.verdict_words import sentences
 from hpsearch.trial import Status, Trial, TrialResult
+from hpsearch.verdict_words import sentences
 
 ROWS, CLASSES = 400, ("a", "b")
 LABELS = np.arange(ROWS) % 2

@@ -8,7 +8,7 @@ from hpsearch.errors import StateDamaged
 from hpsearch.records import SessionBegan
 from hpsearch.records import TestLooked as Looked
 from hpsearch.records import TestOpened as Opened
-from hpsearch.trackers.verdict_words import looks as in_words
+from hpsearch.verdict_words import looks as in_words
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from data_makers import drawings, write_pair
 from PIL import Image
 from stories import RATE, SPACE, began, fit_story, half_fixed, large_story, told, trial_story
 
-from hpsearch import frames
+from hpsearch import frames, words
 from hpsearch.as_optuna import optuna_study
 from hpsearch.datasets.idx import Idx
 from hpsearch.datasets.prepared import load
@@ -24,7 +24,6 @@ from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.findings import find
 from hpsearch.report.importance import Weight, weigh
 from hpsearch.space import Parameter
-from hpsearch.trackers import words
 from hpsearch.trackers.class_report import report_text
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 

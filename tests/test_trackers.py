@@ -12,13 +12,14 @@ from rich.console import Console
 from stories import began, half_fixed
 from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
 
+from hpsearch import verdict_words
 from hpsearch.cli.run import _Place
 from hpsearch.experiment import Experiment
 from hpsearch.glyphs import drawable
 from hpsearch.objective import Objective
 from hpsearch.paths import Project
 from hpsearch.records import AttemptBegan, Comparison, Finalist, Verdict
-from hpsearch.trackers import mlflow_verdict, verdict_words
+from hpsearch.trackers import mlflow_verdict
 from hpsearch.trackers.board import Board
 from hpsearch.trackers.board_state import BoardState
 from hpsearch.trackers.curve_picture import draw_curves

@@ -65,9 +65,9 @@ def _refuse_words(models: tuple[str, ...], picture: Path | None) -> None:
 
 
 def _show(comparison: "Comparison") -> None:
+    from hpsearch import words
     from hpsearch.cli.output import say, table
-    from hpsearch.trackers import words
-    from hpsearch.trackers.verdict_words import looks
+    from hpsearch.verdict_words import looks
     from hpsearch.worker.measuring import BATCH
 
     head = (

@@ -56,7 +56,7 @@ def _show(explanation: "Explanation") -> None:
     from hpsearch.cli.output import say
     from hpsearch.explaining import in_words
     from hpsearch.report.findings import BoundHit, Gathered, NeverHelped
-    from hpsearch.trackers.words import count
+    from hpsearch.words import count
 
     if explanation.trials < explanation.needed:
         done = count(explanation.trials, "completed trial")

@@ -69,7 +69,7 @@ def _show_all(facts: "Facts") -> None:
 
 def _show_some(found: "pd.DataFrame", trials: int, *, whole: bool) -> None:
     from hpsearch.cli.output import say, table
-    from hpsearch.trackers.words import count
+    from hpsearch.words import count
 
     if whole:
         params = [name for name in found.columns if name.startswith("params.") and found[name].notna().any()]

@@ -73,7 +73,7 @@ def _line(name: str, facts: "Facts") -> dict[str, Any]:
 
 
 def _cells(line: dict[str, Any]) -> list[object]:
-    from hpsearch.trackers import words
+    from hpsearch import words
 
     return [words.score(cell) if isinstance(cell, float) else "" if cell is None else cell for cell in line.values()]
 
@@ -98,7 +98,7 @@ def best(*, study: str, as_json: bool) -> None:
     from hpsearch.paths import MODEL
     from hpsearch.state import State
     from hpsearch.trackers.class_report import report_text
-    from hpsearch.trackers.verdict_words import sentences
+    from hpsearch.verdict_words import sentences
 
     state = State()
     for news in outcomes(_project(), study):

@@ -65,7 +65,7 @@ def _replay(project: paths.Project, study: str, number: int) -> "Replayed":
 
 
 def _verdict(replayed: "Replayed") -> str:
-    from hpsearch.trackers.words import count
+    from hpsearch.words import count
 
     epochs = count(replayed.epochs, "epoch")
     if replayed.same:
@@ -103,7 +103,7 @@ def _show(story: "TrialStory", folder: paths.Study) -> None:
 
 
 def _head(story: "TrialStory", study: str) -> str:
-    from hpsearch.trackers import words
+    from hpsearch import words
 
     head = f"trial {story.number} of {study}: {story.status}"
     if (result := story.result) is None:
@@ -130,14 +130,14 @@ def _attempts(story: "TrialStory") -> list[tuple[object, ...]]:
 
 
 def _came_to(end: "AttemptEnd") -> tuple[object, ...]:
-    from hpsearch.trackers import words
+    from hpsearch import words
 
     how = "failed" if end.failure else end.how.value
     return how, end.epochs, words.score(end.score), words.span(end.seconds), _why(end)
 
 
 def _why(end: "AttemptEnd") -> str:
-    from hpsearch.trackers import words
+    from hpsearch import words
 
     return words.failure(end.failure) if end.failure else words.clean(end.reason)
 

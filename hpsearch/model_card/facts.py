@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from hpsearch import provenance
+from hpsearch import provenance, verdict_words
 from hpsearch.contenders import Contender
 from hpsearch.model_card.limits import limits
 from hpsearch.protocols import Prepared
@@ -13,7 +13,6 @@ from hpsearch.records import Finalist, Verdict
 from hpsearch.space import BATCH_SIZE
 from hpsearch.state import State
 from hpsearch.statistics import accuracy_of_one
-from hpsearch.trackers import verdict_words
 from hpsearch.winner import figures
 from hpsearch.worker.judging import Judgement
 from hpsearch.worker.measuring import BATCH

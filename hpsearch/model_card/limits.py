@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hpsearch import words
 from hpsearch.polarity import Polarity
-from hpsearch.trackers import words
 
 FEW_ROWS = 30  # of a class: its recall is unsure by more than ten points then
 WEAK, MOST_WEAK = 0.9, 5  # recall below which a class is named, and how many are

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hpsearch import words
 from hpsearch.formats import exporter
 from hpsearch.polarity import Polarity
 from hpsearch.report.markdown import part, plain, table
-from hpsearch.trackers import words
 
 Card = Mapping[str, Any]
 FENCE = "```"

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from hpsearch import words
 from hpsearch.objective import Objective
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, NeverHelped, best_of, completed, find
 from hpsearch.report.idle import idle
 from hpsearch.report.importance import Weight
 from hpsearch.report.new_bounds import widened
-from hpsearch.trackers import words
 
 QUIET = 0.4  # the last share of the trials without a better one, above which more of the same help little
 FAILED = 0.2

@@ -5,13 +5,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hpsearch import words
 from hpsearch.as_optuna import plain_name
 from hpsearch.objective import Objective
 from hpsearch.report import timeline
 from hpsearch.report.facts import Facts, Point, TrialFacts
 from hpsearch.report.importance import Weight
 from hpsearch.space import Parameter, Value
-from hpsearch.trackers import words
 
 MOST_CURVES = 10_000  # trials whose objective is drawn epoch by epoch
 MOST_OTHER_CURVES = 300  # trials, the best ones, whose other metrics are drawn

@@ -8,11 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from hpsearch import files
+from hpsearch import files, words
 from hpsearch.report import advice, figures, importance, mistakes, tables
 from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
-from hpsearch.trackers import words
 from hpsearch.trial import Status
 
 SCRIPTS = ("charts.js", "brush.js", "stage.js")

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from hpsearch import words
 from hpsearch.report import advice, importance, tables
 from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
-from hpsearch.trackers import words
 
 MOST_TRIALS = 20
 FINALS = {"trial": "trial", "mean": "validation, mean", "test": "expected accuracy", "beside": "beside the winner"}

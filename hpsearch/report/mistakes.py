@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpsearch import words
 from hpsearch.datasets.prepared import all_prepared, load
 from hpsearch.errors import StateDamaged
 from hpsearch.predictions import recall
 from hpsearch.report.facts import Facts
-from hpsearch.trackers import words
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from hpsearch import verdict_words, words
 from hpsearch.records import Finalist, Verdict
 from hpsearch.report import timeline
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.importance import Weight
-from hpsearch.trackers import verdict_words, words
 from hpsearch.trackers.class_report import AVERAGES
 from hpsearch.trackers.pictures import worst_pairs
 

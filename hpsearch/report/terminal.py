@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from hpsearch import verdict_words, words
 from hpsearch.records import Finalist
 from hpsearch.report.facts import Facts, TrialFacts
-from hpsearch.trackers import verdict_words, words
 
 if TYPE_CHECKING:
     from rich.console import Console, Group

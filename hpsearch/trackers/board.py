@@ -3,9 +3,9 @@
 import threading
 from typing import TYPE_CHECKING, Any
 
+from hpsearch import words
 from hpsearch.experiment import Experiment
 from hpsearch.records import News
-from hpsearch.trackers import words
 from hpsearch.trackers.board_state import BoardState, Under
 from hpsearch.trial import AttemptEnd, Status, TrialResult
 

@@ -18,8 +18,8 @@ from hpsearch.records import (
     Verdict,
 )
 from hpsearch.state import OUT_OF_TIME
-from hpsearch.trackers.varying import Varying
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, TrialResult
+from hpsearch.varying import Varying
 
 Place = tuple[bool, bool, float, int]  # without a score, not completed, sorting key of the score, number
 

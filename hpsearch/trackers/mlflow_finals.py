@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
+from hpsearch import words
 from hpsearch.aside import aside
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
@@ -15,7 +16,7 @@ from hpsearch.paths import FitFiles
 from hpsearch.protocols import Call
 from hpsearch.records import TestOpened, Verdict
 from hpsearch.sparing import Spared, count
-from hpsearch.trackers import mlflow_verdict, words
+from hpsearch.trackers import mlflow_verdict
 from hpsearch.trackers.mlflow_insisting import NotTaken, insist
 from hpsearch.trackers.mlflow_model import log_model
 from hpsearch.trackers.mlflow_registry import MODELS, register

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from hpsearch import words
 from hpsearch.errors import HpsearchError
-from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_trouble import safe
 
 PAUSE_SECONDS = 3.0

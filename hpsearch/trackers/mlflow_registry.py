@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from hpsearch.trackers.mlflow_store import client
-from hpsearch.trackers.words import clean
+from hpsearch.words import clean
 
 CHAMPION = "champion"
 MODELS = "models:/"  # how the address of a logged or registered model begins

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from hpsearch import words
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.records import Asked, AttemptBegan, Body
 from hpsearch.space import Parameter
-from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_runs import ASKED, FAILURE, SIZE, STUDY, Run, Runs, names_of
 from hpsearch.trackers.mlflow_view import view
 from hpsearch.trial import CUT_OFF, AttemptEnd, Built, Fit, How, Measure, Status, TrialResult

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hpsearch import words
 from hpsearch.errors import HpsearchError
-from hpsearch.trackers import words
 
 ANEW = "move it away: hpsearch sync STUDY fills a new one"
 HALF_MADE = f"some program was killed while it made or upgraded its tables; {ANEW}"

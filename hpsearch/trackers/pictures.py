@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch import files, glyphs
-from hpsearch.trackers import words
+from hpsearch import files, glyphs, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,11 +3,11 @@
 from statistics import fmean
 from typing import TextIO
 
+from hpsearch import verdict_words, words
 from hpsearch.objective import Objective
 from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SpaceFound, TestOpened, Verdict
-from hpsearch.trackers import verdict_words, words
-from hpsearch.trackers.varying import Varying
 from hpsearch.trial import AttemptEnd, Fit, How, Status, TrialResult
+from hpsearch.varying import Varying
 
 
 class PlainLines:

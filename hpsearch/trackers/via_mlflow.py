@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hpsearch import files, paths
+from hpsearch import files, paths, words
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.protocols import Call
@@ -20,7 +20,6 @@ from hpsearch.records import (
     TestOpened,
     Verdict,
 )
-from hpsearch.trackers import words
 from hpsearch.trackers.mlflow_finals import Finals
 from hpsearch.trackers.mlflow_runs import STUDY, Runs
 from hpsearch.trackers.mlflow_store import Place, client, database, prepare_store, project_name, quiet, resolve

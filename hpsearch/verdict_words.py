@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from hpsearch import words
 from hpsearch.objective import is_accuracy
 from hpsearch.records import Comparison, Finalist, Verdict
-from hpsearch.trackers import words
 
 MOST_NAMED = 5  # studies in one sentence
 LONGEST_METRIC = 40  # signs
