@@ -29,6 +29,7 @@ class Trials:
         """Remember by the tags of the runs what an earlier tracker of this study knew, by the ledger the values."""
         self._experiment, self._runs, self._ledger = experiment, runs, ledger
         self._asked: dict[int, str] = {}
+        self._earlier_finals = [key for key, _ in runs if not key.startswith("search ")]  # later ones know their trial
         study = runs.find(STUDY)
         fixed = study.tags.get("hpsearch.fixed") if study else None
         self._fixed: set[str] | None = None if fixed is None else set(json.loads(fixed))
@@ -90,8 +91,9 @@ class Trials:
     def asked(self, trial: int, time_ms: int) -> None:
         """Take in that a trial was asked for: older runs of its number are of one that a repaired ledger forgot."""
         self._asked[trial] = str(time_ms)  # another asking has another, an earlier one where the clock was set back
-        own = [(key, run.tags.get(ASKED)) for key, run in self._runs if key.split()[1:2] == [str(trial)]]
-        older = [key for key, asked in own if asked not in {None, self._asked[trial]}]
+        keys = [f"search {trial}", *(key for key in self._earlier_finals if key.split()[1:2] == [str(trial)])]
+        asked = {key: run.tags.get(ASKED) for key in keys if (run := self._runs.find(key))}
+        older = [key for key, when in asked.items() if when not in {None, self._asked[trial]}]
         for key in older:
             self._runs.set_aside(key, time_ms, "the ledger was restored to a time before this trial")
         if older:
