@@ -60,3 +60,8 @@ def failure(why: Failure) -> str:
     """The kind of a failure and the first line of its message."""
     first = next(iter(why.message.strip().splitlines()), "")
     return clean(f"{why.kind}: {first}" if first else why.kind)
+
+
+def reason(why: Failure | None, otherwise: str, longest: int = LONGEST) -> str:
+    """Why something ended: its failure, or where there is none the reason that it gave."""
+    return failure(why) if why else clean(otherwise, longest)

@@ -133,13 +133,7 @@ def _came_to(end: "AttemptEnd") -> tuple[object, ...]:
     from hpsearch import words
 
     how = "failed" if end.failure else end.how.value
-    return how, end.epochs, words.score(end.score), words.span(end.seconds), _why(end)
-
-
-def _why(end: "AttemptEnd") -> str:
-    from hpsearch import words
-
-    return words.failure(end.failure) if end.failure else words.clean(end.reason)
+    return how, end.epochs, words.score(end.score), words.span(end.seconds), words.reason(end.failure, end.reason)
 
 
 def _show_curve(epochs: "dict[int, Any]") -> None:

@@ -43,15 +43,17 @@ def everything(facts: Facts, weights: Sequence[Weight]) -> dict[str, Any]:
 
 def finalists(facts: Facts) -> Iterator[dict[str, Any]]:
     """The finals, best first: scores, test accuracies, and how each stands beside the winner."""
-    for one in facts.verdict.finalists if facts.verdict else ():
+    if not (verdict := facts.verdict):
+        return
+    for one in verdict.finalists:
         yield {
             "trial": one.trial,
-            "won": facts.verdict is not None and one.trial == facts.verdict.winner,
+            "won": one.trial == verdict.winner,
             "mean": words.score(fmean(one.scores)) if one.scores else "–",
             "scores": " · ".join(map(words.score, one.scores)),
             "test": words.score(fmean(one.test_accuracies)) if one.test_accuracies else "–",
             "tests": " · ".join(map(words.score, one.test_accuracies)),
-            "beside": _beside(facts.verdict, one) if facts.verdict else "",
+            "beside": _beside(verdict, one),
         }
 
 
@@ -171,7 +173,7 @@ def trial(one: TrialFacts, best: int | None) -> dict[str, Any]:
         "epoch": one.best_epoch or "",
         "time": words.span(one.seconds),
         "said": words.values(one.values),
-        "why": words.failure(one.failure) if one.failure else words.clean(one.reason),
+        "why": words.reason(one.failure, one.reason),
     }
 
 

@@ -142,7 +142,9 @@ class Trials:
             self._failed(run, end, time_ms, prefix)
         if fit.kind != "search" and (end.failure or not prefix):
             self._runs.write(run, time_ms, {"seconds": end.seconds})
-            self.close(run, "failed" if end.failure else "completed", time_ms, _why(end))
+            self.close(
+                run, "failed" if end.failure else "completed", time_ms, words.reason(end.failure, end.reason, 1000)
+            )
 
     def close(self, run: Run, state: str, time_ms: int, reason: str = "") -> None:
         """End the run; without a reason, the one it has stands, or the state for want of another."""
@@ -179,7 +181,7 @@ class Trials:
         self._failed(run, result, time_ms)
         if result.score is not None:
             self._runs.write(run, time_ms, tags={"hpsearch.score": result.score})
-        self.close(run, str(result.status), time_ms, _why(result))
+        self.close(run, str(result.status), time_ms, words.reason(result.failure, result.reason, 1000))
 
     def _leader(self) -> float | None:
         return min(self.scores(), key=self._experiment.objective.key, default=None)
@@ -205,10 +207,6 @@ class Trials:
 def _failure_in(run: Run) -> str:
     """Why the run, or the first of its folds that failed, came to nothing; "" where none did."""
     return next((text for name, text in sorted(run.tags.items()) if name.endswith(FAILURE) and text), "")
-
-
-def _why(ended: AttemptEnd | TrialResult) -> str:
-    return words.failure(ended.failure) if ended.failure else words.clean(ended.reason, 1000)
 
 
 def _best(prefix: str, ended: AttemptEnd | TrialResult) -> dict[str, float]:
