@@ -250,7 +250,7 @@ def test_the_board_counts_a_trial_once_that_got_more_time():
     for news in told([cut, TrialResult(Trial(1), Status.FAILED), TrialResult(Trial(2), Status.COMPLETED, 0.8), whole]):
         state.take(news)
 
-    assert [state.count(status) for status in (Status.COMPLETED, Status.PRUNED, Status.FAILED)] == [2, 0, 1]
+    assert [state.counts[status] for status in (Status.COMPLETED, Status.PRUNED, Status.FAILED)] == [2, 0, 1]
     assert [result.trial.number for result in state.leaders(5)] == [2, 0]
     assert state.done == 3
 

@@ -95,7 +95,7 @@ class Board:
         if (left := state.left()) is not None:
             text.append(f" · about {words.span(left)} left")
         for status, colour in COLOURS.items():
-            if count := state.count(status):
+            if count := state.counts[status]:
                 text.append(f" · {count} {status}", colour)
         return text
 

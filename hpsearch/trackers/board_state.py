@@ -139,10 +139,6 @@ class BoardState:
         first = self.ranked[:most]
         return [self.ended[place[3]] for place in first if place[:2] == first[0][:2] and not place[0]]
 
-    def count(self, status: Status) -> int:
-        """How many trials ended so."""
-        return self.counts[status]
-
     def seconds(self) -> float:
         """Seconds of searching up to now, also between two records."""
         return self.searched + (time.monotonic() - self.since if self.stage == "search" and self.running else 0.0)
