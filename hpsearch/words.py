@@ -10,7 +10,12 @@ LONGEST = 200
 
 def clean(text: object, longest: int = LONGEST) -> str:
     """Text from outside on one line: control and format signs become escapes, what is too long loses its middle."""
-    return shortened("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text)), longest)
+    return shortened(escaped(str(text)), longest)
+
+
+def escaped(text: str, but: str = "") -> str:
+    """The text with control and format signs, `but` for these, as escapes: so no file can drive the terminal."""
+    return "".join(sign if sign.isprintable() or sign in but else ascii(sign)[1:-1] for sign in text)
 
 
 def shortened(line: str, longest: int) -> str:

@@ -10,10 +10,12 @@ from typing import Any, TextIO
 
 import click
 
+from hpsearch.words import escaped
+
 
 def plain(text: str) -> str:
-    """The text with every control sign except line ends shown as an escape, so that no file can drive the terminal."""
-    return "".join(sign if sign == "\n" or sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    """The text with every control sign except line ends shown as an escape."""
+    return escaped(text, but="\n")
 
 
 def coloured(stream: TextIO) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from hpsearch.errors import DataRefused
+from hpsearch.words import escaped
 
 FIRST = 5
 LONGEST = 60
@@ -45,5 +46,4 @@ class Faults:
 
 def short(text: str) -> str:
     """A strange text or name as it can be shown: what is not printable is escaped, and it is cut."""
-    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text[:LONGEST])
-    return shown if len(text) <= LONGEST else f"{shown}…"
+    return escaped(text[:LONGEST]) + ("…" if len(text) > LONGEST else "")
