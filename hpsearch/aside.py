@@ -16,5 +16,5 @@ def aside(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
             future.set_exception(error)
 
-    Thread(target=run, name="aside", daemon=True).start()
+    Thread(target=run, name=getattr(function, "__name__", "aside"), daemon=True).start()
     return future
