@@ -21,6 +21,7 @@ from hpsearch.testing.executors import ExecutorContract
 from hpsearch.testing.exporters import ExporterContract
 from hpsearch.testing.trackers import EXPERIMENT, TrackerContract
 from hpsearch.trackers.board import Board
+from hpsearch.trackers.mlflow_store import client, experiment_id
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
 from hpsearch.trial import AttemptEnd, Built, How, Measure
@@ -221,8 +222,8 @@ class TestViaMLflow(TrackerContract):
     @pytest.fixture
     def make(self, store: str) -> Any:
         def make(place: Path) -> ViaMLflow:
-            artifacts = (place / "artifacts").as_uri()
-            return ViaMLflow(EXPERIMENT, Place(store, place.name, place.name, place / "fits", artifacts), no_model)
+            experiment_id(client(store), place.name, (place / "artifacts").as_uri())
+            return ViaMLflow(EXPERIMENT, Place(store, place.name, place.name, place / "fits"), no_model)
 
         return make
 

@@ -22,7 +22,7 @@ from hpsearch import files, paths
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
 from hpsearch.records import AttemptBegan
-from hpsearch.trackers.mlflow_store import client, prepare_store, project_name
+from hpsearch.trackers.mlflow_store import client, experiment_id, prepare_store, project_name
 from hpsearch.trackers.mlflow_trouble import NotHeard
 from hpsearch.trackers.via_mlflow import Made, Place, for_study, study_id
 from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Status, Trial, TrialResult
@@ -134,8 +134,9 @@ def what_is_told(place):
 
 def straight(place, bodies):
     """The same of a study that was told without a trouble."""
+    other = replace(place, study_id="straight", experiment=f"{place.experiment}-straight")
     artifacts = (place.fits / "straight").as_uri()  # MLflow's own choice is the folder that the tests are run from
-    other = replace(place, study_id="straight", experiment=f"{place.experiment}-straight", artifacts=artifacts)
+    experiment_id(client(place.uri), other.experiment, artifacts)
     hear_all(other, told(bodies))
     return what_is_told(other)
 

@@ -61,10 +61,10 @@ class Run:
 class Runs:
     """The study's runs by key: "study", "search 7", "final 7 seed 2"; found by one search at the start."""
 
-    def __init__(self, client: Any, experiment: str, study: str, artifacts: str | None = None) -> None:
+    def __init__(self, client: Any, experiment: str, study: str) -> None:
         """`study` is the study's id, one of its own even among studies of the same name."""
         self._client, self._study = client, study
-        self._experiment = experiment_id(client, experiment, artifacts)
+        self._experiment = experiment_id(client, experiment)
         self._runs: dict[str, Run] = {}
         self.sort_out()
         self._unsent: dict[str, tuple[Run, Unsent]] = {}

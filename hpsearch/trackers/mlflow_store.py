@@ -38,7 +38,6 @@ class Place:
     experiment: str
     study_id: str
     fits: Path
-    artifacts: str | None = None
     ledger: Path | None = None
     report: Path | None = None
 

@@ -93,7 +93,7 @@ class ViaMLflow:
 
     def __init__(self, experiment: Experiment, place: Place, call: Call) -> None:
         """Find the study's runs; raise what MLflow raises when it is away."""
-        self._runs = Runs(client(place.uri), place.experiment, place.study_id, place.artifacts)
+        self._runs = Runs(client(place.uri), place.experiment, place.study_id)
         self._report, self._trials = place.report, Trials(experiment, self._runs, place.ledger)
         self._finals = Finals(experiment, place, self._runs, self._trials, call)
 
