@@ -39,7 +39,7 @@ def polarity_of(images: "NDArray[np.uint8]") -> Polarity:
     """
     import numpy as np
 
-    votes = sum(_vote(np.asarray(image).reshape(images.shape[1:3])) for image in spread(images))
+    votes = sum(_vote(np.asarray(image)) for image in spread(images))
     return Polarity.DARK_ON_BRIGHT if votes > 0 else Polarity.BRIGHT_ON_DARK
 
 

@@ -32,7 +32,6 @@ def test_the_recipe_of_real_training_images_is_found(rows: int) -> None:
     for start in (0, 500, 2000):
         assert recipe_of(mnist()[start : start + rows])[0] is Framing.MNIST
         assert recipe_of(emnist()[start : start + rows])[0] is Framing.EMNIST
-        assert recipe_of(emnist()[start : start + rows, :, :, None])[0] is Framing.EMNIST
 
 
 @pytest.mark.parametrize(

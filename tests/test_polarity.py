@@ -189,7 +189,7 @@ def test_polarity_and_recipe_of_real_images_are_found_on_bright_and_on_dim_paper
     images = images.transpose(0, 2, 1) if "emnist" in name else images
     framing = Framing.EMNIST if "emnist" in name else Framing.MNIST
 
-    assert polarity_of(images) is polarity_of(images[:, :, :, None]) is Polarity.BRIGHT_ON_DARK
+    assert polarity_of(images) is Polarity.BRIGHT_ON_DARK
     for paper in (255 - images, 110 - images // 3):
         assert polarity_of(paper) is Polarity.DARK_ON_BRIGHT
     assert recipe_of(255 - images, Polarity.DARK_ON_BRIGHT)[0] is framing

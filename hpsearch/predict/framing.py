@@ -65,7 +65,7 @@ def recipe_of(images: "NDArray[np.uint8]", polarity: Polarity = Polarity.BRIGHT_
     import numpy as np
 
     looked_at = images[:: max(1, len(images) // MOST_FRAMED)]
-    bright = [polarity.turned(image.reshape(images.shape[1:3])) for image in looked_at]
+    bright = [polarity.turned(image) for image in looked_at]
     inked = [np.where(image > FAINT, image, 0) for image in bright if (image > FAINT).any()]
     if not inked:
         return Framing.MNIST, True

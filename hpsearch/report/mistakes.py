@@ -60,9 +60,9 @@ def surest(facts: Facts, predictions: Path) -> tuple[Mistake, ...]:
 
 
 def _picture(image: "np.ndarray[Any, Any]") -> str:
-    """A uint8 image (height × width, or with 1 or 3 channels) as a PNG data URI."""
+    """A uint8 image (height × width) as a PNG data URI."""
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image).save(file, "PNG")  # noqa: PLR2004
+    Image.fromarray(image).save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
