@@ -25,12 +25,11 @@ def optuna_study(facts: "Facts") -> "optuna.Study":
     """The study with all trials, for whatever Optuna offers."""
     import optuna
 
-    objective = Objective.parse(facts.objective)
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it would announce the study on standard error
     study = optuna.create_study(
         storage=optuna.storages.InMemoryStorage(),
         study_name=facts.name,
-        direction="maximize" if objective.goal == "max" else "minimize",
+        direction=Objective.parse(facts.objective).direction,
         sampler=optuna.samplers.RandomSampler(seed=0),
         pruner=optuna.pruners.NopPruner(),
     )

@@ -87,6 +87,11 @@ class Objective:
         """The factor that turns a score into one where more is better."""
         return 1 if self.goal == "max" else -1
 
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        """The goal as Optuna calls it."""
+        return "maximize" if self.goal == "max" else "minimize"
+
     def better(self, score: float, than: float | None) -> bool:
         """Whether a finite score beats another; any finite score beats none."""
         if not math.isfinite(score):

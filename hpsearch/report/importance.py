@@ -49,15 +49,15 @@ def weigh(facts: Facts) -> tuple[Weight, ...]:
     trials = [trial for trial in frozen_trials(facts) if trial.state == TrialState.COMPLETE]
     held = Counter(name for trial in trials for name in trial.params)
     names = {name for name, count in held.items() if count >= FEWEST_TRIALS}
-    direction = "maximize" if Objective.parse(facts.objective).goal == "max" else "minimize"
-    if len(names) < 2 or not _shares(trials, names, direction):  # noqa: PLR2004  # a share is one of several
+    objective = Objective.parse(facts.objective)
+    if len(names) < 2 or not _shares(trials, names, objective):  # noqa: PLR2004  # a share is one of several
         return ()
     import numpy as np
 
     draw = np.random.default_rng(0)
     rows = min(len(trials), MOST_DRAWN)
     draws = ([trials[row] for row in draw.integers(len(trials), size=rows)] for _ in range(DRAWS))
-    drawn = [told for one in draws if (told := _shares(one, names, direction))]
+    drawn = [told for one in draws if (told := _shares(one, names, objective))]
     weights = []
     for name in sorted({name for shares in drawn for name in shares}):
         shares = [one.get(name, 0.0) for one in drawn]
@@ -66,7 +66,7 @@ def weigh(facts: Facts) -> tuple[Weight, ...]:
     return tuple(sorted(weights, key=lambda weight: -weight.share))
 
 
-def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], direction: str) -> dict[str, float]:
+def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], objective: Objective) -> dict[str, float]:
     """Each parameter's share by these trials; {} where the best of them score no better than the others."""
     import optuna
 
@@ -80,7 +80,7 @@ def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], direc
             return list(trials)
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(storage=Drawn(), direction="maximize" if direction == "maximize" else "minimize")
+    study = optuna.create_study(storage=Drawn(), direction=objective.direction)
     best = min(0.5, max(BEST_SHARE, FEWEST_BEST / len(trials)))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
     there = sorted(names & {name for trial in trials for name in trial.params})

@@ -43,7 +43,7 @@ class Sampled:
         self._study = optuna.create_study(
             storage=self._storage,
             study_name="hpsearch",
-            direction="maximize" if brief.objective.goal == "max" else "minimize",
+            direction=brief.objective.direction,
             pruner=optuna.pruners.NopPruner(),
         )
         self._live: dict[int, optuna.Trial] = {}
