@@ -10,9 +10,9 @@ from epoch 3 on lost more than the same epochs spent on fewer trials without a p
 from collections import defaultdict
 from math import ceil, isfinite
 
+from hpsearch.options import whole
 from hpsearch.protocols import Brief, Pruning
 from hpsearch.pruners.curves import Curves
-from hpsearch.pruners.options import whole
 from hpsearch.pruners.ranks import Ranks
 
 LEAST = 3  # epochs before a first rung; earlier curves cross too often to judge by

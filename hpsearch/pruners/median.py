@@ -9,9 +9,9 @@ slowly (docs/pruning.md).
 
 from collections import defaultdict
 
+from hpsearch.options import whole
 from hpsearch.protocols import Brief, Pruning
 from hpsearch.pruners.curves import Curves
-from hpsearch.pruners.options import whole
 from hpsearch.pruners.ranks import Ranks
 
 

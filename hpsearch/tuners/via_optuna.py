@@ -8,6 +8,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING
 
+from hpsearch.options import whole
 from hpsearch.protocols import Brief, Turn
 from hpsearch.records import Answered, Asked
 from hpsearch.seeds import derive
@@ -151,18 +152,12 @@ class TPE(Sampled):
     def __init__(
         self, startup_trials: int = 10, candidates: int = 24, look_back: int = LOOK_BACK, *, defaults_first: bool = True
     ) -> None:
-        for name, value, least in (
-            ("startup_trials", startup_trials, 0),
-            ("candidates", candidates, 1),
-            ("look_back", look_back, 1),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                message = f"{name} is a whole number, {least} or more, not {value!r}"
-                raise ValueError(message)
         if not isinstance(defaults_first, bool):
             message = f"defaults_first is true or false, not {defaults_first!r}"
             raise ValueError(message)  # noqa: TRY004  wrong options are ValueErrors here
-        self.startup_trials, self.candidates, self.look_back = startup_trials, candidates, look_back
+        self.startup_trials = whole("startup_trials", startup_trials, 0)
+        self.candidates = whole("candidates", candidates, 1)
+        self.look_back = whole("look_back", look_back, 1)
         self.defaults_first = defaults_first
 
     def idle(self, brief: Brief) -> str:
