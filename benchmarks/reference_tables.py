@@ -7,11 +7,11 @@ from statistics import fmean
 from typing import Any
 
 from hpsearch import words
+from hpsearch.class_report import worst_pairs
 from hpsearch.records import News, SessionBegan, Verdict
 from hpsearch.report.labour import Labour
 from hpsearch.space import Value
 from hpsearch.state import State
-from hpsearch.trackers.pictures import worst_pairs
 from hpsearch.trial import Fit, Measure
 
 PARTS = {"training": "accuracy", "validation": "val_accuracy"}

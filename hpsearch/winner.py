@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from hpsearch import files
+from hpsearch.class_report import report_text
 from hpsearch.datasets.prepared import load
 from hpsearch.errors import StateDamaged
 from hpsearch.paths import MODEL
@@ -15,7 +16,6 @@ from hpsearch.protocols import Prepared
 from hpsearch.records import Verdict
 from hpsearch.space import Values
 from hpsearch.study import Study
-from hpsearch.trackers.class_report import report_text
 
 MANIFEST = "manifest.json"
 REPORT = "classification_report.txt"

@@ -11,6 +11,7 @@ from test_mlflow import EXPERIMENT, began, fit_story, told
 
 from hpsearch import records
 from hpsearch.__main__ import main
+from hpsearch.class_report import report_text
 from hpsearch.experiment import Experiment
 from hpsearch.objective import Objective
 from hpsearch.paths import Project
@@ -20,7 +21,6 @@ from hpsearch.report.html import page
 from hpsearch.report.terminal import show
 from hpsearch.space import Parameter
 from hpsearch.trackers.board import Board
-from hpsearch.trackers.class_report import report_text
 from hpsearch.trackers.mlflow_runs import _cut, name_of, names_of
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trial import Failure, Fit, Status, Trial, TrialResult

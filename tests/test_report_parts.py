@@ -13,6 +13,7 @@ from stories import RATE, SPACE, began, fit_story, half_fixed, large_story, told
 
 from hpsearch import frames, words
 from hpsearch.as_optuna import optuna_study
+from hpsearch.class_report import report_text
 from hpsearch.datasets.idx import Idx
 from hpsearch.datasets.prepared import load
 from hpsearch.objective import Objective
@@ -24,7 +25,6 @@ from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.findings import find
 from hpsearch.report.importance import Weight, weigh
 from hpsearch.space import Parameter
-from hpsearch.trackers.class_report import report_text
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 
 

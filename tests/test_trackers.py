@@ -13,6 +13,7 @@ from stories import began, half_fixed
 from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
 
 from hpsearch import verdict_words
+from hpsearch.class_report import worst_pairs
 from hpsearch.cli.run import _Place
 from hpsearch.experiment import Experiment
 from hpsearch.glyphs import drawable
@@ -23,7 +24,7 @@ from hpsearch.trackers import mlflow_verdict
 from hpsearch.trackers.board import Board
 from hpsearch.trackers.board_state import BoardState
 from hpsearch.trackers.curve_picture import draw_curves
-from hpsearch.trackers.pictures import draw_confusion, worst_pairs
+from hpsearch.trackers.pictures import draw_confusion
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Measure, Status, Trial, TrialResult
 

@@ -92,12 +92,12 @@ def _standing(facts: "Facts") -> str:
 def best(*, study: str, as_json: bool) -> None:
     """Show the winner of STUDY: its values, its test figures class by class, and where its model is."""
     from hpsearch import looks
+    from hpsearch.class_report import report_text
     from hpsearch.cli.output import print_json, say
     from hpsearch.errors import NothingCompleted
     from hpsearch.outcomes import outcomes
     from hpsearch.paths import MODEL
     from hpsearch.state import State
-    from hpsearch.trackers.class_report import report_text
     from hpsearch.verdict_words import sentences
 
     state = State()

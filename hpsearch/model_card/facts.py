@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from hpsearch import provenance, verdict_words
+from hpsearch.class_report import worst_pairs
 from hpsearch.contenders import Contender
 from hpsearch.model_card.limits import limits
 from hpsearch.protocols import Prepared
@@ -134,13 +135,10 @@ def _classes(case: Case) -> list[dict[str, Any]]:
 
 
 def _confused(case: Case) -> list[dict[str, Any]]:
-    names = case.data.class_names
-    counts = case.read.confusion
-    pairs = [(row[other], true, other) for true, row in enumerate(counts) for other in range(len(row)) if other != true]
-    most = sorted((pair for pair in pairs if pair[0]), key=lambda pair: -pair[0])[:MOST_PAIRS]
+    names, counts = case.data.class_names, case.read.confusion
     return [
         {"true": names[true], "read_as": names[other], "times": times, "share": times / sum(counts[true])}
-        for times, true, other in most
+        for true, other, times in worst_pairs(counts, MOST_PAIRS)
     ]
 
 

@@ -6,12 +6,11 @@ from statistics import fmean
 from typing import Any
 
 from hpsearch import verdict_words, words
+from hpsearch.class_report import AVERAGES, worst_pairs
 from hpsearch.records import Finalist, Verdict
 from hpsearch.report import timeline
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.importance import Weight
-from hpsearch.trackers.class_report import AVERAGES
-from hpsearch.trackers.pictures import worst_pairs
 
 MOST_TRIALS = 300
 MOST_WEIGHTS = 20

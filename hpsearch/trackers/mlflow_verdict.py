@@ -8,9 +8,9 @@ from statistics import fmean
 from typing import Any
 
 from hpsearch import verdict_words, words
+from hpsearch.class_report import AVERAGES, COLUMNS, report_rows, report_text
 from hpsearch.experiment import Experiment
 from hpsearch.records import Verdict
-from hpsearch.trackers.class_report import AVERAGES, COLUMNS, report_rows, report_text
 from hpsearch.trackers.curve_picture import draw_curves
 from hpsearch.trackers.mlflow_runs import Run
 from hpsearch.trackers.pictures import draw_confusion

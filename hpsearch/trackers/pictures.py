@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch import files, glyphs, words
+from hpsearch.class_report import worst_pairs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 DPI = 130
 MOST_NUMBERED = 15  # classes, above which counts in the cells can no longer be read
-MOST_PAIRS = 12
 LONGEST = 14  # signs of a class name
 
 
@@ -37,18 +37,6 @@ def draw_confusion(counts: Sequence[Sequence[int]], names: Sequence[str], file: 
     lines = [f"{short[row]} read as {short[column]}: {count}" for row, column, count in worst_pairs(counts)]
     beside.text(0, 1, "\n".join(["most often confused", "", *(lines or ["nothing"])]), va="top", fontsize=9)
     save(figure, file)
-
-
-def worst_pairs(counts: Sequence[Sequence[int]], most: int = MOST_PAIRS) -> list[tuple[int, int, int]]:
-    """The pairs (row of the true class, column of the predicted one, how often) that were confused most often."""
-    wrong = [
-        (count, row, column)
-        for row, line in enumerate(counts)
-        for column, count in enumerate(line)
-        if count and row != column
-    ]
-    ordered = sorted(wrong, key=lambda pair: (-pair[0], pair[1], pair[2]))
-    return [(row, column, count) for count, row, column in ordered[:most]]
 
 
 def _name_axes(axes: "Axes", names: Sequence[str]) -> None:

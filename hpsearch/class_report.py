@@ -1,11 +1,13 @@
-"""Lays out the classification report of a verdict: as rows, and as aligned text."""
+"""Tells class by class how a model reads: its classification report, as rows and as text, and what it confuses."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hpsearch.records import Verdict
 
 AVERAGES = ("macro avg", "weighted avg")
 COLUMNS = ("precision", "recall", "f1-score", "support")
+MOST_PAIRS = 12
 
 
 def report_rows(verdict: Verdict) -> list[list[Any]]:
@@ -25,3 +27,15 @@ def report_text(verdict: Verdict) -> str:
     on = f"on {verdict.test_rows} rows of the test split"
     lines += ["", f"{'model accuracy':>{width}}  {verdict.model_accuracy:.4f} {on}"]
     return "\n".join(lines) + "\n"
+
+
+def worst_pairs(counts: Sequence[Sequence[int]], most: int = MOST_PAIRS) -> list[tuple[int, int, int]]:
+    """The pairs (row of the true class, column of the predicted one, how often) that were confused most often."""
+    wrong = [
+        (count, row, column)
+        for row, line in enumerate(counts)
+        for column, count in enumerate(line)
+        if count and row != column
+    ]
+    ordered = sorted(wrong, key=lambda pair: (-pair[0], pair[1], pair[2]))
+    return [(row, column, count) for count, row, column in ordered[:most]]
