@@ -14,7 +14,8 @@ import tensorflow as tf
 
 import reporting
 from hpsearch.worker import checkpoint
-from hpsearch.worker.loops import Rows, make_loop
+from hpsearch.worker.loops import make_loop
+from hpsearch.worker.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

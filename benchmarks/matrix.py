@@ -68,7 +68,8 @@ def _flops(width: int, batch: int) -> float:
 def _loop(width: int, batch: int) -> Any:
     import keras
 
-    from hpsearch.worker.loops import Rows, make_loop
+    from hpsearch.worker.loops import make_loop
+    from hpsearch.worker.rows import Rows
 
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (ROWS, 28, 28), dtype=np.uint8)

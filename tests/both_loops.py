@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from hpsearch.worker.loops import Rows, make_loop
+from hpsearch.worker.loops import make_loop
+from hpsearch.worker.rows import Rows
 
 
 def last_epochs(layers, optimizer, size, epochs=3):

@@ -8,16 +8,8 @@ import pytest
 
 from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import Range
-from hpsearch.worker.building import (
-    MOST_BUILDS,
-    NotAModel,
-    SpaceDrift,
-    build,
-    discover,
-    find_build,
-    own_fit,
-    project_modules,
-)
+from hpsearch.worker.building import MOST_BUILDS, NotAModel, SpaceDrift, build, discover
+from hpsearch.worker.finding import find_build, own_fit, project_modules
 from hpsearch.worker.hp import AskingHyperParameters
 from hpsearch.worker.preflight import Sample, fly
 from hpsearch.worker.task import Task

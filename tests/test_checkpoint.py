@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.worker import checkpoint
-from hpsearch.worker.loops import Rows, make_loop
+from hpsearch.worker.loops import make_loop
+from hpsearch.worker.rows import Rows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 layers = keras.layers

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 from hpsearch.worker.completing import complete
+from hpsearch.worker.epochs import NonFinite
 from hpsearch.worker.loop_graph import NotCompiled, Source, read, words
-from hpsearch.worker.loops import LoopUnfit, NonFinite, Rows, ShapesDisagree, choose, make_loop
-from hpsearch.worker.rows import fitted
+from hpsearch.worker.loops import LoopUnfit, choose, make_loop
+from hpsearch.worker.rows import Rows, ShapesDisagree, fitted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 layers, regularizers = keras.layers, keras.regularizers

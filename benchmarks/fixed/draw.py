@@ -32,7 +32,7 @@ def main() -> None:
 
 def draw(space: str, seed: str, fixed: "dict[str, Value]") -> "dict[str, Value]":
     """Every value that the space asks for, each fixed, or drawn by KerasTuner's own rule from a seed of its own."""
-    from hpsearch.worker.building import find_build
+    from hpsearch.worker.finding import find_build
     from hpsearch.worker.hp import AskingHyperParameters, to_keras_tuner
     from hpsearch.worker.task import Task
 

@@ -5,8 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from hpsearch.worker.loops import Rows, make_loop
+from hpsearch.worker.loops import make_loop
 from hpsearch.worker.quiet import SURROUNDINGS
+from hpsearch.worker.rows import Rows
 
 os.environ.update(SURROUNDINGS)  # as in a worker, oneDNN and all; before TensorFlow is imported
 

@@ -9,11 +9,9 @@ from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.narrowing import Wish, narrow
 from hpsearch.space import Condition, Parameter, Value
 from hpsearch.worker import trying
-from hpsearch.worker.finding import Build, find_build, own_fit, project_modules
+from hpsearch.worker.finding import Build, find_build, own_fit
 from hpsearch.worker.stepping import Stepping
 from hpsearch.worker.task import Task
-
-__all__ = ["NotAModel", "SpaceDrift", "build", "discover", "find_build", "own_fit", "project_modules"]
 
 MOST_BUILDS = 32
 QUIET_BUILDS = 3

@@ -77,6 +77,7 @@ class _Run:
 
         from hpsearch.worker import building
         from hpsearch.worker.asking import Asking
+        from hpsearch.worker.finding import find_build, own_fit
         from hpsearch.worker.rows import Rows
 
         keras.utils.set_random_seed(derive(self._fit.seed, "model"))
@@ -86,10 +87,10 @@ class _Run:
         hp = self._hp = asking.parameters(self._rows)
         batch_size = hp.task.batch_size
         began = time.monotonic()
-        build = building.find_build(self._recipe.root, self._recipe.build)
+        build = find_build(self._recipe.root, self._recipe.build)
         self._model = building.build(build, hp)
         self._building = time.monotonic() - began
-        if own := building.own_fit(build):
+        if own := own_fit(build):
             self._train = self._trained_through(own, hp, batch_size)
         else:
             self._make_loop(batch_size)
@@ -105,11 +106,12 @@ class _Run:
 
     def _trained_through(self, own: Callable[..., Any], hp: Any, batch_size: int) -> Callable[[], None]:
         from hpsearch.worker import loops, own_fit
+        from hpsearch.worker.rows import fitted
 
         loops.choose(self._model, self._recipe.loop, own_fit=True)
-        fitted, seed = loops.fitted(self._rows, self._model), derive(self._fit.seed, "order")
+        shaped, seed = fitted(self._rows, self._model), derive(self._fit.seed, "order")
         weights, epochs = self._recipe.class_weights, self._recipe.epochs
-        training = own_fit.Training(self._model, fitted, batch_size, epochs, seed, weights)
+        training = own_fit.Training(self._model, shaped, batch_size, epochs, seed, weights)
         return partial(own_fit.train, own, hp, training, self)
 
     def begun(self, *, exact: bool, batch_size: int, late: bool) -> int:

@@ -3,12 +3,8 @@
 from typing import Any, Literal
 
 from hpsearch.worker.completing import complete
-from hpsearch.worker.epochs import Loop, NonFinite, NoNumber, Tick
-from hpsearch.worker.rows import Rows, ShapesDisagree, fitted
-
-__all__ = [
-    "Loop", "LoopUnfit", "NoNumber", "NonFinite", "Rows", "ShapesDisagree", "Tick", "choose", "fitted", "make_loop",
-]  # fmt: skip
+from hpsearch.worker.epochs import Loop
+from hpsearch.worker.rows import Rows, fitted
 
 OWN = (  # where a model with its own version of one of these does something the graph loop would pass by
     "train_step", "test_step", "fit", "evaluate", "make_train_function", "make_test_function",

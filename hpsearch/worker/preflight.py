@@ -99,10 +99,11 @@ def fly(sample: Sample) -> Preflight:
 
 def _modules(sample: Sample) -> tuple[str, ...]:
     """The project's modules; raise ExperimentRefused if the build's own is not among them: its changes count, too."""
-    from hpsearch.worker import building, serving
+    from hpsearch.worker import serving
+    from hpsearch.worker.finding import project_modules
 
     root, module = sample.root.resolve(), sample.build.partition(":")[0]
-    files, own = building.project_modules(root), serving.place(root, module)
+    files, own = project_modules(root), serving.place(root, module)
     if own and own.resolve() not in files:
         what = f"changes of {own.relative_to(root)} could not be seen: it is not among the modules that Python holds"
         raise ExperimentRefused([Mistake(WHERE, what, "see that it stays in sys.modules, as a plain file does")])
@@ -118,12 +119,13 @@ def _set_precision(precision: str) -> None:
 def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterable[str], list[Mistake]]:
     """Train the model of the default values on a few rows; give the names of its metrics, and what to doubt of it."""
     from hpsearch.worker import building, loops, trying
+    from hpsearch.worker.finding import find_build, own_fit
     from hpsearch.worker.hp import AskingHyperParameters
     from hpsearch.worker.rows import image_shape, output_shape, refuse_other_width
 
     hp = AskingHyperParameters(lambda parameter: narrow(parameter, sample.space).default, sample.task)
-    build = building.find_build(sample.root, sample.build)
-    model, own = building.build(build, hp), building.own_fit(build) is not None
+    build = find_build(sample.root, sample.build)
+    model, own = building.build(build, hp), own_fit(build) is not None
     _refuse_forgotten_precision(sample.precision)
     loops.choose(model, sample.loop, own_fit=own)  # before it runs eagerly, which no graph does
     with _whole_tracebacks():
@@ -267,8 +269,9 @@ def _metric_of_one_hot(error: BaseException) -> str:
 
 def _in_words(error: BaseException) -> str:
     from hpsearch.worker.building import NotAModel
-    from hpsearch.worker.loops import NoNumber, ShapesDisagree
+    from hpsearch.worker.epochs import NoNumber
     from hpsearch.worker.own_fit import NotHeard
+    from hpsearch.worker.rows import ShapesDisagree
 
     if isinstance(error, NotAModel | NoNumber | ShapesDisagree | NotHeard | NotKept | NotWhole):
         return str(error)

@@ -36,6 +36,7 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
 
     from hpsearch.worker import building, checkpoint, trying
     from hpsearch.worker.completing import complete
+    from hpsearch.worker.finding import find_build
     from hpsearch.worker.hp import AskingHyperParameters
     from hpsearch.worker.rows import fitted
 
@@ -46,7 +47,7 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
     keras.utils.set_random_seed(derive(remains.seed, "model"))  # as before the fit's own build
     keras.config.set_dtype_policy(remains.precision)
     hp = AskingHyperParameters(ask, remains.task, dict(remains.values))
-    function = building.find_build(root, remains.build)
+    function = find_build(root, remains.build)
     try:
         model = building.build(function, hp)
         rows = trying.rows_of_noise(remains.task, remains.task.classes)

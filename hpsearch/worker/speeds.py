@@ -25,7 +25,8 @@ def _seconds_a_step(network: Callable[[], Any], precision: str, xla: bool) -> fl
     import keras
     import numpy as np
 
-    from hpsearch.worker.loops import Rows, make_loop
+    from hpsearch.worker.loops import make_loop
+    from hpsearch.worker.rows import Rows
 
     keras.config.set_dtype_policy(precision)
     numbers = np.arange(ROWS)

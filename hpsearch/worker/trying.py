@@ -64,13 +64,12 @@ def _train(
     own: Callable[..., Any], model: Any, heard: "_Epochs", weights: tuple[float, ...], *,
     validates: bool = True, few: bool = False,
 ) -> None:  # fmt: skip
-    from hpsearch.worker import loops
     from hpsearch.worker.own_fit import Training, train
+    from hpsearch.worker.rows import fitted
 
     model.run_eagerly, task = True, heard.hp.task
     rows = rows_of_noise(task, _many(task, 0 if few else 2), validates=validates)
-    fitted = loops.fitted(rows, model)
-    train(own, heard.hp, Training(model, fitted, task.batch_size, task.epochs, 0, weights), heard)
+    train(own, heard.hp, Training(model, fitted(rows, model), task.batch_size, task.epochs, 0, weights), heard)
 
 
 def _many(task: Task, batches: int) -> int:
