@@ -24,7 +24,7 @@ Said = TypeVar("Said")
 class Desk:
     """Stands between the tuner, which thinks in trials, and the crew, which makes fits."""
 
-    def __init__(self, study: Study, tuner: Tuner, race: Race | None = None) -> None:
+    def __init__(self, study: Study, tuner: Tuner, race: Race | None) -> None:
         """Begin with the trials that an earlier session left unfinished."""
         self._study, self._tuner, self._race, self._keeping = study, tuner, race, Keeping(study)
         self._open: dict[int, list[Fit]] = {}
@@ -128,7 +128,7 @@ class Desk:
         planned = self._study.state.planned
         return planned.points[number] if planned and number < len(planned.points) else {}
 
-    def fit_ended(self, end: AttemptEnd, pruned: str = "") -> TrialResult | None:
+    def fit_ended(self, end: AttemptEnd, pruned: str) -> TrialResult | None:
         """Take in the end of a fit; give the trial's result if that closes it (an interrupted one stays open)."""
         course = self._study.state.courses[end.attempt.fit.trial]
         if course.number not in self._open:

@@ -72,7 +72,7 @@ class Ticking(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no t
 class FitLoop:
     """The general loop: whatever Keras can train, on the same batches as the graph loop."""
 
-    def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int, reason: str, unkept: str = "") -> None:
+    def __init__(self, model: Any, fitted: Fitted, batch_size: int, seed: int, reason: str, unkept: str) -> None:
         """Take the compiled model, complete, why it comes here, and what is known of its step; see Loop."""
         self.kind, self.unkept = f"fit: {reason}", unkept
         self._model, self._fitted, self._batch_size, self._seed = model, fitted, batch_size, seed

@@ -33,7 +33,7 @@ def one_epoch(
     return loops.make_loop(model, rows, batch_size=hp.task.batch_size, seed=0, loop="fit").epoch(1)
 
 
-def begin_fit(build: Build, hp: Any, model: Any, weights: tuple[float, ...], *, few: bool = False) -> None:
+def begin_fit(build: Build, hp: Any, model: Any, weights: tuple[float, ...], *, few: bool) -> None:
     """Call a HyperModel's own fit, if it has one, until its training begins: so far it may ask `hp` for more.
 
     One that only tells when an epoch has ended trains one; on a `few` rows where it need not have whole batches.
