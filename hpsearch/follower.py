@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch import cut_off, failpoints
 from hpsearch.files import write_text
 from hpsearch.ledger import Ledger
-from hpsearch.protocols import Batching, Made, Remembering, Tracker, Warming
+from hpsearch.protocols import Batching, Made, Remembering, Tracker
 from hpsearch.records import News
 from hpsearch.worker import process
 
@@ -105,22 +105,7 @@ class _Follower:
         return max(0, self.heard - 1)
 
     def run(self) -> None:
-        with closing(Ledger(self._source.ledger, writer=False)) as ledger:
-            self._await_the_first(ledger)
-            self._follow(ledger)
-        self._save(self.heard)
-
-    def _await_the_first(self, ledger: Ledger) -> None:
-        """Wait until anything is recorded: a session that is refused before leaves nothing with the tracker."""
-        if not ledger.waiting(0) and isinstance(self._made, Warming):
-            self._made.warm_up()
-        while not ledger.waiting(0):
-            if self._finish:
-                raise SystemExit
-            self._heed(POLL_SECONDS)
-
-    def _follow(self, ledger: Ledger) -> None:
-        with closing(self._made(self._call)) as tracker:
+        with closing(Ledger(self._source.ledger, writer=False)) as ledger, closing(self._made(self._call)) as tracker:
             older = self.heard > ledger.waiting(0)  # a ledger that was restored: new records have old numbers
             forgotten = isinstance(tracker, Remembering) and not tracker.remembers(wholly=self._wholly)
             self._tell(replace(self._standing, heard=0 if older or forgotten else self.heard, pauses=False))
@@ -137,6 +122,7 @@ class _Follower:
                     self._heed(POLL_SECONDS)
             finally:
                 self._save(self._sure)
+        self._save(self.heard)
 
     def falter(self, seconds: float, trouble: str) -> None:
         self._most = CAREFUL

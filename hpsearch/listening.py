@@ -30,12 +30,12 @@ def told_again(study: Study) -> Iterator[News]:
     yield from study.ledger.read(last)
 
 
-def follow(study: Study, executor: Executor, made: Made | None, *, over: bool = False) -> Outbox | None:
-    """Begin to carry the ledger to MLflow; None where nobody wants it, or all was heard of a study that is over."""
+def follow(study: Study, executor: Executor, made: Made | None) -> Outbox | None:
+    """Begin to carry the ledger to MLflow; None where nobody wants it, or all has been heard of a study that ended."""
     if made is None:
         return None
     outbox = Outbox(study.paths.ledger, study.paths.cursor, made, executor.call)
-    if over and not outbox.waiting():
+    if study.state.ended and not outbox.waiting():
         return None
     outbox.start()
     return outbox

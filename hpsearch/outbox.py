@@ -63,13 +63,9 @@ class Outbox:
     def close(self, patience: float) -> int:
         """Drain, then follow no further; give the number of records that were not heard."""
         self.drain(patience)
-        self.give_up()
-        return self.waiting()
-
-    def give_up(self) -> None:
-        """Follow no further, whatever was heard."""
         self._quit.set()
         ending.kill(self._process)
+        return self.waiting()
 
     def drain(self, patience: float) -> int:
         """Wait up to `patience` seconds until everything is heard; give the number of records still waiting."""

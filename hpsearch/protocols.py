@@ -245,14 +245,6 @@ class Made(Protocol):
         """Make it; `call(function, *arguments)` is what it may have called in a fresh process."""
 
 
-@runtime_checkable
-class Warming(Protocol):
-    """Something that makes a tracker, and can begin with that before there is anything to tell."""
-
-    def warm_up(self) -> None:
-        """Import what the tracker takes; nobody can see that it was done."""
-
-
 class Exporter(Protocol):
     """Writes a model in one format, and reads it back by that format's own runtime.
 

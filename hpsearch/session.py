@@ -18,7 +18,6 @@ from hpsearch.keeping import let_go_of_finals
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
 from hpsearch.listening import DRAIN_SECONDS, drain, follow, told_again
 from hpsearch.loading.part_checks import idle_parts
-from hpsearch.outbox import Outbox
 from hpsearch.parts import make_dataset, make_executor, make_minds
 from hpsearch.protocols import Executor, Made, Prepared, Progress, Selective, Tracker
 from hpsearch.records import SessionEnded, Verdict
@@ -94,12 +93,10 @@ class Session:
             if not self._reopen and (verdict := study.state.verdict):
                 self._make_whole(study, verdict, data)
                 self._around.report(study.experiment)
-                drain(follow(study, executor, made, over=True), study.experiment.name, self._around.say)
+                drain(follow(study, executor, made), study.experiment.name, self._around.say)
                 return verdict
-            if outbox := follow(study, executor, made):  # now, so that MLflow is imported while TensorFlow is
-                stack.callback(outbox.give_up)
             crew = Crew(study, executor, Beginning(study, identity, executor, self._around.say).open())
-            return self._search(Finale(study, crew, executor, data, identity.root, leave), outbox)
+            return self._search(Finale(study, crew, executor, data, identity.root, leave), made)
 
     def _say_where(self, executor: Executor) -> None:
         if executor.where:
@@ -130,17 +127,18 @@ class Session:
         if study.state.last == 0 and not study.ledger.gone and is_bare(self._folder):
             shutil.rmtree(self._folder.folder, ignore_errors=True)  # NFS keeps the name of a lock that is held
 
-    def _search(self, finale: Finale, outbox: Outbox | None) -> Verdict:
+    def _search(self, finale: Finale, made: Made | None) -> Verdict:
         study = finale.study
         if done := len(study.state.results):
             self._around.say(f"going on with {self._experiment.name}: {done} trials are done")
         before = study.past[-1].number if study.past else 0
         watcher = self._around.watch(self._experiment, finale.executor.free(), before)
-        patience = DRAIN_SECONDS
+        outbox, patience = None, DRAIN_SECONDS
         try:
             for news in told_again(study):
                 watcher.hear(news)
             study.listen(watcher.hear)
+            outbox = follow(study, finale.executor, made)  # now: MLflow's import would take time from TensorFlow's
             reason, verdict = self._work(finale)
             study.record(SessionEnded(finished=True, reason=reason), durable=True)
             self._around.report(study.experiment)

@@ -35,21 +35,6 @@ class Listener:
         note(self.folder / "closed", "closed")
 
 
-class Warm(Listener):
-    """Says when it is warmed up and when it is made."""
-
-    @property
-    def steps(self):
-        return read(self.folder / "steps")
-
-    def warm_up(self):
-        note(self.folder / "steps", "warm")
-
-    def __call__(self, call):
-        note(self.folder / "steps", "made")
-        return self
-
-
 class Batcher(Listener):
     """Holds back what it hears; a batch is lost on its way for each file named `loss*`."""
 

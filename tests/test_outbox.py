@@ -10,7 +10,7 @@ import pytest
 from waiting import wait_until
 
 from hpsearch import listening
-from hpsearch.follower import BATCH, POLL_SECONDS
+from hpsearch.follower import BATCH
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
 from hpsearch.records import FinalistsChosen
@@ -53,38 +53,6 @@ def test_records_are_heard_in_order_while_they_are_written(ledger, tmp_path, fol
     assert outbox.close(patience=60) == 0
     assert listener.heard == list(range(1, 51))
     assert odd_trackers.read(tmp_path / "closed") == ["closed"]
-
-
-def test_a_tracker_is_warmed_up_but_not_made_before_anything_is_recorded(ledger, tmp_path, follow):
-    outbox = follow(tracker := odd_trackers.Warm(tmp_path))
-    wait_until(lambda: tracker.steps == ["warm"])
-    time.sleep(2 * POLL_SECONDS)
-    assert tracker.steps == ["warm"]
-
-    write(ledger, 1)
-
-    assert outbox.close(patience=60) == 0
-    assert tracker.steps == ["warm", "made"]
-    assert tracker.heard == [1]
-
-
-def test_of_a_session_that_recorded_nothing_no_tracker_hears(ledger, tmp_path, follow):
-    outbox = follow(tracker := odd_trackers.Warm(tmp_path))
-
-    outbox.close(patience=60)
-
-    assert outbox.finished
-    assert tracker.steps == ["warm"]
-
-
-def test_a_tracker_that_is_given_up_leaves_no_process(ledger, tmp_path, follow):
-    outbox = follow(tracker := odd_trackers.Warm(tmp_path))
-    wait_until(lambda: tracker.steps)
-
-    outbox.give_up()
-
-    assert not outbox._process.is_alive()
-    wait_until(lambda: not outbox._thread.is_alive())
 
 
 def test_a_tracker_that_fails_hears_the_same_record_again(ledger, tmp_path, follow):

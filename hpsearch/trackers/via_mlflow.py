@@ -22,7 +22,7 @@ from hpsearch.records import (
 )
 from hpsearch.trackers.mlflow_finals import Finals
 from hpsearch.trackers.mlflow_runs import STUDY, Runs
-from hpsearch.trackers.mlflow_store import Place, client, database, prepare_store, project_name, quiet, resolve
+from hpsearch.trackers.mlflow_store import Place, client, database, prepare_store, project_name, resolve
 from hpsearch.trackers.mlflow_trials import Trials
 from hpsearch.trackers.mlflow_trouble import safe, told_apart
 from hpsearch.trial import AttemptEnd, Built, Measure, TrialResult
@@ -51,11 +51,6 @@ class Made:
     @property
     def _name(self) -> str:
         return self.experiment.tracking.experiment or project_name(self.project)
-
-    def warm_up(self) -> None:
-        """Import MLflow, which takes some seconds."""
-        quiet()
-        from mlflow import MlflowClient  # noqa: F401  # a part of it that comes when it is asked for
 
     def __call__(self, call: Call) -> "ViaMLflow":
         """Find MLflow's store, or make it; raise NotHeard when it cannot be reached."""
