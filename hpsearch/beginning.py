@@ -84,7 +84,7 @@ class Beginning:
         except ending.ChildDied as died:
             what, mend = f"the process of the sample builds {died.how}", "see what build_model does beside building"
             raise ExperimentRefused([Mistake("model.build", what, mend)]) from died
-        wanted, sizes = self.study.experiment.space, self.study.experiment.train.batch_sizes
+        wanted, sizes = self.study.experiment.wishes, self.study.experiment.train.batch_sizes
         searched = [searched_batch_size(sizes)] if len(sizes) > 1 else []
         for mistake in [*preflight.doubts, *narrowing.never_asked(wanted, [*preflight.parameters, *searched])]:
             self.say(f"warning: {mistake}")
@@ -97,7 +97,7 @@ class Beginning:
         task = Task(data.shape, len(data.class_names), data.class_names, rows, wanted.train.epochs, batch)
         return Sample(
             self.identity.root, wanted.model.build, task, derive(wanted.seed, "preflight"),
-            dict(wanted.space), wanted.objective.metric, wanted.train.loop,
+            wanted.wishes, wanted.objective.metric, wanted.train.loop,
             "float32" if wanted.train.precision == "auto" else wanted.train.precision,  # "auto" is still being measured
             bool(wanted.data.folds or wanted.final.refit), weights,
         )  # fmt: skip

@@ -110,7 +110,7 @@ class Desk:
         course = self._study.state.courses[number]
         if parameter.name in course.values:
             return course.values[parameter.name]
-        narrowed = narrow(parameter, self._study.experiment.space)
+        narrowed = narrow(parameter, self._study.experiment.wishes)
         value = self._choose(course, narrowed)
         self._study.record(Answered(number, narrowed, value))
         return value

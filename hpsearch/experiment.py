@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from hpsearch.objective import Objective
+from hpsearch.space import Bounds, Wish
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
@@ -260,6 +261,11 @@ class Experiment(Section):
     final: Final = Final()
     workers: Workers = Workers()
     tracking: Tracking = Tracking()
+
+    @property
+    def wishes(self) -> dict[str, Wish]:
+        """[space] as plain data, so that workers need not import what checks an experiment."""
+        return {name: Bounds(**dict(one)) if isinstance(one, Range) else one for name, one in self.space.items()}
 
     @property
     def objective(self) -> Objective:

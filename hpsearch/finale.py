@@ -116,7 +116,7 @@ class Finale:
 
     def _default(self, trial: int, asked: Parameter) -> Value:
         """A branch that the search never took gets its default, within the experiment's [space]."""
-        parameter = narrow(asked, self.study.experiment.space)
+        parameter = narrow(asked, self.study.experiment.wishes)
         self.study.record(Answered(trial, parameter, parameter.default))
         return parameter.default
 

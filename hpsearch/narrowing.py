@@ -4,13 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hpsearch.errors import ExperimentRefused, Mistake
-from hpsearch.experiment import Range
 from hpsearch.grid import Number, at, place
 from hpsearch.nearest import hint
-from hpsearch.space import Parameter, Sampling, Value, same
+from hpsearch.space import Bounds, Parameter, Sampling, Value, Wish, same
 
 BEYOND = 2**63
-Wish = Value | Range | list[Value]
 
 
 def narrow(parameter: Parameter, space: Mapping[str, Wish]) -> Parameter:
@@ -30,7 +28,7 @@ def narrow(parameter: Parameter, space: Mapping[str, Wish]) -> Parameter:
 
 
 def _granting(parameter: Parameter, wish: Wish) -> Parameter:
-    if isinstance(wish, Range):
+    if isinstance(wish, Bounds):
         return _bounded(parameter, wish)
     if isinstance(wish, list):
         return _chosen(parameter, wish)
@@ -50,7 +48,7 @@ def never_asked(space: Mapping[str, Wish], parameters: Iterable[Parameter]) -> l
 def _refuse_unless_among(parameter: Parameter, wish: Wish) -> Parameter:
     """What one branch fixes is granted where it is among what is wished of the name, which others may search."""
     value = parameter.default
-    if isinstance(wish, Range):
+    if isinstance(wish, Bounds):
         granted = not isinstance(value, bool | str) and wish.min <= value <= wish.max
     else:
         granted = value in wish if isinstance(wish, list) else value == wish
@@ -97,7 +95,7 @@ def _number(parameter: Parameter, wish: Value) -> Number:
     return int(wish)
 
 
-def _bounded(parameter: Parameter, wish: Range) -> Parameter:
+def _bounded(parameter: Parameter, wish: Bounds) -> Parameter:
     if parameter.kind not in {"int", "float"}:
         choices = ", ".join(map(str, parameter.choices)) or "none"
         raise _refusal(parameter, "it is chosen, not measured", f"give a list out of {choices}")
@@ -112,7 +110,7 @@ def _bounded(parameter: Parameter, wish: Range) -> Parameter:
     return replace(bounded, default=_number(parameter, _nearest(bounded, low, high)))
 
 
-def _step(parameter: Parameter, wish: Range, sampling: Sampling) -> Number | None:
+def _step(parameter: Parameter, wish: Bounds, sampling: Sampling) -> Number | None:
     """The wished step, else the old one where it still means the same."""
     if wish.step is not None:
         least = 0 if sampling == "linear" else 1

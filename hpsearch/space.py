@@ -65,6 +65,19 @@ class Parameter:
         return replace(self, kind="fixed", default=value, low=None, high=None, step=None, sampling="linear", choices=())
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What an experiment wants of a number; step and sampling are build_model's unless given."""
+
+    min: float | int
+    max: float | int
+    step: float | int | None = None
+    sampling: Sampling | None = None
+
+
+Wish = Value | Bounds | list[Value]  # what [space] says of one name: a value that fixes it, a range, a list of choices
+
+
 def searched_batch_size(sizes: tuple[int, ...]) -> Parameter:
     """The batch size where `train.batch_size` lists several: it is asked for before `build_model` runs."""
     return Parameter(BATCH_SIZE, "choice", sizes[0], choices=tuple(sorted(sizes)), ordered=True)

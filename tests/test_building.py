@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.errors import ExperimentRefused
-from hpsearch.experiment import Range
+from hpsearch.space import Bounds
 from hpsearch.worker.building import MOST_BUILDS, NotAModel, SpaceDrift, build, discover
 from hpsearch.worker.finding import find_build, own_fit, project_modules
 from hpsearch.worker.hp import AskingHyperParameters
@@ -588,7 +588,7 @@ def test_sample_builds_end_though_there_are_more_branches_than_builds(project: C
 
 
 def test_sample_builds_follow_the_narrowed_space(project: Callable[..., Path]) -> None:
-    space = {"layers": Range(min=2, max=2), "kind": "plain", "units_1": [4, 5]}
+    space = {"layers": Bounds(min=2, max=2), "kind": "plain", "units_1": [4, 5]}
 
     found = {one.name: one for one in discover(project(mine__space=SPACE), "mine.space:build_model", TASK, 1, space)}
 

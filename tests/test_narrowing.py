@@ -3,9 +3,8 @@ from typing import Any
 import pytest
 
 from hpsearch.errors import ExperimentRefused
-from hpsearch.experiment import Range
 from hpsearch.narrowing import narrow, never_asked
-from hpsearch.space import Parameter, searched_batch_size
+from hpsearch.space import Bounds, Parameter, searched_batch_size
 
 UNITS = Parameter("units", "int", 96, low=32, high=512, step=32)
 RATE = Parameter("rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log")
@@ -76,14 +75,14 @@ def test_a_plain_value_fixes_a_parameter() -> None:
 
 
 def test_a_range_bounds_a_number_and_puts_its_default_on_the_new_grid() -> None:
-    narrowed = narrow(UNITS, {"units": Range(min=64, max=500, step=64)})
+    narrowed = narrow(UNITS, {"units": Bounds(min=64, max=500, step=64)})
 
     assert (narrowed.low, narrowed.high, narrowed.step, narrowed.default) == (64, 500, 64, 64)
 
 
 @pytest.mark.parametrize(("low", "high", "default"), [(128, 1024, 128), (8, 40, 40), (8, 2048, 104)])
 def test_a_range_may_widen_and_keeps_the_step(low: int, high: int, default: int) -> None:
-    narrowed = narrow(UNITS, {"units": Range(min=low, max=high)})
+    narrowed = narrow(UNITS, {"units": Bounds(min=low, max=high)})
 
     assert (narrowed.low, narrowed.high, narrowed.step) == (low, high, 32)
     assert narrowed.default == default
@@ -92,21 +91,21 @@ def test_a_range_may_widen_and_keeps_the_step(low: int, high: int, default: int)
 def test_a_default_on_a_grid_of_decimals_has_no_binary_tail() -> None:
     dropout = Parameter("dropout", "float", 0.3, low=0.0, high=1.0)
 
-    assert narrow(dropout, {"dropout": Range(min=0, max=0.5, step=0.1)}).default == 0.3
+    assert narrow(dropout, {"dropout": Bounds(min=0, max=0.5, step=0.1)}).default == 0.3
 
 
 def test_a_logarithmic_step_is_a_factor() -> None:
-    narrowed = narrow(RATE, {"rate": Range(min=0.001, max=0.5, step=10)})
+    narrowed = narrow(RATE, {"rate": Bounds(min=0.001, max=0.5, step=10)})
 
     assert (narrowed.default, narrowed.sampling) == (0.001, "log")
-    assert narrow(UNITS, {"units": Range(min=16, max=256, step=2, sampling="log")}).default == 128
+    assert narrow(UNITS, {"units": Bounds(min=16, max=256, step=2, sampling="log")}).default == 128
 
 
 def test_another_sampling_forgets_the_old_step() -> None:
-    narrowed = narrow(UNITS, {"units": Range(min=16, max=256, sampling="log")})
+    narrowed = narrow(UNITS, {"units": Bounds(min=16, max=256, sampling="log")})
 
     assert narrowed.step is None
-    assert narrow(narrowed, {"units": Range(min=16, max=256, sampling="linear")}).step == 1
+    assert narrow(narrowed, {"units": Bounds(min=16, max=256, sampling="linear")}).step == 1
 
 
 def test_conditions_are_kept() -> None:
@@ -128,22 +127,22 @@ def test_a_choice_that_is_not_there_is_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("parameter", "wish", "says"),
     [
-        (ACTIVATION, Range(min=1, max=2), "give a list out of relu, elu, tanh"),
+        (ACTIVATION, Bounds(min=1, max=2), "give a list out of relu, elu, tanh"),
         (ACTIVATION, [], "empty"),
         (ACTIVATION, "gelu", "none of its choices"),
-        (UNITS, Range(min=9, max=3), "min 9 is above max 3"),
-        (UNITS, Range(min=9.5, max=30), "9.5 is not a whole number"),
-        (UNITS, Range(min=9, max=30, step=0), "step 0 leads nowhere"),
+        (UNITS, Bounds(min=9, max=3), "min 9 is above max 3"),
+        (UNITS, Bounds(min=9.5, max=30), "9.5 is not a whole number"),
+        (UNITS, Bounds(min=9, max=30, step=0), "step 0 leads nowhere"),
         (UNITS, "many", "'many' is not a number"),
         (UNITS, True, "True is not a number"),
-        (RATE, Range(min=0, max=1), "log sampling cannot begin at 0.0"),
-        (RATE, Range(min=1, max=9, step=1), "step 1 leads nowhere"),
-        *((UNITS, wish, "64 bits") for wish in (2**63, [1, -(10**400)], Range(min=1, max=2**63))),
-        *((RATE, wish, "64 bits") for wish in (10**400, Range(min=1e-320, max=1e308, step=0.1, sampling="linear"))),
+        (RATE, Bounds(min=0, max=1), "log sampling cannot begin at 0.0"),
+        (RATE, Bounds(min=1, max=9, step=1), "step 1 leads nowhere"),
+        *((UNITS, wish, "64 bits") for wish in (2**63, [1, -(10**400)], Bounds(min=1, max=2**63))),
+        *((RATE, wish, "64 bits") for wish in (10**400, Bounds(min=1e-320, max=1e308, step=0.1, sampling="linear"))),
         (NORM, 1, "1 is none of its choices"),
         *(
             (Parameter("depth", "fixed", 3), wish, "build_model fixes it to 3")
-            for wish in (4, [4, 5], Range(min=4, max=9))
+            for wish in (4, [4, 5], Bounds(min=4, max=9))
         ),
     ],
 )
@@ -151,7 +150,7 @@ def test_a_wish_that_cannot_be_granted_is_refused(parameter: Parameter, wish: An
     assert says in refusal(parameter, wish)
 
 
-@pytest.mark.parametrize("wish", [3, [3, 5], Range(min=1, max=9)])
+@pytest.mark.parametrize("wish", [3, [3, 5], Bounds(min=1, max=9)])
 def test_what_one_branch_fixes_may_be_among_what_is_wished_of_the_others(wish: Any) -> None:
     fixed = Parameter("depth", "fixed", 3)
 

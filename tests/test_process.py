@@ -149,7 +149,7 @@ def test_a_forked_process_has_tensorflow_already() -> None:
 
 
 def test_a_forked_process_has_not_what_keras_takes_for_plots_and_frames_and_can_import_it() -> None:
-    found = process.call(odd_jobs.loaded, "keras", "matplotlib", "pandas", "sklearn")
+    found = process.call(odd_jobs.loaded, "keras", "matplotlib", "pandas", "pydantic", "scipy.optimize", "sklearn")
 
     assert found == ["keras"]
     assert process.call(odd_jobs.sum_of_a_series) == 3

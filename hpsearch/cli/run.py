@@ -45,9 +45,11 @@ def run(
 ) -> None:
     """Search the experiment in FILE, retrain the best, and test the winner once."""
     from hpsearch.loading import load
+    from hpsearch.worker import starting
 
     project = paths.Project.around(file.absolute().parent)
     experiment = load(file, project, [*sets, *([f"name={json.dumps(name)}"] if name is not None else [])])
+    starting.warm_up()  # before half a second of other imports: TensorFlow's takes longest, in a process of its own
     place = _Place(project, plain=plain or as_json)
     try:
         experiment = _search(experiment, place, reopen=reopen, fresh=fresh)

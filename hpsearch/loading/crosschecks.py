@@ -127,7 +127,7 @@ def _searched_batch(experiment: Experiment) -> Iterator[Finding]:
     """What [space] wants of the batch size that [train] has searched, and that cannot be."""
     if len(experiment.train.batch_sizes) > 1 and experiment.space.get(BATCH_SIZE) != []:
         try:
-            narrow(searched_batch_size(experiment.train.batch_sizes), experiment.space)
+            narrow(searched_batch_size(experiment.train.batch_sizes), experiment.wishes)
         except ExperimentRefused as refused:
             for mistake in refused.mistakes:
                 yield Finding(("space", BATCH_SIZE), f"{mistake.where}: {mistake.what}", mistake.mend)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import ExperimentRefused, Mistake
-from hpsearch.narrowing import Wish, narrow
-from hpsearch.space import Condition, Parameter, Value
+from hpsearch.narrowing import narrow
+from hpsearch.space import Condition, Parameter, Value, Wish
 from hpsearch.worker import trying
 from hpsearch.worker.finding import Build, find_build, own_fit
 from hpsearch.worker.stepping import Stepping

@@ -3,10 +3,11 @@
 import functools
 import importlib
 import inspect
+import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -67,21 +68,23 @@ def project_modules(root: Path) -> list[Path]:
     root = root.resolve()
     installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")]
     others = [Path(hpsearch.__file__).resolve().parent, *(Path(folder).resolve() for folder in installed)]
-    modules = list(sys.modules.values())
-    files = _resolved(file for module in modules if (file := getattr(module, "__file__", None)))
     return sorted(
         file
-        for file in files
-        if file.is_relative_to(root)
-        and "site-packages" not in file.parts
-        and not any(file.is_relative_to(folder) for folder in others)
+        for file in _imported_below(root)
+        if "site-packages" not in file.parts and not any(file.is_relative_to(folder) for folder in others)
     )
 
 
-def _resolved(files: Iterable[str]) -> set[Path]:
-    """Where files really are: thousands of modules in hundreds of folders, of which each is resolved once."""
-    resolved = functools.cache(Path.resolve)
-    return {file.resolve() if file.is_symlink() else resolved(file.parent) / file.name for file in map(Path, files)}
+def _imported_below(root: Path) -> set[Path]:
+    """The files below the folder that modules were imported from: of thousands, as text, because paths take longer."""
+    within, real = os.path.join(root, ""), functools.cache(os.path.realpath)  # noqa: PTH118  # the same
+
+    def place(file: str) -> str:
+        folder, name = os.path.split(file)
+        return os.path.realpath(file) if os.path.islink(file) else os.path.join(real(folder), name)  # noqa: PTH114, PTH118
+
+    files = (file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None)))
+    return {Path(found) for file in files if (found := place(file)).startswith(within)}
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
 from hpsearch.narrowing import narrow
 from hpsearch.orders import Loop
-from hpsearch.space import Parameter
+from hpsearch.space import Parameter, Wish
 from hpsearch.worker.task import Task
 
 WHERE = "model.build"
@@ -58,7 +58,7 @@ class Sample:
     build: str
     task: Task
     seed: int
-    space: Mapping[str, Any]
+    space: Mapping[str, Wish]
     metric: str
     loop: Loop = "auto"
     precision: str = "float32"

@@ -17,8 +17,9 @@ SURROUNDINGS = {
     "TF_ENABLE_ONEDNN_OPTS": "1",
 }
 # Keras and KerasTuner import these where they are installed, which takes a third of the whole import, for uses
-# that no worker has: plots, data frames as inputs, estimators. A person's own code may import them all the same.
-DISPENSABLE = frozenset({"matplotlib", "pandas", "sklearn", "scipy.stats"})
+# that no worker has: plots, data frames as inputs, estimators, Gaussian processes. A person's own code may import
+# them all the same.
+DISPENSABLE = frozenset({"matplotlib", "pandas", "sklearn", "scipy.optimize", "scipy.stats"})
 OURS = ("fit", "building", "checkpoint", "asking", "loops", "loop_fit", "loop_graph", "preflight", "warmup")
 
 
