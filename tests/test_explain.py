@@ -205,11 +205,11 @@ def test_a_range_is_widened_by_half_on_its_own_scale_and_grid():
 )
 def test_what_the_experiment_wants_of_step_and_sampling_goes_on_beside_a_new_range(asked, wish):
     experiment = Experiment.model_validate(EXPERIMENT.model_dump() | {"space": {asked.name: wish}})
-    searched = narrow(asked, experiment.space)
+    searched = narrow(asked, experiment.wishes)
 
     said = next_experiment(experiment, [BoundHit(searched, "high", 5, 5)], {}, "next")
 
-    after = narrow(asked, Experiment.model_validate(EXPERIMENT.model_dump() | {"space": said["space"]}).space)
+    after = narrow(asked, Experiment.model_validate(EXPERIMENT.model_dump() | {"space": said["space"]}).wishes)
     assert (after.step, after.sampling) == (searched.step, searched.sampling)
     assert after.high > searched.high
 

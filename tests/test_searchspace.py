@@ -212,9 +212,9 @@ def test_the_experiments_with_folds_search_every_optimizer_schedule_and_regulari
     experiment = Experiment.model_validate(tomllib.loads((ROOT / "experiments" / f"{name}.toml").read_text()))
     task = Task((28, 28), 47, tuple(map(str, range(47))), rows=5000, epochs=3, batch_size=128)
 
-    found = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.space)
+    found = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.wishes)
 
-    narrowed = {one.name: narrow(one, experiment.space) for one in found}
+    narrowed = {one.name: narrow(one, experiment.wishes) for one in found}
     assert set(narrowed["optimizer"].choices) == set(LEARNING_RATES)
     assert set(narrowed["schedule"].choices) == {"step", "cosine"}
     assert narrowed["batch_norm"].kind == "boolean"
@@ -227,8 +227,8 @@ def test_every_experiment_is_valid_and_narrows_only_what_its_model_asks_for(path
     experiment = Experiment.model_validate(tomllib.loads(path.read_text()))
     task = Task((28, 28), 47, tuple(map(str, range(47))), rows=5000, epochs=3, batch_size=128)
 
-    parameters = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.space)
+    parameters = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.wishes)
 
-    assert not never_asked(experiment.space, parameters)
-    assert all(narrow(parameter, experiment.space).kind == parameter.kind for parameter in parameters)
+    assert not never_asked(experiment.wishes, parameters)
+    assert all(narrow(parameter, experiment.wishes).kind == parameter.kind for parameter in parameters)
     assert experiment.name == path.stem.replace("_", "-")

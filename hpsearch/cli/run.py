@@ -49,7 +49,8 @@ def run(
 
     project = paths.Project.around(file.absolute().parent)
     experiment = load(file, project, [*sets, *([f"name={json.dumps(name)}"] if name is not None else [])])
-    starting.warm_up()  # before half a second of other imports: TensorFlow's takes longest, in a process of its own
+    if experiment.workers.kind == "local":  # before half a second of other imports: TensorFlow's takes longest
+        starting.warm_up()
     place = _Place(project, plain=plain or as_json)
     try:
         experiment = _search(experiment, place, reopen=reopen, fresh=fresh)
