@@ -185,6 +185,11 @@ class Named(Built):
         return model.fit(verbose=2, **kwargs)
 
 
+class Weighing(Built):
+    def fit(self, hp, model, class_weight=None, *args, **kwargs):
+        return model.fit(*args, class_weight=class_weight, **kwargs)
+
+
 @keras.saving.register_keras_serializable("tiny")
 class Pairs(keras.Sequential):
     def train_step(self, data):
@@ -461,7 +466,7 @@ def test_a_fit_that_fails_in_every_trial_is_refused_before_the_first(recipe, use
         fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy", class_weights=(1.0, 0.5, 2.0)))
 
 
-@pytest.mark.parametrize("use", ["Strict", "Named", "pairs", "Dividing"])
+@pytest.mark.parametrize("use", ["Strict", "Named", "Weighing", "pairs", "Dividing"])
 def test_a_fit_that_could_train_is_not_refused(recipe, use):
     made = recipe(use)
 

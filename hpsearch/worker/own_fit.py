@@ -23,6 +23,7 @@ PLAIN = {  # what model.fit may be given where its training has no state but the
     "x", "y", "batch_size", "epochs", "verbose", "callbacks", "validation_data", "shuffle",
     "class_weight", "sample_weight", "validation_batch_size",
 }  # fmt: skip
+OTHERS = inspect.signature(keras.Model.fit).parameters.keys() - {"x", "y"}  # of model.fit
 QUIET = 0  # of model.fit's `verbose`
 LABELLED = 2  # arrays that model.fit is given: images and labels, without weights of the rows
 MEND = "pass them on (model.fit(…, callbacks=callbacks)), or call their on_epoch_end(epoch, logs) after each epoch"
@@ -67,23 +68,21 @@ def train(own: Callable[..., Any], hp: Any, training: Training, listener: Listen
     """Call the fit as KerasTuner does after `tuner.search(x, y, …)`, once; raise NotHeard, and what it raises.
 
     Images are float32 in 0 … 1, labels int64, or float32 if one-hot; validation_data is None without such rows.
-    They come by name where the fit takes them in no other way, as after `tuner.search(x=x, y=y, …)`. It gets
-    `batch_size` and `verbose` only where it names them: a fit may hand its own on to model.fit beside the rest.
+    They come by name where the fit has no places for them, as after `tuner.search(x=x, y=y, …)`.
+    It gets `batch_size` and `verbose` only where it names them: it may hand its own on to model.fit beside the rest.
     """
-    rows, hearing = training.fitted.rows, _Hearing(training, listener)
+    rows, hearing, takes = training.fitted.rows, _Hearing(training, listener), inspect.signature(own)
+    x, y = training.fitted.batch(rows.train)
+    in_order, by_name = ([x, y], {}) if _has_places(takes) else ([], {"x": x, "y": y})
     validation = training.fitted.batch(rows.validation) if len(rows.validation) else None
     given: dict[str, Any] = {"validation_data": validation, "epochs": training.epochs, "callbacks": [hearing]}
-    takes = inspect.signature(own)
-    unasked = {"batch_size": training.batch_size, "verbose": QUIET}
-    given |= {name: value for name, value in unasked.items() if name in takes.parameters}
     if training.class_weights:
         given["class_weight"] = dict(enumerate(training.class_weights))
-    x, y = training.fitted.batch(rows.train)
-    ways = [((x, y), given), ((), {"x": x, "y": y, **given})]
-    arrays, named = next((way for way in ways if _binds(takes, hp, training.model, *way[0], **way[1])), ways[0])
+    unasked = {"batch_size": training.batch_size, "verbose": QUIET}
+    given |= {name: value for name, value in unasked.items() if name in takes.parameters}
     with _heard(training.model, hearing), suppress(_Over):
         try:
-            own(hp, training.model, *arrays, **named)
+            own(hp, training.model, *in_order, **by_name, **given)
         finally:
             hearing.raise_again()
     if not hearing.epochs and not hearing.over:
@@ -91,12 +90,13 @@ def train(own: Callable[..., Any], hp: Any, training: Training, listener: Listen
         raise NotHeard(message)
 
 
-def _binds(takes: inspect.Signature, *given: Any, **named: Any) -> bool:
+def _has_places(takes: inspect.Signature) -> bool:
+    """Whether images and labels can follow `hp` and `model`, and neither in the place of something else."""
     try:
-        takes.bind(*given, **named)
+        places = takes.bind_partial("hp", "model", "x", "y").arguments
     except TypeError:
         return False
-    return True
+    return OTHERS.isdisjoint(places)
 
 
 class _Over(Exception):
