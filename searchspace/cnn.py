@@ -12,12 +12,11 @@ from searchspace.optimizers import optimizer
 def build_model_cnn(hp: HyperParameters) -> keras.Model:
     """Build and compile a convolutional network as `hp` chooses.
 
-    Takes images (float32 from 0 to 1) of `hp.task.image_shape`, grey ones with or without a last axis
-    for their one channel; gives a probability for each class.
+    Takes images (float32 from 0 to 1) of `hp.task.image_shape`, which is height and width; gives a probability for
+    each class.
     """
     images = keras.Input(hp.task.image_shape)
-    grey = len(hp.task.image_shape) == len(["height", "width"])
-    x = layers.Reshape((*hp.task.image_shape, 1))(images) if grey else images
+    x = layers.Reshape((*hp.task.image_shape, 1))(images)  # grey has one channel
     x = preprocessed(hp, augmented(hp, x))
     kernel_size = hp.Choice("kernel_size", [3, 5])
     convolutions = hp.Int("convolutions", 1, 2, default=1)

@@ -121,13 +121,12 @@ def test_deeper_networks_have_more_units_to_ask_for() -> None:
     assert [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)] == [32, 256, 256, 64, 10]
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 1), (32, 32, 3)])
-def test_convolutions_take_grey_and_coloured_images(shape: tuple[int, ...]) -> None:
-    task = Task(shape, 5, tuple("abcde"), rows=100, epochs=2, batch_size=10)
+def test_convolutions_take_images_of_other_sizes() -> None:
+    task = Task((5, 8), 5, tuple("abcde"), rows=100, epochs=2, batch_size=10)
 
     model = build_model_cnn(answering(task, blocks=3))
 
-    assert (model.input_shape, model.output_shape) == ((None, *shape), (None, 5))
+    assert (model.input_shape, model.output_shape) == ((None, 5, 8), (None, 5))
 
 
 def layer_kinds(model: Any) -> list[str]:
@@ -163,8 +162,8 @@ def test_only_what_augments_stands_in_the_network() -> None:
     assert not [kind for kind in layer_kinds(plain) if kind.startswith("Random")]
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (20, 24, 3)])
-def test_normalized_columns_are_those_of_keras(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("shape", [(28, 28), (20, 24)])
+def test_normalized_columns_are_those_of_keras(shape: tuple[int, int]) -> None:
     task = Task(shape, 10, TASK.class_names, rows=1000, epochs=6, batch_size=128)
     model = build_model_cnn(answering(task, preprocess="normalize-columns"))
     normalized = until(model, layers.UnitNormalization)
