@@ -100,9 +100,7 @@ class _Work:
         self, described: Mapping[str, Any], wrapped: Wrapped, read: Judgement, checked: Mapping[str, Checked]
     ) -> None:
         """Write the card, and the manifest once more: with what was found, and with the digests of all files."""
-        formats = {
-            name: {**described["formats"][name], **asdict(found), "agrees": True} for name, found in checked.items()
-        }
+        formats = {name: {**described["formats"][name], **asdict(found)} for name, found in checked.items()}
         contender, data, project = self.subject.contender, self.subject.data, self.subject.project
         judged = looks.of_split(project, test_digests(data))
         state = State()

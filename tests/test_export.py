@@ -119,7 +119,6 @@ def test_every_format_gives_what_the_model_gives(exported: Path) -> None:
     formats = read.manifest["formats"]
     assert set(formats) == set(plugins.known("exporters"))
     for name, said in formats.items():
-        assert said["agrees"] is True
         assert said["largest_difference"] <= (0.2 if name == "litert-int8" else 1e-5)
         assert said["accuracy"] == pytest.approx(read.manifest["test"]["model_accuracy"], abs=0.01)
         assert min(said["bytes"], said["single_ms"], said["batch_ms"]) > 0
