@@ -15,7 +15,7 @@ UPLOAD_SECONDS = "60"  # for which MLflow's server may write a model away before
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy")
 
 
-def log_model(uri: str, run_id: str, model_file: Path, trial: int, tested: str = "") -> str:
+def log_model(uri: str, run_id: str, model_file: Path, trial: int, tested: str) -> str:
     """Log the `.keras` file with signature and input example, unless the run has its model; give its address.
 
     A run may have another, of earlier finals: the tag `hpsearch.sha256` of each model says which file it was.

@@ -25,7 +25,7 @@ STATUSES = {
 class Trials:
     """The study's run with a run for each trial and each final fit; each is made when it is first needed."""
 
-    def __init__(self, experiment: Experiment, runs: Runs, ledger: Path | None = None) -> None:
+    def __init__(self, experiment: Experiment, runs: Runs, ledger: Path | None) -> None:
         """Remember by the tags of the runs what an earlier tracker of this study knew, by the ledger the values."""
         self._experiment, self._runs, self._ledger = experiment, runs, ledger
         self._asked: dict[int, str] = {}
