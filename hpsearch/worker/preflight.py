@@ -2,7 +2,6 @@
 
 import difflib
 import tempfile
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,32 +16,11 @@ from hpsearch.worker.task import Task
 
 WHERE = "model.build"
 LEAST_SCALE = 0.01  # of a Rescaling layer; 1 / 127.5 and 1 / 255 are less
-OF_ONE_HOT = ("keras.src.metrics.confusion_metrics", "keras.src.metrics.f_score_metrics")  # AUC, Recall, F1Score …
 LEARNING_RATE = "learning_rate"  # among the metrics of an epoch, but nothing to optimise
-
-
-KEEP = """the model cannot be saved and loaded again: {}
-  {}"""
-BY_NAME = """name functions that Keras has, such as activation="softmax" in place of tf.nn.softmax; and
-  register those of your own with @keras.saving.register_keras_serializable()"""
-REGISTER = """register layers of your own with @keras.saving.register_keras_serializable(), in place of Lambda layers;
-  those that are made with values need a get_config, too"""
-WHOLE = """fit fails where it has no rows to validate on, as when the last model is trained on all: {}: {}
-  let it do without when validation_data is None"""
-
-
 UNHEEDED = {  # what build_model can ask hp for, but not decide
     "batch_size": "leave it out, and search it by train.batch_size = [32, 64]",
     "epochs": "leave it out: train.epochs says them, and of every trial the best epoch counts",
 }
-
-
-class NotKept(ValueError):
-    """The model could be trained, but not kept."""
-
-
-class NotWhole(ValueError):
-    """A HyperModel's own fit could train, but not on all rows."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +69,9 @@ def fly(sample: Sample) -> Preflight:
     except HpsearchError:
         raise
     except (Exception, SystemExit) as error:
-        raise ExperimentRefused([_mistake(error, sample.root)]) from error
+        from hpsearch.worker.refusing import not_built
+
+        raise ExperimentRefused([not_built(error, sample.root)]) from error
     _refuse_missing_metric(sample.metric, metrics)
     doubts += _of_training(sample.metric, metrics)
     return Preflight(tuple(parameters), _modules(sample), tuple(doubts))
@@ -135,7 +115,9 @@ def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterabl
             hp.begun = False
             trying.one_epoch(build, hp, building.build(build, hp), weights=sample.class_weights, validates=False)
         except Exception as error:
-            raise NotWhole(WHOLE.format(type(error).__name__, error)).with_traceback(error.__traceback__) from error
+            from hpsearch.worker.refusing import not_whole
+
+            raise ExperimentRefused([not_whole(error, sample.root)]) from error
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
     noise = trying.images_of_noise(sample.task, sample.task.classes)
     _judge_copy(model, noise)
@@ -206,7 +188,7 @@ def _refuse_forgotten_precision(wanted: str) -> None:
 
 
 def _judge_copy(model: Any, images: Any) -> None:
-    """Save the model and judge with what is loaded again, as the finals will; raise NotKept."""
+    """Save the model and judge with what is loaded again, as the finals will; raise ExperimentRefused."""
     from hpsearch.worker import judging
     from hpsearch.worker.model_reading import read_model
 
@@ -216,17 +198,9 @@ def _judge_copy(model: Any, images: Any) -> None:
             model.save(file)
             judging.predict(read_model(file), images)
         except Exception as error:
-            told = _reason(str(error.__cause__ or error))
-            mend = BY_NAME if told.startswith("Could not locate function") else REGISTER
-            raise NotKept(KEEP.format(told, mend)) from error
+            from hpsearch.worker.refusing import not_kept
 
-
-def _reason(told: str) -> str:
-    """What Keras says of a layer that it cannot bring back, without the whole model, and the way round its safety."""
-    if "a `Lambda` layer whose `function` is a Python lambda" in told:
-        return "a Lambda layer holds code, which is never run from a file"
-    told = told.rpartition("Exception encountered: ")[2].partition(" Full object config: ")[0]
-    return " ".join(told.partition("\n\nExample:")[0].split())
+            raise ExperimentRefused([not_kept(error)]) from error
 
 
 def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
@@ -245,63 +219,3 @@ def _of_training(metric: str, given: Iterable[str]) -> Iterator[Mistake]:
     if (validated := f"val_{metric}") in given:
         what = f"{metric!r} is measured on the images that train, so the trial that learns them by heart is best"
         yield Mistake("search.objective", what, f"{validated!r} is the same on images that do not")
-
-
-def _mistake(error: BaseException, root: Path) -> Mistake:
-    from hpsearch.worker.loops import LoopUnfit
-
-    if isinstance(error, LoopUnfit):
-        return Mistake("train.loop", str(error))
-    if metric := _metric_of_one_hot(error):
-        what = f"the metric {metric!r} fails: {type(error).__name__}: {error}"
-        return Mistake(WHERE, what, "it takes one-hot labels, which a loss such as 'categorical_crossentropy' gets")
-    return Mistake(WHERE, _in_words(error), _where(error, root))
-
-
-def _metric_of_one_hot(error: BaseException) -> str:
-    """The name of the metric that raised this, if it is one of Keras's that want a column for each class; else ""."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        metric: Any = frame.f_locals.get("self")
-        if type(metric).__module__ in OF_ONE_HOT:
-            return str(metric.name)
-    return ""
-
-
-def _in_words(error: BaseException) -> str:
-    from hpsearch.worker.building import NotAModel
-    from hpsearch.worker.epochs import NoNumber
-    from hpsearch.worker.own_fit import NotHeard
-    from hpsearch.worker.rows import ShapesDisagree
-
-    if isinstance(error, NotAModel | NoNumber | ShapesDisagree | NotHeard | NotKept | NotWhole):
-        return str(error)
-    if isinstance(error, TypeError) and "multiple values for keyword argument 'epochs'" in str(error):
-        return f"fit gives model.fit its epochs twice: {error}\n  hand on those that it gets, and set train.epochs"
-    if isinstance(error, AttributeError) and (words := _no_such_word(error)):
-        return words
-    return f"a sample build raised {type(error).__name__}: {error}"
-
-
-def _no_such_word(error: AttributeError) -> str:
-    """What is wrong with hp.Integer or hp.task.shape, with the nearest known word; "" for what is not asked of hp."""
-    from hpsearch.worker.hp import AskingHyperParameters
-
-    known = {name.lower(): name for name in dir(error.obj) if not name.startswith("_")}
-    if not isinstance(error.obj, AskingHyperParameters | Task) or error.name in known.values():
-        return ""
-    near = difflib.get_close_matches(str(error.name).lower(), known, n=1, cutoff=0.5)
-    asked = f"did you mean {known[near[0]]!r}? " if near else ""
-    task = isinstance(error.obj, Task)
-    listed = ", ".join(known.values() if task else ("Boolean", "Choice", "Fixed", "Float", "Int"))
-    return f"{'hp.task' if task else 'hp'} has no {error.name!r}; {asked}known: {listed}"
-
-
-def _where(error: BaseException, root: Path) -> str:
-    """The lines of the project's own files that led to the error."""
-    root = root.resolve()
-    frames = [
-        f"{Path(frame.filename).relative_to(root)}, line {frame.lineno}, in {frame.name}: {frame.line}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename
-    ]
-    return "\n  ".join(frames)

@@ -1,0 +1,101 @@
+"""Says in words why a model cannot be searched: what an error of a sample build means, where it is from, the mend."""
+
+import difflib
+import traceback
+from pathlib import Path
+from typing import Any
+
+from hpsearch.errors import Mistake
+from hpsearch.worker.building import NotAModel
+from hpsearch.worker.epochs import NoNumber
+from hpsearch.worker.hp import AskingHyperParameters
+from hpsearch.worker.loops import LoopUnfit
+from hpsearch.worker.own_fit import NotHeard
+from hpsearch.worker.rows import ShapesDisagree
+from hpsearch.worker.task import Task
+
+WHERE = "model.build"
+CLEAR = (NotAModel, NoNumber, ShapesDisagree, NotHeard)  # errors of our own, whose text says it all
+OF_ONE_HOT = ("keras.src.metrics.confusion_metrics", "keras.src.metrics.f_score_metrics")  # AUC, Recall, F1Score …
+
+BY_NAME = """name functions that Keras has, such as activation="softmax" in place of tf.nn.softmax; and
+  register those of your own with @keras.saving.register_keras_serializable()"""
+REGISTER = """register layers of your own with @keras.saving.register_keras_serializable(), in place of Lambda layers;
+  those that are made with values need a get_config, too"""
+
+
+def not_built(error: BaseException, root: Path) -> Mistake:
+    """What is wrong with a model that cannot be built, or not be trained: the error is from either."""
+    if isinstance(error, LoopUnfit):
+        return Mistake("train.loop", str(error))
+    if metric := _metric_of_one_hot(error):
+        what = f"the metric {metric!r} fails: {_named(error)}"
+        return Mistake(WHERE, what, "it takes one-hot labels, which a loss such as 'categorical_crossentropy' gets")
+    return Mistake(WHERE, _in_words(error), _lines(error, root))
+
+
+def not_whole(error: Exception, root: Path) -> Mistake:
+    """What is wrong with a HyperModel's own fit that could train, but not on all rows."""
+    what = f"fit fails where it has no rows to validate on, as when the last model is trained on all: {_named(error)}"
+    return Mistake(WHERE, f"{what}\n  let it do without when validation_data is None", _lines(error, root))
+
+
+def not_kept(error: Exception) -> Mistake:
+    """What is wrong with a model that could be trained, but not saved and loaded again."""
+    told = _without_config(str(error.__cause__ or error))
+    mend = BY_NAME if told.startswith("Could not locate function") else REGISTER
+    return Mistake(WHERE, f"the model cannot be saved and loaded again: {told}", mend)
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _metric_of_one_hot(error: BaseException) -> str:
+    """The name of the metric that raised this, if it is one of Keras's that want a column for each class; else ""."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        metric: Any = frame.f_locals.get("self")
+        if type(metric).__module__ in OF_ONE_HOT:
+            return str(metric.name)
+    return ""
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, CLEAR):
+        return str(error)
+    if isinstance(error, TypeError) and "multiple values for keyword argument 'epochs'" in str(error):
+        return f"fit gives model.fit its epochs twice: {error}\n  hand on those that it gets, and set train.epochs"
+    if isinstance(error, AttributeError) and (words := _no_such_word(error)):
+        return words
+    return f"a sample build raised {_named(error)}"
+
+
+def _no_such_word(error: AttributeError) -> str:
+    """What is wrong with hp.Integer or hp.task.shape, with the nearest known word; "" for what is not asked of hp."""
+    known = {name.lower(): name for name in dir(error.obj) if not name.startswith("_")}
+    if not isinstance(error.obj, AskingHyperParameters | Task) or error.name in known.values():
+        return ""
+    near = difflib.get_close_matches(str(error.name).lower(), known, n=1, cutoff=0.5)
+    asked = f"did you mean {known[near[0]]!r}? " if near else ""
+    task = isinstance(error.obj, Task)
+    listed = ", ".join(known.values() if task else ("Boolean", "Choice", "Fixed", "Float", "Int"))
+    return f"{'hp.task' if task else 'hp'} has no {error.name!r}; {asked}known: {listed}"
+
+
+def _lines(error: BaseException, root: Path) -> str:
+    """The lines of the project's own files that led to the error."""
+    root = root.resolve()
+    frames = [
+        f"{Path(frame.filename).relative_to(root)}, line {frame.lineno}, in {frame.name}: {frame.line}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename
+    ]
+    return "\n  ".join(frames)
+
+
+def _without_config(told: str) -> str:
+    """What Keras says of a layer that it cannot bring back, without the whole model, and the way round its safety."""
+    if "a `Lambda` layer whose `function` is a Python lambda" in told:
+        return "a Lambda layer holds code, which is never run from a file"
+    told = told.rpartition("Exception encountered: ")[2].partition(" Full object config: ")[0]
+    return " ".join(told.partition("\n\nExample:")[0].split())
