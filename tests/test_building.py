@@ -296,6 +296,10 @@ def test_a_model_that_does_not_end_in_a_value_for_each_class_is_refused(
             "hp has no 'Integer'; did you mean 'Int'? known: Boolean, Choice, Fixed, Float, Int",
         ),
         ("choice('units', [1, 3])", "hp has no 'choice'; did you mean 'Choice'?"),
+        (
+            "Range('units', 1, 3)",
+            "hp has no 'Range'; known: Boolean, Choice, Fixed, Float, Int, conditional_scope, task",
+        ),
         ("task.shape", "hp.task has no 'shape'; did you mean 'image_shape'? known: batch_size, class_names, classes,"),
     ],
 )

@@ -1,11 +1,11 @@
 """Says in words why a model cannot be searched: what an error of a sample build means, where it is from, the mend."""
 
-import difflib
 import traceback
 from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import Mistake
+from hpsearch.nearest import hint
 from hpsearch.worker.building import NotAModel
 from hpsearch.worker.epochs import NoNumber
 from hpsearch.worker.hp import AskingHyperParameters
@@ -17,6 +17,7 @@ from hpsearch.worker.task import Task
 WHERE = "model.build"
 CLEAR = (NotAModel, NoNumber, ShapesDisagree, NotHeard)  # errors of our own, whose text says it all
 OF_ONE_HOT = ("keras.src.metrics.confusion_metrics", "keras.src.metrics.f_score_metrics")  # AUC, Recall, F1Score …
+ASKED = ("Boolean", "Choice", "Fixed", "Float", "Int", "conditional_scope", "task")  # of hp, in a build_model
 
 BY_NAME = """name functions that Keras has, such as activation="softmax" in place of tf.nn.softmax; and
   register those of your own with @keras.saving.register_keras_serializable()"""
@@ -72,14 +73,12 @@ def _in_words(error: BaseException) -> str:
 
 def _no_such_word(error: AttributeError) -> str:
     """What is wrong with hp.Integer or hp.task.shape, with the nearest known word; "" for what is not asked of hp."""
-    known = {name.lower(): name for name in dir(error.obj) if not name.startswith("_")}
-    if not isinstance(error.obj, AskingHyperParameters | Task) or error.name in known.values():
-        return ""
-    near = difflib.get_close_matches(str(error.name).lower(), known, n=1, cutoff=0.5)
-    asked = f"did you mean {known[near[0]]!r}? " if near else ""
-    task = isinstance(error.obj, Task)
-    listed = ", ".join(known.values() if task else ("Boolean", "Choice", "Fixed", "Float", "Int"))
-    return f"{'hp.task' if task else 'hp'} has no {error.name!r}; {asked}known: {listed}"
+    if isinstance(error.obj, Task):
+        known = [name for name in dir(error.obj) if not name.startswith("_")]
+        return f"hp.task has no {error.name!r}; {hint(str(error.name), known)}"
+    if isinstance(error.obj, AskingHyperParameters):
+        return f"hp has no {error.name!r}; {hint(str(error.name), ASKED)}"
+    return ""
 
 
 def _lines(error: BaseException, root: Path) -> str:
