@@ -315,6 +315,17 @@ def test_a_misspelt_word_of_hp_is_told_with_the_nearest_one(
     assert f"mine/space.py, line 4, in build: return made(hp, hp.{asked})" in str(refused.value)
 
 
+def test_a_model_that_is_to_train_on_several_devices_is_refused_with_the_mend(project: Callable[..., Path]) -> None:
+    root = project(
+        mine__space="import tensorflow as tf\nfrom mine.models import made\n\ndef build(hp):\n"
+        "    with tf.distribute.MirroredStrategy().scope():\n        return made(hp, 3)\n",
+        mine__models=MODEL.replace("sgd", "adam"),
+    )
+
+    with pytest.raises(ExperimentRefused, match=r"leave tf\.distribute out of it"):
+        fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+
 def compiled(end: str, loss: str, metrics: str = "[]") -> str:
     """A module whose model ends in such an activation, and is compiled so."""
     return (

@@ -19,6 +19,10 @@ CLEAR = (NotAModel, NoNumber, ShapesDisagree, NotHeard)  # errors of our own, wh
 OF_ONE_HOT = ("keras.src.metrics.confusion_metrics", "keras.src.metrics.f_score_metrics")  # AUC, Recall, F1Score …
 ASKED = ("Boolean", "Choice", "Fixed", "Float", "Int", "conditional_scope", "task")  # of hp, in a build_model
 
+MENDS = {  # of errors that others raise, by words in them
+    "multiple values for keyword argument 'epochs'": "hand on those that it gets, once; train.epochs says how many",
+    'inside "with strategy.scope()"': "leave tf.distribute out of it: trials train side by side, each on one device",
+}
 BY_NAME = """name functions that Keras has, such as activation="softmax" in place of tf.nn.softmax; and
   register those of your own with @keras.saving.register_keras_serializable()"""
 REGISTER = """register layers of your own with @keras.saving.register_keras_serializable(), in place of Lambda layers;
@@ -64,11 +68,10 @@ def _metric_of_one_hot(error: BaseException) -> str:
 def _in_words(error: BaseException) -> str:
     if isinstance(error, CLEAR):
         return str(error)
-    if isinstance(error, TypeError) and "multiple values for keyword argument 'epochs'" in str(error):
-        return f"fit gives model.fit its epochs twice: {error}\n  hand on those that it gets, and set train.epochs"
     if isinstance(error, AttributeError) and (words := _no_such_word(error)):
         return words
-    return f"a sample build raised {_named(error)}"
+    mends = [mend for words, mend in MENDS.items() if words in str(error)]
+    return "\n  ".join([f"a sample build raised {_named(error)}", *mends])
 
 
 def _no_such_word(error: AttributeError) -> str:
