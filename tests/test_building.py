@@ -315,6 +315,15 @@ def test_a_misspelt_word_of_hp_is_told_with_the_nearest_one(
     assert f"mine/space.py, line 4, in build: return made(hp, hp.{asked})" in str(refused.value)
 
 
+def test_a_refusal_in_a_clone_has_no_lines_of_hpsearchs_own() -> None:
+    clone = Path(__file__).parents[1]
+
+    with pytest.raises(ExperimentRefused, match=r"not a keras\.Model") as refused:
+        fly(Sample(clone, "searchspace.optimizers:optimizer", TASK, 1, {}, "val_loss"))
+
+    assert "hpsearch/" not in str(refused.value)
+
+
 def test_a_model_that_is_to_train_on_several_devices_is_refused_with_the_mend(project: Callable[..., Path]) -> None:
     root = project(
         mine__space="import tensorflow as tf\nfrom mine.models import made\n\ndef build(hp):\n"

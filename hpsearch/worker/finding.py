@@ -61,18 +61,29 @@ def own_fit(build: Build) -> Callable[..., Any] | None:
 
 
 def project_modules(root: Path) -> list[Path]:
-    """The project's own source files that are imported now, in order: what the fingerprint covers.
+    """The project's own source files that are imported now, in order: what the fingerprint covers."""
+    return sorted(_without_installed(_imported_below(root.resolve())))
+
+
+def own_frames(root: Path, error: BaseException) -> list[traceback.FrameSummary]:
+    """The lines of the project's own files that led to an error, in the order in which they were run."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = _without_installed({Path(frame.filename) for frame in frames if Path(frame.filename).is_relative_to(root)})
+    return [frame for frame in frames if Path(frame.filename) in own]
+
+
+def _without_installed(files: set[Path]) -> set[Path]:
+    """Those that are neither hpsearch's nor another package's: a project may lie around both, as a clone does.
 
     Not all below `sys.prefix` is installed: the project may lie there, too.
     """
-    root = root.resolve()
     installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")]
     others = [Path(hpsearch.__file__).resolve().parent, *(Path(folder).resolve() for folder in installed)]
-    return sorted(
+    return {
         file
-        for file in _imported_below(root)
+        for file in files
         if "site-packages" not in file.parts and not any(file.is_relative_to(folder) for folder in others)
-    )
+    }
 
 
 def _imported_below(root: Path) -> set[Path]:
@@ -136,7 +147,7 @@ def _where(root: Path, error: BaseException) -> str:
     """The project's file and line that an error came from, where there is one."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_shown(root, error.filename)}, line {error.lineno}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(root)]
+    frames = own_frames(root, error)
     return f"{_shown(root, frames[-1].filename)}, line {frames[-1].lineno}" if frames else ""
 
 

@@ -8,6 +8,7 @@ from hpsearch.errors import Mistake
 from hpsearch.nearest import hint
 from hpsearch.worker.building import NotAModel
 from hpsearch.worker.epochs import NoNumber
+from hpsearch.worker.finding import own_frames
 from hpsearch.worker.hp import AskingHyperParameters
 from hpsearch.worker.loops import LoopUnfit
 from hpsearch.worker.own_fit import NotHeard
@@ -87,12 +88,10 @@ def _no_such_word(error: AttributeError) -> str:
 def _lines(error: BaseException, root: Path) -> str:
     """The lines of the project's own files that led to the error."""
     root = root.resolve()
-    frames = [
+    return "\n  ".join(
         f"{Path(frame.filename).relative_to(root)}, line {frame.lineno}, in {frame.name}: {frame.line}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(root) and "site-packages" not in frame.filename
-    ]
-    return "\n  ".join(frames)
+        for frame in own_frames(root, error)
+    )
 
 
 def _without_config(told: str) -> str:
