@@ -12,15 +12,11 @@ from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
 from hpsearch.narrowing import narrow
 from hpsearch.orders import Loop
 from hpsearch.space import Parameter, Wish
+from hpsearch.worker import doubting
 from hpsearch.worker.task import Task
 
 WHERE = "model.build"
-LEAST_SCALE = 0.01  # of a Rescaling layer; 1 / 127.5 and 1 / 255 are less
 LEARNING_RATE = "learning_rate"  # among the metrics of an epoch, but nothing to optimise
-UNHEEDED = {  # what build_model can ask hp for, but not decide
-    "batch_size": "leave it out, and search it by train.batch_size = [32, 64]",
-    "epochs": "leave it out: train.epochs says them, and of every trial the best epoch counts",
-}
 
 
 @dataclass(frozen=True)
@@ -73,21 +69,8 @@ def fly(sample: Sample) -> Preflight:
 
         raise ExperimentRefused([not_built(error, sample.root)]) from error
     _refuse_missing_metric(sample.metric, metrics)
-    doubts += _of_training(sample.metric, metrics)
+    doubts += doubting.of_training(sample.metric, metrics)
     return Preflight(tuple(parameters), _modules(sample), tuple(doubts))
-
-
-def _modules(sample: Sample) -> tuple[str, ...]:
-    """The project's modules; raise ExperimentRefused if the build's own is not among them: its changes count, too."""
-    from hpsearch.worker import serving
-    from hpsearch.worker.finding import project_modules
-
-    root, module = sample.root.resolve(), sample.build.partition(":")[0]
-    files, own = project_modules(root), serving.place(root, module)
-    if own and own.resolve() not in files:
-        what = f"changes of {own.relative_to(root)} could not be seen: it is not among the modules that Python holds"
-        raise ExperimentRefused([Mistake(WHERE, what, "see that it stays in sys.modules, as a plain file does")])
-    return tuple(file.relative_to(root).as_posix() for file in files)
 
 
 def _set_precision(precision: str) -> None:
@@ -121,16 +104,20 @@ def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterabl
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
     noise = trying.images_of_noise(sample.task, sample.task.classes)
     _judge_copy(model, noise)
-    if own:
-        return metrics, list(_scaled_twice(model))
-    return metrics, [*_scaled_twice(model), *_unheeded(parameters), *_no_probabilities(model, noise)]
+    doubts = list(doubting.scaled_twice(model))
+    if not own:
+        doubts += [*doubting.unheeded(parameters), *doubting.no_probabilities(model, noise)]
+    return metrics, doubts
 
 
-def _unheeded(parameters: Iterable[Parameter]) -> Iterator[Mistake]:
-    """What build_model asks for as if it were trained by it, as scripts do whose tuner hands it on to model.fit."""
-    for name in dict.fromkeys(parameter.name for parameter in parameters if parameter.name in UNHEEDED):
-        what = f"build_model asks hp for {name!r}, and is trained with that of [train] whatever it gets"
-        yield Mistake(WHERE, what, UNHEEDED[name])
+def _refuse_forgotten_precision(wanted: str) -> None:
+    """Refuse a build after which Keras computes in float32 again, as when it clears Keras's session."""
+    import keras
+
+    if (found := keras.config.dtype_policy().name) == "float32" != wanted:
+        what = f"build_model sets Keras's precision back to {found!r}, where the trials are to have {wanted!r}"
+        mend = "take clear_session out of it, each trial has a process of its own; or let train.precision be 'float32'"
+        raise ExperimentRefused([Mistake(WHERE, what, mend)])
 
 
 @contextmanager
@@ -145,46 +132,6 @@ def _whole_tracebacks() -> Iterator[None]:
     finally:
         if filtered:
             keras.config.enable_traceback_filtering()
-
-
-def _scaled_twice(model: Any) -> Iterator[Mistake]:
-    """A model that divides by 255 (or half of it) what comes to it from 0 to 1, as a tutorial's does."""
-    import keras
-    import numpy as np
-
-    scales = [float(np.max(layer.scale)) for layer in _layers(model) if isinstance(layer, keras.layers.Rescaling)]
-    if scales and min(scales) < LEAST_SCALE and max(scales) <= 1:
-        what = "the model's Rescaling layer divides images that come to it from 0 to 1 already"
-        yield Mistake(WHERE, what, "leave that layer out: so dark, all images look alike")
-
-
-def _no_probabilities(model: Any, images: Any) -> Iterator[Mistake]:
-    """A model that ends in numbers of any size, as a plain Dense layer does, with a loss that takes probabilities."""
-    from hpsearch.worker import judging
-    from hpsearch.worker.rows import keras_loss
-
-    given_several = isinstance(model.loss, dict | list | tuple)
-    if given_several or "crossentropy" not in str(keras_loss(model.loss)) or getattr(model.loss, "from_logits", False):
-        return
-    if judging.are_logits(judging.outputs(model, images)):
-        what = "the model's loss takes probabilities, but its last layer gives numbers of any size: so it learns badly"
-        yield Mistake(WHERE, what, "let it end in softmax (or sigmoid), or give the loss from_logits=True")
-
-
-def _layers(outer: Any) -> Iterator[Any]:
-    for layer in getattr(outer, "layers", ()):
-        yield layer
-        yield from _layers(layer)
-
-
-def _refuse_forgotten_precision(wanted: str) -> None:
-    """Refuse a build after which Keras computes in float32 again, as when it clears Keras's session."""
-    import keras
-
-    if (found := keras.config.dtype_policy().name) == "float32" != wanted:
-        what = f"build_model sets Keras's precision back to {found!r}, where the trials are to have {wanted!r}"
-        mend = "take clear_session out of it, each trial has a process of its own; or let train.precision be 'float32'"
-        raise ExperimentRefused([Mistake(WHERE, what, mend)])
 
 
 def _judge_copy(model: Any, images: Any) -> None:
@@ -214,8 +161,14 @@ def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:
     raise ExperimentRefused([Mistake("search.objective", what, f"{hint}it gives: {', '.join(known)}")])
 
 
-def _of_training(metric: str, given: Iterable[str]) -> Iterator[Mistake]:
-    """An objective that is measured on the rows that train, where there is the same of those that validate."""
-    if (validated := f"val_{metric}") in given:
-        what = f"{metric!r} is measured on the images that train, so the trial that learns them by heart is best"
-        yield Mistake("search.objective", what, f"{validated!r} is the same on images that do not")
+def _modules(sample: Sample) -> tuple[str, ...]:
+    """The project's modules; raise ExperimentRefused if the build's own is not among them: its changes count, too."""
+    from hpsearch.worker import serving
+    from hpsearch.worker.finding import project_modules
+
+    root, module = sample.root.resolve(), sample.build.partition(":")[0]
+    files, own = project_modules(root), serving.place(root, module)
+    if own and own.resolve() not in files:
+        what = f"changes of {own.relative_to(root)} could not be seen: it is not among the modules that Python holds"
+        raise ExperimentRefused([Mistake(WHERE, what, "see that it stays in sys.modules, as a plain file does")])
+    return tuple(file.relative_to(root).as_posix() for file in files)
