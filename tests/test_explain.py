@@ -319,7 +319,7 @@ def test_every_range_that_follows_is_one_that_the_parameter_takes(data):
 
     said = space_of(finding)
 
-    wish = Experiment.model_validate({"name": "a", "model": {"build": "m:f"}, "space": said}).space
+    wish = Experiment.model_validate({"name": "a", "model": {"build": "m:f"}, "space": said}).wishes
     narrowed = narrow(parameter, wish)
     assert narrowed.low <= narrowed.high
     if isinstance(finding, BoundHit):
