@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from hpsearch.objective import Objective
-from hpsearch.space import Bounds, Wish
+from hpsearch.space import Bounds, Sampling, Wish
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
@@ -139,7 +139,7 @@ class Range(Section):
     """The greatest value; it may lie above that of build_model."""
     step: StrictInt | StrictFloat | None = None
     """The distance between values, or their ratio where sampling is by logarithm; build_model's unless given."""
-    sampling: Literal["linear", "log", "reverse_log"] | None = None
+    sampling: Sampling | None = None
     """How values are spread: evenly, denser towards `min`, or denser towards `max`; build_model's unless given."""
 
 

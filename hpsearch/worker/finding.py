@@ -88,7 +88,7 @@ def _without_installed(files: set[Path]) -> set[Path]:
 
 def _imported_below(root: Path) -> set[Path]:
     """The files below the folder that modules were imported from: of thousands, as text, because paths take longer."""
-    within, real = os.path.join(root, ""), functools.cache(os.path.realpath)  # noqa: PTH118  # the same
+    within, real = os.path.join(root, ""), functools.cache(os.path.realpath)  # noqa: PTH118  # ends in one separator, / too
 
     def place(file: str) -> str:
         folder, name = os.path.split(file)
