@@ -33,6 +33,9 @@ FREE = (
 )
 ADDRESSES = (("tracking", "mlflow"), ("data", "mirror"))
 SECRET = "***"  # what stands for it  # noqa: S105  # no password
+# Databases take passwords that hold "/", "#" and "?" as they are. Where an "@" stands behind a "?" alone, the password
+# or the query may hold both, so all is secret.
+USER = re.compile(r"(?<=://)(?!/)(?:[^?]*(?=@)|[^?@]*\?.*@.*)", re.DOTALL)
 PACKAGES = ("hpsearch", "keras", "keras-tuner", "optuna", "mlflow", "numpy", "scikit-learn")
 SHAPING = ("keras", "tensorflow", "keras-tuner", "optuna")
 FLAVOURS = ("tensorflow", "tensorflow-cpu")  # one program under two names
@@ -70,7 +73,7 @@ def final_differences(old: Mapping[str, Any] | None, new: Experiment) -> list[st
 
 def redacted(address: str) -> str:
     """An address without the user, password and query that it may carry."""
-    address = re.sub(r"(?<=://)[^/?#]*@", f"{SECRET}@", address)
+    address = USER.sub(SECRET, address)
     return re.sub(r"\?.*", f"?{SECRET}", address, flags=re.DOTALL) if "://" in address else address
 
 

@@ -847,7 +847,16 @@ def test_a_trial_that_got_more_time_has_its_last_score_though_its_best_epoch_is_
 
 
 @pytest.mark.promise("H48")
-@pytest.mark.parametrize("address", ["http://user:S3CRET@host/x", "https://S3CRET@host", "http://a:S3@S3CRET@host/y"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:S3CRET@host/x",
+        "https://S3CRET@host",
+        "http://a:S3@S3CRET@host/y",
+        "postgresql://a:S3/S3CRET#@host/y",
+        "http://a@host/y?token=S3CRET",
+    ],
+)
 def test_no_error_tells_the_password_of_an_address(address):
     message = f"{address} is away, says {address}"
 

@@ -131,7 +131,14 @@ def test_the_commit_is_known_and_marked_when_files_differ(tmp_path: Path) -> Non
     [
         ("https://me:canary@host:5000/x", "https://***@host:5000/x"),
         ("postgresql://me:can@ary@host/db", "postgresql://***@host/db"),
+        ("postgresql://me:can/ary@host/db", "postgresql://***@host/db"),
+        ("postgresql://me:can#ary@host/db?ssl=canary", "postgresql://***@host/db?***"),
+        ("postgresql://me:can?ary@host/db", "postgresql://***"),
+        ("postgresql://:can ary@host/db", "postgresql://***@host/db"),
         ("https://host/x?token=canary", "https://host/x?***"),
+        ("https://host/x?token=can@ary", "https://***"),
+        ("https://me:canary@host/x?token=can@ary", "https://***@host/x?***"),
+        ("sqlite:////home/a@b/mlflow.db", "sqlite:////home/a@b/mlflow.db"),
         ("sqlite:////home/a/mlflow.db", "sqlite:////home/a/mlflow.db"),
         ("databricks", "databricks"),
     ],
@@ -139,5 +146,5 @@ def test_the_commit_is_known_and_marked_when_files_differ(tmp_path: Path) -> Non
 def test_an_address_is_shown_without_what_is_secret(address: str, shown: str) -> None:
     said = public(experiment(tracking={"mlflow": address}))
 
-    assert redacted(address) == shown
+    assert redacted(address) == redacted(shown) == shown
     assert said["tracking"]["mlflow"] == shown

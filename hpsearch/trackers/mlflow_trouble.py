@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from hpsearch import words
 from hpsearch.errors import HpsearchError
+from hpsearch.provenance import redacted
 
 ANEW = "move it away: hpsearch sync STUDY fills a new one"
 HALF_MADE = f"some program was killed while it made or upgraded its tables; {ANEW}"
@@ -44,5 +45,5 @@ def cure(said: str) -> str:
 
 
 def safe(text: str) -> str:
-    """The text without the users and passwords of the addresses in it."""
-    return re.sub(r"(?<=://)[^/?#\s]*@", "***@", text)
+    """The text without the users, passwords and queries of the addresses in it."""
+    return re.sub(r"://\S*", lambda address: redacted(address[0]), text)
