@@ -13,6 +13,7 @@ DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "
 SPAN = re.compile(r"^(?:(\d{1,9})h)? ?(?:(\d{1,9})m)? ?(?:(\d{1,9})s)?$")
 SIZE = re.compile(r"^(\d{1,9}(?:\.\d{1,3})?) ?([KMGT]i?)B$")
 RACED = Objective("max", "val_accuracy")  # the one whose differences can be told image by image
+HOLDOUT = 0.15  # of the training rows
 POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -115,7 +116,7 @@ class Data(Section):
     @property
     def holdout(self) -> float | None:
         """The share that validates, None with folds."""
-        return None if self.folds else self.validation or 0.15
+        return None if self.folds else self.validation or HOLDOUT
 
     @property
     def several(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.experiment import Experiment, Final
+from hpsearch.experiment import HOLDOUT, Experiment, Final
 
 # What a session may change. Where the data come from is among it, for their bytes have a digest of their own, and
 # [final], which `final_differences` watches from the opening of the test split on.
@@ -55,7 +55,7 @@ def code_digest(files: Iterable[Path], root: Path) -> str:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Between two experiments as plain data, each changed value that must not change: "search.tuner: 'a' -> 'b'"."""
-    return [told for key, told in _changes(_flat(old), _flat(new)) if not _free(key)]
+    return [told for key, told in _changes(_split(old), _split(new)) if not _free(key)]
 
 
 def final_differences(old: Mapping[str, Any] | None, new: Experiment) -> list[str]:
@@ -177,6 +177,12 @@ def _words(node: Any) -> Iterator[str]:
             yield from _words(item)
     else:
         yield f"{type(node).__name__} {node!r}"
+
+
+def _split(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten an experiment; one that says nothing of its split is the same as one that says the usual share."""
+    flat = _flat(said)
+    return flat if "data.folds" in flat else flat | {"data.validation": flat.get("data.validation", HOLDOUT)}
 
 
 def _flat(said: Mapping[str, Any], above: str = "") -> dict[str, Any]:

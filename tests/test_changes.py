@@ -127,6 +127,15 @@ def test_a_study_from_before_data_invert_goes_on_without_it() -> None:
         assert provenance.differences(before, provenance.public(now)) == []
 
 
+def test_a_study_goes_on_when_its_file_says_the_share_that_validates_by_default() -> None:
+    silent, written = experiment(), experiment("data.validation", 0.15)
+    folds = experiment("data.folds", 3)
+
+    assert provenance.differences(provenance.public(silent), provenance.public(written)) == []
+    assert provenance.differences(provenance.public(written), provenance.public(silent)) == []
+    assert provenance.differences(provenance.public(silent), provenance.public(folds)) != []
+
+
 def test_every_key_of_an_experiment_is_in_one_of_the_two_tables() -> None:
     figures.note("P17", keys=len(keys()), refused=len(FIXED), free=len(FREE))
     assert sorted({*FREE, *FIXED}) == sorted(keys())
