@@ -39,6 +39,7 @@ from stories import (
 from waiting import wait_until
 
 from hpsearch import files, paths
+from hpsearch.cli.run import _pages
 from hpsearch.cli.ui import _command
 from hpsearch.experiment import Experiment
 from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
@@ -386,6 +387,23 @@ def test_a_relative_database_lies_in_the_project_and_odd_folders_are_allowed(tmp
 
     assert (project.root / "own" / "runs.db").stat().st_size > 0
     assert resolve(project, uri) == uri
+
+
+@pytest.mark.parametrize(
+    ("tracking", "surroundings", "shown"),
+    [
+        (None, "", "hpsearch ui"),
+        (None, "http://host:5000", "hpsearch ui"),
+        ("sqlite:///mlruns/mlflow.db", "", "hpsearch ui"),
+        ("http://me:S3CRET@host:5000", "", "http://***@host:5000"),
+        ("http://host:5000", "http://host:5000", "hpsearch ui"),
+        ("http://host:5000", "http://other:5000", "http://host:5000"),
+    ],
+)
+def test_a_run_ends_with_where_its_own_pages_are(tmp_path, monkeypatch, tracking, surroundings, shown):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", surroundings)
+
+    assert _pages(paths.Project(tmp_path), tracking) == shown
 
 
 def written(folder):

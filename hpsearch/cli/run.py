@@ -134,7 +134,16 @@ def _conclude(experiment: "Experiment", place: "_Place", *, as_json: bool) -> No
         conclude(place.facts, place.console)
         place.say(f"report: {folder.report}\nmodel:  {folder.best / paths.MODEL}")
         if experiment.tracking.mlflow is not False:
-            place.say("compare in MLflow: hpsearch ui")
+            place.say(f"compare in MLflow: {_pages(place.project, experiment.tracking.mlflow)}")
+
+
+def _pages(project: paths.Project, tracking: str | None) -> str:
+    """Where a study's runs are shown: by the command, which reads no experiment, or at the address in [tracking]."""
+    from hpsearch.provenance import redacted
+    from hpsearch.trackers.mlflow_store import resolve
+
+    address = resolve(project, tracking)
+    return "hpsearch ui" if address == resolve(project) else redacted(address)
 
 
 class _Place:
