@@ -197,3 +197,10 @@ def expanded(path: Path | str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def in_address(path: Path) -> str:
+    """A path as it stands in an "sqlite:///" address, in which "?" begins a query and "%3F" is one."""
+    from urllib.parse import quote
+
+    return quote(path.as_posix(), safe="/: '()[]!$&*+,;=@")

@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hpsearch.loading import load, resolve_tracking
 from hpsearch.loading.metric_names import nearest
 from hpsearch.loading.toml_places import lines
 from hpsearch.paths import Project, cache
+from hpsearch.trackers.mlflow_store import database, resolve
 
 GOOD = """\
 name = "small"
@@ -255,6 +257,18 @@ def test_relative_paths_begin_at_the_project_in_the_file_and_at_the_shell_in_a_s
     assert in_file.tracking.mlflow == f"sqlite:///{project.root}/runs/a.db"
     assert in_set.data.folder == str(project.root / "elsewhere" / "images")
     assert in_set.tracking.mlflow == f"sqlite:///{project.root}/elsewhere/runs/a.db"
+
+
+@pytest.mark.promise("58")
+@pytest.mark.parametrize("name", ["Why?", "50%20off", "#tag", "it's"])
+def test_a_relative_database_lies_in_a_project_of_any_name(project: Project, name: str) -> None:
+    project = Project(shutil.copytree(project.root, project.root / name))
+
+    experiment = loaded(project, GOOD + '[tracking]\nmlflow = "sqlite:///runs/a.db?timeout=9"\n')
+
+    address = resolve(project, experiment.tracking.mlflow or "")
+    assert database(address) == project.root / "runs" / "a.db"
+    assert address.endswith("?timeout=9")
 
 
 @pytest.mark.parametrize("address", ["http://host:5000", "sqlite:////abs/a.db", "sqlite:///:memory:", "databricks"])

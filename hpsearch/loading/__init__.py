@@ -17,7 +17,7 @@ from hpsearch.loading.crosschecks import crosschecks, rows_check
 from hpsearch.loading.part_checks import outline_of, part_findings
 from hpsearch.loading.plain_words import findings
 from hpsearch.loading.toml_places import Finding, Place, Places, dotted
-from hpsearch.paths import Project, expanded
+from hpsearch.paths import Project, expanded, in_address
 
 Settings = dict[Place, Any]
 Bases = dict[tuple[str, str], Path]
@@ -58,7 +58,7 @@ def resolve_tracking(address: str, base: Path) -> str:
     path, mark, query = address.removeprefix(SQLITE).partition("?")
     if not address.startswith(SQLITE) or not path or path.startswith(":memory:"):
         return address
-    return f"{SQLITE}{base / path}{mark}{query}"
+    return f"{SQLITE}{Path(in_address(base)) / path}{mark}{query}"
 
 
 def resolve_path(path: str, base: Path) -> str:

@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import filelock
 
@@ -64,17 +64,13 @@ def resolve(project: paths.Project, uri: str | None = None) -> str:
     if chosen and not file:
         return chosen
     _, mark, query = (chosen or "").partition("?")
-    return f"{SQLITE}{_quoted(project.root.absolute() / (file or project.mlflow))}{mark}{query}"
+    return f"{SQLITE}{paths.in_address(project.root.absolute() / (file or project.mlflow))}{mark}{query}"
 
 
 def database(uri: str) -> Path | None:
     """The file of a SQLite address; None for other addresses and for a database in memory."""
     name = unquote(uri.removeprefix(SQLITE).partition("?")[0])
     return Path(name) if uri.startswith(SQLITE) and name not in {"", ":memory:"} else None
-
-
-def _quoted(file: Path) -> str:
-    return quote(file.as_posix(), safe="/: '()[]!$&*+,;=@")
 
 
 def project_name(project: paths.Project) -> str:
@@ -121,7 +117,7 @@ def _prepare_file(file: Path) -> None:
 
 def _lay_out(file: Path) -> None:
     """Make MLflow's tables, in some seconds; those that a kill leaves half made are of no use to it ever after."""
-    engine = _engine(f"{SQLITE}{_quoted(file.absolute())}")
+    engine = _engine(f"{SQLITE}{paths.in_address(file.absolute())}")
     from mlflow.store.db import utils
     from sqlalchemy import event
 
