@@ -41,6 +41,7 @@ from waiting import wait_until
 from hpsearch import files, paths
 from hpsearch.cli.run import _pages
 from hpsearch.cli.ui import _command
+from hpsearch.cli.ui import _pages as _pages_of_ui
 from hpsearch.experiment import Experiment
 from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
 from hpsearch.records import TestOpened as Opened
@@ -694,6 +695,18 @@ def test_only_at_port_80_does_mlflows_server_know_its_hosts_without_the_port(por
     assert command[command.index("--allowed-hosts") + 1] == known
     allowed = command[command.index("--cors-allowed-origins") + 1].split(",")
     assert {origin for origin in allowed if not origin.endswith(f":{port}")} == origins
+
+
+def test_the_ui_opens_on_a_database_that_no_run_of_the_project_has_used_yet(project, tmp_path):
+    address = prepare_store(project, experiment="of somebody else")
+    with closing(sqlite3.connect(project.mlflow)) as store:
+        (before,) = store.execute("SELECT count(*) FROM experiments").fetchone()
+
+    pages = _pages_of_ui(paths.Project(tmp_path / "begun"), address)
+
+    assert (pages.runs, pages.trials) == ("", "")
+    with closing(sqlite3.connect(project.mlflow)) as store:
+        assert store.execute("SELECT count(*) FROM experiments").fetchone() == (before,)
 
 
 @pytest.mark.promise("59")

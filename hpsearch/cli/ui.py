@@ -105,7 +105,10 @@ def _environment(home: paths.Project, uri: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class _Pages:
-    """Where to look, as ends of addresses: the runs beside the newest study, and its first trials side by side."""
+    """Where to look, as ends of addresses: the runs beside the newest study, and its first trials side by side.
+
+    On a server of databases, where only a run makes MLflow's experiment, the end may be "": all that there are.
+    """
 
     runs: str
     trials: str = ""
@@ -120,7 +123,8 @@ def _pages(home: paths.Project, uri: str) -> _Pages:
     newest = ["attributes.start_time DESC"]
     studies = own.search_runs(experiments, "tags.`hpsearch.kind` = 'study'", max_results=1, order_by=newest)
     if not studies:
-        return _Pages(f"/#/experiments/{own.get_experiment_by_name(project_name(home)).experiment_id}/runs")
+        empty = own.get_experiment_by_name(project_name(home))
+        return _Pages(f"/#/experiments/{empty.experiment_id}/runs" if empty else "")
     experiment, study = studies[0].info.experiment_id, studies[0].data.tags["hpsearch.study_id"]
     wanted = f"tags.`hpsearch.study_id` = '{study}' and tags.`hpsearch.kind` = 'search' and status != 'FAILED'"
     trials = own.search_runs([experiment], wanted, max_results=MOST_COMPARED, order_by=["attributes.start_time ASC"])
