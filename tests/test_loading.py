@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -221,6 +222,8 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order(project: Project) 
         ("a b=3", "--set a b=3: this is not KEY=VALUE"),
         ("search.tuner=optuna.tpee", "did you mean 'optuna.tpe'?"),
         ("name=\udcff", "this is not KEY=VALUE"),
+        ("\x1b[2J=3", "--set \\x1b[2J=3: this is not KEY=VALUE"),
+        ("search.tuner=\x1b[2J", "--set search.tuner: there is no tuner '\\x1b[2J'"),
     ],
 )
 def test_a_mistake_in_a_set_is_shown_there(project: Project, word: str, said: str) -> None:
@@ -228,6 +231,16 @@ def test_a_mistake_in_a_set_is_shown_there(project: Project, word: str, said: st
         loaded(project, GOOD, word)
 
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("folder", ["写真\u30002026", "a\u00a0b", "Screenshots 10.04\u202fPM", "👩\u200d🚀", "a\tb"])
+def test_a_set_takes_every_folder_that_the_file_takes(project: Project, folder: str) -> None:
+    source = changed(SOURCE, f'source = "idx"\nfolder = {json.dumps(folder, ensure_ascii=False)}')
+
+    in_file = loaded(project, source)
+    in_set = loaded(project, source, f"data.folder={folder}")
+
+    assert Path(in_file.data.folder or "").name == Path(in_set.data.folder or "").name == folder
 
 
 def test_a_set_wins_over_the_file_as_a_toml_value_or_else_as_text(project: Project) -> None:

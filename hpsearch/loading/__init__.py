@@ -89,8 +89,8 @@ def _settings(sets: Sequence[str]) -> Settings:
     mistakes = []
     for words in sets:
         key, equals, value = words.partition("=")
-        place = _key(key) if equals else None
-        if place and words.isprintable():
+        place = _key(key) if equals and key.isprintable() else None
+        if place and _is_text(value):
             settings.pop(place, None)
             settings[place] = _value(value)
         else:
@@ -100,6 +100,11 @@ def _settings(sets: Sequence[str]) -> Settings:
     if mistakes:
         raise ExperimentRefused(mistakes)
     return settings
+
+
+def _is_text(value: str) -> bool:
+    """Whether TOML could say it, as it can every sign; file names that are no UTF-8 come with lone surrogates."""
+    return value.encode(errors="ignore").decode() == value
 
 
 def _key(key: str) -> Place | None:
