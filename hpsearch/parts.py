@@ -6,6 +6,7 @@ from hpsearch import plugins
 from hpsearch.datasets.prepared import find_kept
 from hpsearch.executors.limits import Limits
 from hpsearch.experiment import Experiment
+from hpsearch.loading.part_checks import source_options
 from hpsearch.protocols import Executor, Prepared, Progress, Pruner, Tuner
 from hpsearch.study import Study
 
@@ -20,11 +21,8 @@ def make_executor(experiment: Experiment) -> Executor:
 
 
 def make_dataset(experiment: Experiment) -> Any:
-    """The data set that [data] names, with those of [data]'s keys that it takes and that were given."""
-    takes = plugins.options(plugins.part("datasets", experiment.data.source))
-    known = experiment.data.model_dump(exclude_unset=True)
-    given = {key: value for key, value in known.items() if key in takes}
-    return plugins.make("datasets", experiment.data.source, given, "data")
+    """The data set that [data] names, made as it was checked; by a kept experiment, too, where every key is given."""
+    return plugins.make("datasets", experiment.data.source, source_options(experiment.data), "data")
 
 
 def data_once_more(experiment: Experiment, digest: str, progress: Progress) -> Prepared:

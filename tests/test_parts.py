@@ -13,6 +13,8 @@ from chaos import HERE, ROOT, RUN, Arena
 
 from hpsearch import plugins
 from hpsearch.errors import ExperimentRefused
+from hpsearch.experiment import Experiment
+from hpsearch.parts import make_dataset
 
 DOCS = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
 NEAR, SUITE = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
@@ -118,6 +120,20 @@ def test_a_part_that_takes_any_option_is_given_it(installed: Path, monkeypatch: 
 
     assert plugins.make("tuners", "near", {"keep": 0.8}).options == {"keep": 0.8}
     assert plugins.options(plugins.part("tuners", "near")) == {}
+
+
+def test_a_data_set_that_takes_any_option_is_made_with_what_was_said_by_kept_experiments_too(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (installed / "far.py").write_text("class Far:\n    def __init__(self, **options): self.options = options\n")
+    (installed / "near-1.dist-info" / "entry_points.txt").write_text("[hpsearch.datasets]\nfar = far:Far\n")
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.setattr(plugins, "_parts", plugins._parts.__wrapped__)
+    said = {"source": "far", "folder": "here", "size": [8, 6], "folds": 3}
+    experiment = Experiment.model_validate({"name": "a", "model": {"build": "m:b"}, "data": said})
+    kept = Experiment.model_validate(experiment.model_dump())
+
+    assert make_dataset(experiment).options == make_dataset(kept).options == {"folder": "here", "size": [8, 6]}
 
 
 def test_a_part_that_no_experiment_names_is_told_of_as_an_installed_one() -> None:
