@@ -370,6 +370,22 @@ def test_a_run_that_a_person_deletes_stops_nothing(project):
     assert runs_of(place)["search 1"].info.status == "FINISHED"
 
 
+@pytest.mark.promise("56")
+def test_a_run_that_a_person_takes_our_key_from_stops_nothing(project):
+    place = place_in(project)
+    story = whole_story()
+    hear_all(place, story[:5])
+    theirs = runs_of(place)["search 0"].info.run_id
+    client(place.uri).delete_tag(theirs, "hpsearch.key")
+
+    hear_all(place, story[5:])
+
+    client(place.uri).set_tag(theirs, "hpsearch.key", "theirs")
+    found = runs_of(place)
+    assert found["search 0"].info.status == found["search 1"].info.status == "FINISHED"
+    assert found["theirs"].info.status == "RUNNING"
+
+
 @pytest.mark.promise("H48")
 def test_a_server_that_is_away_raises_without_its_password():
     place = Place("http://user:S3CRET@127.0.0.1:1", "x", "tiny-1", Path())

@@ -15,6 +15,7 @@ from hpsearch.trackers.mlflow_insisting import NotTaken, insist
 from hpsearch.trackers.mlflow_store import experiment_id
 from hpsearch.trackers.mlflow_view import VIEW
 
+KEY = "hpsearch.key"  # the tag by which a run is found again
 STUDY = "study"
 LOST = "lost"  # the state of a run whose trial the ledger no longer knows
 PAGE = 1000
@@ -88,8 +89,8 @@ class Runs:
             page = self._client.search_runs([self._experiment], wanted, ViewType.ALL, PAGE, page_token=token)
             for found in page:
                 tags, gone = found.data.tags, found.info.lifecycle_stage == "deleted"
-                about = (found.info.run_id, found.info.status, _remembered(tags), gone)
-                yield tags["hpsearch.key"], Run(*about)
+                if key := tags.get(KEY):  # without it, a person took it away, and a new run takes its place
+                    yield key, Run(found.info.run_id, found.info.status, _remembered(tags), gone)
             token = page.token
             if not token:
                 return
@@ -113,7 +114,7 @@ class Runs:
         """The run of this key, made RUNNING unless it is there; its name and tags are those of its first time."""
         if run := self._runs.get(key):
             return run
-        own = {"hpsearch.study_id": self._study, "hpsearch.key": key, "mlflow.user": _user()}
+        own = {"hpsearch.study_id": self._study, KEY: key, "mlflow.user": _user()}
         own |= {"mlflow.source.name": "hpsearch", "mlflow.source.type": "LOCAL", "mlflow.runName": name, **tags}
         own = {name_of(key): _cut(text, "tag") for key, text in own.items()}
         made = self._client.create_run(self._experiment, start_time=time_ms, tags=own, run_name=name)
