@@ -11,6 +11,7 @@ from test_search import go
 
 from hpsearch import files, paths
 from hpsearch.backup import Backup
+from hpsearch.cli.run import _another_name
 from hpsearch.cli.show import show
 from hpsearch.cli.studies import list_studies
 from hpsearch.errors import ExperimentRefused
@@ -60,3 +61,19 @@ def test_a_study_name_outside_the_rule_is_refused_with_the_rule(tmp_path, name):
 
     with pytest.raises(ExperimentRefused, match="must be a name of at most 80 letters"):
         load(file, paths.Project(tmp_path), [f"name={json.dumps(name)}"])
+
+
+@pytest.mark.promise("58")
+@pytest.mark.parametrize("name", ["a", "a." * 40, "a" * 80])
+def test_the_name_that_a_changed_study_is_offered_is_free_and_one_that_a_study_may_have(tmp_path, name):
+    project = paths.Project(tmp_path)
+    offered = []
+    for _ in range(9):
+        another = _another_name(project, name)
+        files.make(project.study(another).folder)
+        project.study(another).ledger.touch()
+        offered.append(another)
+
+    assert len(set(offered)) == 9
+    for another in offered:
+        assert Experiment.model_validate({**EXPERIMENT.model_dump(mode="json"), "name": another}).name == another
