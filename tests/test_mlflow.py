@@ -893,6 +893,18 @@ def test_a_trial_that_got_more_time_has_its_last_score_though_its_best_epoch_is_
     assert said == expected
 
 
+def test_a_metric_of_the_model_that_is_called_score_leaves_the_score_as_it_is(project):
+    place, attempt = place_in(project), Attempt(Fit(0, 0))
+    measures = [Measure(attempt, epoch, {"val_score": 0.8, "score": 0.9, "seconds": 7.0}, 0.5) for epoch in (1, 2)]
+    result = TrialResult(Trial(0), Status.COMPLETED, 0.8, 2, 1.5, {"val_score": 0.8, "score": 0.9})
+
+    hear_all(place, told([*began(), AttemptBegan(attempt), *measures, result]))
+
+    said = runs_of(place)["search 0"].data.metrics
+    assert (said["score"], said["seconds"], said["epoch_seconds"]) == (0.8, 1.5, 0.5)
+    assert (said["val_score"], said["train_score"], said["train_seconds"]) == (0.8, 0.9, 7.0)
+
+
 @pytest.mark.promise("H48")
 @pytest.mark.parametrize(
     "address",

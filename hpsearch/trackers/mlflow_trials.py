@@ -21,6 +21,8 @@ STATUSES = {
     "interrupted": "KILLED",
 }  # MLflow's, by our own
 
+OURS = ("score", "seconds", "best_epoch", "epoch_seconds", SIZE)  # metrics that a model's own must not run into
+
 
 class Trials:
     """The study's run with a run for each trial and each final fit; each is made when it is first needed."""
@@ -115,7 +117,7 @@ class Trials:
                 self._runs.keep(run, "log_text", summary, "model_summary.txt")
             case Measure(_, epoch, metrics, seconds):
                 leading = {name: metrics[name] for name in (self._experiment.objective.metric,) if name in metrics}
-                named = {prefix + name: value for name, value in (leading | dict(metrics)).items()}
+                named = {prefix + _apart(name): value for name, value in (leading | dict(metrics)).items()}
                 self._runs.write(run, time_ms, named | {f"{prefix}epoch_seconds": seconds}, step=epoch)
             case AttemptEnd():
                 self._attempt_ended(body, time_ms)
@@ -207,6 +209,11 @@ class Trials:
 def _failure_in(run: Run) -> str:
     """Why the run, or the first of its folds that failed, came to nothing; "" where none did."""
     return next((text for name, text in sorted(run.tags.items()) if name.endswith(FAILURE) and text), "")
+
+
+def _apart(name: str) -> str:
+    """A metric's name in MLflow: one that validates has a val_, so one that we write ourselves is of training."""
+    return f"train_{name}" if name in OURS else name
 
 
 def _best(prefix: str, ended: AttemptEnd | TrialResult) -> dict[str, float]:
