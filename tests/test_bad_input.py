@@ -312,6 +312,20 @@ def test_another_trouble_of_the_machine_is_one_sentence(tmp_path: Path) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+@pytest.mark.parametrize("words", ["list", "show x", "run x.toml", "check x.toml", "ui --port 0"])
+def test_in_a_folder_that_was_deleted_one_sentence_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    folder = files.make(tmp_path / "gone")
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+
+    code = main(words.split())
+
+    said = 'the folder that you are in was deleted\n  go to one that is there; where it was made again: cd "$PWD"\n'
+    assert (code, capsys.readouterr().err) == (7, said)
+
+
 def test_a_full_disk_behind_the_output_is_said_in_one_line(project: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = hpsearch(project, "data", "list", stdout=full.fileno())
