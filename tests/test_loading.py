@@ -293,15 +293,18 @@ def test_a_file_that_is_missing_huge_or_no_file_is_refused(project: Project) -> 
     big = written(project, b"# " + b"x" * 50_000_000)
     pipe = project.root / "experiments" / "pipe.toml"
     os.mkfifo(pipe)
+    ring = pipe.with_name("ring.toml")
+    ring.symlink_to(ring)
 
     said = {}
-    for file in (big, pipe, project.root, big.with_name("y.toml")):
+    for file in (big, pipe, ring, project.root, big.with_name("y.toml")):
         with pytest.raises(ExperimentRefused) as refused:
             load(file, project)
         said[file.name] = str(refused.value)
 
     assert "larger than 1,000,000 bytes" in said["x.toml"]
     assert "this is not a file" in said["pipe.toml"]
+    assert "there is no such file" in said["ring.toml"]
     assert "this is not a file" in said[project.root.name]
     assert "did you mean" in said["y.toml"]
 

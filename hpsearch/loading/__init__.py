@@ -49,7 +49,7 @@ def show(file: Path) -> str:
     """A file's name for people: from the shell's folder where it lies below it."""
     try:
         return file.resolve().relative_to(Path.cwd()).as_posix()
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):  # the last of a link to itself, up to Python 3.12
         return str(file)
 
 
