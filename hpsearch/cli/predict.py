@@ -53,12 +53,13 @@ def predict(
     from hpsearch.errors import DataRefused
     from hpsearch.predict.answerer import answering
     from hpsearch.predict.pipeline import read_all
+    from hpsearch.predict.showing import Drawings
     from hpsearch.predict.sights import Unread
     from hpsearch.predict.sources import refuse_strangers, sources
 
     refuse_strangers(pictures)
     project, writer = paths.Project.around(Path.cwd()), AsJson() if as_json else AsRows(top)
-    drawings = _drawings(show)
+    drawings = Drawings(show) if show else None
     with terminated_as_interrupted(), answering(project, model) as answerer, TemporaryDirectory() as scratch:
         if warning := answerer.warning():
             complain(warning)
@@ -74,14 +75,6 @@ def predict(
             pace.end()
     if pace.unread:
         raise DataRefused(pace.unread)
-
-
-def _drawings(folder: Path | None) -> "Drawings | None":
-    if folder is None:
-        return None
-    from hpsearch.predict.showing import Drawings
-
-    return Drawings(folder)
 
 
 class _Files:
