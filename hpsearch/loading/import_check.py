@@ -95,5 +95,6 @@ def _there(module: str, root: Path) -> bool:
 
 def _mend(module: str) -> str:
     near = nearest(module, [*COMMON, *sorted(sys.stdlib_module_names)])
-    asked = f"did you mean {near[0]!r}? " if near else ""
-    return f"{asked}mend the name there, or install what has it: pip install {module}"
+    if near:  # what is called nearly as a known package, on PyPI, may be there to deceive
+        return f"did you mean {near[0]!r}? mend the name there"
+    return f"mend the name there, or install the package that has it (often called {module}, too)"
