@@ -51,9 +51,11 @@ def report(*, study: str, opened: bool, markdown: bool, out: Path | None) -> Non
 
 
 def _markdown(facts: "Facts", out: Path | None) -> None:
+    from hpsearch.cli.output import say
     from hpsearch.report.markdown import page
 
     if out:
         files.write_text(out.absolute(), page(facts))
+        say(f"report: {out.absolute()}")
     else:
         click.echo(page(facts), nl=False)
