@@ -242,7 +242,7 @@ def test_the_command_says_in_words_and_as_json_what_it_did(study, monkeypatch):
     assert json.loads(listed.output)[0]["state"] == "damaged"
     assert isinstance(shown.exception, StateDamaged)
     assert f"record {results[19]} is missing or is not what was written" in said.output
-    assert f"kept: {results[19] - 1} records, of ledger.db: 19 trials with their results" in said.output
+    assert f"kept: {results[19] - 1} records, of ledger.db: 19 finished trials, and " in said.output
     assert "ledger.damaged-1.db" in said.output
     assert json.loads(again.output)["records"] == results[19] - 1
 

@@ -30,13 +30,15 @@ def repair(*, study: str, as_json: bool) -> None:
 
 
 def _lines(done: "Repaired") -> list[str]:
+    from hpsearch.words import count
+
     if not done.wrong:
-        return [f"{done.study}: nothing to repair: all {done.records} records are sound"]
-    lost = f"at least {done.lost} records after them" if done.lost > 0 else "whatever came after them"
-    trials = f"{done.trials} trials with their results, and {done.unfinished} unfinished, which will begin anew"
+        return [f"{done.study}: nothing to repair: {count(done.records, 'record')}, all sound"]
+    lost = f"at least {count(done.lost, 'record')} after them" if done.lost > 0 else "whatever came after them"
+    trials = f"{count(done.trials, 'finished trial')}, and {done.unfinished} unfinished, which will begin anew"
     return [
         done.wrong,
-        f"kept: {done.records} records, of {done.source}: {trials}",
+        f"kept: {count(done.records, 'record')}, of {done.source}: {trials}",
         f"lost: {lost}",
         *([f"the damaged file is kept as {done.aside}"] if done.aside else []),
         "to go on, run the experiment again",
