@@ -48,7 +48,7 @@ def _dashboard() -> Callable[[Any], "WSGIApplication"]:
     try:
         from optuna_dashboard import wsgi
     except ImportError as error:
-        message = "Optuna's dashboard is not installed\n  pip install optuna-dashboard"
+        message = 'Optuna\'s dashboard is not installed\n  pip install "hpsearch[dashboard]"'
         raise HpsearchError(message) from error
     made: Callable[[Any], WSGIApplication] = wsgi
     return made
