@@ -725,6 +725,17 @@ def test_the_ui_opens_on_a_database_that_no_run_of_the_project_has_used_yet(proj
         assert store.execute("SELECT count(*) FROM experiments").fetchone() == (before,)
 
 
+def test_the_ui_opens_though_a_person_deleted_the_tag_of_a_study(project):
+    place = place_in(project)
+    hear_all(place, whole_story())
+    client(place.uri).delete_tag(runs_of(place)["study"].info.run_id, "hpsearch.study_id")
+
+    pages = _pages_of_ui(project, place.uri)
+
+    assert pages.runs.startswith("/#/experiments/")
+    assert pages.trials == ""
+
+
 @pytest.mark.promise("59")
 def test_the_ui_serves_the_runs_to_this_machine_only_and_leaves_no_process(project):
     import psutil

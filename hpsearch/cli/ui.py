@@ -125,7 +125,7 @@ def _pages(home: paths.Project, uri: str) -> _Pages:
     if not studies:
         empty = own.get_experiment_by_name(project_name(home))
         return _Pages(f"/#/experiments/{empty.experiment_id}/runs" if empty else "")
-    experiment, study = studies[0].info.experiment_id, studies[0].data.tags["hpsearch.study_id"]
+    experiment, study = studies[0].info.experiment_id, studies[0].data.tags.get("hpsearch.study_id", "")
     wanted = f"tags.`hpsearch.study_id` = '{study}' and tags.`hpsearch.kind` = 'search' and status != 'FAILED'"
     trials = own.search_runs([experiment], wanted, max_results=MOST_COMPARED, order_by=["attributes.start_time ASC"])
     shared = f"?viewStateShareKey={SHARED}" if VIEW in own.get_experiment(experiment).tags else ""
