@@ -32,6 +32,7 @@ HARMFUL = {
     "a picture of 169 million pixels in 20 KB": lambda: png(13_000, 13_000, bytes(13_000) * 1300),
     "a film": lambda: frames(400),
     "SVG with a script": lambda: b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    "comments with nothing behind": lambda: b"<!---->" * 250,
     "PostScript": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
     "a GIF that is HTML, too": lambda: b"GIF89a/*<script>alert(1)</script>*/=1;",
     "no pixels": lambda: png(0, 0),

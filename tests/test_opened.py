@@ -38,6 +38,8 @@ HOSTILE = {
     "text": (b"only words\n" * 20, "no PNG, JPEG, BMP, WEBP or TIFF, whatever its name"),
     "a program": (b"\x7fELF" + bytes(200), "no PNG"),
     "an SVG with a script": (SVG, "an SVG file; take a PNG"),
+    "an SVG behind comments": (b"<!-- one -->\n<!----><!-- -> -->" + SVG[22:], "an SVG file; take a PNG"),
+    "comments with nothing behind": (b"<!---->" * 250, "no PNG"),
     "an EPS": (EPS, "a PostScript file; take a PNG"),
     "a PDF": (b"%PDF-1.7\n", "a PDF file; take a PNG"),
     "a HEIC": (b"\0\0\0\x18ftypheic" + bytes(50), "a HEIC file; take a PNG"),

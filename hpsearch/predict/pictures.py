@@ -25,8 +25,9 @@ LEAST_SIDE = 4
 PALE = 128
 UNIFORM = 16  # grey levels; the ink of a drawing on glass is of one tone, what a photograph shows is not
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF's orientations in the numbers of PIL.Image.Transpose
+COMMENTS = rb"(?:<!--(?:(?!-->).)*-->\s*)*"  # each ends at its first -->, so that no file can be cut in many ways
 OTHER_KINDS = (
-    (re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE svg[^>]*>\s*)?<svg", re.DOTALL), "SVG"),
+    (re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?" + COMMENTS + rb"(?:<!DOCTYPE svg[^>]*>\s*)?<svg", re.DOTALL), "SVG"),
     (re.compile(rb"GIF8[79]a"), "GIF"),
     (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "PostScript"),
     (re.compile(rb"%PDF-"), "PDF"),
