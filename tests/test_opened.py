@@ -202,3 +202,11 @@ def test_a_phones_second_view_does_not_hinder_the_first() -> None:
     seven().save(content, "MPO", save_all=True, append_images=[seven(pen=20)])
 
     assert isinstance(look("phone", content.getvalue(), Framing.MNIST), Picture)
+
+
+def test_the_film_behind_a_motion_photo_does_not_hinder_the_photo() -> None:
+    film = b"\0\0\0\x18ftypmp42" + b"a film may hold \xff\xda by chance" * 200
+
+    found = look("phone", file_of(seven(), "JPEG") + film, Framing.MNIST)
+
+    assert isinstance(found, Picture)

@@ -20,6 +20,7 @@ ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 MOST_PIXELS = 64_000_000  # below Image.MAX_IMAGE_PIXELS, at which Pillow only begins to warn
 MOST_BYTES = 200_000_000
 MOST_SCANS = 100  # of a JPEG; a progressive one has about ten, and each takes a walk over all pixels
+SCANS = tuple(bytes([0xFF, 0xDA, 0, 6 + 2 * channels, channels]) for channels in (1, 2, 3, 4))  # how one begins (T.81)
 ORIENTATION, ON_ITS_SIDE = 0x0112, {5, 6, 7, 8}  # EXIF's tag, and those of its values that exchange width and height
 DEEP = {"I", "F"}  # Pillow's names for 32 bits a pixel
 WHITE = 255
@@ -101,10 +102,15 @@ def _file(source: Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
 
 
 def _refuse_many_scans(file: IO[bytes]) -> None:
-    """Raise NotRead for a JPEG that would keep its reader busy; Pillow goes on where it was."""
+    """Raise NotRead for a JPEG that would keep its reader busy; Pillow goes on where it was.
+
+    The beginnings of scans are counted with their lengths: a film that a phone appends holds the two bytes of their
+    marker by chance.
+    """
     place = file.tell()
     file.seek(0)
-    if file.read().count(b"\xff\xda") > MOST_SCANS:
+    content = file.read()
+    if sum(map(content.count, SCANS)) > MOST_SCANS:
         _refuse(f"a JPEG of more than {MOST_SCANS} scans; save it again")
     file.seek(place)
 
