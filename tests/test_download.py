@@ -1,4 +1,5 @@
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,6 +189,25 @@ def test_a_mirror_may_be_private_but_never_where_clouds_keep_their_secrets() -> 
 
     with pytest.raises(NotFetched):
         refuse_unsafe("http://169.254.169.254/x", "http://169.254.169.254/")
+
+
+@pytest.mark.promise("H39")
+@pytest.mark.parametrize("name", ["no_proxy", "http_proxy"])
+def test_a_host_is_looked_up_where_no_proxy_stands_before_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in list(os.environ):
+        if variable.lower().endswith("_proxy"):
+            monkeypatch.delenv(variable)
+    monkeypatch.setenv(name, "10.0.0.1")
+
+    with pytest.raises(NotFetched, match=r"localhost is at .*, not a public address"):
+        refuse_unsafe("https://localhost/x", None)
+
+
+@pytest.mark.promise("H39")
+def test_a_proxy_looks_the_host_up_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+
+    refuse_unsafe("https://no-such-host.invalid/x", None)
 
 
 def test_an_address_is_shown_without_secrets() -> None:

@@ -79,8 +79,8 @@ def _is_literal(host: str) -> bool:
 
 
 def _looked_up(url: str, host: str, port: int | None) -> list[str]:
-    from requests.utils import get_environ_proxies
+    from requests.utils import get_environ_proxies, select_proxy
 
-    if get_environ_proxies(url):  # the proxy looks names up; behind it this machine often cannot
+    if select_proxy(url, get_environ_proxies(url)):  # the proxy looks names up; behind it this machine often cannot
         return []
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)]
