@@ -16,6 +16,7 @@ from hpsearch.__main__ import main
 from hpsearch.datasets import prepared as stored
 from hpsearch.datasets.folder import Folder
 from hpsearch.datasets.idx_format import read
+from hpsearch.datasets.own import marks_of_many
 from hpsearch.datasets.pictures import NotRead, grey
 from hpsearch.errors import DataRefused
 from hpsearch.natural import natural
@@ -277,6 +278,14 @@ def test_an_odd_picture_is_named_with_what_is_wrong(what: str, own: Path, cache:
     assert f"{own} (train): 1 fault\n  c/6.png: {words}" in str(refused.value)
     assert "pictures per class: a: 10, b: 10, c: 10, d: 10" in str(refused.value)
     assert not list(cache.glob("prepared/[!.]*"))
+
+
+def test_a_picture_that_goes_while_its_folder_is_read_is_told(own: Path) -> None:
+    there = own / "train" / "a" / "0.png"
+    gone = own / "train" / "a" / "gone.png"
+
+    with pytest.raises(DataRefused, match=r"gone\.png: changed while it was read\n  try again when"):
+        marks_of_many([there, gone])
 
 
 @pytest.mark.promise("P19", "63")

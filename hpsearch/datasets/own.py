@@ -69,13 +69,20 @@ def as_square(pixels: int, size: tuple[int, int] | None, source: str) -> tuple[i
 
 
 def marks(path: Path) -> list[str | int]:
-    """What changes when a file does; the time of the last change of its inode betrays a set-back clock."""
-    status = path.stat()
+    """What changes when a file does; the time of the last change of its inode betrays a set-back clock.
+
+    Raises DataRefused when it has gone since it was found.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        message = f"{path}: changed while it was read\n  try again when nothing writes to it"
+        raise DataRefused(message) from error
     return [str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def marks_of_many(files: Iterable[Path]) -> str:
-    """What changes when one of many files does, or when one comes or goes."""
+    """What changes when one of many files does, or when one comes or goes; raise DataRefused when one has just gone."""
     digest = sha256()
     for file in files:
         digest.update(f"{marks(file)}\n".encode(errors="surrogateescape"))
