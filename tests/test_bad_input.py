@@ -408,3 +408,21 @@ def test_a_table_too_wide_for_the_terminal_is_written_row_by_row(project: Path) 
     os.close(ours)
     assert (done.returncode, said[0]) == (0, "csv")
     assert "  classes   47" in said
+
+
+def test_the_bar_of_what_is_prepared_counts_in_percent_not_in_bytes(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+
+    done = hpsearch(project, "data", "get", "mnist-5k", stderr=theirs)
+
+    said = os.read(ours, 100_000).decode()
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 0
+    assert "0%" in said
+    assert "byte" not in said
+    assert "kB" not in said

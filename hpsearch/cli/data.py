@@ -226,16 +226,19 @@ def _counts(prepared: "Prepared") -> dict[str, tuple[int, int]]:
 
 @contextmanager
 def _shown_progress() -> "Iterator[Progress]":
-    """A bar a file on standard error, if that is a terminal; a log would only be cluttered."""
+    """A bar for each step on standard error, if that is a terminal; a log would only be cluttered.
+
+    In percent, since some count bytes, others pictures or rows.
+    """
     from hpsearch.protocols import unheard
 
     if not sys.stderr.isatty():
         yield unheard
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
