@@ -1,5 +1,7 @@
 """What is kept of corrected answers is a data set that a study can read."""
 
+import resource
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -53,6 +55,30 @@ def test_an_image_that_is_kept_again_is_kept_once_under_the_class_said_last(tmp_
     assert corrections.count() == 1
     assert [file.name for file in corrections.folder.iterdir()] == ["8"]
     assert last.exists()
+
+
+def test_a_class_whose_only_image_goes_leaves_no_folder_though_the_system_left_something_in_it(tmp_path):
+    corrections = Corrections(tmp_path / "corrections")
+    first = corrections.keep(image(1), "3")
+    (first.parent / ".DS_Store").write_text("how the Finder shows it")
+
+    corrections.keep(image(1), "8")
+
+    assert [file.name for file in corrections.folder.iterdir()] == ["8"]
+
+
+def test_a_class_whose_first_image_cannot_be_written_has_no_folder(tmp_path):
+    corrections = Corrections(tmp_path / "corrections")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+
+    try:
+        with pytest.raises(FolderUnusable):
+            corrections.keep(image(1), "3")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert not list(corrections.folder.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from hpsearch import files
@@ -26,14 +27,22 @@ class Corrections:
     def __init__(self, folder: Path) -> None:
         """Keep them in a folder, which is made when there is something to keep."""
         self.folder = folder
+        self._turn = Lock()  # the page keeps from several threads, and one could take another's empty folder away
 
     def keep(self, image: "NDArray[np.uint8]", class_name: str) -> Path:
         """Write an image (uint8, height × width) as PNG into the folder of its class; raise FolderUnusable."""
+        with self._turn:
+            return self._keep(image, class_name)
+
+    def _keep(self, image: "NDArray[np.uint8]", class_name: str) -> Path:
         from PIL import Image
 
         home = self._home(folder_name(class_name))
         name = f"{hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()[:24]}.png"
-        files.write(home / name, lambda temporary: Image.fromarray(image).save(temporary, "PNG"))
+        try:
+            files.write(home / name, lambda temporary: Image.fromarray(image).save(temporary, "PNG"))
+        finally:
+            _leave_if_empty(home)
         for other in self.folder.glob(f"*/{name}"):
             if other.parent.name != home.name:
                 other.unlink()
@@ -64,6 +73,9 @@ def folder_name(class_name: str) -> str:
 
 
 def _leave_if_empty(folder: Path) -> None:
-    """An empty folder would be a class without rows, which a study refuses."""
-    if not any(folder.iterdir()):
+    """A folder without images would be a class without rows, which a study refuses; a folder in it is somebody's."""
+    left = list(folder.iterdir())
+    if all(left_by_system(entry.name) and not entry.is_dir() for entry in left):
+        for entry in left:
+            entry.unlink()
         folder.rmdir()
