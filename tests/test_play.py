@@ -132,6 +132,15 @@ def settled(page):
 
 
 @in_a_browser
+def test_a_seven_whose_bar_runs_off_the_paper_is_read_as_a_seven(page):
+    page.stroke(along([(0.27, 0.02), (0.73, -0.03)], page.place(PAPER)))
+
+    page.stroke(along([(0.73, 0.22), (0.62, 0.42), (0.45, 0.87)], page.place(PAPER)))
+
+    page.wait(f"{ANSWER} === '7'")
+
+
+@in_a_browser
 def test_a_wrong_answer_is_corrected_and_kept_with_the_image_that_the_model_saw(page, place):
     page.stroke(along(THREE, page.place(PAPER)))
     page.wait(f"{ANSWER} === '3'")

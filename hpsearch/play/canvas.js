@@ -45,9 +45,10 @@ function ask(now) {
   }, now ? 0 : EVERY);
 }
 
-function spot(event) {
-  const box = paper.getBoundingClientRect(), scale = paper.width / box.width;
-  return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+function spot(event) { // held on the paper, line and all: what its rim cuts off is taken for the desk of a photograph
+  const box = paper.getBoundingClientRect(), scale = paper.width / box.width, rim = paper.width / 28 + 1;
+  const held = (place) => Math.min(Math.max(place * scale, rim), paper.width - rim);
+  return [held(event.clientX - box.left), held(event.clientY - box.top)];
 }
 
 function clear() {
