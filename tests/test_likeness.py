@@ -85,7 +85,7 @@ def test_many_letters_are_unlike_digits(likeness):
 def test_a_likeness_is_the_same_from_its_file_and_from_the_same_images(digits, likeness, tmp_path):
     likeness.save(tmp_path / "likeness.npz")
 
-    kept, again = Likeness.load(tmp_path / "likeness.npz"), Likeness.fit(digits[0])
+    kept, again = Likeness.load(tmp_path / "likeness.npz", (28, 28)), Likeness.fit(digits[0])
 
     some = digits[1][:50]
     assert kept.score(some).tolist() == likeness.score(some).tolist() == again.score(some).tolist()
@@ -110,7 +110,7 @@ def test_large_images_are_described_as_well_in_a_file_as_small(digits, tmp_path,
     known, others = enlarged(digits[0][::10]), enlarged(digits[1][::10])
     Likeness.fit(known).save(tmp_path / "likeness.npz")
 
-    kept = Likeness.load(tmp_path / "likeness.npz")
+    kept = Likeness.load(tmp_path / "likeness.npz", known.shape[1:])
 
     assert (tmp_path / "likeness.npz").stat().st_size < 2_000_000
     assert (kept.score(others) > 1).mean() < 0.1
@@ -166,4 +166,11 @@ def test_a_damaged_file_is_refused_in_words(likeness, tmp_path, spoil):
             np.savez(file, **{**arrays, "mean": arrays["mean"][:-1]})
 
     with pytest.raises(StateDamaged, match=r"cannot be read \(.+\)\n  delete the file, or export the model again"):
-        Likeness.load(file)
+        Likeness.load(file, (28, 28))
+
+
+def test_a_likeness_of_images_of_another_size_is_refused_in_words(likeness, tmp_path):
+    likeness.save(tmp_path / "likeness.npz")
+
+    with pytest.raises(StateDamaged, match=r"cannot be read \(.*it does not describe images of 20 × 28"):
+        Likeness.load(tmp_path / "likeness.npz", (20, 28))

@@ -199,4 +199,6 @@ def _of_folder(folder: Path) -> Answerer:
 
 
 def _likeness_in(exported: Exported) -> Likeness | None:
-    return Likeness.load(exported.folder / LIKENESS) if LIKENESS in exported.manifest["files"] else None
+    if LIKENESS not in exported.manifest["files"]:
+        return None
+    return Likeness.load(exported.folder / LIKENESS, exported.shape)

@@ -101,14 +101,14 @@ class Likeness:
         files.write(file, fill)
 
     @classmethod
-    def load(cls, file: Path) -> Self:
-        """Read such a file; raise StateDamaged when it is none."""
+    def load(cls, file: Path, shape: tuple[int, int]) -> Self:
+        """Read such a file of images of this height and width; raise StateDamaged when it is none."""
         import numpy as np
 
         try:
             _refuse_larger(file)
             with np.load(file, allow_pickle=False) as kept:
-                return cls(**_checked({field.name: kept[field.name] for field in fields(cls)}))
+                return cls(**_checked({field.name: kept[field.name] for field in fields(cls)}, shape))
         except Exception as error:  # a damaged zip file raises almost anything
             why = first_line(str(error))
             message = f"{file}: what the training images look like cannot be read ({type(error).__name__}: {why})"
@@ -222,8 +222,8 @@ def _spread(apart: Any, least: float) -> Any:
     return apart.T.astype(np.float64) @ apart / max(1, len(apart)) + least * np.eye(apart.shape[1])
 
 
-def _checked(arrays: "dict[str, NDArray[Any]]") -> "dict[str, NDArray[np.float32]]":
-    """The arrays, if they fit each other; else raise ValueError."""
+def _checked(arrays: "dict[str, NDArray[Any]]", shape: tuple[int, int]) -> "dict[str, NDArray[np.float32]]":
+    """The arrays, if they fit each other and images of this height and width; else raise ValueError."""
     import numpy as np
 
     pixels, components, parts = len(arrays["mean"]), arrays["axes"].shape[-1], len(arrays["centres"])
@@ -232,11 +232,11 @@ def _checked(arrays: "dict[str, NDArray[Any]]") -> "dict[str, NDArray[np.float32
         "shapes": (parts, components, components), "levels": (parts,), "leftovers": (parts,), "reach": (2,),
         "ink": (3,),
     }  # fmt: skip
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape or arrays[name].dtype != np.float32 or not np.isfinite(arrays[name]).all():
-            message = f"{name} is not float32 of shape {shape}"
+    for name, its in shapes.items():
+        if arrays[name].shape != its or arrays[name].dtype != np.float32 or not np.isfinite(arrays[name]).all():
+            message = f"{name} is not float32 of shape {its}"
             raise ValueError(message)
-    if arrays["size"].prod() != pixels:
-        message = f"its images do not have {pixels} pixels"
+    if tuple(arrays["size"]) != _smaller(shape) or arrays["size"].prod() != pixels:
+        message = f"it does not describe images of {shape[0]} × {shape[1]}"
         raise ValueError(message)
     return arrays

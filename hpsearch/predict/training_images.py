@@ -68,7 +68,7 @@ def _kept(one: Contender) -> TrainingImages | None:
         if words["data"] != one.session.identity["data"]:
             return None
         names, (height, width) = tuple(map(str, words["class_names"])), map(int, words["shape"])
-        likeness = Likeness.load(one.folder.best / LIKENESS)
+        likeness = Likeness.load(one.folder.best / LIKENESS, (height, width))
         framing, otherwise = Framing(words["framing"]), bool(words["framed_otherwise"])
         return TrainingImages(names, (height, width), framing, Polarity(words["ink"]), likeness, otherwise)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, StateDamaged):
