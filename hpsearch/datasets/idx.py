@@ -22,7 +22,7 @@ class Idx:
 
     def __init__(
         self,
-        folder: Path | str | None,
+        folder: Path | str,
         train: str | None = None,
         test: str | float | None = None,
         *,
@@ -31,9 +31,6 @@ class Idx:
         allow_empty_class: bool = False,
     ) -> None:
         """Choose files by the beginning of their names, or by a share `test` hold rows out; raise ValueError."""
-        if folder is None:
-            message = 'source "idx" needs data.folder, the folder that holds the files'
-            raise ValueError(message)
         self._folder, self._train_name = expanded(folder), train
         self._test = as_test(test)
         self._transposed, self._invert, self._allow_empty_class = transposed, bool(invert), allow_empty_class
