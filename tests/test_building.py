@@ -382,6 +382,28 @@ def test_a_search_that_comes_to_little_is_doubted(
     assert all(words in doubt.what for words, doubt in zip(doubts, found.doubts, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("line", "doubted"),
+    [
+        ("keras.utils.set_random_seed(42)", True),
+        ("__import__('random').seed(42)", True),
+        ("__import__('tensorflow').random.set_seed(42)", True),
+        ("keras.utils.clear_session()", False),
+        ("__import__('random').gauss(), keras.random.normal((1,))", False),
+        ("keras.initializers.HeNormal(seed=1)", False),
+    ],
+)
+def test_a_seed_that_a_build_sets_for_all_trainings_is_doubted(
+    project: Callable[..., Path], line: str, doubted: bool
+) -> None:
+    space = compiled("softmax", "'sparse_categorical_crossentropy'")
+    root = project(mine__space=space.replace("(hp):\n", f"(hp):\n    {line}\n"))
+
+    found = fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    assert ["sets a seed" in doubt.what for doubt in found.doubts] == [True] * doubted
+
+
 def test_values_that_would_be_searched_in_vain_are_doubted(project: Callable[..., Path]) -> None:
     asked = "    hp.Choice('batch_size', [8, 16])\n    hp.Int('epochs', 1, 9)\n    return"
     space = compiled("softmax", "'sparse_categorical_crossentropy'")

@@ -404,6 +404,28 @@ def test_a_stopped_fit_goes_on_to_the_very_end_of_an_undisturbed_one(recipe, tmp
     assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("line", "alike"),
+    [
+        ("keras.utils.set_random_seed(42)", True),
+        ("__import__('random').seed(42)", True),
+        ("tf.random.set_seed(42)", True),
+        ("start = keras.initializers.HeNormal()", False),
+    ],
+)
+def test_a_seed_set_by_the_module_is_not_that_of_its_fits_and_what_it_draws_stays_drawn(tmp_path, line, alike):
+    plain = recipes(tmp_path / "plain", BUILD)()
+    expected, _ = go(plain)
+    assert expected.failure is None
+
+    recipe = recipes(tmp_path / "other", f"{BUILD}\n{line}\n")()
+    end, _ = go(recipe)
+
+    assert end.failure is None
+    weights = [FitFiles(one.fits / Fit(0, 11, "search").name).weights.read_bytes() for one in (plain, recipe)]
+    assert (weights[0] == weights[1]) == alike
+
+
 def test_a_checkpoint_of_other_values_is_let_lie(recipe):
     straight, one = go(recipe(), values={"units": 8})
     shutil.rmtree(recipe().fits)

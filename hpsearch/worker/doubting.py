@@ -5,6 +5,7 @@ from typing import Any
 
 from hpsearch.errors import Mistake
 from hpsearch.space import Parameter
+from hpsearch.worker.seeding import Begun
 
 WHERE = "model.build"
 LEAST_SCALE = 0.01  # of a Rescaling layer; 1 / 127.5 and 1 / 255 are less
@@ -12,6 +13,13 @@ UNHEEDED = {  # what build_model can ask hp for, but not decide
     "batch_size": "leave it out, and search it by train.batch_size = [32, 64]",
     "epochs": "leave it out: train.epochs says them, and of every trial the best epoch counts",
 }
+
+
+def one_seed(begun: Begun) -> Iterator[Mistake]:
+    """A build, or a fit of its own, that sets a seed: fresh seeds are to show how much seeds differ."""
+    if begun.overruled:
+        what = "build_model (or fit) sets a seed: so all trainings begin alike, and no interval knows how seeds differ"
+        yield Mistake(WHERE, what, "leave it out: each training has a seed of its own, made of the study's")
 
 
 def scaled_twice(model: Any) -> Iterator[Mistake]:

@@ -75,19 +75,19 @@ class _Run:
     def _prepare(self) -> None:
         import keras
 
-        from hpsearch.worker import building
+        from hpsearch.worker import building, seeding
         from hpsearch.worker.asking import Asking
         from hpsearch.worker.finding import find_build, own_fit
         from hpsearch.worker.rows import Rows
 
-        keras.utils.set_random_seed(derive(self._fit.seed, "model"))
         keras.config.set_dtype_policy(self._recipe.steps.precision)
         asking = Asking(self._order, self._recipe, self._wire)
         self._rows = Rows.open(self._recipe.data / "train", self._order.split, self._recipe.class_weights)
         hp = self._hp = asking.parameters(self._rows)
         batch_size = hp.task.batch_size
         began = time.monotonic()
-        build = find_build(self._recipe.root, self._recipe.build)
+        with seeding.imported_under(derive(self._fit.seed, "model")):
+            build = find_build(self._recipe.root, self._recipe.build)
         self._model = building.build(build, hp)
         self._building = time.monotonic() - began
         if own := own_fit(build):

@@ -81,13 +81,14 @@ def _set_precision(precision: str) -> None:
 
 def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterable[str], list[Mistake]]:
     """Train the model of the default values on a few rows; give the names of its metrics, and what to doubt of it."""
-    from hpsearch.worker import building, loops, trying
+    from hpsearch.worker import building, loops, seeding, trying
     from hpsearch.worker.finding import find_build, own_fit
     from hpsearch.worker.hp import AskingHyperParameters
     from hpsearch.worker.rows import image_shape, output_shape, refuse_other_width
 
     hp = AskingHyperParameters(lambda parameter: narrow(parameter, sample.space).default, sample.task)
     build = find_build(sample.root, sample.build)
+    begun = seeding.Begun(sample.seed)
     model, own = building.build(build, hp), own_fit(build) is not None
     _refuse_forgotten_precision(sample.precision)
     loops.choose(model, sample.loop, own_fit=own)  # before it runs eagerly, which no graph does
@@ -104,7 +105,7 @@ def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterabl
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
     noise = trying.images_of_noise(sample.task, sample.task.classes)
     _judge_copy(model, noise)
-    doubts = list(doubting.scaled_twice(model))
+    doubts = [*doubting.one_seed(begun), *doubting.scaled_twice(model)]
     if not own:
         doubts += [*doubting.unheeded(parameters), *doubting.no_probabilities(model, noise)]
     return metrics, doubts

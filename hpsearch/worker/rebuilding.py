@@ -34,7 +34,7 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
     import keras
     import numpy as np
 
-    from hpsearch.worker import building, checkpoint, trying
+    from hpsearch.worker import building, checkpoint, seeding, trying
     from hpsearch.worker.completing import complete
     from hpsearch.worker.finding import find_build
     from hpsearch.worker.hp import AskingHyperParameters
@@ -44,10 +44,10 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
         message = f"build_model asks for {parameter.name!r} now; it did not when the trial was trained"
         raise ValueError(message)
 
-    keras.utils.set_random_seed(derive(remains.seed, "model"))  # as before the fit's own build
     keras.config.set_dtype_policy(remains.precision)
     hp = AskingHyperParameters(ask, remains.task, dict(remains.values))
-    function = find_build(root, remains.build)
+    with seeding.imported_under(derive(remains.seed, "model")):  # as before the fit's own build
+        function = find_build(root, remains.build)
     try:
         model = building.build(function, hp)
         rows = trying.rows_of_noise(remains.task, remains.task.classes)
