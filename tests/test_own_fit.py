@@ -252,6 +252,25 @@ class CatchingNaN(Catching):
     build = Diverging.build
 
 
+def refuse_other_steps(hp, model):
+    if int(model.optimizer.iterations) != hp.task.epochs * hp.task.steps_per_epoch:
+        raise ValueError("other steps than those of [train]")
+
+
+class Stepwise(Built):
+    def fit(self, hp, model, x, y, callbacks, epochs, **kwargs):
+        for epoch in range(epochs):
+            model.fit(x, y, epochs=1)
+            callbacks[0].on_epoch_end(epoch, {"val_accuracy": 0.5})
+        refuse_other_steps(hp, model)
+
+
+class Listed(Built):
+    def fit(self, hp, model, x, y, **kwargs):
+        model.fit([x], y, **kwargs)
+        refuse_other_steps(hp, model)
+
+
 class Uneven(Built):
     def fit(self, hp, model, x, y, **kwargs):
         return model.fit(x[:-5], y, **kwargs)
@@ -305,6 +324,13 @@ def test_a_batch_size_that_fit_asks_for_is_the_one_that_trains(recipe, tmp_path)
     assert two.kinds().index(Built) == 3
     assert (end.failure, end.score) == (None, expected.score)
     assert measured_by(two) == measured_by(one)
+
+
+@pytest.mark.parametrize("use", ["Stepwise", "Listed"])
+def test_model_fit_takes_the_batch_size_of_the_trial_however_it_is_called(recipe, use):
+    end, _ = go(recipe(use, batch_sizes=(45,)))
+
+    assert (end.failure, end.epochs) == (None, 4)
 
 
 def test_unshuffled_rows_come_in_their_order(recipe):

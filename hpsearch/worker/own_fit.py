@@ -157,14 +157,15 @@ class _Hearing(Ticking):
 
     @_kept
     def completed(self, call: dict[str, Any]) -> dict[str, Any]:
-        """The arguments for model.fit with what they lack; as they are where this callback is not among them."""
+        """The arguments for model.fit with what they lack; its rows in our order where a checkpoint then has all."""
         given = call.get("callbacks")
         call.setdefault("verbose", QUIET)
+        if all(map(_is_array, keras.tree.flatten(call.get("x")))):
+            call["batch_size"] = call.get("batch_size") or self._training.batch_size
         callbacks = keras.tree.flatten(getattr(given, "callbacks", given))
         self._by_keras = self in callbacks
         if not self._by_keras or not _is_array(call.get("x")):
             return call
-        call["batch_size"] = call.get("batch_size") or self._training.batch_size
         arrays = [_array(call[name]) for name in ("x", "y", "sample_weight") if call.get(name) is not None]
         plain = call.keys() <= PLAIN and len(callbacks) == 1 and isinstance(call.get("shuffle", True), bool)
         self._exact = plain and not self._begun and len({len(one) for one in arrays}) == 1
