@@ -1,6 +1,7 @@
 """The search: while there is a free hand and budget, ask the tuner, have the trial made, and hear how it goes."""
 
 from collections.abc import Callable
+from itertools import islice
 
 from hpsearch import race
 from hpsearch.crew import INTERRUPTED, Crew
@@ -63,18 +64,30 @@ def _heed_failures(study: Study, result: TrialResult) -> None:
         return
     if result.failure.kind == METRIC_MISSING:
         raise ExperimentRefused([Mistake("search.objective", result.failure.message)])
-    failures, ended = study.state.failures, study.state.ended_trials
-    if ended == len(failures) >= SAME_FAILURES and len({(one.kind, one.message) for one in failures}) == 1:
-        kind, message = failures[0].kind, failures[0].message
-        text = f"the first {len(failures)} trials failed in the same way\n  {kind}: {message}"
+    what = f"{result.failure.kind}: {result.failure.message}"
+    if _first_fail_alike(study):
+        text = f"the first {SAME_FAILURES} trials failed in the same way\n  {what}"
         raise SameFailureRepeated(f"{text}\n\n{result.failure.traceback}".rstrip())
-    wanted, last = study.experiment.search, f"the last: {result.failure.kind}: {result.failure.message}"
-    if len(failures) >= wanted.max_failures:
-        message = f"{len(failures)} trials failed (search.max_failures); {last}"
+    wanted, failures = study.experiment.search, len(study.state.failures)
+    if failures >= wanted.max_failures:
+        message = f"{failures} trials failed (search.max_failures); the last: {what}"
         raise HpsearchError(message)
     if study.state.failures_in_a_row >= wanted.max_consecutive_failures:
-        message = f"{study.state.failures_in_a_row} trials in a row failed (search.max_consecutive_failures); {last}"
+        times = study.state.failures_in_a_row
+        message = f"{times} trials in a row failed (search.max_consecutive_failures); the last: {what}"
         raise HpsearchError(message)
+
+
+def _first_fail_alike(study: Study) -> bool:
+    """Whether the first trials, by number, failed in one way, and none has ended in another.
+
+    The first to end would not do: what fails at once ends before the healthy trials that began beside it.
+    """
+    failures, courses = study.state.failures, study.state.courses.values()
+    if study.state.ended_trials > len(failures) or len({(one.kind, one.message) for one in failures}) > 1:
+        return False
+    first = [course.result for course in islice(courses, SAME_FAILURES)]
+    return len(first) == SAME_FAILURES and all(first)
 
 
 class _Pruning:

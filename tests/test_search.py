@@ -329,6 +329,31 @@ def test_the_same_failure_from_the_start_stops_the_search(begin):
     assert len(study.state.results) == 3
 
 
+@pytest.mark.promise("27", "28")
+def test_trials_that_fail_at_once_and_alike_while_the_first_ones_still_train_do_not_stop_the_search(begin):
+    study, splits = begin(search={"trials": 16})
+
+    def fate(attempt):
+        if attempt.fit.trial % 2:
+            raise ValueError("the loss is nan")
+        return ""
+
+    go(study, splits, Instant(fate=fate, count=8))
+
+    assert [result.status for result in study.state.results] == [Status.COMPLETED, Status.FAILED] * 8
+
+
+@pytest.mark.promise("28", "P20")
+def test_the_same_failure_of_the_first_trials_stops_a_search_of_many_hands_too(begin):
+    study, splits = begin(search={"trials": 50})
+
+    def fate(attempt):
+        raise ValueError("tensorboard is missing")
+
+    with pytest.raises(SameFailureRepeated, match="the first 3 trials failed in the same way\n  ValueError: t"):
+        go(study, splits, Instant(fate=fate, count=8))
+
+
 def test_a_pruner_stops_a_trial_with_its_reason(begin):
     study, splits = begin()
 
