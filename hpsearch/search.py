@@ -6,7 +6,7 @@ from itertools import islice
 from hpsearch import race
 from hpsearch.crew import INTERRUPTED, Crew
 from hpsearch.desk import Desk
-from hpsearch.errors import ExperimentRefused, HpsearchError, Interrupted, Mistake, SameFailureRepeated
+from hpsearch.errors import HpsearchError, Interrupted, SameFailureRepeated
 from hpsearch.orders import Question
 from hpsearch.protocols import Pruner, Tuner
 from hpsearch.pruners.none import NoPruner
@@ -16,7 +16,6 @@ from hpsearch.trial import AttemptEnd, Built, Measure, TrialResult
 
 PATIENCE_SECONDS = 0.2
 SAME_FAILURES = 3
-METRIC_MISSING = "MetricMissing"
 
 
 def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callable[[], bool]) -> str:
@@ -62,8 +61,6 @@ def _hurry(crew: Crew, desk: Desk, leave: Callable[[], bool]) -> None:
 def _heed_failures(study: Study, result: TrialResult) -> None:
     if result.failure is None:
         return
-    if result.failure.kind == METRIC_MISSING:
-        raise ExperimentRefused([Mistake("search.objective", result.failure.message)])
     what = f"{result.failure.kind}: {result.failure.message}"
     if _first_fail_alike(study):
         text = f"the first {SAME_FAILURES} trials failed in the same way\n  {what}"

@@ -106,7 +106,8 @@ class Instant:
                 self._end(fitting, How.LOST, "killed by signal 9")
                 return
         except ValueError as error:
-            self._news.append(AttemptEnd(attempt, How.FINISHED, 0.0, failure=Failure("ValueError", str(error))))
+            failure = Failure(type(error).__name__, str(error))
+            self._news.append(AttemptEnd(attempt, How.FINISHED, 0.0, failure=failure))
             return
         fitting.epoch = 1
         self._news.append(Built(attempt, 100, "a model", "instant", self._warmup))

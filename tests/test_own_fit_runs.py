@@ -114,6 +114,16 @@ def test_a_grid_over_what_fit_asks_for_survives_kills_and_its_trials_and_winner_
     assert card["values"]["batch_size"] in {32, 128}
 
 
+@pytest.mark.promise("25", "P20")
+def test_a_fit_that_does_not_give_the_objectives_metric_is_refused_before_any_trial(project):
+    words = settings("model.build=spaces.small:Looping", "search.objective=max val_f1")
+
+    refused = hpsearch(project, "run", "experiments/digits.toml", *words, code=2)
+
+    assert "the model does not give 'val_f1'" in refused.stderr
+    assert "it gives: val_accuracy, val_loss" in refused.stderr
+
+
 def test_a_fit_that_preprocesses_what_its_model_does_not_is_judged_on_raw_images(project):
     found = searched(
         project, "negative", "model.build=spaces.small:Negative", "search.tuner=optuna.random", "search.trials=1"

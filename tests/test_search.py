@@ -32,6 +32,7 @@ from hpsearch.state import OUT_OF_TIME, State
 from hpsearch.study import Study
 from hpsearch.trial import CUT_OFF, Attempt, AttemptEnd, Built, Fit, How, Measure, Status, Trial, TrialResult
 from hpsearch.worker.ending import ChildDied
+from hpsearch.worker.failing import MetricMissing
 from hpsearch.worker.preflight import Preflight
 
 CHECKPOINT, WEIGHTS = "checkpoint.bin", "best.bin"
@@ -305,6 +306,37 @@ def test_a_failed_trial_is_data_and_the_tuner_hears_of_it(begin):
 
     assert [result.status for result in study.state.results].count(Status.FAILED) == 1
     assert tuner.told[2].failure.message == "no such layer"
+
+
+LACKING = "the objective is 'val_accuracy', but the model gives only loss, val_acc, val_loss"
+
+
+@pytest.mark.promise("25", "27")
+def test_a_trial_whose_model_lacks_the_objectives_metric_is_data_as_other_failures_are(begin):
+    study, splits = begin()
+
+    def fate(attempt):
+        if attempt.fit.trial in {0, 3}:
+            raise MetricMissing(LACKING)
+        return ""
+
+    go(study, splits, Instant(fate=fate), tuner := Dice())
+
+    assert [result.trial.number for result in study.state.with_status(Status.FAILED)] == [0, 3]
+    assert tuner.told[3].failure.message == LACKING
+
+
+@pytest.mark.promise("25", "28")
+def test_a_search_whose_trials_all_lack_the_objectives_metric_stops_and_names_those_there_are(begin):
+    study, splits = begin(search={"trials": 50})
+
+    def fate(attempt):
+        raise MetricMissing(LACKING)
+
+    with pytest.raises(SameFailureRepeated, match=LACKING):
+        go(study, splits, Instant(fate=fate, count=2))
+
+    assert len(study.state.results) == 3
 
 
 def test_the_seconds_of_a_failed_trial_are_those_of_all_its_fits(begin):
