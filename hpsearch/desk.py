@@ -4,14 +4,14 @@ from collections.abc import Callable
 from statistics import fmean, median_low
 from typing import Any, TypeVar
 
-from hpsearch import grid
+from hpsearch import grid, words
 from hpsearch.fits import part, search_fits
 from hpsearch.keeping import Keeping
 from hpsearch.narrowing import narrow
 from hpsearch.protocols import Guided, Tuner, Turn
 from hpsearch.race import Race
 from hpsearch.reached import reached
-from hpsearch.records import Answered, Asked
+from hpsearch.records import NO_FURTHER, Answered, Asked
 from hpsearch.space import Parameter, Value, Values, once
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME, Course
 from hpsearch.study import Study
@@ -80,14 +80,14 @@ class Desk:
         number = len(self._study.state.courses)
         wanted = self._study.experiment.search.trials
         if wanted is not None and number >= wanted:
-            self.reason = f"{wanted} trials"
+            self.reason = words.count(wanted, "trial")
             return None
         match self._consult(self._tuner.ask, number):
             case Trial() as trial:
                 self._study.record(Asked(trial))  # durable with the beginning of its first fit, which comes next
                 return self._first_fit(self._study.state.courses[number])
             case Turn.DONE:
-                self.reason = f"the search space is exhausted after {number} trials"
+                self.reason = f"{NO_FURTHER} after {words.count(number, 'trial')}"
         return None
 
     def _first_fit(self, course: Course) -> Fit:

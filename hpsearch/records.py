@@ -9,6 +9,7 @@ from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import Attempt, AttemptEnd, Built, Measure, Trial, TrialResult
 
 LEFT = "interrupted"  # how the reasons of sessions begin that were left or killed
+NO_FURTHER = "the tuner found no further point"  # how they begin where the tuner ended the search
 
 
 @dataclass(frozen=True)

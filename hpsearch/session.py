@@ -162,6 +162,7 @@ class Session:
         finale.leave.politely = True
         try:
             reason = search(finale.study, tuner, pruner, finale.crew, finale.leave)
+            self._around.say(f"the search is over: {reason}")
             verdict = finale.hold()
         except Interrupted:
             raise Interrupted(INTERRUPTED, finale.leave.exit_code) from None

@@ -10,7 +10,7 @@ from rich.console import Console
 from stories import EXPERIMENT, RATE
 from test_mlflow import began, pruning, told, trial_story, whole_story
 
-from hpsearch.records import Answered, Asked, Finalist, SessionBegan
+from hpsearch.records import NO_FURTHER, Answered, Asked, Finalist, SessionBegan, SessionEnded
 from hpsearch.report import tables
 from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.html import page, write_report
@@ -175,6 +175,17 @@ def test_a_study_without_a_pruner_says_nothing_of_pruning():
 
     assert facts.pruning is None
     assert "pruning" not in page(facts).partition("Where it comes from")[0]
+
+
+@pytest.mark.promise("34")
+@pytest.mark.parametrize(
+    ("reason", "said"), [(f"{NO_FURTHER} after 3 trials", True), ("3 trials", False), ("60s of searching", False)]
+)
+def test_a_search_that_its_tuner_ended_says_so_on_the_terminal_and_on_the_page(reason, said):
+    facts = gather(told([*(news.body for news in asked_story()), SessionEnded(finished=True, reason=reason)]))
+
+    assert (f"the search is over: {reason}" in summary(facts)) is said
+    assert (f"the search is over: {reason}" in page(facts)) is said
 
 
 def test_an_empty_study_has_facts():

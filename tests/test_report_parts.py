@@ -17,7 +17,7 @@ from hpsearch.class_report import report_text
 from hpsearch.datasets.idx import Idx
 from hpsearch.datasets.prepared import load
 from hpsearch.objective import Objective
-from hpsearch.records import Answered, Asked, AttemptBegan, SessionBegan, SessionEnded, SpaceFound
+from hpsearch.records import NO_FURTHER, Answered, Asked, AttemptBegan, SessionBegan, SessionEnded, SpaceFound
 from hpsearch.records import TestLooked as Looked
 from hpsearch.report import figures, mistakes, tables, timeline
 from hpsearch.report.advice import advice
@@ -333,6 +333,16 @@ def test_training_longer_searching_on_or_stopping_is_advised_by_when_the_best_ca
     assert "none of the last 39 beat trial 0" in told_of(early)
     assert "Train longer (train.epochs)" in told_of(early, epochs=5)
     assert "Train longer" not in told_of(early)
+
+
+def test_where_the_tuner_found_no_further_point_nobody_is_told_to_search_on():
+    late = [scored(number, number / 100) for number in reversed(range(40))]
+
+    many = advice(Facts(trials=late, finished=True, reason=f"{NO_FURTHER} after 40 trials"), ())
+    few = advice(Facts(trials=late[:6], finished=True, reason=f"{NO_FURTHER} after 6 trials"), ())
+
+    assert many == ["Widen the space, or take another tuner: the best trial was the last."]
+    assert few == ["With 6 completed trials nothing can be said of single parameters."]
 
 
 def test_what_matters_little_is_to_be_fixed_and_few_trials_ask_for_more():

@@ -183,6 +183,22 @@ def test_the_same_command_after_the_end_even_for_fewer_trials_says_it_is_complet
     assert len(trials(finished)) == 2
 
 
+@pytest.mark.promise("34")
+def test_a_search_that_its_tuner_ends_says_so_before_the_finals_and_ever_after(project):
+    space = "[space]\nlayers = 1\ndropout = 0\nlearning_rate = 0.01\nunits_0 = [8, 16]\n"
+    (project / "experiments" / "digits.toml").write_text(EXPERIMENT + space)
+
+    done = run(project, *SMALL, *settings("search.tuner=keras-tuner.grid", "search.trials=10"))
+
+    said = "the search is over: the tuner found no further point after 2 trials"
+    before, _, after = done.stderr.partition(f"{said}\n")
+    assert before.count("completed") == 2
+    assert after.startswith("finals: trial ")
+    assert said in done.stdout
+    assert said in hpsearch(project, "show", "digits").stdout
+    assert told(project, "best", "digits")["test_rows"] > 0
+
+
 @pytest.mark.long
 @pytest.mark.promise("14", "P15")
 def test_a_study_stopped_by_ctrl_c_goes_on_with_the_same_command(project):

@@ -559,12 +559,12 @@ def test_a_narrowed_space_is_what_the_tuner_sees_and_a_fixed_value_is_not_asked(
 
 
 @pytest.mark.promise("34")
-def test_an_exhausted_tuner_ends_the_search_with_the_count(begin):
+def test_a_tuner_that_finds_no_further_point_ends_the_search_with_the_count(begin):
     study, splits = begin(search={"trials": 50})
 
     reason = go(study, splits, Instant(), Dice(most=3))
 
-    assert reason == "the search space is exhausted after 3 trials"
+    assert reason == "the tuner found no further point after 3 trials"
 
 
 def test_a_spent_time_budget_cuts_trials_short_and_more_time_takes_them_up(begin):

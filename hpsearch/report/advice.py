@@ -19,14 +19,14 @@ def advice(facts: Facts, weights: Sequence[Weight]) -> list[str]:
     done = completed(facts)
     told = list(_failures(facts))
     if len(done) < FEWEST_TRIALS:
-        return [*told, *(_too_few(len(done)) if facts.trials else [])]
+        return [*told, *(_too_few(facts, len(done)) if facts.trials else [])]
     best = best_of(done)
     return [*told, *_of_parameters(facts), *_epochs(facts, best), *_trials(facts, done), *_idle(facts, weights)]
 
 
-def _too_few(done: int) -> list[str]:
-    wanted = f"run {FEWEST_TRIALS} or more (search.trials)"
-    return [f"With {words.count(done, 'completed trial')} nothing can be said of single parameters; {wanted}."]
+def _too_few(facts: Facts, done: int) -> list[str]:
+    wanted = "" if facts.ended_by_tuner else f"; run {FEWEST_TRIALS} or more (search.trials)"
+    return [f"With {words.count(done, 'completed trial')} nothing can be said of single parameters{wanted}."]
 
 
 def _failures(facts: Facts) -> Iterator[str]:
@@ -70,7 +70,8 @@ def _trials(facts: Facts, done: Sequence[TrialFacts]) -> Iterator[str]:
     since = sum(number > leader.number for number in numbers)
     if since < (1 - QUIET) / 4 * len(numbers):
         place = f"{words.count(since, 'trial')} before the last" if since else "the last"
-        yield f"Search on (search.trials): the best trial was {place}."
+        how = "Widen the space, or take another tuner" if facts.ended_by_tuner else "Search on (search.trials)"
+        yield f"{how}: the best trial was {place}."
     elif since > QUIET * len(numbers):
         yield f"More trials of this space promise little: none of the last {since} beat trial {leader.number}."
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpsearch.objective import Objective
 from hpsearch.provenance import redacted
-from hpsearch.records import Answered, News, SessionBegan, SessionEnded, SpaceFound, Verdict
+from hpsearch.records import NO_FURTHER, Answered, News, SessionBegan, SessionEnded, SpaceFound, Verdict
 from hpsearch.report.asking import Asking
 from hpsearch.report.labour import Labour, Work
 from hpsearch.space import Parameter, Values
@@ -94,6 +94,11 @@ class Facts:
         if self.verdict:
             return next(trial for trial in self.trials if trial.number == self.verdict.winner)
         return next((trial for trial in self.trials if trial.status == Status.COMPLETED), None)
+
+    @property
+    def ended_by_tuner(self) -> bool:
+        """Whether the search ended before its budget was spent, because the tuner found no further point."""
+        return self.finished and self.reason.startswith(NO_FURTHER)
 
     @property
     def several(self) -> set[str]:

@@ -44,6 +44,8 @@ def summary(facts: Facts) -> list[str]:
     ended = ", ".join(f"{count} {status}" for status, count in facts.counts.items())
     trials = words.count(len(facts.trials), "trial") + (f" ({ended})" if ended else "")
     lines = [f"{words.clean(facts.name)}: {trials} in {words.span(facts.searched)} of searching"]
+    if facts.ended_by_tuner:
+        lines.append(f"the search is over: {words.clean(facts.reason)}")
     if facts.pruning:
         lines.append(f"pruning: {facts.pruning}")
     if facts.verdict:
