@@ -8,7 +8,8 @@ from pathlib import Path
 from hpsearch.errors import FolderUnusable
 
 MB = 1_000_000
-LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned
+LEAST_FREE, LEAST_SHARE = 500 * MB, 0.05  # of a disk; with less a person is warned,
+PLENTY = 20_000 * MB  # but not with so much, however large the disk is
 AMPLE = 100 * MB  # free on a disk that is called full: there is another reason
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 FAILING = frozenset({errno.EIO, errno.ENODEV, errno.ENOTCONN, errno.ENXIO, errno.EPERM, errno.ESTALE})  # disks, shares
@@ -82,7 +83,7 @@ def disk_full(path: Path) -> FolderUnusable:
 def scarcity(folder: Path) -> str:
     """A warning where little room is left on a folder's disk, "" where there is enough."""
     usage = shutil.disk_usage(folder)
-    if usage.free >= LEAST_FREE and usage.free >= LEAST_SHARE * usage.total:
+    if usage.free >= max(LEAST_FREE, min(LEAST_SHARE * usage.total, PLENTY)):
         return ""
     return (
         f"warning: {folder}: only {usage.free // MB} MB are free on this disk\n"

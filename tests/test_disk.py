@@ -39,6 +39,7 @@ from hpsearch.worker.failing import disk_trouble
 
 LEVELS = [10_000 + 17_000 * level for level in range(30)]  # bytes that are free
 TRIALS = 30
+GB = 1_000_000_000
 LOCK = """
 import sqlite3, sys, time
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -260,6 +261,18 @@ def test_little_room_is_told_of_before_the_first_trial_and_much_is_not(mounted):
 
     assert "only 0 MB are free" in disk.scarcity(small)
     assert disk.scarcity(large) == ""
+
+
+@pytest.mark.promise("52")
+@pytest.mark.parametrize(("free", "warned"), [(4000, False), (20, False), (19, True)])
+def test_of_a_large_disk_on_which_much_is_free_no_share_is_asked_for(tmp_path, monkeypatch, free, warned):
+    usage = SimpleNamespace(total=100_000 * GB, free=free * GB)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+
+    said = disk.scarcity(tmp_path)
+
+    assert (f"only {free}000 MB are free" in said) is warned
+    assert bool(said) is warned
 
 
 @pytest.mark.promise("53")
