@@ -6,7 +6,10 @@ Its index lies in memory that all who have the file open share, which only proce
 
 from pathlib import Path
 
-SHARED = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gluster", "gpfs", "beegfs", "fuse.sshfs", "webdav")
+IN_USER_SPACE = "fuse."  # before the names of those that no kernel has: fuse.glusterfs, fuse.ceph-fuse
+SHARED = (
+    "nfs", "cifs", "smb", "9p", "afs", "afpfs", "ceph", "lustre", "gluster", "gpfs", "beegfs", "sshfs", "webdav",
+)  # fmt: skip
 
 
 def kind(path: Path) -> str:
@@ -19,4 +22,4 @@ def kind(path: Path) -> str:
 
 def is_shared(kind: str) -> bool:
     """Whether several machines may have a file system of this kind."""
-    return kind.startswith(SHARED)
+    return kind.removeprefix(IN_USER_SPACE).startswith(SHARED)

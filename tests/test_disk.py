@@ -22,7 +22,7 @@ from instant import Instant
 from test_search import Dice, Lenient, go
 from waiting import wait_until
 
-from hpsearch import disk, files, ledger_file, paths
+from hpsearch import disk, file_systems, files, ledger_file, paths
 from hpsearch.backup import Backup
 from hpsearch.datasets.archive import take_out
 from hpsearch.datasets.download import RemoteFile, fetch
@@ -364,6 +364,18 @@ def test_a_race_for_the_ledger_that_a_reader_lost_is_no_damage(tmp_path):
 
     with pytest.raises(FolderUnusable, match="locked by another process"), ledger_file.in_words(tmp_path / "ledger.db"):
         raise lost
+
+
+@pytest.mark.promise("57")
+@pytest.mark.parametrize(
+    ("kind", "shared"),
+    [
+        *((kind, True) for kind in ("nfs4", "cifs", "smbfs", "ceph", "fuse.ceph-fuse", "fuse.glusterfs", "fuse.sshfs")),
+        *((kind, False) for kind in ("ext4", "btrfs", "overlay", "apfs", "NTFS", "fuseblk", "fuse.mergerfs", "")),
+    ],
+)
+def test_a_file_system_that_several_machines_share_is_known_by_its_name_in_the_kernel_or_out_of_it(kind, shared):
+    assert file_systems.is_shared(kind) is shared
 
 
 @pytest.mark.promise("57")
