@@ -85,11 +85,10 @@ def bring_back(session: SessionBegan) -> str:
 
 def refuse_if_opened(state: State, wanted: Experiment) -> None:
     """Raise StudyChanged when a study whose test split was opened is to search more, or to hold other finals."""
-    if state.session is None or not (state.opened or state.verdict):
+    if state.spent is None or not (state.opened or state.verdict):
         return
-    before = state.session.experiment["search"]
-    more = _grew(before["trials"], wanted.search.trials)
-    longer = _grew(before["time"] and seconds(before["time"]), wanted.seconds)
+    more = _grew(state.spent["trials"], wanted.search.trials)
+    longer = _grew(state.spent["time"] and seconds(state.spent["time"]), wanted.seconds)
     if more or longer:
         message = (
             f"the test split of {wanted.name!r} has been opened; more trials now would be chosen in its light\n"

@@ -55,6 +55,7 @@ class State:
 
     `cut_off` counts how often in a row a fit's session ended without a word, and no epoch was done in between.
     Of one that begins `anew` every time, it counts what was before its first epoch: later ones are not told again.
+    `spent` is the [search] of the last session that opened the test split or came to its end: its budget is spent.
     `chosen_by` is the [final] by which the finalists were chosen, as plain data; None where no session tells it.
     """
 
@@ -71,6 +72,7 @@ class State:
     planned: Planned | None = None
     session: SessionBegan | None = None
     sessions: int = 0
+    spent: Mapping[str, Any] | None = None
     finalists: tuple[int, ...] = ()
     chosen_by: Mapping[str, Any] | None = None
     finals: dict[Fit, AttemptEnd] = field(default_factory=dict)
@@ -139,8 +141,11 @@ class State:
     def _choose(self, finalists: tuple[int, ...]) -> None:
         """Take these for finalists in place of any before: what those came to counts no more."""
         self.verdict, self.opened, self.finalists = None, None, finalists
-        self.chosen_by = self.session.experiment.get("final") if self.session else None
+        self.chosen_by = self._table("final")
         self.test_curves.clear()
+
+    def _table(self, name: str) -> Mapping[str, Any] | None:
+        return self.session.experiment.get(name) if self.session else None
 
     def _build(self, told: Built) -> None:
         fit = told.attempt.fit
@@ -185,7 +190,7 @@ class State:
             case FinalistsChosen(trials):
                 self._choose(trials)
             case TestOpened():
-                self.opened, self.openings = body, self.openings + 1
+                self.opened, self.openings, self.spent = body, self.openings + 1, self._table("search")
                 self.judged |= body.shown
             case TestCurve(fit, accuracies):
                 self.test_curves[fit] = accuracies
@@ -194,7 +199,7 @@ class State:
             case Verdict():
                 self.verdict = body
             case SessionEnded():
-                self.ended = body
+                self.ended, self.spent = body, self._table("search") if body.finished else self.spent
                 self._give_finals_another_chance()
 
     def _give_finals_another_chance(self) -> None:

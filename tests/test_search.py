@@ -855,6 +855,19 @@ def test_only_a_larger_budget_is_refused_after_the_test_split_was_opened(begin, 
         refuse_if_opened(study.state, wanted)
 
 
+def test_a_larger_budget_is_refused_until_a_session_that_may_have_it_came_to_its_end(begin):
+    study, _ = begin()
+    session(study, trials=5)
+    study.record(records.TestOpened({"final-0000-r0-f0": "abc"}))
+    more = session(study, trials=40)  # with --reopen, and killed before its first trial
+
+    with pytest.raises(StudyChanged, match="--reopen"):
+        refuse_if_opened(study.state, more)
+    session(study, trials=40)
+    study.record(records.SessionEnded(finished=True, reason="the tuner found no further point after 5 trials"))
+    refuse_if_opened(study.state, more)
+
+
 def test_another_final_table_is_refused_by_its_keys_after_the_test_split_was_opened_and_free_before(begin):
     study, _ = begin()
     session(study)
