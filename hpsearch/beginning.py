@@ -57,7 +57,8 @@ class Beginning:
         asked = aside(self.executor.call, bool) if before else None
         # What is measured once a machine costs its first study no time of its own.
         settling = aside(pace.settle, study.experiment.train, facts, _placed(self.executor), self.executor.where)
-        planned = None if study.state.courses else plan(paths.Project(self.identity.root), study.experiment)
+        begun = study.state.courses or study.state.planned
+        planned = None if begun else plan(paths.Project(self.identity.root), study.experiment)
         found = study.state.space  # there is none where the last session was left between its first two records
         known = Preflight(found, before.modules) if before and found else self._preflight(weights)
         steps: Steps = settling.result()
@@ -71,7 +72,7 @@ class Beginning:
         public, digests = provenance.public(study.experiment), self.identity.digests(known.modules)
         facts = {**_facts(self.identity, self.executor), "steps": json.dumps(asdict(steps))}
         study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))
-        if planned and study.state.planned is None:
+        if planned:
             study.record(planned)
         study.record(SpaceFound(known.parameters), durable=True)
         files.write_text(study.paths.experiment, json.dumps(public, indent=2) + "\n")

@@ -1168,16 +1168,33 @@ class Finding(Instant):
         return Preflight((X,), ())
 
 
-def test_a_study_that_was_left_before_its_space_was_written_down_looks_for_it_again(tmp_path):
+@pytest.fixture
+def left(tmp_path):
+    """Makes a study whose session was left after its first records, and opens its next one."""
     np.save(files.make(tmp_path / "train") / "labels.npy", np.repeat([0, 1], 10))
     data = Prepared(tmp_path, "made-up", "d" * 64, ("a", "b"), (2, 2), 20, 20, "official")
     train = {"compile": False, "precision": "float32"}
-    experiment = Experiment.model_validate(
-        {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4}, "train": train}
-    )
-    study = Study(experiment, paths.Study(files.make(tmp_path / "a")))
-    study.record(SessionBegan("a", experiment.model_dump(mode="json"), {}, (), {}))
 
-    Beginning(study, Identity(experiment, data, tmp_path), Finding(), print).open()
+    def left(*bodies, **search):
+        wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4, **search}, "train": train}
+        experiment = Experiment.model_validate(wanted)
+        study = Study(experiment, paths.Study(files.make(tmp_path / "a")))
+        study.record(SessionBegan("a", experiment.model_dump(mode="json"), {}, (), {}))
+        for body in bodies:
+            study.record(body)
+        Beginning(study, Identity(experiment, data, tmp_path), Finding(), print).open()
+        return study
 
-    assert study.state.space == (X,)
+    return left
+
+
+def test_a_study_that_was_left_before_its_space_was_written_down_looks_for_it_again(left):
+    assert left().state.space == (X,)
+
+
+def test_a_study_that_has_its_plan_goes_on_without_the_study_it_was_made_from(left):
+    planned = records.Planned("renamed", ({"x": 0.5},))
+
+    study = left(planned, records.SpaceFound((X,)), start_from="renamed")
+
+    assert study.state.planned == planned
