@@ -27,6 +27,7 @@ from hpsearch.winner import lay_out
 from hpsearch.worker import ending
 
 LEAVING_SECONDS = 7.0  # how long MLflow may take to catch up where the session ends before its time
+OUT_OF_REACH = (FolderUnusable, StateDamaged, RunningElsewhere)  # is the study, and its session may end for that
 INTERRUPTED = "interrupted; what was done is kept, and the same command goes on"
 
 
@@ -144,7 +145,7 @@ class Session:
             self._around.report(study.experiment)
         except BaseException as error:
             patience = LEAVING_SECONDS
-            with suppress(FolderUnusable, StateDamaged, RunningElsewhere):  # for which the session may end just now
+            with suppress(*OUT_OF_REACH):
                 study.ledger.recover()
                 left = isinstance(error, KeyboardInterrupt)
                 why = INTERRUPTED if left else first_line(str(error)) or type(error).__name__
@@ -153,7 +154,7 @@ class Session:
         finally:
             watcher.close()
             if not finale.leave.twice:
-                with suppress(FolderUnusable):  # the same
+                with suppress(*OUT_OF_REACH):
                     drain(outbox, study.experiment.name, self._around.say, patience)
         return verdict
 
