@@ -2,20 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from platformdirs import user_cache_path
 
 from hpsearch import files, provenance
 from hpsearch.experiment import Train
 from hpsearch.orders import Steps
+from hpsearch.protocols import Call
 from hpsearch.worker import speeds
 
 WORTH = 0.9  # of the time without; what gains less than a tenth is not worth another rounding
 NETWORKS = ("dense", "convolutional")
-Call = Callable[..., Any]
 
 
 def settle(train: Train, before: Mapping[str, str], call: Call, where: str = "") -> Steps:
