@@ -11,7 +11,7 @@ from typing import get_args
 import filelock
 
 from hpsearch import cut_off, files, holding, paths
-from hpsearch.errors import ExperimentRefused, HpsearchError, RunningElsewhere
+from hpsearch.errors import ExperimentRefused, FolderUnusable, HpsearchError, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.ledger_file import refuse_unsound
@@ -137,6 +137,7 @@ def _no_garbage() -> Iterator[None]:
 def held(folder: paths.Study, or_else: str = "") -> Iterator[None]:
     """Hold the study for this process alone; raise RunningElsewhere, naming the holder, when another has it.
 
+    Raises FolderUnusable when its folder cannot be made or written to, or is taken away meanwhile.
     `or_else` is what a person may do then, beside waiting for that process or stopping it.
     """
     files.make(folder.folder)
@@ -148,6 +149,9 @@ def held(folder: paths.Study, or_else: str = "") -> Iterator[None]:
         mend = f"wait for it, or stop it with: hpsearch stop {name}{or_else}"
         message = f"the study {name!r} is running in {holder}\n  {mend}"
         raise RunningElsewhere(message) from error
+    except FileNotFoundError as error:  # by who held it: one that begins it anew, or found nothing to keep of it
+        message = f"{folder.folder}: this folder was moved or removed just now\n  give the same command again"
+        raise FolderUnusable(message) from error
     try:
         holding.sign(folder.holder)
         yield

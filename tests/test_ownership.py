@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import chaos
@@ -14,7 +16,7 @@ import history
 import pytest
 
 from hpsearch import paths
-from hpsearch.errors import RunningElsewhere
+from hpsearch.errors import FolderUnusable, RunningElsewhere
 from hpsearch.study import held
 
 RACES = 50
@@ -133,6 +135,17 @@ def test_a_holder_whose_note_is_damaged_still_holds(holder, tmp_path, content):
 
     with pytest.raises(RunningElsewhere, match="'a' is running in another process"), held(paths.Study(tmp_path / "a")):
         pytest.fail("it was held twice")
+
+
+@pytest.mark.parametrize("take_away", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("b"))])
+def test_who_waits_for_a_study_whose_folder_is_taken_away_is_told_to_try_again(tmp_path, monkeypatch, take_away):
+    study = paths.Study(tmp_path / "a")
+    monkeypatch.setattr("hpsearch.study.PATIENCE", 60.0)
+
+    with held(study):
+        threading.Timer(0.1, take_away, [study.folder]).start()
+        with pytest.raises(FolderUnusable, match="moved or removed just now\n  give the same command"), held(study):
+            pytest.fail("it was held")
 
 
 @pytest.mark.promise("41")
