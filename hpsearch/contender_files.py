@@ -69,5 +69,5 @@ def note_looks(unread: Sequence[Contender], split: SplitDigests, why: str) -> No
     """
     for folder in dict.fromkeys(one.folder for one in unread if not one.judged):  # a name may be that of several
         new = [one for one in unread if one.folder == folder and not one.judged]
-        with held(folder), closing(Study(new[0].experiment, folder)) as study:
+        with held(folder, doing=why), closing(Study(new[0].experiment, folder)) as study:
             study.record(TestLooked({one.fit: one.sha256 for one in new}, why, *split), durable=True)

@@ -1,13 +1,14 @@
-"""Says which process holds a study, so surely that a signal may be sent to it."""
+"""Says which process holds a study, so surely that a signal may be sent to it, and what for."""
 
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hpsearch.files import write_text
 
+RUN = "run"  # the command whose sessions are told of; others hold a study for a while, and change no trial of it
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 START = 19  # of the fields of /proc/PID/stat after the name: when the process began, in ticks since the machine did
 
@@ -17,17 +18,19 @@ class Holder:
     """A process, as no other is: numbers of processes come again, its beginning within one run of a machine does not.
 
     `started` counts ticks since the machine's start on Linux, elsewhere seconds since 1970; 0 where nobody knows.
+    `doing` is the command by which it holds the study.
     """
 
     pid: int
     host: str
     boot: str = ""
     started: float = 0.0
+    doing: str = field(default=RUN, compare=False)
 
     @classmethod
-    def me(cls) -> "Holder":
+    def me(cls, doing: str = RUN) -> "Holder":
         """The process that asks."""
-        return cls(os.getpid(), socket.gethostname(), _boot(), _started(os.getpid()))
+        return cls(os.getpid(), socket.gethostname(), _boot(), _started(os.getpid()), doing)
 
     @property
     def here(self) -> bool:
@@ -44,9 +47,9 @@ class Holder:
         return f"process {self.pid} on {self.host}"
 
 
-def sign(path: Path) -> None:
-    """Write down that this process holds the study."""
-    write_text(path, json.dumps(asdict(Holder.me())))
+def sign(path: Path, doing: str) -> None:
+    """Write down that this process holds the study, and by which command."""
+    write_text(path, json.dumps(asdict(Holder.me(doing))))
 
 
 def withdraw(path: Path) -> None:
@@ -59,7 +62,8 @@ def read(path: Path) -> Holder | None:
     """Who signed last; None if nobody did, or not in words that can be understood."""
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return Holder(int(said["pid"]), str(said["host"]), str(said["boot"]), float(said["started"]))
+        pid, host, boot, started = int(said["pid"]), str(said["host"]), str(said["boot"]), float(said["started"])
+        return Holder(pid, host, boot, started, str(said.get("doing", RUN)))  # which earlier notes do not say
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 

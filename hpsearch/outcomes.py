@@ -52,7 +52,7 @@ def outcomes(project: paths.Project, name: str) -> list[News]:
     ledger = Ledger(folder.ledger, writer=False)
     try:
         ledger.check()
-        return list(cut_off.ended(_in_order(ledger), lambda: study.is_held(folder)))
+        return list(cut_off.ended(_in_order(ledger), lambda: study.is_running(folder)))
     finally:
         ledger.close()
 

@@ -134,10 +134,11 @@ def _no_garbage() -> Iterator[None]:
 
 
 @contextmanager
-def held(folder: paths.Study, or_else: str = "") -> Iterator[None]:
+def held(folder: paths.Study, or_else: str = "", doing: str = holding.RUN) -> Iterator[None]:
     """Hold the study for this process alone; raise RunningElsewhere, naming the holder, when another has it.
 
     Raises FolderUnusable when its folder cannot be made or written to, or is taken away meanwhile.
+    `doing` is the command that holds it: one that is no run is no session of the study, and nobody takes it for one.
     `or_else` is what a person may do then, beside waiting for that process or stopping it.
     """
     files.make(folder.folder)
@@ -145,23 +146,27 @@ def held(folder: paths.Study, or_else: str = "") -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout as error:
-        name, holder = folder.folder.name, holding.read(folder.holder) or "another process"
-        mend = f"wait for it, or stop it with: hpsearch stop {name}{or_else}"
-        message = f"the study {name!r} is running in {holder}\n  {mend}"
-        raise RunningElsewhere(message) from error
+        raise _in_use(folder, or_else) from error
     except FileNotFoundError as error:  # by who held it: one that begins it anew, or found nothing to keep of it
         message = f"{folder.folder}: this folder was moved or removed just now\n  give the same command again"
         raise FolderUnusable(message) from error
     try:
-        holding.sign(folder.holder)
+        holding.sign(folder.holder, doing)
         yield
     finally:
         holding.withdraw(folder.holder)
         lock.release()
 
 
+def _in_use(folder: paths.Study, or_else: str) -> RunningElsewhere:
+    name, holder = folder.folder.name, holding.read(folder.holder)
+    whose = f"{holder} (hpsearch {holder.doing})" if holder else "another process"
+    mend = f"wait for it, or stop it with: hpsearch stop {name}{or_else}"
+    return RunningElsewhere(f"the study {name!r} is in use by {whose}\n  {mend}")
+
+
 def is_held(folder: paths.Study) -> bool:
-    """Whether a process holds the study now."""
+    """Whether a process holds the study now, whatever for."""
     if not folder.lock.exists():
         return False
     try:
@@ -172,6 +177,14 @@ def is_held(folder: paths.Study) -> bool:
     except OSError:  # of another person, or on a disk that is only read
         holder = holding.read(folder.holder)
         return holder is not None and holder.lives
+
+
+def is_running(folder: paths.Study) -> bool:
+    """Whether a session of the study lasts: a process holds it, and does not say that this is for something else."""
+    if not is_held(folder):
+        return False
+    holder = holding.read(folder.holder)
+    return holder is None or holder.doing == holding.RUN
 
 
 def _lock(folder: paths.Study) -> filelock.BaseFileLock:
@@ -198,7 +211,7 @@ def read(project: paths.Project, name: str) -> Iterator[News]:
     ledger = Ledger(folder.ledger, writer=False)
     try:
         ledger.check()
-        yield from cut_off.ended(ledger.read(), lambda: is_held(folder))
+        yield from cut_off.ended(ledger.read(), lambda: is_running(folder))
     finally:
         ledger.close()
 

@@ -22,13 +22,13 @@ UNDER_WAY = [Asked(Trial(1)), *trial_story(1, [0.6, 0.7])[:4], Asked(Trial(2))]
 LEFT = [SessionEnded(finished=False, reason="interrupted")]
 
 
-@pytest.fixture(params=["killed", "left", "running"])
+@pytest.fixture(params=["killed", "left", "running", "synced"])
 def study(request, tmp_path, monkeypatch):
     folder = keep(tmp_path, [*began(), *COMPLETED, *UNDER_WAY, *(LEFT if request.param == "left" else [])])
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
-        if request.param == "running":
-            stack.enter_context(held(folder))
+        if request.param in {"running", "synced"}:
+            stack.enter_context(held(folder, doing="run" if request.param == "running" else "sync"))
         yield request.param
 
 

@@ -424,9 +424,11 @@ def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(project):  # noqa: F8
     assert trials(project) is not None
 
 
-def test_stop_ends_a_study_that_ctrl_z_suspended(tmp_path):
+@pytest.mark.parametrize(("doing", "said"), [("run", "digits has stopped"), ("sync", "hpsearch sync of digits has")])
+def test_stop_ends_what_holds_a_study_that_ctrl_z_suspended_and_says_what_it_was(tmp_path, doing, said):
     code = "import time; from pathlib import Path; from hpsearch.paths import Study; from hpsearch.study import held\n"
-    code += "with held(Study(Path('mlruns/studies/digits'))):\n    print('held', flush=True); time.sleep(300)"
+    code += f"with held(Study(Path('mlruns/studies/digits')), doing={doing!r}):\n"
+    code += "    print('held', flush=True); time.sleep(300)"
     run = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, start_new_session=True)
     assert run.stdout.readline() == b"held\n"
     (tmp_path / "mlruns" / "studies" / "digits" / "ledger.db").touch()
@@ -434,7 +436,7 @@ def test_stop_ends_a_study_that_ctrl_z_suspended(tmp_path):
 
     stopped = hpsearch(tmp_path, "stop", "digits")
 
-    assert "digits has stopped" in stopped.stdout
+    assert stopped.stdout.startswith(said)
     assert run.wait(5) == -signal.SIGTERM
 
 

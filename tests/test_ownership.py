@@ -17,7 +17,7 @@ import pytest
 
 from hpsearch import paths
 from hpsearch.errors import FolderUnusable, RunningElsewhere
-from hpsearch.study import held
+from hpsearch.study import held, is_running
 
 RACES = 50
 CONTENDER = """
@@ -75,7 +75,7 @@ def test_of_two_that_start_at_once_exactly_one_holds_the_study(contenders, tmp_p
         assert sorted(one["held"] for one in answers) == [False, True]
         slowest = max(slowest, loser["seconds"])
         assert loser["seconds"] < 1
-        assert "is running in" in loser["said"]
+        assert "is in use by" in loser["said"]
     figures.note("P10", races=RACES, slowest_refusal_seconds=slowest)
 
 
@@ -133,8 +133,31 @@ def test_who_lets_go_of_a_study_leaves_the_note_of_another_that_holds_it_since_i
 def test_a_holder_whose_note_is_damaged_still_holds(holder, tmp_path, content):
     (tmp_path / "a" / "holder.json").write_text(content)
 
-    with pytest.raises(RunningElsewhere, match="'a' is running in another process"), held(paths.Study(tmp_path / "a")):
+    with pytest.raises(RunningElsewhere, match="'a' is in use by another process"), held(paths.Study(tmp_path / "a")):
         pytest.fail("it was held twice")
+
+
+def test_who_is_refused_a_study_hears_by_which_command_another_has_it(tmp_path):
+    study = paths.Study(tmp_path / "a")
+
+    with held(study, doing="sync"), pytest.raises(RunningElsewhere) as refused, held(study):
+        pytest.fail("it was held twice")
+
+    assert f"'a' is in use by process {os.getpid()} on {socket.gethostname()} (hpsearch sync)" in str(refused.value)
+
+
+@pytest.mark.parametrize(("said", "running"), [({"doing": "repair"}, False), ({"doing": "run"}, True), ({}, True)])
+def test_who_holds_a_study_runs_it_unless_its_note_says_otherwise(tmp_path, said, running):
+    study = paths.Study(tmp_path / "a")
+
+    with held(study):
+        note = json.loads(study.holder.read_text())
+        del note["doing"]
+        study.holder.write_text(json.dumps(note | said))
+        found = is_running(study)
+
+    assert found is running
+    assert not is_running(study)
 
 
 @pytest.mark.parametrize("take_away", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("b"))])

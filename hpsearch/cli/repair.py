@@ -21,7 +21,7 @@ def repair(*, study: str, as_json: bool) -> None:
     from hpsearch.study import existing, held
 
     folder = existing(paths.Project.around(Path.cwd()), study)
-    with held(folder):
+    with held(folder, doing="repair"):
         done = restore(folder)
     if as_json:
         print_json(done)

@@ -1,4 +1,4 @@
-"""`hpsearch stop STUDY`: tells the process that runs a study to leave, and waits until it has."""
+"""`hpsearch stop STUDY`: tells the process that holds a study to leave, and waits until it has."""
 
 import contextlib
 import os
@@ -50,7 +50,13 @@ def stop(*, study: str, now: bool) -> None:
     elif is_held(folder):  # else it has ended since it was asked for
         unseen = "which cannot be seen from here, as one in another container cannot"
         raise _out_of_reach(study, holder, unseen if holder and holder.here else "")
-    say(f"{study} has stopped")
+    say(f"{_what(study, holder)} has stopped")
+
+
+def _what(study: str, holder: "Holder | None") -> str:
+    from hpsearch.holding import RUN
+
+    return study if holder is None or holder.doing == RUN else f"hpsearch {holder.doing} of {study}"
 
 
 def _out_of_reach(study: str, holder: "Holder | None", why: str) -> "RunningElsewhere":
@@ -59,7 +65,7 @@ def _out_of_reach(study: str, holder: "Holder | None", why: str) -> "RunningElse
     if holder is None:
         message = f"the study {study!r} is running, but not in a process that says who it is\n  stop it where it runs"
     else:
-        message = f"the study {study!r} is running in {holder}{', ' if why else ''}{why}\n  stop it there"
+        message = f"the study {study!r} is in use by {holder}{', ' if why else ''}{why}\n  stop it there"
     return RunningElsewhere(message)
 
 

@@ -33,7 +33,7 @@ def sync(*, study: str, as_json: bool) -> None:
 
     project = paths.Project.around(Path.cwd())
     folder = existing(project, study)
-    with held(folder):
+    with held(folder, doing="sync"):
         experiment = _experiment(folder)
         made = _made(project, experiment, folder)
         outbox = Outbox(folder.ledger, folder.cursor, made, over=True)
