@@ -17,6 +17,7 @@ from hpsearch.records import TestLooked
 from hpsearch.space import BATCH_SIZE
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held
+from hpsearch.trial import AttemptEnd
 from hpsearch.worker import process
 from hpsearch.worker.rebuilding import Remains, rebuild
 from hpsearch.worker.task import Task
@@ -65,9 +66,28 @@ def _training_rows(split: Path) -> int:
 def note_looks(unread: Sequence[Contender], split: SplitDigests, why: str) -> None:
     """Write down, study by study, which models are now shown the test split, which has these digests.
 
-    Those that it was shown to before are let pass. Raises RunningElsewhere when a study is held by another process.
+    Those that it was shown to before are let pass; `why` is the command that shows it. Raises RunningElsewhere when a
+    study is held by another process, StudyChanged when it is no longer the one that the models were found in.
     """
     for folder in dict.fromkeys(one.folder for one in unread if not one.judged):  # a name may be that of several
         new = [one for one in unread if one.folder == folder and not one.judged]
+        if not folder.begun:  # who holds a study makes its folder anew
+            raise _changed(new[0])
         with held(folder, doing=why), closing(Study(new[0].experiment, folder)) as study:
+            for one in new:
+                _refuse_if_changed(study, one)
             study.record(TestLooked({one.fit: one.sha256 for one in new}, why, *split), durable=True)
+
+
+def _refuse_if_changed(study: Study, one: Contender) -> None:
+    """Raise StudyChanged unless the fit that made the model ended as it did: no other takes as long, to the bit."""
+    found = one.end
+    ends = [news.body for news in study.past if isinstance(news.body, AttemptEnd)]
+    last = next((end for end in reversed(ends) if end.attempt.fit == found.attempt.fit), None)
+    if last is None or (last.attempt, last.seconds) != (found.attempt, found.seconds):
+        raise _changed(one)
+
+
+def _changed(one: Contender) -> StudyChanged:
+    what = "its study is no longer what it was when this model was found"
+    return StudyChanged(f"{one.label}: {what}\n  give the same command again")

@@ -11,12 +11,17 @@ from stories import began, trial_story
 
 from hpsearch import contenders, paths
 from hpsearch.comparing import compare
-from hpsearch.contender_files import data_of
+from hpsearch.contender_files import data_of, note_looks
 from hpsearch.contenders import find, find_all
 from hpsearch.datasets.folder import Folder
+from hpsearch.datasets.prepared import SplitDigests
 from hpsearch.errors import DataRefused, ExperimentRefused, StudyChanged
 from hpsearch.records import Asked
+from hpsearch.records import TestLooked as Looked
+from hpsearch.study import read
 from hpsearch.trial import Failure, Status, Trial
+
+SPLIT = SplitDigests("a split", "its images", "its negatives")
 
 
 @pytest.fixture
@@ -95,3 +100,24 @@ def test_of_a_trial_that_failed_it_is_said_why_there_is_no_model(tmp_path):
 def test_of_several_words_the_wrong_one_is_named(project, word):
     with pytest.raises(ExperimentRefused, match=r"'one?:|did you mean 'one'"):
         find_all(project, ["other:0", word])
+
+
+def looks_at(project, name):
+    """The looks that a study has noted, each with the fits that it is of."""
+    return [list(news.body.models) for news in read(project, name) if isinstance(news.body, Looked)]
+
+
+@pytest.mark.parametrize("begun_anew", [False, True])
+def test_a_look_is_noted_in_no_other_study_than_that_of_the_model(project, begun_anew):
+    found = find(project, "one:1")
+    folder = project.study("one").folder
+    folder.rename(folder.with_name("moved"))
+    if begun_anew:
+        *fit, end, result = trial_story(1, [0.6])
+        keep(project.root, [*began(), Asked(Trial(1)), *fit, replace(end, seconds=9.0), result], "one")
+
+    with pytest.raises(StudyChanged, match="one:1: its study is no longer what it was when this model was found"):
+        note_looks([found], SPLIT, "export")
+
+    assert folder.exists() is begun_anew
+    assert [looks_at(project, name) for name in project.studies()] == [[]] * len(project.studies())
