@@ -140,12 +140,17 @@ class Arena:
         found = [
             *history.doubled(records), *history.overlapping(entries), *history.unlike(entries, records),
             *history.miscounted(records, self.trials), *history.renumbered(records), *history.damaged(self.ledger),
-            *self.left_over(),
+            *history.reopened(records), *self.left_over(),
         ]  # fmt: skip
         came, straight = history.table(records), history.table(undisturbed.story())
         if came != straight:
             other = ([row for row in one if row not in both] for one, both in ((came, straight), (straight, came)))
             found += ["it came to {}, undisturbed to {}".format(*other), *history.losses(records)]
+        found += [
+            f"its finals came to {verdict}"
+            for verdict in history.verdicts(records)
+            if verdict not in history.verdicts(undisturbed.story())
+        ]
         if self.mlflow:
             found += history.still_running(self.folder / "mlruns" / "mlflow.db")
         return found

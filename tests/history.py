@@ -16,7 +16,7 @@ import psutil
 
 from hpsearch.errors import StateDamaged
 from hpsearch.ledger import Ledger
-from hpsearch.records import Asked, AttemptBegan, News, SessionBegan
+from hpsearch.records import Asked, AttemptBegan, News, SessionBegan, TestOpened, Verdict
 from hpsearch.trial import AttemptEnd, How, Measure, TrialResult
 
 Entry = Mapping[str, Any]
@@ -163,6 +163,18 @@ def lost_now(records: Iterable[News]) -> Counter[str]:
             case AttemptEnd(attempt):
                 under_way.discard(attempt.fit.name)
     return Counter({fit: losses[fit] for fit in under_way})
+
+
+def reopened(records: Iterable[News]) -> Iterator[str]:
+    """A test split that was opened more than once."""
+    openings = [news.number for news in records if isinstance(news.body, TestOpened)]
+    if len(openings) > 1:
+        yield f"the test split was opened in records {openings}"
+
+
+def verdicts(records: Iterable[News]) -> list[Verdict]:
+    """What the finals found."""
+    return [news.body for news in records if isinstance(news.body, Verdict)]
 
 
 def table(records: Iterable[News]) -> list[Any]:

@@ -21,7 +21,7 @@ import psutil
 import pytest
 from test_chaos import failing
 from test_faults import gone
-from test_run import BUILD, environment, hpsearch, project, template, trials, wait_for_a_trial  # noqa: F401 - fixtures
+from test_run import BUILD, environment, hpsearch, measures, project, template, wait_for_a_trial  # noqa: F401 - fixtures
 from waiting import wait_until
 from written import file_of, seven
 
@@ -160,7 +160,7 @@ def listing(**_words):
 list_studies.callback = listing
 sys.exit(main(["list"]))
 """
-HANGS = BUILD.replace("    print(", "    import time; time.sleep(1000)\n    print(")
+HANGS = BUILD.replace("    print(", "    import time; open('hangs', 'w').close(); time.sleep(1000)\n    print(")
 
 
 def start(project, *words, **how):  # noqa: F811
@@ -343,7 +343,8 @@ def test_ctrl_c_on_a_terminal_leaves_it_clean_and_says_how_to_go_on(project):  #
 def read_until(terminal, enough, said, run):
     """What came from the terminal, in all, until that is enough or the program has ended."""
     end = time.monotonic() + 120
-    while not enough() and time.monotonic() < end:
+    while not enough():
+        assert time.monotonic() < end, "".join(said)
         try:
             said.append(os.read(terminal, 65536).decode(errors="replace"))
         except OSError:  # nobody writes any more
@@ -376,7 +377,7 @@ def test_ctrl_c_while_a_sample_build_hangs_ends_the_program_and_leaves_nothing(p
     (project / "spaces" / "small.py").write_text(HANGS)
     run = start(project, *LONG, stderr=subprocess.PIPE)
     assert "getting ready" in run.stderr.readline()
-    time.sleep(1)
+    wait_until((project / "hangs").exists)
     left = family(run)
 
     run.send_signal(signal.SIGINT)
@@ -421,7 +422,12 @@ def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(project):  # noqa: F8
     assert run.wait(5) == 143
     assert gone(left)
     assert "is not running" in hpsearch(project, "stop", "digits").stdout
-    assert trials(project) is not None
+    ledger = project / "mlruns" / "studies" / "digits" / "ledger.db"
+    so_far = measures(ledger)
+    again = start(project, *LONG, "--plain", stderr=subprocess.PIPE)
+    wait_until(lambda: measures(ledger) > so_far)
+    assert "digits has stopped" in hpsearch(project, "stop", "digits").stdout
+    assert again.wait(5) == 143
 
 
 @pytest.mark.parametrize(("doing", "said"), [("run", "digits has stopped"), ("sync", "hpsearch sync of digits has")])
