@@ -1,5 +1,6 @@
 """Bounds what this process may take, where the system can do that, so that a model file cannot take the machine."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,18 +26,19 @@ def limited_time(seconds: float) -> Iterator[None]:
 
 
 def limit_memory(more: int) -> None:
-    """From now on the process gets so many bytes more and no others; then what asks for them fails.
+    """From now on a process gets so many bytes more and no others; then what asks for them fails. Linux alone does it.
 
     What is bounded is its own data, not its addresses: TensorFlow reserves gigabytes of these that it never uses.
+    macOS knows the same limit, counts addresses by it, and refuses one below those that it has given already.
     """
-    try:
-        import resource
-    except ImportError:  # Windows
+    if sys.platform != "linux":
         return
+    import resource
+
     import psutil
 
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = getattr(psutil.Process().memory_info(), "data", 0) + more
+    wanted = psutil.Process().memory_info().data + more
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
