@@ -18,6 +18,9 @@ MENDS = {
     frozenset({errno.EMFILE, errno.ENFILE}): "raise the number of files that may be open: ulimit -n",
     frozenset({errno.EAGAIN, errno.ENOMEM}): "end other programs, or raise the limits of this one: ulimit -a",
     frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}): "see to the network",
+    frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}): (  # NFS without its lock service, some of SMB and FUSE
+        "keep the project, and what HPSEARCH_DATA names, on a file system that knows locks"
+    ),
 }
 
 

@@ -352,6 +352,10 @@ def test_a_full_disk_behind_all_that_is_written_is_told_by_the_exit_code(project
         (OSError(errno.EMFILE, "Too many"), "Too many\n  raise the number of files that may be open: ulimit -n"),
         (OSError(errno.ENETDOWN, "Network is down"), "Network is down\n  see to the network"),
         (
+            OSError(errno.ENOLCK, "No locks available"),
+            "No locks available\n  keep the project, and what HPSEARCH_DATA names, on a file system that knows locks",
+        ),
+        (
             RuntimeError("can't start new thread"),
             "new thread\n  end other programs, or raise the limits of this one: ulimit -a",
         ),
