@@ -146,6 +146,8 @@ def held(folder: paths.Study, or_else: str = "", doing: str = holding.RUN) -> It
     try:
         lock.acquire()
     except filelock.Timeout as error:
+        if isinstance(lock, filelock.SoftFileLock):  # what filelock makes of it where the system has no flock
+            or_else += f"; if it was killed, remove {folder.lock}"
         raise _in_use(folder, or_else) from error
     except FileNotFoundError as error:  # by who held it: one that begins it anew, or found nothing to keep of it
         message = f"{folder.folder}: this folder was moved or removed just now\n  give the same command again"

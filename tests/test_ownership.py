@@ -1,5 +1,6 @@
 """One process holds a study, whatever happens to it: nobody else begins, and its death frees the study at once."""
 
+import errno
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ import figures
 import history
 import pytest
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.errors import FolderUnusable, RunningElsewhere
 from hpsearch.study import held, is_running
 
@@ -126,6 +127,23 @@ def test_who_lets_go_of_a_study_leaves_the_note_of_another_that_holds_it_since_i
         assert answer(contenders[0])["held"]
 
     assert json.loads(study.holder.read_text())["pid"] == contenders[0].pid
+
+
+@pytest.mark.filterwarnings("ignore:flock not supported")  # filelock says so once more
+def test_where_a_lock_is_a_mere_file_it_is_told_how_to_free_what_another_machine_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("fcntl.flock", _missing)
+    study = paths.Study(files.make(tmp_path / "a"))
+    study.lock.write_text("812\nnode-1\n")
+    study.holder.write_text(json.dumps({"pid": 812, "host": "node-1", "boot": "", "started": 7.0, "doing": "run"}))
+
+    with pytest.raises(RunningElsewhere, match="in use by process 812 on node-1") as refused, held(study):
+        pytest.fail("it was held twice")
+
+    assert str(refused.value).endswith(f"; if it was killed, remove {study.lock}")
+
+
+def _missing(_file, _how):
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))  # as Lustre answers where it was mounted without flock
 
 
 @pytest.mark.promise("P12")
