@@ -236,6 +236,19 @@ def test_a_port_in_use_is_named(project: Path) -> None:
     assert f"port {port} cannot be used" in done.stderr
 
 
+def test_runs_on_a_server_that_has_the_very_port_are_told_to_be_elsewhere(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+
+        code = main(["ui", "--no-browser", "--port", str(port), "--project", str(project)])
+
+    assert code == 0
+    assert capsys.readouterr().out == f"the runs are kept elsewhere: http://127.0.0.1:{port}\n"
+
+
 @pytest.mark.parametrize("newer", [False, True], ids=["damaged", "of a newer MLflow"])
 def test_a_database_that_mlflow_cannot_open_is_told_with_its_place(project: Path, *, newer: bool) -> None:
     cause = "a newer MLflow made it; update MLflow, or " if newer else "it is damaged; "

@@ -30,7 +30,6 @@ Examples:
 def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
     """Open MLflow's pages on the project's runs; Ctrl-C ends them."""
     home = paths.Project(project.resolve()) if project else paths.Project.around(Path.cwd())
-    port = free_port(port)
     from hpsearch.provenance import redacted
     from hpsearch.trackers.mlflow_store import database, prepare_store, resolve
 
@@ -38,6 +37,7 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
     if uri.startswith(("http://", "https://", "databricks")):
         click.echo(f"the runs are kept elsewhere: {redacted(uri)}")
         return
+    port = free_port(port)
     for folder in (home.runs, (database(uri) or home.mlflow).parent):
         files.make(folder)  # refused in its own words, and none of MLflow's
     with _in_words(uri):
