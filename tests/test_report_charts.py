@@ -266,6 +266,20 @@ def test_a_finger_picks_trials_on_a_phone_and_can_still_scroll(tab, file):
     assert again == picked
 
 
+def test_pointing_at_a_line_between_two_axes_tells_its_trial(tab, tmp_path):
+    trials = [TrialFacts(number, "completed", {"a": number, "b": (5 * number) % 7}, number / 7) for number in range(7)]
+    show(tab, written(tmp_path, trials), "parallel", DESK)
+    left, top, *_ = box(tab, "[data-chart=parallel]")
+    axes = "(({xaxis, yaxis}) => [0, 1].map((one) => [xaxis, yaxis].map((axis) => axis._offset + axis.l2p(one))))"
+    (first, bottom), (second, high) = tab.run(f"{axes}({chart('parallel')}._fullLayout)")
+
+    halfway = (left + (first + second) / 2, top + (bottom + high) / 2)  # where trial 1 is half-way from 1 to 5
+    tab.stroke([halfway], press=False, lift=False)
+    told = tab.wait("document.querySelector('[data-chart=parallel] .hoverlayer').textContent")
+
+    assert told.startswith("trial 1 completed")
+
+
 def test_a_tap_on_a_point_tells_its_trial(tab, file):
     show(tab, file, "history", PHONE, touch=True)
     left, top, width, height = box(tab, "[data-chart=history] .point", 30)

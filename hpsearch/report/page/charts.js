@@ -181,6 +181,16 @@ function marked({ log, whole }, low, high) {
   return spots.map((spot) => [String(Number(text(spot))), spot]);
 }
 
+const HEARD = 24000; // points of all lines together, among which Plotly looks for the one that is pointed at
+
+// A trial's line from axis to axis, with points in between: Plotly hears a line only at its points.
+function path(spots, pieces) {
+  return spots.flatMap((spot, dim) => {
+    const next = spots[dim + 1] ?? null, many = spot === null || next === null ? 1 : pieces;
+    return Array.from({ length: many }, (_, piece) => [dim + piece / many, piece ? spot + ((next - spot) * piece) / many : spot]);
+  });
+}
+
 // One line a trial over all axes; trials of like scores are one trace.
 function parallel(colours, wide, width) {
   const { dims, bounds, at, picked, holds } = parallelAxes(wide);
@@ -189,13 +199,14 @@ function parallel(colours, wide, width) {
     return colours.ramp[Math.min(colours.ramp.length - 1, Math.floor((upward ? share : 1 - share) * colours.ramp.length))];
   };
   const faint = fromWorst.length > 1000 ? 0.3 : fromWorst.length > 150 ? 0.5 : 0.85;
+  const pieces = Math.min(12, Math.ceil(HEARD / (fromWorst.length * dims.length)));
   const parts = [fromWorst.filter((place) => !holds(place)), fromWorst.filter((place) => holds(place) && !isBest(place))];
   const drawn = [...bundles(parts[0]), ...bundles(parts[1]), fromWorst.filter((place) => isBest(place) && holds(place))].filter((places) => places.length);
   const data = drawn.map((places) => {
     const order = [], across = [], told = [], out = !holds(places[0]), best = !out && isBest(places[0]);
     for (const place of places) {
       const tip = about(place);
-      dims.forEach((_, dim) => { order.push(dim); across.push(at(dim, place)); told.push(tip); });
+      for (const [dim, spot] of path(dims.map((_, dim) => at(dim, place)), pieces)) { order.push(dim); across.push(spot); told.push(tip); }
       order.push(null); across.push(null); told.push("");
     }
     const [x, y] = wide ? [order, across] : [across, order];
