@@ -118,6 +118,17 @@ def test_a_test_split_that_was_opened_again_is_told_of_beside_the_finals():
     assert "opened once" not in page(again)
 
 
+def test_what_the_strongest_red_of_the_confusion_matrix_stands_for_is_told():
+    facts = gather(large_story(2, classes=2))
+    confused, perfect = (
+        replace(facts, verdict=replace(facts.verdict, confusion=counts))
+        for counts in (((40, 10), (5, 45)), ((9, 0), (0, 9)))
+    )
+
+    assert "each on a scale of its own: the strongest red is 20 %." in page(confused)
+    assert "the larger the share of the row.</p>" in page(perfect)
+
+
 @pytest.mark.parametrize(
     ("trials", "said"), [(6, "Two parameters that most"), (60, "The two weightiest parameters that")]
 )

@@ -32,6 +32,7 @@ def everything(facts: Facts, weights: Sequence[Weight]) -> dict[str, Any]:
         "weights": [_weight(weight) for weight in weights[:MOST_WEIGHTS]],
         "classes": classes(facts),
         "pairs": pairs(facts),
+        "reddest": reddest(facts),
         "shares": shares(facts),
         "failures": failures(facts),
         "trials": [trial(one, number) for one in facts.trials[:MOST_TRIALS]],
@@ -118,6 +119,14 @@ def pairs(facts: Facts) -> list[dict[str, Any]]:
         }
         for row, column, count in worst_pairs(verdict.confusion, MOST_PAIRS)
     ]
+
+
+def reddest(facts: Facts) -> str:
+    """The largest share of a class's rows that were read as one other class; "" where none were."""
+    if not (verdict := facts.verdict):
+        return ""
+    wrong = worst_pairs(verdict.confusion, len(verdict.class_names) ** 2)
+    return percent(max(count / sum(verdict.confusion[row]) for row, _, count in wrong)) if wrong else ""
 
 
 def halves(rows: Sequence[Any]) -> list[Sequence[Any]]:
