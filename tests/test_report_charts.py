@@ -137,6 +137,20 @@ def test_a_logarithmic_axis_of_the_number_one_alone_is_marked_at_no_nought(tab, 
     assert marks[0][1] == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0011, 0.0018), (0.0022, 0.0045), (0.001, 0.5), (1, 2), (32, 64)])
+def test_a_logarithmic_axis_has_numbers_however_narrow_it_is(tab, low, high, tmp_path):
+    whole = isinstance(low, int)
+    asked = Parameter("rate", "int" if whole else "float", low, low=low, high=high, sampling="log")
+    trials = [TrialFacts(number, "completed", {"rate": one}, 0.5) for number, one in enumerate((low, high))]
+
+    show(tab, written(tmp_path, trials, parameters=(asked,)), "slices", DESK)
+    ticks = tab.run(f"[...{chart('slices')}.querySelectorAll('.xtick')].map((one) => one.textContent)")
+
+    assert 2 <= len(ticks) <= 9
+    assert len(set(ticks)) == len(ticks)
+    assert all(float(one) and (one.isdigit() or not whole) for one in ticks)
+
+
 def test_axes_side_by_side_are_told_apart_by_the_ends_of_long_names(tab, tmp_path):
     names = [f"units_of_the_dense_layer_{number}" for number in range(3)]
     trials = [TrialFacts(number, "completed", dict.fromkeys(names, number + 1), 0.5) for number in range(3)]

@@ -84,6 +84,9 @@ function ends(parameter) {
 
 function steps(parameter) {
   const [low, high] = ends(parameter);
+  if (parameter.log && high - low < 1) { // within a decade the steps are even: 1, 2 and 5 alone may all lie outside
+    return parameter.whole ? { dtick: `L${Math.ceil((10 ** high - 10 ** low) / 9)}`, tickformat: "d" } : { nticks: 6, tickformat: "~g" };
+  }
   if (parameter.log) return { dtick: high - low > 2.2 ? 1 : "D2", tickformat: "~g" };
   return parameter.whole ? counted(low, high) : { nticks: 6 };
 }
