@@ -208,6 +208,34 @@ def test_only_the_winner_is_red_among_the_curves(tab, tmp_path):
     assert shades == [soft, red]
 
 
+@pytest.fixture
+def mouse(tab):
+    """Has the page believe that there is a mouse, which a browser without a window has not."""
+    lie = "const asked = matchMedia; matchMedia = (one) => one === '(hover: hover)' ? { matches: true } : asked(one);"
+    added = tab.order("Page.addScriptToEvaluateOnNewDocument", source=lie)["identifier"]
+    yield
+    tab.order("Page.removeScriptToEvaluateOnNewDocument", identifier=added)
+
+
+@pytest.mark.usefixtures("mouse")
+def test_a_chart_has_the_buttons_alone_that_do_something_there_and_hides_none_from_screen_readers(tab, file):
+    buttons = {}
+    for part in ("history", "parallel", "slices", "confusion"):
+        show(tab, file, part, DESK)
+        found = f"[...{chart(part)}.querySelectorAll('.modebar-btn')].map((one) => one.getAttribute('aria-label'))"
+        buttons[part] = tab.run(found)
+    roles = tab.run("[...document.querySelectorAll('[data-chart]')].map((one) => one.role)")
+
+    save = "Download plot as a PNG"
+    assert buttons == {
+        "history": ["Zoom", "Pan", "Reset axes", save],
+        "parallel": [save],
+        "slices": [],
+        "confusion": [save],
+    }
+    assert set(roles) == {"group"}  # in an "img" they would be silent stops
+
+
 def test_a_chart_is_saved_as_a_picture_under_the_pages_policy(tab, file):
     """What the camera beside a chart does; a browser without a window has no mouse that would show it."""
     show(tab, file, "history", DESK)

@@ -2,7 +2,7 @@
 "use strict";
 
 const PRINT_WIDTH = 680;
-const CONFIG = { displaylogo: false, displayModeBar: hovers ? "hover" : false, modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]] };
+const BUTTONS = { parallel: ["toImage"], confusion: ["toImage"], slice: [] }; // axes that stand still need no others; slices are many
 const places = [];
 let printing = false;
 
@@ -16,13 +16,18 @@ function colours() {
   };
 }
 
+function config(kind) {
+  const buttons = BUTTONS[kind] || ["zoom2d", "pan2d", "resetScale2d", "toImage"];
+  return { displaylogo: false, displayModeBar: hovers && buttons.length ? "hover" : false, modeBarButtons: [buttons] };
+}
+
 function draw(place, moved = true) {
   const width = printing ? Math.min(PRINT_WIDTH, place.print || PRINT_WIDTH) : place.element.clientWidth;
   if (!width) return;
   place.wide = width >= 560;
   if (place.grow) place.element.style.height = `${place.grow(place.wide, width)}px`;
   const { data, layout } = charts[place.kind](colours(), place.wide, place.what(width));
-  Plotly.react(place.element, data, { ...layout, width, height: place.element.clientHeight }, CONFIG);
+  Plotly.react(place.element, data, { ...layout, width, height: place.element.clientHeight }, config(place.kind));
   place.chart = true;
   place.width = width;
   if (place.lay && moved) place.lay();
