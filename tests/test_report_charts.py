@@ -34,13 +34,13 @@ def tab(tmp_path_factory):
         yield tab
 
 
-def show(tab, file, part, size, *, touch=False):
+def show(tab, file, part, size, **options):
     """Open the page in a window of this size, at the chart of this name."""
     tab.open("about:blank", *size)
     tab.wait("location.href === 'about:blank'")
     tab.said.clear()
     tab.asked.clear()
-    tab.open(file.as_uri(), *size, touch=touch)
+    tab.open(file.as_uri(), *size, **options)
     tab.wait("document.querySelector('html.drawn')")
     tab.run(f"{chart(part)}.scrollIntoView({{behavior: 'instant', block: 'center'}})")
     tab.wait(f"{chart(part)}.querySelector('.plot-container')")
@@ -244,6 +244,14 @@ def test_a_chart_is_saved_as_a_picture_under_the_pages_policy(tab, file):
 
     assert said == []
     assert Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2]))).size == (300, 200)
+
+
+def test_a_chart_that_is_saved_in_dark_mode_has_its_ground(tab, file):
+    show(tab, file, "history", DESK, dark=True)
+    picture = tab.run(f"Plotly.toImage({chart('history')}, {{format: 'png', width: 300, height: 200}})")
+
+    saved = Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2]))).convert("RGBA")
+    assert saved.getpixel((1, 1)) == (0x10, 0x14, 0x1F, 0xFF)
 
 
 def test_hundreds_of_classes_have_a_confusion_matrix(tab, tmp_path):

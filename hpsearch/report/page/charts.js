@@ -52,7 +52,7 @@ const hovers = matchMedia("(hover: hover)").matches; // with a mouse a drag zoom
 
 function base(colours, margin, xaxis, yaxis, more) {
   return {
-    paper_bgcolor: "transparent", plot_bgcolor: "transparent", showlegend: false, hovermode: "closest", dragmode: hovers ? "zoom" : false,
+    paper_bgcolor: colours.back, plot_bgcolor: "transparent", showlegend: false, hovermode: "closest", dragmode: hovers ? "zoom" : false,
     font: { color: colours.soft, family: colours.font, size: 12 },
     hoverlabel: { bgcolor: colours.back, bordercolor: colours.line, align: "left", font: { color: colours.ink, size: 13, family: colours.font } },
     modebar: { bgcolor: "transparent", color: colours.soft, activecolor: colours.ink },
