@@ -99,7 +99,7 @@ def accuracy_of_one(right: int, rows: int) -> Interval:
 def difference(one: Rights, other: Rights, pairs: int = 1) -> tuple[float, Interval]:
     """How much more accurate one configuration is than another on the same images, each over seeds of its own.
 
-    With `pairs` the intervals of so many comparisons hold together (Bonferroni).
+    With `pairs` the intervals of so many comparisons hold together (Bonferroni). No bound lies beyond ±1.
     """
     first, second = parts(one), parts(other)
     gaps = one.mean(axis=1) - other.mean(axis=1)
@@ -110,7 +110,7 @@ def difference(one: Rights, other: Rights, pairs: int = 1) -> tuple[float, Inter
     freedom = CERTAIN if unsure <= 0 else variance**2 / unsure
     reach = _t(OUTSIDE / 2 / pairs, freedom) * math.sqrt(variance)
     gap = float(gaps.mean())
-    return gap, (gap - reach, gap + reach)
+    return gap, (max(gap - reach, -1.0), min(gap + reach, 1.0))
 
 
 def mcnemar(only_one: int, only_other: int) -> float:

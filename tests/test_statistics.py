@@ -181,6 +181,13 @@ def test_seeds_that_are_equally_right_by_chance_do_not_make_a_difference_sure():
     assert low < 0 < gap < high
 
 
+def test_a_seed_that_collapsed_makes_no_difference_larger_than_a_difference_can_be():
+    random = np.random.default_rng(5)
+    winner, other = (random.random((2000, 3)) < accuracies for accuracies in ([0.97] * 3, [0.97, 0.1, 0.97]))
+
+    assert statistics.difference(winner, other, pairs=3)[1] == (-1.0, 1.0)
+
+
 @given(some.lists(some.floats(-1, 1), min_size=4, max_size=30))
 def test_folds_that_share_rows_make_a_wider_interval_than_a_plain_t_test(gaps):
     mean, (low, high) = statistics.fold_difference(gaps, folds=5)
