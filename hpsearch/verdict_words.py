@@ -84,17 +84,48 @@ def tie(verdict: Verdict, metric: str) -> str:
     failed = _failed_more(verdict)
     ahead = [one.trial for one in verdict.comparisons if _ahead(one, (*verdict.ties, *failed))]
     behind = [one for one in others if one not in (*verdict.ties, *ahead, *failed)]
-    said = []
-    if verdict.ties:
-        alike, by = f"a tie with {_trials(verdict.ties)}", words.clean(metric, LONGEST_METRIC)
-        other = bool(verdict.comparisons) and not is_accuracy(metric)
-        free = f"{alike}: nothing here says which is better, so take the one you like"
-        said.append(f"{alike} in accuracy (by {by} the winner is ahead, which is not tested)" if other else free)
+    said = _tied(verdict, metric)
     if behind:
         said.append(f"{_trials(behind)} fell behind, and not by chance")
     if ahead:
         said.append(f"{_trials(ahead)} did better on the test split; but validation chooses, or the test would be none")
     return "; ".join(said)
+
+
+def _tied(verdict: Verdict, metric: str) -> list[str]:
+    """What is said of those that are not told apart from the winner; only of such as are near it that they will do."""
+    tied = {one.trial: one for one in verdict.finalists if one.trial in verdict.ties}
+    near = [trial for trial, one in tied.items() if _near(verdict, one, metric)]
+    by, said = words.clean(metric, LONGEST_METRIC), []
+    if near:
+        alike = f"a tie with {_trials(near)}"
+        free = f"{alike}: nothing here says which is better, so take the one you like"
+        other = f"{alike} in accuracy (by {by} the winner is ahead, which is not tested)"
+        said.append(free if is_accuracy(metric) else other)
+    for trial, one in tied.items():
+        if trial not in near:
+            behind = f"{words.score(_lag(verdict, one))} behind in {'accuracy' if one.test_accuracies else by}"
+            said.append(f"trial {trial} is {behind}, but too unsurely to tell the two apart")
+    return said
+
+
+def _near(verdict: Verdict, other: Finalist, metric: str) -> bool:
+    """Whether a finalist's mean lies where the winner's interval says that the winner's own may lie, or above.
+
+    Few seeds that differ much tell nothing apart, also not what is far behind. Of scores that are no accuracies the
+    interval says nothing.
+    """
+    if verdict.interval is None or not (other.test_accuracies or is_accuracy(metric)):
+        return False
+    return _lag(verdict, other) <= verdict.expected_accuracy - verdict.interval[0]
+
+
+def _lag(verdict: Verdict, other: Finalist) -> float:
+    """How far a finalist's mean test accuracy lies behind the winner's; its mean score where it was not judged."""
+    if other.test_accuracies:
+        return verdict.expected_accuracy - fmean(other.test_accuracies)
+    winner = _winner(verdict)
+    return abs(fmean(winner.scores) - fmean(other.scores)) if winner else 0.0
 
 
 def _failed_more(verdict: Verdict) -> list[int]:

@@ -283,6 +283,30 @@ def test_a_verdict_names_ties_and_those_who_fell_behind_or_did_better():
     assert said[2].startswith("trial 3 did better on the test split")
 
 
+@pytest.mark.parametrize(
+    ("metric", "other", "said"),
+    [
+        ("val_accuracy", Finalist(3, (0.97, 0.1, 0.97), (0.969, 0.1, 0.97)), "trial 3 is 0.2903 behind in accuracy"),
+        ("val_accuracy", Finalist(3, (0.6,), ()), "trial 3 is 0.3700 behind in val_accuracy"),
+        ("val_loss", Finalist(3, (0.98,), ()), "trial 3 is 0.0100 behind in val_loss"),
+    ],
+    ids=["a seed of it collapsed", "two folds tell nothing apart", "its accuracy is not known"],
+)
+def test_a_tie_far_behind_the_winner_is_not_said_to_do_as_well(metric, other, said):
+    winner = Finalist(0, (0.97,), (0.97, 0.969, 0.971))
+    verdict = Verdict(0, "final-0000-r0-f0", (winner, other), 9, 0.97, {}, (), (), interval=(0.96, 0.98), ties=(3,))
+
+    assert verdict_words.tie(verdict, metric) == f"{said}, but too unsurely to tell the two apart"
+
+
+@pytest.mark.parametrize("other", [Finalist(3, (0.96,), (0.961, 0.961)), Finalist(3, (0.961,), ())])
+def test_a_tie_within_the_winners_interval_may_be_taken_instead(other):
+    winner = Finalist(0, (0.97,), (0.97, 0.97))
+    verdict = Verdict(0, "final-0000-r0-f0", (winner, other), 9, 0.97, {}, (), (), interval=(0.96, 0.98), ties=(3,))
+
+    assert verdict_words.tie(verdict, "val_accuracy").endswith("so take the one you like")
+
+
 def test_plain_lines_tell_of_finalists_that_failed_under_some_seeds():
     *story, verdict = finals()
     fell = replace(verdict, finalists=(verdict.finalists[0], replace(verdict.finalists[1], failed_seeds=2)))
