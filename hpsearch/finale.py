@@ -164,7 +164,8 @@ class Finale:
             mend = "run the experiment again to retry" + (", or without final.refit" if refit else "")
             message = f"trial {winner} won, but training its model failed; {mend}"
             raise NothingCompleted(message)
-        return {fit: self.study.paths.fit(fit.name).model for fit in sorted(fits, key=lambda fit: fit.name)}
+        in_order = sorted(fits, key=lambda fit: (fit.trial, fit.kind, fit.repeat))
+        return {fit: self.study.paths.fit(fit.name).model for fit in in_order}
 
     def _whole_fits(self, trial: int, seeds: range) -> list[Fit]:
         """Train a configuration on all training rows, for the median of its best epochs; those that came through.

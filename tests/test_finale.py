@@ -190,6 +190,16 @@ def test_the_median_seed_is_the_worse_of_the_middle_two(hold, seeds, place):
     assert verdict.finalists[0].median_fit == verdict.model_fit
 
 
+def test_of_more_than_ten_seeds_scores_and_test_accuracies_stand_seed_by_seed(hold):
+    study, executor, verdict, _ = hold(final={"seeds": 12, "finalists": 2}, luck=0.02)
+
+    ends = {(fit.trial, fit.repeat): (fit, end) for fit, end in study.state.finals.items()}
+    for one in verdict.finalists:
+        fits = [ends[one.trial, repeat] for repeat in range(12)]
+        assert one.scores == tuple(end.score for _, end in fits)
+        assert one.test_accuracies == tuple(executor.right(fit.name).mean() for fit, _ in fits)
+
+
 def test_one_seed_gives_the_interval_of_one_model(hold):
     _, _, verdict, _ = hold(final={"seeds": 1})
 
