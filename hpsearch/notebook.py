@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch import frames, looks, paths
-from hpsearch.errors import ExperimentRefused, NothingCompleted
+from hpsearch.contenders import find
+from hpsearch.errors import ExperimentRefused
 from hpsearch.records import Verdict
 from hpsearch.report.facts import Facts, gather
-from hpsearch.state import State
 from hpsearch.study import existing, read
-from hpsearch.winner import verify
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +29,7 @@ class OpenedStudy:
 
     def reload(self) -> None:
         """Forget what was read, so that the next look reads the ledger again."""
-        for name in ("facts", "trials", "curves", "_state"):
+        for name in ("facts", "trials", "curves"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -61,30 +60,17 @@ class OpenedStudy:
 
         Raises NothingCompleted before the finals end, StateDamaged when the file is gone or is not what was tested.
         """
-        state = self._state
-        if state.verdict is None or state.opened is None:
-            message = f"the study {self.name!r} has no winner yet: run its experiment file again to finish it"
-            raise NothingCompleted(message)
-        file = self.paths.best / paths.MODEL
-        verify(file, state.opened.models[state.verdict.model_fit])
-        return file
+        return find(self._project, self.name).file
 
     def winner_model(self) -> Any:
         """Load the winner as a keras.Model for prediction; TensorFlow is imported now, if it was not before.
 
-        It takes float32 images in 0 … 1, in the shape that `model_file`'s manifest tells. A model with layers of the
+        It takes float32 images in 0 … 1, in the shape that `best/manifest.json` tells. A model with layers of the
         project's own needs their module imported first. Raises what `model_file` raises.
         """
         from hpsearch.worker.model_reading import read_model
 
         return read_model(self.model_file)
-
-    @cached_property
-    def _state(self) -> State:
-        state = State()
-        for news in read(self._project, self.name):
-            state.take(news)
-        return state
 
 
 def open_study(name: str, root: str | Path | None = None) -> OpenedStudy:

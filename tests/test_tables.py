@@ -1,6 +1,7 @@
 """Trials as tables: chosen, ordered, written, and read by a notebook."""
 
 import csv
+import hashlib
 import json
 
 import optuna
@@ -10,9 +11,9 @@ from kept_studies import asked_bodies, four_trials, keep
 from stories import half_fixed
 
 import hpsearch
-from hpsearch import paths
+from hpsearch import files, paths, records
 from hpsearch.__main__ import main
-from hpsearch.errors import ExperimentRefused, NothingCompleted
+from hpsearch.errors import ExperimentRefused, NothingCompleted, StateDamaged
 from hpsearch.study import set_aside
 
 
@@ -167,6 +168,19 @@ def test_a_notebook_reads_a_study_as_tables(tmp_path):
     assert list(zip(accuracy["epoch"], accuracy["value"], strict=True)) == [(1, 0.5), (2, 0.8), (3, 0.7)]
     assert study.verdict.winner == 0
     assert study.facts.finished
+
+
+def test_a_notebook_finds_the_tested_model_though_its_copy_in_best_is_gone(tmp_path):
+    opened = records.TestOpened({"final-0000-r1-f0": hashlib.sha256(b"tested").hexdigest()})
+    folder = keep(tmp_path, [opened if isinstance(body, records.TestOpened) else body for body in asked_bodies()])
+    tested = folder.fit("final-0000-r1-f0").model
+    files.write_text(files.make(tested.parent) / tested.name, "tested")
+
+    assert hpsearch.open_study("tiny", tmp_path).model_file == tested
+
+    tested.write_bytes(b"another")
+    with pytest.raises(StateDamaged, match="not the model that was tested"):
+        hpsearch.open_study("tiny", tmp_path).winner_model()
 
 
 def test_a_notebook_sees_what_came_since_when_it_reads_again(tmp_path):
