@@ -174,7 +174,16 @@ def test_a_format_that_gives_something_else_is_refused(subject: Subject) -> None
     ):
         refuse_unlike("saved-model", found, reading.accuracy)
     with pytest.raises(NotExported, match="accuracy is"):
-        refuse_unlike("litert-int8", found, reading.accuracy + 0.02)
+        refuse_unlike("litert-int8", found, reading.accuracy + 0.2)
+
+
+def test_one_image_of_few_that_a_format_reads_otherwise_refuses_no_export() -> None:
+    rows = 40
+
+    refuse_unlike("litert-int8", artefacts.Checked(38 / rows, rows, 0.3, 9, 1.0, 1.0), 39 / rows)
+
+    with pytest.raises(NotExported, match="accuracy is"):
+        refuse_unlike("litert-int8", artefacts.Checked(37 / rows, rows, 0.3, 9, 1.0, 1.0), 39 / rows)
 
 
 HOSTILE = [
