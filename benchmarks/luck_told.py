@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hpsearch.luck import PLAIN, SHARES, Scale, luck_of_the_best, pooled_deviation
+from hpsearch.statistics import alike
 from pages import put, table
 from pools import pool
 from simulated_finals import Setting, Simulated, simulate
@@ -55,13 +56,16 @@ def tell(setting: Setting, number: int) -> Told:
         study.world.rights(images, trial, study.world.seeds(trial, MORE_SEEDS)).mean(axis=0)
         for trial in range(setting.trials)
     ]
-    asked = ((finals, SHARES), (finals, PLAIN), (again, SHARES))
+    asked = ((alike(_on(SHARES, finals)), SHARES), (alike(_on(PLAIN, finals)), PLAIN), (_on(SHARES, again), SHARES))
     return Told(float(study.searched.max()) - study.fair, *(_luck(study, number, *one) for one in asked))
 
 
+def _on(scale: Scale, groups: Sequence[Sequence[float]]) -> list[list[float]]:
+    return [scale.of(np.asarray(group)).tolist() for group in groups]
+
+
 def _luck(study: Simulated, seed: int, groups: Sequence[Sequence[float]], scale: Scale) -> float:
-    deviation = pooled_deviation([scale.of(np.asarray(group)).tolist() for group in groups])
-    return luck_of_the_best(study.searched.tolist(), deviation or 0.0, seed, scale)
+    return luck_of_the_best(study.searched.tolist(), pooled_deviation(groups) or 0.0, seed, scale)
 
 
 def line(setting: Setting, found: list[Told]) -> list[str]:

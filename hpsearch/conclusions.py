@@ -129,12 +129,13 @@ def luck(
     """
     import numpy as np
 
+    from hpsearch import statistics
     from hpsearch.luck import PLAIN, SHARES, luck_of_the_best, pooled_deviation
 
     scores = [objective.sign * result.score for result in searched if result.score is not None]
     groups = [objective.sign * np.asarray(standing.scores) for standing in standings]
     scale = SHARES if all(0 <= score <= 1 for score in np.concatenate([scores, *groups])) else PLAIN
-    deviation = pooled_deviation([scale.of(group).tolist() for group in groups])
+    deviation = pooled_deviation(statistics.alike([scale.of(group).tolist() for group in groups]))
     if deviation is None:
         return None
     return luck_of_the_best(scores, deviation / math.sqrt(repeats), derive(seed, "luck"), scale)

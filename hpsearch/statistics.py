@@ -17,6 +17,7 @@ Interval = tuple[float, float]
 Rights = NDArray[np.bool_]
 OUTSIDE = 0.05  # the share of cases in which an interval may miss
 CLEARLY = 0.01  # what chance alone does so seldom is no chance
+TENFOLD = 10.0**2  # in variance
 CERTAIN = 1e6  # degrees of freedom from which on nobody sees a difference to infinity
 
 
@@ -74,7 +75,7 @@ def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval
     own, freedom = parts(rights), rights.shape[1] - 1
     every = [(own, freedom), *((parts(one, rights.shape[1]), one.shape[1] - 1) for one in others)]
     least = own.among_seeds
-    alike = [(one, free) for one, free in every if one is own or one.seeds <= least * _f(CLEARLY, free, freedom)]
+    alike = [(one, free) for one, free in every if one is own or not _clearly_more(one.seeds, free, least, freedom)]
     seeds = max(own.seeds, fmean(one.seeds for one, _ in alike))
     luck = max(own.luck, fmean(one.luck for one, _ in alike))
     certain = sum(free for _, free in alike)
@@ -138,6 +139,24 @@ def fold_difference(gaps: Sequence[float], folds: int, pairs: int = 1) -> tuple[
     return mean, (mean - reach, mean + reach)
 
 
+def alike(groups: Sequence[Sequence[float]]) -> list[Sequence[float]]:
+    """The groups that differ within as the first does, which is the winner's, or somewhat more.
+
+    Left out are those that differ clearly more (F test, 1 %) and more than tenfold, as where a seed diverged: of such
+    seeds the best of a search is none. A winner whose few scores are equal by chance is no measure; then the least
+    differing one is.
+    """
+    spread = [(float(np.var(group, ddof=1)) if group and np.ptp(group) else 0.0, len(group) - 1) for group in groups]
+    if not any(variance for variance, _ in spread):
+        return list(groups)
+    least, freedom = spread[0] if spread[0][0] else min(one for one in spread if one[0])
+    return [
+        group
+        for group, (variance, free) in zip(groups, spread, strict=True)
+        if variance <= TENFOLD * least or not _clearly_more(variance, free, least, freedom)
+    ]
+
+
 def _wilson(mean: float, variance: float, shape: tuple[int, ...], quantile: float) -> float:
     """One bound of Wilson's interval for a mean of this variance: that of so many independent images.
 
@@ -164,7 +183,8 @@ def _t(share: float, freedom: float = CERTAIN) -> float:
     return float(quantile)
 
 
-def _f(share: float, one: int, other: int) -> float:
+def _clearly_more(variance: float, freedom: int, other: float, other_freedom: int) -> bool:
+    """Whether one variance is larger than another by more than chance explains (F test, 1 %)."""
     from scipy.special import fdtri
 
-    return float(fdtri(one, other, 1 - share))
+    return variance > other * float(fdtri(freedom, other_freedom, 1 - CLEARLY))

@@ -202,6 +202,33 @@ def test_the_deviation_within_groups_lets_their_means_differ():
     assert pooled_deviation([[1.0], [2.0]]) is None
 
 
+@pytest.mark.parametrize(
+    ("goal", "wild"), [("max", (0.969, 0.1, 0.97)), ("min", (0.1, 2.3, 0.1))], ids=["accuracy", "loss"]
+)
+@pytest.mark.parametrize("equal", [False, True], ids=["seeds differ", "the winner's are equal by chance"])
+def test_a_finalist_with_a_seed_that_diverged_does_not_make_the_luck_that_is_told_large(goal, wild, equal):
+    level = wild[0]
+    searched = level + np.random.default_rng(0).normal(0, 0.002, 30)
+    results = [TrialResult(Trial(number), Status.COMPLETED, score) for number, score in enumerate(searched)]
+    scores = [(level,) * 3 if equal else (level, level - 0.001, level + 0.001), (level, level + 0.002, level - 0.002)]
+    tame = [Standing(trial, one) for trial, one in enumerate(scores)]
+    objective = Objective(goal, "val_metric")
+
+    told = conclusions.luck(objective, results, [*tame, Standing(2, wild)], 0)
+
+    assert told == conclusions.luck(objective, results, tame, 0)
+    assert 0 < told < 0.005
+
+
+def test_a_finalist_whose_seeds_differ_somewhat_more_counts_in_the_luck_that_is_told():
+    assert statistics.alike([[0.970, 0.971, 0.972], [0.960, 0.964, 0.968], [0.9]]) == [
+        [0.970, 0.971, 0.972],
+        [0.960, 0.964, 0.968],
+        [0.9],
+    ]
+    assert statistics.alike([[0.97], [0.9]]) == [[0.97], [0.9]]
+
+
 def test_among_equals_all_that_the_best_score_is_ahead_is_luck():
     random = np.random.default_rng(0)
     true = []
@@ -228,7 +255,7 @@ def test_where_each_score_is_a_mean_over_repeats_less_luck_is_told():
 
 
 @given(some.lists(some.floats(0, 1), min_size=1, max_size=30), some.floats(-5, 5))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_luck_does_not_depend_on_where_nought_is(scores, shift):
     moved = [score + shift for score in scores]
 
