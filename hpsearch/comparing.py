@@ -29,7 +29,10 @@ UNLIKELY = 0.05
 
 @dataclass(frozen=True)
 class Compared:
-    """One model: `interval` holds its accuracy on new images 95 times in 100. Times in milliseconds and seconds."""
+    """One model: `interval` holds its accuracy on new images 95 times in 100. Times in milliseconds and seconds.
+
+    `trained_on` says in words which rows of its training split it learnt from.
+    """
 
     name: str
     study: str
@@ -41,6 +44,7 @@ class Compared:
     single_ms: float
     batch_ms: float
     training_seconds: float
+    trained_on: str
     values: Mapping[str, object]
 
 
@@ -150,7 +154,7 @@ def _compared(one: Contender, found: Measured, rights: "NDArray[np.bool_]") -> C
     interval = accuracy_of_one(int(rights.sum()), len(rights))
     return Compared(
         one.label, one.folder.folder.name, one.trial, float(rights.mean()), interval, found.parameters, found.bytes,
-        found.single_ms, found.batch_ms, one.end.seconds, one.values,
+        found.single_ms, found.batch_ms, one.end.seconds, one.trained_on, one.values,
     )  # fmt: skip
 
 

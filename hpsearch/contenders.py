@@ -43,6 +43,14 @@ class Contender:
         """The experiment of its study."""
         return Experiment.model_validate(self.session.experiment)
 
+    @property
+    def trained_on(self) -> str:
+        """Which rows of the training split it learnt from: more of them make a better model, as a rule."""
+        if self.end.attempt.fit.kind == "whole":
+            return "all rows"
+        folds = self.experiment.data.folds
+        return f"all but one of {folds} folds" if folds else "all but the validation rows"
+
 
 @dataclass
 class _Told:

@@ -10,7 +10,8 @@ from kept_studies import keep
 from stories import began, trial_story
 
 from hpsearch import contenders, paths
-from hpsearch.comparing import compare
+from hpsearch.cli.compare import _show
+from hpsearch.comparing import Compared, Comparison, compare
 from hpsearch.contender_files import data_of, note_looks
 from hpsearch.contenders import find, find_all
 from hpsearch.datasets.folder import Folder
@@ -19,7 +20,7 @@ from hpsearch.errors import DataRefused, ExperimentRefused, StudyChanged
 from hpsearch.records import Asked
 from hpsearch.records import TestLooked as Looked
 from hpsearch.study import read
-from hpsearch.trial import Failure, Status, Trial
+from hpsearch.trial import Attempt, Failure, Fit, Status, Trial
 
 SPLIT = SplitDigests("a split", "its images", "its negatives")
 
@@ -52,6 +53,37 @@ def test_models_are_found_in_the_order_of_their_words_and_each_study_is_read_onc
     ]  # fmt: skip
     assert len({one.sha256 for one in found}) == 3
     assert reads == {"one": 1, "other": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "folds", "rows"),
+    [
+        ("search", None, "all but the validation rows"),
+        ("final", None, "all but the validation rows"),
+        ("search", 5, "all but one of 5 folds"),
+        ("whole", 5, "all rows"),
+        ("whole", None, "all rows"),
+    ],
+)
+def test_a_model_says_which_rows_it_learnt_from(project, kind, folds, rows):
+    one = find(project, "one:1")
+    experiment = one.session.experiment | {"data": {"folds": folds}}
+    end = replace(one.end, attempt=Attempt(Fit(1, 0, kind)))
+
+    assert replace(one, end=end, session=replace(one.session, experiment=experiment)).trained_on == rows
+
+
+@pytest.mark.parametrize("others", ["all but one of 5 folds", "all rows"])
+def test_models_that_learnt_from_unlike_rows_are_shown_with_a_word_of_it(others, capsys):
+    models = [
+        Compared(name, name, 0, 0.9, (0.8, 0.95), 9, 9, 1.0, 1.0, 1.0, rows, {})
+        for name, rows in (("one", "all rows"), ("other", others))
+    ]
+
+    _show(Comparison(tuple(models), (), 100, "", (), {}))
+
+    told = "trained on unlike rows: one on all rows, other on all but one of 5 folds"
+    assert (told in capsys.readouterr().out) == (others != "all rows")
 
 
 def test_a_model_is_not_compared_with_itself(project):

@@ -90,6 +90,8 @@ def _show(comparison: "Comparison") -> None:
         for one in comparison.models
     ]  # fmt: skip
     table(head, rows)
+    if len({one.trained_on for one in comparison.models}) > 1:
+        say(f"\ntrained on unlike rows: {', '.join(f'{one.name} on {one.trained_on}' for one in comparison.models)}")
     negatives = f", their negatives for {', '.join(comparison.inverted)}" if comparison.inverted else ""
     say(f"\npair by pair, on the same {comparison.test_rows:,} images of the test split{negatives}:")
     say("\n".join(f"  {_words(pair)}" for pair in comparison.pairs))
