@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from hpsearch import words
-from hpsearch.objective import Objective
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, NeverHelped, best_of, completed, find
 from hpsearch.report.idle import idle
 from hpsearch.report.importance import Weight
 from hpsearch.report.new_bounds import widened
 
-QUIET = 0.4  # the last share of the trials without a better one, above which more of the same help little
 FAILED = 0.2
 
 
@@ -21,7 +19,7 @@ def advice(facts: Facts, weights: Sequence[Weight]) -> list[str]:
     if len(done) < FEWEST_TRIALS:
         return [*told, *(_too_few(facts, len(done)) if facts.trials else [])]
     best = best_of(done)
-    return [*told, *_of_parameters(facts), *_epochs(facts, best), *_trials(facts, done), *_idle(facts, weights)]
+    return [*told, *_of_parameters(facts), *_epochs(facts, best), *_idle(facts, weights)]
 
 
 def _too_few(facts: Facts, done: int) -> list[str]:
@@ -62,18 +60,6 @@ def _epochs(facts: Facts, best: Sequence[TrialFacts]) -> Iterator[str]:
             f"Train longer (train.epochs): {len(last)} of the best {len(best)} trials were at their best in the last "
             f"of {words.count(most, 'epoch')}."
         )
-
-
-def _trials(facts: Facts, done: Sequence[TrialFacts]) -> Iterator[str]:
-    key, numbers = Objective.parse(facts.objective).key, sorted(trial.number for trial in facts.trials)
-    leader = min(done, key=lambda trial: (key(trial.score), trial.number))
-    since = sum(number > leader.number for number in numbers)
-    if since < (1 - QUIET) / 4 * len(numbers):
-        place = f"{words.count(since, 'trial')} before the last" if since else "the last"
-        how = "Widen the space, or take another tuner" if facts.ended_by_tuner else "Search on (search.trials)"
-        yield f"{how}: the best trial was {place}."
-    elif since > QUIET * len(numbers):
-        yield f"More trials of this space promise little: none of the last {since} beat trial {leader.number}."
 
 
 def _idle(facts: Facts, weights: Sequence[Weight]) -> Iterator[str]:
