@@ -6,6 +6,7 @@ What other packages take of it stays theirs: on Windows they have their own ways
 import errno
 import fcntl
 import importlib
+import multiprocessing.context
 import os
 import pkgutil
 import signal
@@ -46,6 +47,7 @@ def take_away() -> None:
         for call in calls.split():
             if hasattr(module, call):
                 delattr(module, call)
+    del multiprocessing.context.ForkServerContext
     for name in [name for name in vars(signal) if name.startswith("SIG") and name not in SIGNALS]:
         delattr(signal, name)
     sys.modules |= dict.fromkeys(MODULES)  # importing one of them is an ImportError now

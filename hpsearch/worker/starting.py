@@ -1,6 +1,7 @@
 """Starts fresh processes: forked, in some 20 ms, from one that has imported TensorFlow, or spawned.
 
-multiprocessing's forkserver does it on Linux; elsewhere, and on request, each process is a new interpreter.
+multiprocessing's forkserver does it on Linux; on macOS, and on request, each process is a new interpreter. Windows
+has neither the pipes nor the signals that this needs.
 """
 
 import atexit
@@ -16,11 +17,12 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from io import TextIOWrapper
 from multiprocessing import resource_tracker
-from multiprocessing.context import ForkServerContext, SpawnContext, SpawnProcess
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from hpsearch.errors import HpsearchError
 from hpsearch.worker import marks, orphans, tether
 from hpsearch.worker.ending import (
     ChildDied,
@@ -35,6 +37,7 @@ from hpsearch.worker.ending import (
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkServerContext
 
 Method = Literal["forkserver", "spawn"]
 PRELOAD = "hpsearch.worker.preload"
@@ -47,12 +50,14 @@ def method_here() -> Method:
 
 
 @cache
-def _context(method: Method) -> ForkServerContext | SpawnContext:
+def _context(method: Method) -> "ForkServerContext | SpawnContext":
+    if sys.platform == "win32":
+        message = "hpsearch does not run on Windows itself: use it in WSL 2"
+        raise HpsearchError(message)
     # At exit multiprocessing.util waits for every child that runs: a forgotten one must not keep the program from
     # ending. What was registered last is run first, so that module has to be imported by now.
     atexit.register(end_all)
-    if os.name == "posix":
-        resource_tracker.ensure_running()  # whose start lets Ctrl-C through, in the middle of `_born_deaf`
+    resource_tracker.ensure_running()  # whose start lets Ctrl-C through, in the middle of `_born_deaf`
     if method == "spawn":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -63,10 +68,12 @@ def _context(method: Method) -> ForkServerContext | SpawnContext:
 def warm_up() -> None:
     """Begin to import TensorFlow in the process that others are forked from, and return at once.
 
-    Call it from the main thread: that process is killed when the thread that started it ends.
+    Call it from the main thread: that process is killed when the thread that started it ends. Raises HpsearchError
+    where no process can be started, on Windows.
     """
-    if method_here() == "forkserver":
-        _context("forkserver")
+    method = method_here()
+    _context(method)
+    if method == "forkserver":
         _have_forkserver()
 
 
@@ -149,9 +156,6 @@ def _start(process: BaseProcess) -> None:
 @contextlib.contextmanager
 def _born_deaf() -> Iterator[None]:
     """Within: what is spawned never hears Ctrl-C, not even before `settle`; for this process it only waits."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
