@@ -235,28 +235,6 @@ def test_a_crash_is_told_though_somebody_removed_what_the_trial_printed(local, r
     assert (failure.kind, failure.traceback) == ("signal 6 (SIGABRT)", "")
 
 
-class Broken:
-    """A line whose other end is gone, as Windows says it."""
-
-    def __init__(self, line):
-        self._line = line
-
-    def poll(self):
-        raise BrokenPipeError
-
-    def __getattr__(self, name):
-        return getattr(self._line, name)
-
-
-def test_a_line_that_is_broken_is_left_to_be_heard_in_its_turn(local):
-    executor = local(odd_jobs.hangs)
-    executor.submit(order())
-    (busy,) = executor._busy.values()
-    busy.line, busy.heard = Broken(busy.line), busy.heard - 1
-
-    assert busy.overdue() is None
-
-
 @pytest.mark.promise("19")
 @pytest.mark.parametrize(("limit", "kind"), [(1.05, "oom"), (3.0, None)])
 def test_a_killed_trial_has_run_out_of_memory_only_if_it_stood_near_its_limit(local, limit, kind):

@@ -24,8 +24,6 @@ class Ear:
 
     def hear(self) -> bytes | None:
         """The next message, None while it is not whole; raise EOFError where no more comes, OSError, TooLong."""
-        if os.name == "nt":  # where a pipe hands over whole messages only
-            return self._line.recv_bytes(LARGEST_BYTES)
         while self._line.poll():
             piece = os.read(self._line.fileno(), self._missing())
             if not piece:

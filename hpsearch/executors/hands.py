@@ -123,7 +123,7 @@ class Hand:
                 self.unheeding = True
                 ending.kill(self.process)
             return None
-        if now - self.heard > SAMPLE_SECONDS and self._speaks():  # said while the coordinator was held up
+        if now - self.heard > SAMPLE_SECONDS and self.line.poll():  # said while the coordinator was held up
             return None
         self._sample(now)
         silent = 0.0 if self.asks else now - self.heard
@@ -140,13 +140,6 @@ class Hand:
         """
         unseen = max(0.0, now - self.looked - UNSEEN_SECONDS)
         self.looked, self.unseen, self.heard = now, self.unseen + unseen, min(now, self.heard + unseen)
-
-    def _speaks(self) -> bool:
-        """Whether something waits to be heard, its end included."""
-        try:
-            return self.line.poll()
-        except OSError:  # so Windows says that the other end is gone
-            return True
 
     def _sample(self, now: float) -> None:
         if self.rules.limits.memory is not None and now - self.sampled > SAMPLE_SECONDS and self.process.pid:

@@ -69,8 +69,7 @@ def _end(process: BaseProcess) -> None:
     if process.exitcode is None and isinstance(process, SpawnProcess):
         orphans.end_below(process.pid)  # they could not be found without it
     with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or not yet the leader of its group
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.join(5)
     if mark := marked.pop(process, None):

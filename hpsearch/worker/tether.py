@@ -17,9 +17,8 @@ def settle() -> None:
     """Leave the terminal's process group, so that Ctrl-C does not come here, and ignore SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(os, "setsid"):
-        with contextlib.suppress(PermissionError):  # it leads a group already
-            os.setsid()
+    with contextlib.suppress(PermissionError):  # it leads a group already
+        os.setsid()
 
 
 def die_with_parent(number: int | None = None) -> None:
