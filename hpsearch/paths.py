@@ -171,6 +171,14 @@ class Project:
             return []
         return sorted(folder.name for folder in folders if _may_be_study(folder))
 
+    def free_name(self, wanted: str) -> str:
+        """A name that no study has: the one that is wanted, or that and a number, cut to what a name may have."""
+        taken, number = set(self.studies()), 2
+        name = base = wanted[:75].rstrip(".-_")
+        while name in taken:
+            name, number = f"{base}-{number}", number + 1
+        return name
+
 
 def _may_be_study(folder: Path) -> bool:
     """Whether a ledger is in the folder; yes where that cannot be seen, so that nothing is counted without it."""

@@ -11,7 +11,6 @@ from test_search import go
 
 from hpsearch import files, paths
 from hpsearch.backup import Backup
-from hpsearch.cli.run import _another_name
 from hpsearch.cli.show import show
 from hpsearch.cli.studies import list_studies
 from hpsearch.errors import ExperimentRefused
@@ -69,7 +68,7 @@ def test_the_name_that_a_changed_study_is_offered_is_free_and_one_that_a_study_m
     project = paths.Project(tmp_path)
     offered = []
     for _ in range(9):
-        another = _another_name(project, name)
+        another = project.free_name(name)
         files.make(project.study(another).folder)
         project.study(another).ledger.touch()
         offered.append(another)

@@ -132,7 +132,8 @@ def _write(project: paths.Project, explanation: "Explanation", file: Path) -> No
     there = paths.Project.around(file.absolute().parent)
     at_home = there.root.resolve() == project.root.resolve()
     guided = is_guided(experiment.search.tuner) and at_home
-    name, start = _free_name(there, explanation.study), explanation.study if guided else None
+    base = explanation.study[:70].removesuffix("-next").rstrip(".-_")
+    name, start = there.free_name(f"{base}-next"), explanation.study if guided else None
     said = next_experiment(experiment, explanation.findings, explanation.idle, name, start)
     head = [
         f"# What follows from the study {explanation.study}: hpsearch explain {explanation.study} --write",
@@ -154,13 +155,3 @@ def _check(file: Path, project: paths.Project, place: str) -> None:
         file.unlink()
         message = f"{refused}\n  so it was not kept{place}"
         raise ExperimentRefused(message) from refused
-
-
-def _free_name(project: paths.Project, study: str) -> str:
-    """A name for the next study that no study has."""
-    base, number = study[:70].removesuffix("-next").rstrip(".-_"), 2
-    taken = set(project.studies())
-    name = f"{base}-next"
-    while name in taken:
-        name, number = f"{base}-next-{number}", number + 1
-    return name

@@ -113,20 +113,12 @@ def _set_aside(name: str, place: "_Place") -> Iterator[None]:
 
 
 def _under_another_name(experiment: "Experiment", place: "_Place", changed: StudyChanged) -> "Experiment":
-    name = _another_name(place.project, experiment.name)
+    name = place.project.free_name(experiment.name)
     place.say(str(changed))
     if not click.confirm(f"run it as {name!r}?", default=False):
         raise changed
     click.get_current_context().params["name"] = name
     return _search(experiment.renamed(name), place, reopen=False)
-
-
-def _another_name(project: paths.Project, name: str) -> str:
-    """A name that no study has: the first 70 signs of this one, and a number; it is no longer than a name may be."""
-    taken, number = set(project.studies()), 2
-    while (another := f"{name[:70]}-{number}") in taken:
-        number += 1
-    return another
 
 
 def _conclude(experiment: "Experiment", place: "_Place", *, as_json: bool) -> None:
