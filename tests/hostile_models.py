@@ -116,12 +116,12 @@ def _configs(config: Config) -> dict[str, Config]:
 
 def _layers(config: Config) -> dict[str, Config]:
     calls = {
-        "os.system": ["touch canary"],
-        "builtins.exec": ["open('canary', 'w')"],
-        "subprocess.Popen": [["touch", "canary"]],
-        "pickle.loads": [""],
-        "numpy.load": ["bait.npy"],
-        "keras.config.enable_unsafe_deserialization": [],
+        "os.system": {"command": "touch canary"},
+        "builtins.exec": {"object": "open('canary', 'w')"},
+        "subprocess.Popen": {"args": ["touch", "canary"]},
+        "pickle.loads": {"data": pickle.dumps(_Payload(), 0).decode()},
+        "numpy.load": {"file": "files/objects.npy", "allow_pickle": True},
+        "keras.config.enable_unsafe_deserialization": {},
         "keras.utils.get_file": {"fname": "canary", "origin": "file:///etc/passwd"},
         "keras.layers.TFSMLayer": {"filepath": ".", "name": "saved"},
         "keras.layers.StringLookup": {"vocabulary": "/etc/passwd", "name": "lookup"},

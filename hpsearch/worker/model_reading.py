@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from hpsearch.errors import StateDamaged
+from hpsearch.errors import StateDamaged, first_line
 from hpsearch.worker.bounded import limited_time
 from hpsearch.zips import open_zip
 
@@ -35,9 +35,17 @@ def read_model(file: Path) -> Any:
 
             return keras.models.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # a file can make Keras stumble over anything
-        why = next(iter(str(error).strip().splitlines()), "")
-        message = f"{file}: the model cannot be loaded ({type(error).__name__}: {why})\n  make or export it again"
+        message = f"{file}: the model cannot be loaded ({_reason(error)})\n  make or export it again"
         raise StateDamaged(message) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What Keras stumbled over first, without the pages that it wraps around it and its advice to switch safety off."""
+    while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = inner
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    line = lines[1] if lines[0].endswith(":") and len(lines) > 1 else lines[0]
+    return f"{type(error).__name__}: {first_line(line.partition('. ')[0])}"
 
 
 def configuration(file: Path) -> dict[str, Any]:
