@@ -16,8 +16,8 @@ from PIL import Image
 from readers import unseen_images
 from written import file_of, page, seven
 
+from hpsearch.drawings import is_drawing, mark
 from hpsearch.errors import ExperimentRefused
-from hpsearch.predict.marking import is_drawing, mark
 from hpsearch.predict.sources import refuse_strangers, sources
 
 MANY = 20_000  # some forty seconds' work: whoever is slow to interrupt it is still in time
@@ -146,7 +146,7 @@ def test_who_names_only_drawings_is_told_so(words, named, tmp_path, monkeypatch)
     (tmp_path / "seen").mkdir()
     Image.new("RGB", (300, 200)).save(tmp_path / "seen" / "a.png", pnginfo=mark())
 
-    with pytest.raises(ExperimentRefused, match=f"^{named}: only drawings that --show made, which are not read"):
+    with pytest.raises(ExperimentRefused, match=f"^{named}: only drawings of ours, which are not read"):
         refuse_strangers(words)
 
 
@@ -154,7 +154,7 @@ def test_a_drawing_is_known_by_its_mark_and_by_nothing_else(tmp_path):
     ours, plain, words = tmp_path / "mine.png", tmp_path / "b.seen.png", tmp_path / "c.seen.png"
     Image.new("RGB", (300, 200)).save(ours, pnginfo=mark())
     Image.new("RGB", (300, 200)).save(plain)
-    words.write_text("hpsearch predict --show")
+    words.write_text("hpsearch, drawing")
     os.mkfifo(tmp_path / "d.seen.png")
 
     assert [file.name for file in sorted(tmp_path.iterdir()) if is_drawing(file)] == ["mine.png"]

@@ -116,10 +116,11 @@ def check(*, name: str, as_json: bool, **options: Any) -> None:
 def show(*, name: str, out: Path | None, **options: Any) -> None:
     """Draw ten training images of each class of the prepared data set NAME, to see whether they stand upright."""
     from hpsearch.datasets import contact_sheet
+    from hpsearch.drawings import is_drawing
     from hpsearch.errors import ExperimentRefused, Mistake
 
     file = out or Path(f"{name}.png")
-    if not out and file.is_file() and not contact_sheet.is_sheet(file):
+    if not out and file.is_file() and not is_drawing(file):
         message = f"{file}: this file is there already, and is none of ours\n  name another: --out FILE"
         raise ExperimentRefused(message)
     several = _prepared(name, _given(options))

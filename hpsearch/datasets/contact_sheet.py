@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch import files, glyphs
 from hpsearch.datasets.prepared import load
+from hpsearch.drawings import mark
 from hpsearch.protocols import Prepared
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ MOST_CLASSES = 200
 SIDE = 56  # pixels that an image takes, about
 GAP, LETTER, LONGEST = 4, 16, 12
 PAPER, INK = 128, 255
-MARK = ("Software", "hpsearch data show")
 
 
 def draw(prepared: Prepared, file: Path) -> int:
@@ -27,7 +27,6 @@ def draw(prepared: Prepared, file: Path) -> int:
     Raises FolderUnusable.
     """
     import numpy as np
-    from PIL.PngImagePlugin import PngInfo
 
     images, labels = load(prepared.folder, "train")
     names = prepared.class_names[:MOST_CLASSES]
@@ -36,16 +35,8 @@ def draw(prepared: Prepared, file: Path) -> int:
         rows = np.flatnonzero(labels == label)
         lines.append(images[rows[np.linspace(0, len(rows) - 1, min(EACH, len(rows))).astype(int)]])
     sheet = _sheet(names, lines, prepared.shape)
-    told = PngInfo()
-    told.add_text(*MARK)
-    files.write(file, lambda temporary: sheet.save(temporary, "PNG", pnginfo=told))
+    files.write(file, lambda temporary: sheet.save(temporary, "PNG", pnginfo=mark()))
     return len(names)
-
-
-def is_sheet(file: Path) -> bool:
-    """Whether a file was drawn here, by the mark that follows a PNG's header."""
-    with file.open("rb") as opened:
-        return "\0".join(MARK).encode() in opened.read(100)
 
 
 def _sheet(names: tuple[str, ...], lines: "list[Images]", shape: tuple[int, ...]) -> "Image":

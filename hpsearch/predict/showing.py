@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpsearch import files
-from hpsearch.predict.marking import is_drawing, mark
+from hpsearch.drawings import is_drawing, mark
 from hpsearch.predict.pictures import open_picture
 from hpsearch.predict.reading import Reading
 

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from hpsearch import files
 from hpsearch.datasets.pictures import ENDINGS
+from hpsearch.drawings import is_drawing
 from hpsearch.errors import ExperimentRefused
-from hpsearch.predict.marking import is_drawing
 from hpsearch.predict.pictures import MOST_BYTES
 
 STDIN = "-"
@@ -38,7 +38,7 @@ def refuse_strangers(words: Sequence[str]) -> None:
         raise ExperimentRefused("\n".join(wrong))
     if all(map(_is_drawings_alone, words)):
         named = f"{words[0]}, …" if len(words) > 1 else words[0]
-        message = f"{named}: only drawings that --show made, which are not read; name the pictures themselves"
+        message = f"{named}: only drawings of ours, which are not read; name the pictures themselves"
         raise ExperimentRefused(message)
 
 

@@ -1,4 +1,4 @@
-"""Knows a drawing of `--show` by a mark in its file, so that it is not taken for anybody's picture."""
+"""Knows a drawing of ours by a mark in its file, so that it is not taken for anybody's picture."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.PngImagePlugin import PngInfo
 
-KEYWORD, OURS = "Software", "hpsearch predict --show"  # a keyword of PNG (W3C, 11.3.3.2), and what no other says
+KEYWORD, OURS = "Software", "hpsearch, drawing"  # a keyword of PNG (W3C, 11.3.3.2), and what no other says
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TEXT = f"{KEYWORD}\0{OURS}".encode("latin-1")
 CHUNK = len(_TEXT).to_bytes(4) + b"tEXt" + _TEXT  # its length, kind and content (W3C, 5.3)
