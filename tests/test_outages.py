@@ -262,7 +262,9 @@ def test_after_a_kill_the_next_start_brings_every_run_to_the_end_it_had(tell, tm
     again = time.monotonic()
     study.write(LEFT, *began())
     wait_until(lambda: study.outbox.waiting() == 0)
-    figures.note("P6", closed_seconds=time.monotonic() - again)
+    closed = time.monotonic() - again
+    figures.note("P6", closed_seconds=closed)
+    assert closed < 20  # 5 on a machine that has nothing else to do
 
     runs = runs_of(place)
     assert set(before.values()) == {"RUNNING"}
