@@ -83,6 +83,8 @@ class Beginning:
         try:
             preflight: Preflight = self.executor.call(fly, self._sample(weights), patience=SAMPLE_SECONDS)
         except ending.ChildDied as died:
+            if not died.how:  # it was never born
+                raise
             what, mend = f"the process of the sample builds {died.how}", "see what build_model does beside building"
             raise ExperimentRefused([Mistake("model.build", what, mend)]) from died
         wanted, sizes = self.study.experiment.wishes, self.study.experiment.train.batch_sizes

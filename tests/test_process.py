@@ -52,6 +52,16 @@ if __name__ == "__main__":
 """
 
 
+CALLS = """
+from multiprocessing.util import get_temp_dir
+from hpsearch.worker import process, starting
+
+if __name__ == "__main__":
+    starting.warm_up()
+    print(process.call(len, "four"), get_temp_dir())
+"""
+
+
 AS_THE_PROGRAM = """
 import os, sys
 from hpsearch.__main__ import main
@@ -264,6 +274,22 @@ def test_a_process_ends_well_though_its_output_is_closed(tmp_path: Path) -> None
     said = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
 
     assert said.stderr == "ended with 0"
+
+
+def test_processes_start_under_a_folder_for_temporary_files_of_a_long_path(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    calls = tmp_path / "calls.py"
+    calls.write_text(CALLS, encoding="utf-8")
+
+    words = [sys.executable, str(calls)]
+    environment = os.environ | {"TMPDIR": str(folder)}
+    said = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=200, check=False)
+
+    assert said.stderr == ""
+    result, place = said.stdout.split()
+    assert result == "4"
+    assert not Path(place).exists()
 
 
 @pytest.mark.promise("26")

@@ -1170,6 +1170,13 @@ class Finding(Instant):
         return Preflight((X,), ())
 
 
+class Barren(Finding):
+    """On a machine that starts no process."""
+
+    def call(self, function, *arguments, patience=None):
+        raise ChildDied("no process could be started (too many)")
+
+
 @pytest.fixture
 def left(tmp_path):
     """Makes a study whose session was left after its first records, and opens its next one."""
@@ -1177,14 +1184,14 @@ def left(tmp_path):
     data = Prepared(tmp_path, "made-up", "d" * 64, ("a", "b"), (2, 2), 20, 20, "official")
     train = {"compile": False, "precision": "float32"}
 
-    def left(*bodies, **search):
+    def left(*bodies, executor=Finding, **search):
         wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4, **search}, "train": train}
         experiment = Experiment.model_validate(wanted)
         study = Study(experiment, paths.Study(files.make(tmp_path / "a")))
         study.record(SessionBegan("a", experiment.model_dump(mode="json"), {}, (), {}))
         for body in bodies:
             study.record(body)
-        Beginning(study, Identity(experiment, data, tmp_path), Finding(), print).open()
+        Beginning(study, Identity(experiment, data, tmp_path), executor(), print).open()
         return study
 
     return left
@@ -1192,6 +1199,11 @@ def left(tmp_path):
 
 def test_a_study_that_was_left_before_its_space_was_written_down_looks_for_it_again(left):
     assert left().state.space == (X,)
+
+
+def test_where_no_process_can_be_started_for_sample_builds_the_cause_is_told_and_not_build_model(left):
+    with pytest.raises(ChildDied, match=r"^no process could be started \(too many\)$"):
+        left(executor=Barren)
 
 
 def test_a_study_that_has_its_plan_goes_on_without_the_study_it_was_made_from(left):

@@ -34,6 +34,7 @@ from hpsearch.worker.ending import (
     marked,
     started,
 )
+from hpsearch.worker.short_place import have_short_place
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -69,7 +70,7 @@ def warm_up() -> None:
     """Begin to import TensorFlow in the process that others are forked from, and return at once.
 
     Call it from the main thread: that process is killed when the thread that started it ends. Raises HpsearchError
-    where no process can be started, on Windows.
+    where no process can be started: on Windows, and where there is no folder for temporary files.
     """
     method = method_here()
     _context(method)
@@ -81,6 +82,7 @@ def _have_forkserver() -> None:
     """See to it that what others are forked from runs; this waits for nothing that it imports."""
     from multiprocessing import forkserver
 
+    have_short_place()
     with _born_deaf():
         forkserver.ensure_running()
 
