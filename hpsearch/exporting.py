@@ -64,7 +64,7 @@ def export(subject: Subject, out: Path, say: Say, warn: Say) -> Exported:
     refuse_place(folder)
     refuse_unreadable(subject.data.class_names, subject.data.shape)
     with TemporaryDirectory(prefix="hpsearch-export-") as scratch:
-        files.write_folder(folder, lambda temporary: _Work(subject, Path(scratch), temporary, say, warn).do())
+        files.write_folder(folder, lambda place: _Work(subject, Path(scratch), place, say, warn).do(), refuse_place)
     return read_export(folder)
 
 

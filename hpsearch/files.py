@@ -71,23 +71,27 @@ def _write(path: Path, fill: Callable[[Path], object]) -> None:
         failpoints.reach(f"{path.name}.renamed")
 
 
-def write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
+def write_folder(
+    folder: Path, fill: Callable[[Path], object], look: Callable[[Path], object] = lambda _folder: None
+) -> None:
     """Have `fill` write a temporary folder beside `folder`, make it durable, then give it its name.
 
-    What is there under the name is replaced whole. A process killed at any moment leaves the old folder or the new
-    one; what it left beside them is cleared away by the next. Raises FolderUnusable as `write` does.
+    What is there under the name is replaced whole, unless `look` raises an error of it, at the very last. A process
+    killed at any moment leaves the old folder or the new one; what it left beside them is cleared away by the next.
+    Raises FolderUnusable as `write` does.
     """
     make(folder.parent)
     with _in_words(folder):
-        _write_folder(folder, fill)
+        _write_folder(folder, fill, look)
 
 
-def _write_folder(folder: Path, fill: Callable[[Path], object]) -> None:
+def _write_folder(folder: Path, fill: Callable[[Path], object], look: Callable[[Path], object]) -> None:
     with own_folder(folder) as temporary:
         fill(temporary)
         for written in (*temporary.rglob("*"), temporary):
             _make_durable(written)
         failpoints.reach(f"{folder.name}.filled")
+        look(folder)
         _take_place(temporary, folder)
         _make_durable(folder.parent)
         failpoints.reach(f"{folder.name}.renamed")

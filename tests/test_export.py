@@ -402,6 +402,30 @@ def test_a_killed_export_leaves_the_old_one_or_the_new_one(project: Path, place:
     assert (after.manifest.get("study") == "digits") is (place == "out.renamed")
 
 
+@pytest.mark.parametrize("before", ["nothing", "an earlier export"])
+def test_what_somebody_puts_into_the_folder_while_an_export_works_is_left_alone(project: Path, before: str) -> None:
+    if before != "nothing":
+        an_export(project)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", "export", "digits", "--out", "out"],
+        cwd=project, env=environment(project) | {"HPSEARCH_FAILPOINT": "out.filled=sleep:2"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not list(project.glob(".out.*.part/manifest.json")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    mine = files.make(project / "out") / "mine.txt"
+    mine.write_text("mine", encoding="utf-8")
+    there = contents(project / "out")
+
+    said = process.communicate(timeout=120)
+
+    assert process.returncode == 2, said
+    assert "mine.txt" in said[1] or "not an earlier export" in said[1]
+    assert contents(project / "out") == there
+    assert [path.name for path in project.glob(".out*")] == []
+
+
 def test_an_artefact_that_is_damaged_before_it_was_tried_out_fails_the_export(project: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "hpsearch", "export", "digits", "--out", "out"],
