@@ -99,9 +99,8 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
             for place, (one, data) in enumerate(zip(contenders, prepared, strict=True))
         ]
         unread = [reading is None for reading in known]
-        for split in dict.fromkeys(splits):  # its one, or the one and its negatives
-            shown = zip(contenders, splits, unread, strict=True)
-            note_looks([one for one, its, new in shown if new and its == split], split, "compare")
+        shown = zip(contenders, splits, unread, strict=True)
+        note_looks([(one, split) for one, split, new in shown if new], "compare")
         builds, folders = [one.experiment.model.build for one in contenders], [data.folder for data in prepared]
         measured = process.call(measure, project.root, builds, folders, files, unread, slot=Slot(threads=0))
     labels = load(prepared[0].folder, "test")[1]

@@ -1,8 +1,8 @@
 """Has a contender's data and model file at hand, and writes down whom the test split was shown to."""
 
 import json
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from hpsearch import paths
@@ -63,20 +63,35 @@ def _training_rows(split: Path) -> int:
         return len(rows["train"])
 
 
-def note_looks(unread: Sequence[Contender], split: SplitDigests, why: str) -> None:
+def note_looks(shown: Sequence[tuple[Contender, SplitDigests]], why: str) -> None:
     """Write down, study by study, which models are now shown the test split, which has these digests.
 
-    Those that it was shown to before are let pass; `why` is the command that shows it. Raises RunningElsewhere when a
-    study is held by another process, StudyChanged when it is no longer the one that the models were found in.
+    Those that it was shown to before are let pass; `why` is the command that shows it. Nothing is written, and it
+    raises RunningElsewhere when any of the studies is held by another process, StudyChanged when one is no longer that
+    in which its models were found.
     """
-    for folder in dict.fromkeys(one.folder for one in unread if not one.judged):  # a name may be that of several
-        new = [one for one in unread if one.folder == folder and not one.judged]
-        if not folder.begun:  # who holds a study makes its folder anew
-            raise _changed(new[0])
-        with held(folder, doing=why), closing(Study(new[0].experiment, folder)) as study:
-            for one in new:
-                _refuse_if_changed(study, one)
-            study.record(TestLooked({one.fit: one.sha256 for one in new}, why, *split), durable=True)
+    with ExitStack() as stack:
+        studies: dict[paths.Study, Study] = {}
+        looks: dict[paths.Study, TestLooked] = {}
+        for one, split in shown:
+            if one.judged:
+                continue
+            if one.folder not in studies:  # a name may be that of several
+                studies[one.folder] = stack.enter_context(_opened(one, why))
+            _refuse_if_changed(studies[one.folder], one)
+            models = looks[one.folder].models if one.folder in looks else {}
+            looks[one.folder] = TestLooked({**models, one.fit: one.sha256}, why, *split)
+        for folder, look in looks.items():
+            studies[folder].record(look, durable=True)
+
+
+@contextmanager
+def _opened(one: Contender, why: str) -> Iterator[Study]:
+    """Within: the contender's study is held."""
+    if not one.folder.begun:  # who holds a study makes its folder anew
+        raise _changed(one)
+    with held(one.folder, doing=why), closing(Study(one.experiment, one.folder)) as study:
+        yield study
 
 
 def _refuse_if_changed(study: Study, one: Contender) -> None:

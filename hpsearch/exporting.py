@@ -90,7 +90,7 @@ class _Work:
         described = self._described(names)
         self._write(described)
         failpoints.reach("export.written")
-        note_looks([contender], test_digests(data), "export")
+        note_looks([(contender, test_digests(data))], "export")
         self.say(f"reading the {data.test_rows:,} images of the test split")
         read = self._call(artefacts.reference, model, data.folder / "test", data.class_names, wanted)
         checked = self._each(names, lambda name: self._checked(name, wanted, read))

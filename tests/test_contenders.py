@@ -16,10 +16,10 @@ from hpsearch.contender_files import data_of, note_looks
 from hpsearch.contenders import find, find_all
 from hpsearch.datasets.folder import Folder
 from hpsearch.datasets.prepared import SplitDigests
-from hpsearch.errors import DataRefused, ExperimentRefused, StudyChanged
+from hpsearch.errors import DataRefused, ExperimentRefused, RunningElsewhere, StudyChanged
 from hpsearch.records import Asked
 from hpsearch.records import TestLooked as Looked
-from hpsearch.study import read
+from hpsearch.study import held, read
 from hpsearch.trial import Attempt, Failure, Fit, Status, Trial
 
 SPLIT = SplitDigests("a split", "its images", "its negatives")
@@ -149,7 +149,19 @@ def test_a_look_is_noted_in_no_other_study_than_that_of_the_model(project, begun
         keep(project.root, [*began(), Asked(Trial(1)), *fit, replace(end, seconds=9.0), result], "one")
 
     with pytest.raises(StudyChanged, match="one:1: its study is no longer what it was when this model was found"):
-        note_looks([found], SPLIT, "export")
+        note_looks([(found, SPLIT)], "export")
 
     assert folder.exists() is begun_anew
     assert [looks_at(project, name) for name in project.studies()] == [[]] * len(project.studies())
+
+
+def test_looks_at_models_of_several_studies_are_noted_in_all_of_them_or_in_none(project):
+    shown = [(one, SPLIT) for one in find_all(project, ["one:0", "other:1", "one:1"])]
+
+    with held(project.study("other")), pytest.raises(RunningElsewhere, match="'other' is in use"):
+        note_looks(shown, "compare")
+
+    assert [looks_at(project, name) for name in ("one", "other")] == [[], []]
+    note_looks(shown, "compare")
+    assert looks_at(project, "one") == [["search-0000-r0-f0", "search-0001-r0-f0"]]
+    assert looks_at(project, "other") == [["search-0001-r0-f0"]]

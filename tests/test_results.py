@@ -112,8 +112,9 @@ def test_a_study_that_was_set_aside_notes_its_own_looks_though_it_kept_its_name(
     with next(studies.glob(f"digits.before-1/fits/search-{other:04d}-*/best.bin")).open("ab") as weights:
         weights.write(b"of another seed")
     models = [find(paths.Project(project), f"{name}:{other}") for name in ("digits", "digits.before-1")]
+    split = SplitDigests("a split", "its images", "its negatives")
 
-    note_looks(models, SplitDigests("a split", "its images", "its negatives"), "compare")
+    note_looks([(model, split) for model in models], "compare")
 
     for one in models:
         looks = [
