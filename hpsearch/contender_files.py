@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from hpsearch import paths
+from hpsearch.backup import Backup
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import SplitDigests
 from hpsearch.errors import StudyChanged
@@ -87,10 +88,12 @@ def note_looks(shown: Sequence[tuple[Contender, SplitDigests]], why: str) -> Non
 
 @contextmanager
 def _opened(one: Contender, why: str) -> Iterator[Study]:
-    """Within: the contender's study is held."""
+    """Within: the contender's study is held; what is recorded gets into the ledger's backup at the end."""
     if not one.folder.begun:  # who holds a study makes its folder anew
         raise _changed(one)
-    with held(one.folder, doing=why), closing(Study(one.experiment, one.folder)) as study:
+    backup = Backup(one.folder)
+    with held(one.folder, doing=why), closing(Study(one.experiment, one.folder)) as study, closing(backup):
+        study.listen(backup.hear)
         yield study
 
 

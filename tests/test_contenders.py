@@ -19,6 +19,7 @@ from hpsearch.datasets.prepared import SplitDigests
 from hpsearch.errors import DataRefused, ExperimentRefused, RunningElsewhere, StudyChanged
 from hpsearch.records import Asked
 from hpsearch.records import TestLooked as Looked
+from hpsearch.repair import repair
 from hpsearch.study import held, read
 from hpsearch.trial import Attempt, Failure, Fit, Status, Trial
 
@@ -165,3 +166,12 @@ def test_looks_at_models_of_several_studies_are_noted_in_all_of_them_or_in_none(
     note_looks(shown, "compare")
     assert looks_at(project, "one") == [["search-0000-r0-f0", "search-0001-r0-f0"]]
     assert looks_at(project, "other") == [["search-0001-r0-f0"]]
+
+
+def test_a_look_that_was_noted_outlives_the_loss_of_the_ledger(project):
+    note_looks([(find(project, "one:1"), SPLIT)], "compare")
+    project.study("one").ledger.write_bytes(b"")
+
+    repair(project.study("one"))
+
+    assert looks_at(project, "one") == [["search-0001-r0-f0"]]
