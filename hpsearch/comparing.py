@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hpsearch import looks, paths
-from hpsearch.contender_files import data_of, model_file, note_looks
+from hpsearch.contender_files import data_of, model_file, note_looks, refuse_in_use
 from hpsearch.contenders import Contender
 from hpsearch.datasets.prepared import SplitDigests, load, test_digests
 from hpsearch.errors import ExperimentRefused
@@ -90,6 +90,7 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
     what they were, RunningElsewhere when a look must be noted of a study that runs, and what rebuilding a model raises.
     """
     _refuse_twins(contenders)
+    refuse_in_use(contenders)
     prepared = [data_of(one, progress) for one in contenders]
     splits = _common_test(contenders, prepared)
     known = [_kept_reading(one) for one in contenders]

@@ -1,7 +1,7 @@
 """Has a contender's data and model file at hand, and writes down whom the test split was shown to."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hpsearch.protocols import Prepared, Progress
 from hpsearch.records import TestLooked
 from hpsearch.space import BATCH_SIZE
 from hpsearch.splits import Splits
-from hpsearch.study import Study, held
+from hpsearch.study import Study, held, refuse_if_held
 from hpsearch.trial import AttemptEnd
 from hpsearch.worker import process
 from hpsearch.worker.rebuilding import Remains, rebuild
@@ -62,6 +62,12 @@ def _training_rows(split: Path) -> int:
 
     with np.load(split, allow_pickle=False) as rows:
         return len(rows["train"])
+
+
+def refuse_in_use(contenders: Iterable[Contender]) -> None:
+    """Raise RunningElsewhere, before long work, where a look that has to be noted could not be as things are now."""
+    for folder in dict.fromkeys(one.folder for one in contenders if not one.judged):
+        refuse_if_held(folder)
 
 
 def note_looks(shown: Sequence[tuple[Contender, SplitDigests]], why: str) -> None:

@@ -167,6 +167,12 @@ def _in_use(folder: paths.Study, or_else: str) -> RunningElsewhere:
     return RunningElsewhere(f"the study {name!r} is in use by {whose}\n  {mend}")
 
 
+def refuse_if_held(folder: paths.Study) -> None:
+    """Raise RunningElsewhere, naming the holder, when a process holds the study now."""
+    if is_held(folder):
+        raise _in_use(folder, "")
+
+
 def is_held(folder: paths.Study) -> bool:
     """Whether a process holds the study now, whatever for."""
     if not folder.lock.exists():

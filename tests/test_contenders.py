@@ -10,6 +10,7 @@ from kept_studies import keep
 from stories import began, trial_story
 
 from hpsearch import contenders, paths
+from hpsearch.__main__ import main
 from hpsearch.cli.compare import _show
 from hpsearch.comparing import Compared, Comparison, compare
 from hpsearch.contender_files import data_of, note_looks
@@ -175,3 +176,14 @@ def test_a_look_that_was_noted_outlives_the_loss_of_the_ledger(project):
     repair(project.study("one"))
 
     assert looks_at(project, "one") == [["search-0001-r0-f0"]]
+
+
+@pytest.mark.parametrize("command", [["compare", "one:0", "other:1"], ["export", "other:1", "--out", "out"]])
+def test_a_model_of_a_study_that_is_in_use_is_refused_before_any_work(project, monkeypatch, capsys, command):
+    monkeypatch.chdir(project.root)
+
+    with held(project.study("other")):
+        code = main(command)
+
+    assert code == 5
+    assert "the study 'other' is in use by" in capsys.readouterr().err

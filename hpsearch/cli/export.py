@@ -36,7 +36,7 @@ def export(*, model: str, formats: str, out: Path, as_json: bool) -> None:
     """Export a model in formats for use elsewhere, each checked, with a model card."""
     from hpsearch.cli.output import complain, print_json, say
     from hpsearch.cli.serving import terminated_as_interrupted
-    from hpsearch.contender_files import data_of
+    from hpsearch.contender_files import data_of, refuse_in_use
     from hpsearch.contenders import find
     from hpsearch.export_place import refuse_place
     from hpsearch.exporting import Subject
@@ -48,6 +48,7 @@ def export(*, model: str, formats: str, out: Path, as_json: bool) -> None:
     refuse_place(out.absolute())
     project = paths.Project.around(Path.cwd())
     contender = find(project, model)
+    refuse_in_use([contender])
     with terminated_as_interrupted():
         subject = Subject(project, contender, data_of(contender, unheard), wanted)
         exported = write(subject, out, _progress, complain)
