@@ -1,7 +1,7 @@
 """Tells which file systems several machines share: SQLite's write-ahead log cannot be used there.
 
 Its index lies in memory that all who have the file open share, which only processes of one machine can
-(sqlite.org/wal.html).
+(sqlite.org/wal.html). A virtual machine, as Docker has one on macOS and Windows, and its host are two.
 """
 
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 IN_USER_SPACE = "fuse."  # before the names of those that no kernel has: fuse.glusterfs, fuse.ceph-fuse
 SHARED = (
     "nfs", "cifs", "smb", "9p", "afs", "afpfs", "ceph", "lustre", "gluster", "gpfs", "beegfs", "sshfs", "webdav",
+    "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "fakeowner", "grpcfuse", "osxfs",  # by a host with its virtual machine
 )  # fmt: skip
 
 
