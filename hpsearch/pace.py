@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hpsearch.worker import speeds
 
 WORTH = 0.9  # of the time without; what gains less than a tenth is not worth another rounding
 NETWORKS = ("dense", "convolutional")
+SHARE = re.compile(r" of [\d,]+ MiB")  # of a card's memory: another one whenever others use the card
 
 
 def settle(train: Train, before: Mapping[str, str], call: Call, where: str = "") -> Steps:
@@ -62,5 +64,6 @@ def machine_speeds(call: Call, where: str) -> dict[str, float]:
 
 
 def _file(where: str) -> Path:
-    about = [provenance.machine(), provenance.processor(), where, provenance.versions().get("tensorflow")]
+    cards, tensorflow = SHARE.sub("", where), provenance.versions().get("tensorflow")
+    about = [provenance.machine(), provenance.processor(), cards, tensorflow]
     return user_cache_path("hpsearch") / f"speeds-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]}.json"

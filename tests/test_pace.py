@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hpsearch import pace
+from hpsearch.executors import capacity
 from hpsearch.experiment import Train
 from hpsearch.orders import Slot, Steps
 from hpsearch.worker import process, speeds
@@ -56,6 +57,19 @@ def test_a_machine_is_measured_once(cache):
 
     assert chosen == [Steps(), Steps()]
     assert calls == [speeds.measure]
+
+
+def test_a_card_is_measured_once_however_much_of_its_memory_is_free():
+    calls = []
+
+    def call(function):
+        calls.append(function)
+        return PLAIN | SLOWER
+
+    for card in (Slot("GPU-1", "NVIDIA T4", 6464), Slot("GPU-1", "NVIDIA T4", 12928), Slot("GPU-2", "NVIDIA T4", 6464)):
+        pace.settle(Train(compile="auto"), {}, call, capacity.words([card, card]))
+
+    assert len(calls) == 2
 
 
 def test_a_measurement_that_fails_leaves_plain_steps():
