@@ -2,8 +2,11 @@
 
 import fnmatch
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from hpsearch.errors import FolderUnusable
 
 LEDGER, BACKUP = "ledger.db", "ledger.backup.db"
 LEDGERS = "ledger*.db"  # these two, and what a repair made or set aside: where one of them is, a study was begun
@@ -191,12 +194,16 @@ def _may_be_study(folder: Path) -> bool:
 
 
 def cache() -> Path:
-    """Where data sets are kept: HPSEARCH_DATA, or the platform's cache folder."""
+    """Where data sets are kept: HPSEARCH_DATA, or the platform's cache folder; raise FolderUnusable without a home."""
     if chosen := os.environ.get("HPSEARCH_DATA"):
         return expanded(chosen).resolve()
     from platformdirs import user_cache_path
 
-    return user_cache_path("hpsearch")
+    with suppress(RuntimeError):  # an older platformdirs makes a folder "~" of a home that is not there
+        if (folder := user_cache_path("hpsearch")).is_absolute():
+            return folder
+    message = "there is no home folder to keep data in\n  set HOME, or HPSEARCH_DATA to a folder for the data"
+    raise FolderUnusable(message)
 
 
 def expanded(path: Path | str) -> Path:

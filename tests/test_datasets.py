@@ -646,6 +646,18 @@ def test_a_full_disk_is_said_with_the_folder(own: Path, cache: Path) -> None:
     assert "HPSEARCH_DATA" in said
 
 
+def test_without_a_home_folder_it_is_told_what_to_set(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    for variable in ("HPSEARCH_DATA", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)  # as in a container that runs as some other number
+
+    with pytest.raises(FolderUnusable, match="no home folder to keep data in\n  set HOME, or HPSEARCH_DATA"):
+        prepare(folder=own)
+
+
 PREPARES = "import sys; from hpsearch.datasets.idx import Idx; print(Idx(sys.argv[1]).prepare(lambda *_: None).folder)"
 
 
