@@ -176,11 +176,16 @@ class Project:
 
     def free_name(self, wanted: str) -> str:
         """A name that no study has: the one that is wanted, or that and a number, cut to what a name may have."""
-        taken, number = set(self.studies()), 2
+        number = 2
         name = base = wanted[:75].rstrip(".-_")
-        while name in taken:
+        while self.taken(name):
             name, number = f"{base}-{number}", number + 1
         return name
+
+    def taken(self, name: str) -> str | None:
+        """The study of this name, or else one whose name differs in capitals alone: many disks do not tell them."""
+        alike = [other for other in self.studies() if other.casefold() == name.casefold()]
+        return name if name in alike else next(iter(alike), None)
 
 
 def _may_be_study(folder: Path) -> bool:

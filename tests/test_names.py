@@ -16,6 +16,7 @@ from hpsearch.cli.studies import list_studies
 from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import Experiment
 from hpsearch.loading import load
+from hpsearch.loading.name_check import name_findings
 from hpsearch.records import SessionBegan
 from hpsearch.repair import repair
 from hpsearch.report.facts import gather
@@ -76,3 +77,20 @@ def test_the_name_that_a_changed_study_is_offered_is_free_and_one_that_a_study_m
     assert len(set(offered)) == 9
     for another in offered:
         assert Experiment.model_validate({**EXPERIMENT.model_dump(mode="json"), "name": another}).name == another
+
+
+@pytest.mark.promise("58")
+def test_a_name_that_another_study_has_in_other_capitals_is_refused_and_not_offered(tmp_path):
+    project = paths.Project(tmp_path)
+    files.make(project.study("mnist").folder)
+    project.study("mnist").ledger.touch()
+    file = tmp_path / "a.toml"
+    file.write_text('name = "MNIST"\n[model]\nbuild = "m:f"\n[search]\ntrials = 1\n')
+
+    with pytest.raises(ExperimentRefused, match=r"line 1: there is a study 'mnist', and on many disks 'MNIST' would"):
+        load(file, project)
+
+    assert project.free_name("MNIST") == "MNIST-2"
+    files.make(project.study("MNIST").folder)
+    project.study("MNIST").ledger.touch()
+    assert [name_findings(name, project) for name in ("MNIST", "mnist")] == [[], []]

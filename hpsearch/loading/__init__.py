@@ -14,6 +14,7 @@ from hpsearch.loading import toml_reading
 from hpsearch.loading.build_check import build_findings
 from hpsearch.loading.card_check import card_findings
 from hpsearch.loading.crosschecks import crosschecks, rows_check
+from hpsearch.loading.name_check import name_findings
 from hpsearch.loading.part_checks import outline_of, part_findings
 from hpsearch.loading.plain_words import findings
 from hpsearch.loading.toml_places import Finding, Place, Places, dotted
@@ -37,7 +38,7 @@ def load(file: Path, project: Project, sets: Sequence[str] = (), cwd: Path | Non
     settings = _settings(sets)
     _apply(settings, said)
     bases: Bases = {place: (cwd or Path.cwd()) if _covers(settings, place) else project.root for place in PATHS}
-    experiment, found = _checked(said, project.root, bases)
+    experiment, found = _checked(said, project, bases)
     if len(found) >= MOST_MISTAKES:
         found.append(Finding((), f"only the first {MOST_MISTAKES} mistakes are told"))
     if found or experiment is None:
@@ -139,7 +140,7 @@ def _apply(settings: Settings, said: dict[str, Any]) -> None:
         node[str(place[-1])] = value
 
 
-def _checked(said: Mapping[str, Any], root: Path, bases: Bases) -> tuple[Experiment | None, list[Finding]]:
+def _checked(said: Mapping[str, Any], project: Project, bases: Bases) -> tuple[Experiment | None, list[Finding]]:
     """The experiment, and all that is wrong; parts that cannot be understood do not hide mistakes in the others."""
     wrong: list[Finding] = []
     experiment: Experiment | None
@@ -153,10 +154,11 @@ def _checked(said: Mapping[str, Any], root: Path, bases: Bases) -> tuple[Experim
     experiment = _absolute(experiment, bases)
     silent = {finding.place for finding in wrong}
     more = [
+        *name_findings(experiment.name, project),
         *part_findings(experiment),
         *crosschecks(experiment),
         *card_findings(experiment.workers),
-        *build_findings(experiment.model.build, root),
+        *build_findings(experiment.model.build, project.root),
     ]
     if not wrong and not more:
         more = rows_check(experiment, outline_of(experiment.data))
