@@ -1,15 +1,18 @@
 """Says which process holds a study, so surely that a signal may be sent to it, and what for."""
 
+import ctypes
 import json
 import os
 import socket
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hpsearch.files import write_text
 
 RUN = "run"  # the command whose sessions are told of; others hold a study for a while, and change no trial of it
-BOOT = Path("/proc/sys/kernel/random/boot_id")
+BOOT, NAMESPACE = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+BOOT_OF_MACOS = b"kern.bootsessionuuid"  # of sysctl(3)
 START = 19  # of the fields of /proc/PID/stat after the name: when the process began, in ticks since the machine did
 
 
@@ -17,12 +20,14 @@ START = 19  # of the fields of /proc/PID/stat after the name: when the process b
 class Holder:
     """A process, as no other is: numbers of processes come again, its beginning within one run of a machine does not.
 
+    `boot` tells one run of a machine from all others, and a container's numbers of processes from those of its host; ""
+    where nobody knows. `host` is for people: the name of a machine changes, as that of a Mac does with the network.
     `started` counts ticks since the machine's start on Linux, elsewhere seconds since 1970; 0 where nobody knows.
     `doing` is the command by which it holds the study.
     """
 
     pid: int
-    host: str
+    host: str = field(compare=False)
     boot: str = ""
     started: float = 0.0
     doing: str = field(default=RUN, compare=False)
@@ -33,14 +38,11 @@ class Holder:
         return cls(os.getpid(), socket.gethostname(), _boot(), _started(os.getpid()), doing)
 
     @property
-    def here(self) -> bool:
-        """Whether it is a process of this machine, as it runs now."""
-        return self.host == socket.gethostname() and self.boot == _boot()
-
-    @property
     def lives(self) -> bool:
         """Whether that very process, and no other of its number, runs here."""
-        return self.here and self.started != 0 and self.started == _started(self.pid)
+        boot = _boot()
+        here = self.boot == boot if boot else self.host == socket.gethostname()
+        return here and self.started != 0 and self.started == _started(self.pid)
 
     def __str__(self) -> str:
         """Name it for people."""
@@ -69,10 +71,18 @@ def read(path: Path) -> Holder | None:
 
 
 def _boot() -> str:
+    if sys.platform == "darwin":
+        return _boot_of_macos()
     try:
-        return BOOT.read_text(encoding="ascii").strip()
+        return f"{BOOT.read_text(encoding='ascii').strip()} {NAMESPACE.readlink()}"
     except OSError:
         return ""
+
+
+def _boot_of_macos() -> str:
+    text, size = ctypes.create_string_buffer(64), ctypes.c_size_t(64)
+    failed = ctypes.CDLL(None).sysctlbyname(BOOT_OF_MACOS, text, ctypes.byref(size), None, ctypes.c_size_t(0))
+    return "" if failed else text.value.decode("ascii")
 
 
 def _started(pid: int) -> float:

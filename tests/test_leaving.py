@@ -449,8 +449,8 @@ def test_stop_ends_what_holds_a_study_that_ctrl_z_suspended_and_says_what_it_was
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"host": "elsewhere"}, "process {pid} on elsewhere"),
-        ({"started": 7.0}, "process {pid} on {host}, which cannot be seen from here"),
+        ({"host": "elsewhere", "boot": "another"}, "process {pid} on elsewhere\n"),
+        ({"boot": "another"}, "process {pid} on {host}, which cannot be seen from here"),
         ({}, "process {pid} on {host}, which takes no signal from"),
     ],
     ids=["on another machine", "in another container", "of another person"],
@@ -487,6 +487,16 @@ def test_a_holder_is_known_by_more_than_its_number(tmp_path):
     assert holder.lives
     assert not Holder(holder.pid, holder.host, holder.boot, holder.started + 1).lives
     assert not Holder(holder.pid, holder.host, "another boot", holder.started).lives
+
+
+def test_a_holder_is_known_though_its_machine_has_another_name_since(tmp_path, monkeypatch):
+    folder = Study(make(tmp_path / "a"))
+    with held(folder):
+        monkeypatch.setattr("socket.gethostname", lambda: "renamed.local")
+        lives = read(folder.holder).lives
+
+    assert lives
+    assert not folder.holder.exists()
 
 
 @pytest.mark.promise("14", "15")

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +50,7 @@ def stop(*, study: str, now: bool) -> None:
             raise _out_of_reach(study, holder, f"which takes no signal from {whoami()}") from refused
     elif is_held(folder):  # else it has ended since it was asked for
         unseen = "which cannot be seen from here, as one in another container cannot"
-        raise _out_of_reach(study, holder, unseen if holder and holder.here else "")
+        raise _out_of_reach(study, holder, unseen if holder and holder.host == socket.gethostname() else "")
     say(f"{_what(study, holder)} has stopped")
 
 
