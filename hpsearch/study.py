@@ -235,6 +235,12 @@ def last_session(folder: paths.Study) -> SessionBegan:
     return sessions[-1]
 
 
+def sessions_ended(folder: paths.Study) -> int:
+    """How many of the study's sessions have told of their end."""
+    with closing(Ledger(folder.ledger, writer=False)) as ledger:
+        return sum(1 for _ in ledger.select("kind = 'SessionEnded'"))
+
+
 def is_bare(folder: paths.Study) -> bool:
     """Whether no fit has left anything."""
     return not any(folder.fits.glob("*"))

@@ -1,21 +1,27 @@
 """The pages of whole studies: of large ones, of odd ones, and of hostile ones."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from kept_studies import trial
 from stories import began, large_story, told, trial_story, whole_story
+from waiting import wait_until
 
 from hpsearch.ledger import Ledger
 from hpsearch.paths import Project
 from hpsearch.records import Answered, Asked, SessionBegan, SessionEnded, SpaceFound
 from hpsearch.report import markdown
 from hpsearch.report.facts import Facts, TrialFacts, gather
-from hpsearch.report.html import page
+from hpsearch.report.html import page, write_report
 from hpsearch.space import Parameter
+from hpsearch.study import held, read
 from hpsearch.trial import Failure, Status, Trial, TrialResult
 
 EVIL = [
@@ -251,3 +257,23 @@ def test_a_misspelt_study_and_words_that_do_not_go_together_are_refused(project)
     assert (misspelt.returncode, together.returncode) == (2, 2)
     assert "did you mean 'large'?" in misspelt.stderr
     assert "leave out --markdown" in together.stderr
+
+
+def test_a_report_that_was_begun_before_a_study_ended_does_not_take_the_place_of_its_last(project):
+    folder = Project(project).study("large")
+    with subprocess.Popen(
+        [sys.executable, "-m", "hpsearch", "report", "large"],
+        env=os.environ | {"HPSEARCH_FAILPOINT": "report.html.filled=sleep:3"}, stdout=subprocess.DEVNULL,
+    ) as begun:  # fmt: skip
+        wait_until(lambda: any(file.stat().st_size for file in folder.folder.glob(".report.html.*/report.html")))
+        begun.send_signal(signal.SIGSTOP)
+        with held(folder), closing(Ledger(folder.ledger)) as ledger:
+            for body in (*trial(20, 0.5), SessionEnded(finished=True, reason="enough")):
+                ledger.write(body, durable=True)
+        write_report(gather(read(Project(project), "large"), "large"), folder.report)
+        last = folder.report.read_text(encoding="utf-8")
+        begun.send_signal(signal.SIGCONT)
+
+    assert begun.returncode == 0
+    assert len(columns_of(last)["score"]) == 21
+    assert folder.report.read_text(encoding="utf-8") == last

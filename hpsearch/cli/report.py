@@ -26,28 +26,41 @@ The page is one file that needs no network. A study that is still running has on
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
 def report(*, study: str, opened: bool, markdown: bool, out: Path | None) -> None:
     """Write the report of STUDY: one HTML file with its figures, charts, failures and provenance."""
-    from hpsearch import looks
     from hpsearch.cli.output import say
-    from hpsearch.report.facts import gather
-    from hpsearch.study import read
 
     if markdown and opened:
         message = "--open shows the HTML page: leave out --markdown"
         raise click.UsageError(message)
     project = paths.Project.around(Path.cwd())
-    facts = gather(read(project, study), study)
-    facts.looks = looks.of_study(project, study)
     if markdown:
-        _markdown(facts, out)
+        _markdown(_facts(project, study), out)
         return
-    from hpsearch.report.html import write_report
-
-    folder = project.study(study)
-    file = out.absolute() if out else folder.report
-    write_report(facts, file, folder.predictions)
+    file = out.absolute() if out else project.study(study).report
+    _write(project, study, file)
     say(f"report: {file}")
     if opened:
         click.launch(str(file))
+
+
+def _write(project: paths.Project, study: str, file: Path) -> None:
+    """Write the page, and once more where a session ended meanwhile: this one may have taken the place of its last."""
+    from hpsearch.report.html import write_report
+    from hpsearch.study import existing, sessions_ended
+
+    folder, known = existing(project, study), -1
+    while (ended := sessions_ended(folder)) != known:
+        known = ended
+        write_report(_facts(project, study), file, folder.predictions)
+
+
+def _facts(project: paths.Project, study: str) -> "Facts":
+    from hpsearch import looks
+    from hpsearch.report.facts import gather
+    from hpsearch.study import read
+
+    facts = gather(read(project, study), study)
+    facts.looks = looks.of_study(project, study)
+    return facts
 
 
 def _markdown(facts: "Facts", out: Path | None) -> None:
