@@ -1,6 +1,5 @@
 """Explains a study: which parameters mattered and how surely, and what its findings are, in words."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 from hpsearch import words
@@ -10,6 +9,7 @@ from hpsearch.report.figures import varying
 from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, Finding, Gathered, NeverHelped, completed, find
 from hpsearch.report.idle import idle
 from hpsearch.report.importance import Weight, weigh
+from hpsearch.report.untold import often_varied
 from hpsearch.space import Values
 
 
@@ -17,7 +17,7 @@ from hpsearch.space import Values
 class Explanation:
     """What a study says of its parameters; `trials` completed ones bear it out, fewer than `needed` say nothing.
 
-    Without `weights` the best trials score no better than the others, or there was nothing to weigh.
+    Without `weights` no parameter can be told from chance, or there was nothing to weigh.
     `unweighed` are parameters that vary, but that fewer than `needed` of them had, or had in any one of several ways.
     `idle` are parameters whose share of the importance is small in nearly every draw, and on which no other one hangs,
     with the values that the best trial has; it takes fifty trials to say so.
@@ -40,10 +40,8 @@ def explain(facts: Facts) -> Explanation:
     done = completed(facts)
     weights = weigh(facts) if len(done) >= FEWEST_TRIALS else ()
     weighed = {name for one in weights for name in (one.name, plain_name(one.name))}
-    had = Counter(name for trial in done for name in trial.values)
-    vary = varying(done)
-    rare = (name for name in vary if name not in weighed and (weights or had[name] < FEWEST_TRIALS))
-    often = [name for name in vary if had[name] >= FEWEST_TRIALS]
+    often = often_varied(facts)
+    rare = (name for name in varying(done) if name not in weighed and (weights or name not in often))
     return Explanation(
         facts.name, len(done), FEWEST_TRIALS, weights, tuple(sorted(rare)), find(facts), idle(facts, weights),
         "".join(often) if len(often) == 1 and not weights else "",

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import random
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -19,7 +21,7 @@ from hpsearch.datasets.prepared import load
 from hpsearch.objective import Objective
 from hpsearch.records import NO_FURTHER, Answered, Asked, AttemptBegan, SessionBegan, SessionEnded, SpaceFound
 from hpsearch.records import TestLooked as Looked
-from hpsearch.report import figures, mistakes, tables, timeline
+from hpsearch.report import figures, html, markdown, mistakes, tables, timeline
 from hpsearch.report.advice import advice
 from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.findings import find
@@ -64,10 +66,26 @@ def test_where_the_best_trials_score_as_the_others_do_nothing_is_said_to_have_ma
     assert weigh(facts) == ()
 
 
-def test_the_same_study_weighs_the_same_twice():
-    facts = gather(large_story(30))
+@pytest.fixture
+def noise():
+    """A study of many parameters, whose scores have nothing to do with them."""
+    facts, draw = gather(large_story(80)), random.Random(0)
+    for trial in facts.trials:
+        trial.score = draw.random() if trial.status == Status.COMPLETED else trial.score
+    return facts
 
-    assert weigh(facts) == weigh(facts)
+
+def test_where_scores_have_nothing_to_do_with_values_the_report_says_that_no_parameter_can_be_told(noise):
+    assert weigh(noise) == ()
+    for text in (html.page(noise), markdown.page(noise)):
+        assert re.search(r"What mattered(</h2>\s*<p>|\n\n)No parameter can be told from chance yet\.", text)
+
+
+def test_the_same_study_weighs_the_same_twice(noise):
+    facts = gather(large_story(80))
+
+    assert weigh(facts) == weigh(facts) != ()
+    assert weigh(noise) == weigh(noise)
 
 
 def folds(*scores, ended):

@@ -85,7 +85,7 @@ def _show_weights(explanation: "Explanation") -> None:
     if explanation.alone:
         say(f"  {explanation.alone} alone varies in enough trials, so that there is nothing to weigh it against")
     elif not explanation.weights:
-        say("  nothing, as far as the scores tell")
+        say("  no parameter can be told from chance yet")
     width = max((len(one.name) for one in explanation.weights), default=0)
     for one in explanation.weights:
         bar = "█" * round(BAR_SIGNS * one.share)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import files, words
-from hpsearch.report import advice, figures, importance, mistakes, tables
+from hpsearch.report import advice, figures, importance, mistakes, tables, untold
 from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
 from hpsearch.trial import Status
@@ -42,6 +42,7 @@ def page(facts: Facts, wrong: Sequence[mistakes.Mistake] = ()) -> str:
         "metric": columns["metric"],
         "summary": summary(facts),
         "advice": advice.advice(facts, weights),
+        "untold": untold.untold(facts, weights),
         "figures": list(_figures(facts)),
         "charted": any(score is not None for score in columns["score"]),
         "curved": bool(columns["curves"]),

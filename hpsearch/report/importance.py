@@ -2,9 +2,12 @@
 
 PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255; for conditional spaces arXiv:2601.20800) asks how far the values of
 the best trials differ from those of all trials. Only completed trials are looked at, and of parameters those that
-enough of them had: three values drawn again and again look as if they told much.
+enough of them had: three values drawn again and again look as if they told much. The shares add up to one, also of
+what differs by chance: so they are told only where the values of the best third differ by more than they do when the
+scores are shuffled among the trials.
 """
 
+import copy
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
 
 DRAWS = 40
 MOST_DRAWN = 1000  # trials of a bootstrap's draw: with more the interval would be narrower than it is shown
+MOST_SHUFFLED = 500  # trials, for the time it takes; their best third are enough to tell
+SHUFFLES, MOST_REACHING = 39, 1  # that is 2 of 40 orders, the real one among them: chance does it once in twenty times
 BEST_SHARE, FEWEST_BEST = 0.1, 5  # Optuna's advice: at least five trials among the best
+GOOD_SHARE = 1 / 3  # whose values are held against chance: a tenth of thirty trials would seldom show what is there
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,8 @@ class Weight:
 def weigh(facts: Facts) -> tuple[Weight, ...]:
     """The weights of the parameters that vary and that ten completed trials had, largest first.
 
-    () where one alone did, whose share is all there is whatever it does; where none did; or where the best trials
-    score no better than the others.
+    () where one alone did, whose share is all there is whatever it does; where none did; or where none can be told from
+    chance.
     """
     from optuna.trial import TrialState
 
@@ -50,7 +56,7 @@ def weigh(facts: Facts) -> tuple[Weight, ...]:
     held = Counter(name for trial in trials for name in trial.params)
     names = {name for name, count in held.items() if count >= FEWEST_TRIALS}
     objective = Objective.parse(facts.objective)
-    if len(names) < 2 or not _shares(trials, names, objective):  # noqa: PLR2004  # a share is one of several
+    if len(names) < 2 or _by_chance(trials, names, objective):  # noqa: PLR2004  # a share is one of several
         return ()
     import numpy as np
 
@@ -66,8 +72,34 @@ def weigh(facts: Facts) -> tuple[Weight, ...]:
     return tuple(sorted(weights, key=lambda weight: -weight.share))
 
 
+def _by_chance(trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], objective: Objective) -> bool:
+    """Whether the values of the best third differ no more than those of trials to which chance gives the scores."""
+    import numpy as np
+
+    draw = np.random.default_rng(1)
+    some = [copy.copy(trials[row]) for row in draw.permutation(len(trials))[:MOST_SHUFFLED]]
+    scores = [trial.value for trial in some]
+    whole, reaching = sum(_divergences(some, names, objective, GOOD_SHARE).values()), 0
+    for _ in range(SHUFFLES):
+        for trial, row in zip(some, draw.permutation(len(some)), strict=True):
+            trial.value = scores[row]
+        reaching += sum(_divergences(some, names, objective, GOOD_SHARE).values()) >= whole
+        if reaching > MOST_REACHING:
+            return True
+    return False
+
+
 def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], objective: Objective) -> dict[str, float]:
     """Each parameter's share by these trials; {} where the best of them score no better than the others."""
+    told = _divergences(trials, names, objective, BEST_SHARE)
+    whole = sum(told.values())  # 0 where the best are all of them; Optuna would give each parameter the same share
+    return {name: part / whole for name, part in told.items()} if whole else {}
+
+
+def _divergences(
+    trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], objective: Objective, best_share: float
+) -> dict[str, float]:
+    """How far each parameter's values in this share of the trials, the best, differ from those in all of them."""
     import optuna
 
     class Drawn(optuna.storages.InMemoryStorage):
@@ -81,11 +113,9 @@ def _shares(trials: "Sequence[optuna.trial.FrozenTrial]", names: set[str], objec
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(storage=Drawn(), direction=objective.direction)
-    best = min(0.5, max(BEST_SHARE, FEWEST_BEST / len(trials)))
+    best = min(0.5, max(best_share, FEWEST_BEST / len(trials)))
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
     there = sorted(names & {name for trial in trials for name in trial.params})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of conditional parameters that few trials have
-        told = evaluator.evaluate(study, there)
-    whole = sum(told.values())  # 0 where the best are all of them; Optuna would give each parameter the same share
-    return {name: part / whole for name, part in told.items()} if whole else {}
+        return evaluator.evaluate(study, there)

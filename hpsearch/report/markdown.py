@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from hpsearch import words
-from hpsearch.report import advice, importance, tables
+from hpsearch.report import advice, importance, tables, untold
 from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
 
@@ -19,7 +19,7 @@ TRIALS = {"number": "trial", "status": "status", "score": "", "epoch": "best epo
 def page(facts: Facts) -> str:
     """The page as text; everything from outside is escaped."""
     weights = importance.weigh(facts)
-    said = tables.everything(facts, weights)
+    said, vain = tables.everything(facts, weights), untold.untold(facts, weights)
     parts = [
         [f"# {plain(words.clean(facts.name))}", ""],
         [f"- {plain(line.strip())}" for line in summary(facts)],
@@ -27,6 +27,7 @@ def page(facts: Facts) -> str:
         table("The winner" if facts.verdict else "The best so far", ("parameter", "value"), said["best_values"]),
         _rows("Finals", said["finalists"], FINALS),
         _rows("What mattered", said["weights"], {"name": "parameter", "share": "share", "bounds": "90 % interval"}),
+        part("What mattered", [vain] if vain else []),
         _rows("Class by class", said["classes"], CLASSES),
         _rows("Most often confused", said["pairs"], PAIRS),
         _rows(

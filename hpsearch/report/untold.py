@@ -1,0 +1,23 @@
+"""Says where parameters were weighed in vain, so that a report without weights tells why."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hpsearch.report.facts import Facts
+from hpsearch.report.figures import varying
+from hpsearch.report.findings import FEWEST_TRIALS, completed
+from hpsearch.report.importance import Weight
+
+UNTOLD = "No parameter can be told from chance yet."
+
+
+def untold(facts: Facts, weights: Sequence[Weight]) -> str:
+    """The sentence for two parameters or more that have no weights; "" where there was nothing to weigh."""
+    return UNTOLD if not weights and len(often_varied(facts)) > 1 else ""
+
+
+def often_varied(facts: Facts) -> list[str]:
+    """The names of the parameters that vary and that ten completed trials had."""
+    done = completed(facts)
+    held = Counter(name for trial in done for name in trial.values)
+    return [name for name in varying(done) if held[name] >= FEWEST_TRIALS]
