@@ -75,12 +75,14 @@ def _compare(winner: Standing, other: Standing, pairs: int) -> Comparison:
     return Comparison(told.trial, told.only_winner_right, told.only_other_right, told.p, gap, bounds)
 
 
-def ties(standings: Sequence[Standing], compared: Sequence[Comparison], folds: int | None) -> tuple[int, ...]:
+def ties(
+    standings: Sequence[Standing], compared: Sequence[Comparison], folds: int | None, image: float = 0.0
+) -> tuple[int, ...]:
     """The finalists that the data do not tell apart from the winner.
 
     They are told apart by the test split over all seeds; by the validation scores of the same folds where only the
     winner was judged; by the two median models where there is but one seed. Who failed under more seeds than the
-    winner is told apart by that.
+    winner is told apart by that. `image` is what one image counts in the score of a fold, if it is an accuracy.
     """
     from hpsearch import statistics
 
@@ -97,7 +99,7 @@ def ties(standings: Sequence[Standing], compared: Sequence[Comparison], folds: i
         if len(gaps) < TWO:  # the others failed under one or the other, and nothing tells the two apart
             tied.append(other.trial)
             continue
-        _, (low, high) = statistics.fold_difference(gaps, folds, pairs)
+        _, (low, high) = statistics.fold_difference(gaps, folds, pairs, image)
         tied += [other.trial] if low <= 0 <= high else []
     return tuple(tied)
 

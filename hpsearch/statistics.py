@@ -125,15 +125,16 @@ def mcnemar(only_one: int, only_other: int) -> float:
     return float(binomtest(only_one, images).pvalue) if images else 1.0
 
 
-def fold_difference(gaps: Sequence[float], folds: int, pairs: int = 1) -> tuple[float, Interval]:
+def fold_difference(gaps: Sequence[float], folds: int, pairs: int = 1, image: float = 0.0) -> tuple[float, Interval]:
     """How much better one configuration scores than another in repeated cross-validation on the same folds.
 
     `gaps` has a difference for each fold of each repeat. Folds share training rows, so their variance alone would be
     too hopeful: the corrected resampled t-test (Nadeau & Bengio 2003, Machine Learning 52:239; for repeated
     cross-validation Bouckaert & Frank 2004, PAKDD) adds the share of a fold's validation rows in its training rows.
+    One image at least is taken to differ, so that equal gaps are no certainty: `image` is what it counts in a gap.
     """
     values = np.asarray(gaps, np.float64)
-    variance = values.var(ddof=1) * (1 / len(values) + 1 / (folds - 1))
+    variance = max(values.var(ddof=1), image**2) * (1 / len(values) + 1 / (folds - 1))
     reach = _t(OUTSIDE / 2 / pairs, len(values) - 1) * math.sqrt(variance)
     mean = float(values.mean())
     return mean, (mean - reach, mean + reach)

@@ -7,6 +7,7 @@ from pathlib import Path
 from hpsearch import conclusions, epoch_curves, winner
 from hpsearch.conclusions import Standing
 from hpsearch.datasets.prepared import test_digests
+from hpsearch.objective import is_accuracy
 from hpsearch.predictions import Predictions, keep
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Finalist, TestOpened, Verdict
@@ -98,13 +99,14 @@ class OneLook:
         return ordered[len(ordered) // 2]
 
     def _with_surety(self, verdict: Verdict, standings: Sequence[Standing]) -> Verdict:
-        compared = conclusions.comparisons(standings)
+        compared, folds = conclusions.comparisons(standings), self.study.experiment.data.folds
+        image = (folds or 0) / self.data.train_rows if is_accuracy(self.study.experiment.objective.metric) else 0.0
         sure = replace(
             verdict,
             interval=conclusions.interval(standings),
             interval_of="configuration" if len(standings[0].rights) > 1 else "model",
             comparisons=compared,
-            ties=conclusions.ties(standings, compared, self.study.experiment.data.folds),
+            ties=conclusions.ties(standings, compared, folds, image),
         )
         return self._with_optimism(sure, standings)
 

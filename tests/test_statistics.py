@@ -197,6 +197,14 @@ def test_folds_that_share_rows_make_a_wider_interval_than_a_plain_t_test(gaps):
     assert mean - low == pytest.approx(high - mean)
 
 
+def test_accuracies_that_differ_alike_in_every_fold_are_not_taken_for_certain():
+    _, (low, high) = statistics.fold_difference([0.05] * 5, folds=5, image=1 / 20)
+    _, sure = statistics.fold_difference([0.05] * 5, folds=5, image=1 / 1000)
+
+    assert low < 0 < high
+    assert 0 < sure[0] < 0.05 < sure[1]
+
+
 def test_the_deviation_within_groups_lets_their_means_differ():
     assert pooled_deviation([[1.0, 3.0], [11.0, 13.0], [7.0]]) == pytest.approx(math.sqrt(2))
     assert pooled_deviation([[1.0], [2.0]]) is None
