@@ -112,6 +112,7 @@ SLIPS: list[tuple[Words, int, str]] = [
     ((*GET, "npz", "--file", "experiments/small.toml"), 9, "small.toml: damaged, or no NumPy archive"),
     ((*GET, "npz", "--file", "a.npz", "--size", "28"), 2, "Option '--size' requires 2 arguments"),
     ((*GET, "npz", "--folder", "images"), 2, "npz takes no --folder|npz needs --file"),
+    (("compare", "a", "b", "--picture", "nosuch/m.png"), 2, "nosuch/m.png: nothing can be written there"),
     ((*GET, "folder", "--folder", "nosuch"), 9, "nosuch: there is no such folder"),
     ((*GET, "folder", "--folder", "images"), 9, "images: holds no folders|a folder for each class"),
     ((*GET, "folder", "--folder", "."), 9, "experiments/small.toml: no picture (known: .bmp .jpeg"),

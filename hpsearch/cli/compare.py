@@ -1,5 +1,6 @@
 """`hpsearch compare A B …`: finished models side by side on their common test split."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,16 +42,16 @@ def compare(*, models: tuple[str, ...], picture: Path | None, as_json: bool) -> 
     contenders = find_all(project, models)
     click.echo("the models are loaded and measured", err=True)
     comparison = measure(project, contenders, unheard)
-    if picture:
+    if as_json:
+        print_json(comparison)
+    else:
+        _show(comparison)
+    if picture:  # at the end: what the look at the test split gave is told, whatever becomes of the picture
         from hpsearch.comparison_picture import draw
 
         draw(comparison, picture.absolute())
-    if as_json:
-        print_json(comparison)
-        return
-    _show(comparison)
-    if picture:
-        say(f"\nwrote {picture}")
+        if not as_json:
+            say(f"\nwrote {picture}")
 
 
 def _refuse_words(models: tuple[str, ...], picture: Path | None) -> None:
@@ -61,6 +62,9 @@ def _refuse_words(models: tuple[str, ...], picture: Path | None) -> None:
         raise ExperimentRefused(message)
     if picture and picture.suffix not in ENDINGS:
         message = f"{picture}: a picture ends in {', '.join(ENDINGS)}"
+        raise ExperimentRefused(message)
+    if picture and not os.access(picture.absolute().parent, os.W_OK):  # before the test split is looked at
+        message = f"{picture}: nothing can be written there\n  name a folder that is there and that you may write to"
         raise ExperimentRefused(message)
 
 
