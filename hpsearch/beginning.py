@@ -44,7 +44,9 @@ class Beginning:
         """
         labels = self.identity.data.folder / "train" / "labels.npy"
         splits = Splits(self.study.experiment, labels, self.study.paths.splits)
-        splits.prepare(self.identity.data.class_names)  # now, while TensorFlow is still being imported elsewhere
+        # Now, while TensorFlow is still being imported elsewhere.
+        if rare := splits.prepare(self.identity.data.class_names):
+            self.say(f"warning: {rare}")
         weights = class_weights(self.study.experiment.train.class_weight, self.identity.data.class_names, labels)
         steps = self._begin(weights)
         self.executor.open(self._recipe(weights, steps))

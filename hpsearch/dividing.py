@@ -8,6 +8,7 @@ fold. A rarer class is not refused: some folds then do not validate it.
 import math
 from dataclasses import dataclass
 
+from hpsearch import words
 from hpsearch.errors import Mistake
 from hpsearch.experiment import Data
 
@@ -33,6 +34,14 @@ def hindrance(data: Data, rows: Strata) -> Mistake | None:
     if data.folds:
         return _of_folds(data.folds, rows)
     return _of_validation(data.holdout or 0, rows)
+
+
+def rarity(data: Data, rows: Strata) -> str:
+    """What is to be said of a class with fewer rows than there are folds; "" where each has enough."""
+    if not data.folds or rows.fewest >= data.folds:
+        return ""
+    has = f"the class {rows.smallest!r} has {words.count(rows.fewest, 'training row')}"
+    return f"{has}, fewer than data.folds = {data.folds}: some folds validate without it"
 
 
 def _of_folds(folds: int, rows: Strata) -> Mistake | None:

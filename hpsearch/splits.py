@@ -1,11 +1,12 @@
 """Which rows train and which validate: stratified, and the same for the same study, fold and repeat."""
 
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpsearch.dividing import Strata, hindrance
+from hpsearch.dividing import Strata, hindrance, rarity
 from hpsearch.errors import DataRefused, StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.files import make, write
@@ -37,24 +38,26 @@ class Splits:
             self._sound.add(path)
         return path
 
-    def prepare(self, class_names: Sequence[str]) -> None:
+    def prepare(self, class_names: Sequence[str]) -> str:
         """Write the split of the first fit, and read the labels, so that the data may be gone when later fits begin.
 
+        Gives what is to be said of a class with fewer rows than there are folds, or "".
         Raises DataRefused when the rows cannot be divided as [data] wants it.
         """
-        self._refuse_indivisible(class_names)
+        rows = self._strata(class_names)
+        if mistake := hindrance(self._data, rows):
+            message = f"{mistake.what}\n  {mistake.mend}"
+            raise DataRefused(message)
         self.file(Fit(0, 0))
+        return rarity(self._data, rows)
 
-    def _refuse_indivisible(self, class_names: Sequence[str]) -> None:
+    def _strata(self, class_names: Sequence[str]) -> Strata:
         import numpy as np
 
         present, counts = np.unique(self._known_labels, return_counts=True)
         least = int(counts.argmin())
         fewest, most, smallest = int(counts[least]), int(counts.max()), class_names[present[least]]
-        strata = Strata(len(self._known_labels), len(present), smallest, fewest, most)
-        if mistake := hindrance(self._data, strata):
-            message = f"{mistake.what}\n  {mistake.mend}"
-            raise DataRefused(message)
+        return Strata(len(self._known_labels), len(present), smallest, fewest, most)
 
     @cached_property
     def _known_labels(self) -> "Rows":
@@ -94,7 +97,9 @@ class Splits:
 
         seed = derive(self._seed, "folds", fit.kind, fit.repeat)
         folds = StratifiedKFold(self._data.folds, shuffle=True, random_state=seed)
-        train, validation = list(folds.split(everything, labels))[fit.fold]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # `prepare` has said so
+            train, validation = list(folds.split(everything, labels))[fit.fold]
         return train, validation
 
     def _write(self, path: Path, train: "Rows", validation: "Rows") -> None:

@@ -94,6 +94,24 @@ def test_rows_that_cannot_be_divided_are_refused_before_anything_is_written(
     assert not (tmp_path / "splits").exists()
 
 
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ([9, 3, 7], "the class 'b' has 3 training rows, fewer than data.folds = 5: some folds validate without it"),
+        ([9, 5, 7], ""),
+    ],
+)
+def test_a_class_with_fewer_rows_than_folds_is_told_in_one_sentence_and_without_scikit_learns_warning(
+    tmp_path: Path, counts: list[int], said: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    np.save(tmp_path / "labels.npy", np.repeat(np.arange(len(counts)), counts))
+    experiment = Experiment.model_validate({"name": "a", "model": {"build": "m:f"}, "data": {"folds": 5}})
+
+    assert Splits(experiment, tmp_path / "labels.npy", tmp_path / "splits").prepare("abcdefghij") == said
+
+    assert not recwarn.list
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with 80 drawings of its own in ten classes, of which 60 train."""
