@@ -484,7 +484,7 @@ def test_a_fit_whose_model_has_another_optimizer_is_begun_anew_to_the_very_same_
 
     assert built_by(three).loop == (
         "fit: because Twofold has its own train_step; "
-        "begun anew after a stop, because a checkpoint leaves out the optimizers in 'others'"
+        "after a stop it begins anew, because a checkpoint leaves out the optimizers in 'others'"
     )
     assert measured_by(two, three) == measured_by(three) == measured_by(one)
     assert (ended.failure, ended.score) == (None, straight.score)
@@ -554,7 +554,7 @@ def test_a_fit_with_state_of_tensorflows_own_is_begun_anew_to_the_very_same_end_
 
     ended, two = go(recipe, kind="final", number=2)
 
-    assert re.fullmatch(f"{loop}; begun anew after a stop, because {why}", built_by(two).loop)
+    assert re.fullmatch(f"{loop}; after a stop it begins anew, because {why}", built_by(two).loop)
     assert (measured_by(two), ended.score) == (measured_by(one), straight.score)
 
 

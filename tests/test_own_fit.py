@@ -355,7 +355,7 @@ def test_a_stopped_fit_comes_to_the_very_end_of_an_undisturbed_one(recipe, tmp_p
     assert measured_by(two, three) == measured_by(one)
     resumed = read_model(kept_model(tmp_path / "fits", "final")).get_weights()
     assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
-    anew = "; begun anew after a stop, because it trains with more than a checkpoint has"
+    anew = "; after a stop it begins anew, because it trains with more than a checkpoint has"
     if use in USES:
         assert (taken_up(two, three), anew in built_by(three).loop) == ([1, 2, 3], False)
     elif use in {"Twice", "Mixed"}:  # from where its first model.fit ended

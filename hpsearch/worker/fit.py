@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from hpsearch import failpoints, hits
+from hpsearch import failpoints, hits, words
 from hpsearch.errors import FolderUnusable
 from hpsearch.files import make, write
 from hpsearch.orders import Order, Recipe
@@ -138,12 +138,13 @@ class _Run:
 
         self._hp.begun, self._unkept = True, unkept
         self._progress.made_by = digest(self._hp.used, self._hp.task.batch_size)
-        anew = unkept or self._go_on()  # what an earlier attempt left, and does not fit, is replaced by what does
+        anew = "" if unkept else self._go_on()  # what an earlier attempt left, and does not fit, is replaced
         model, attempt = self._model, self._order.attempt
         warmup = warmup_epochs(model, len(self._rows.train), batch_size) if model.compiled else 0
+        loop += f"; after a stop it begins anew, because {unkept}" if unkept else ""
         loop += f"; begun anew after a stop, because {anew}" if anew else ""
         weights, summary = model.count_params(), _summary(model)
-        self._wire.tell(Built(attempt, weights, summary, loop, warmup, self._building, tracing, bool(anew)))
+        self._wire.tell(Built(attempt, weights, summary, loop, warmup, self._building, tracing, bool(unkept or anew)))
         self._tell_again()
 
     def _tell_again(self) -> None:
@@ -241,7 +242,8 @@ class _Run:
     def _out_of_patience(self) -> str:
         patience = self._recipe.early_stopping if self._validates else 0
         waited = self._progress.epoch - self._progress.best_epoch
-        return f"early stopping: {waited} epochs without improvement" if patience and waited >= patience else ""
+        in_vain = patience and waited >= patience
+        return f"early stopping: {words.count(waited, 'epoch')} without improvement" if in_vain else ""
 
     def _save_model(self) -> None:
         from hpsearch.worker import checkpoint
