@@ -137,6 +137,26 @@ class Twice(Built):
         return model.fit(*args, epochs=epochs, initial_epoch=2, **kwargs)
 
 
+class Unpacking(keras.Model):
+    def train_step(self, data):
+        return super().train_step((data[0], data[1]["label"]))
+
+    def test_step(self, data):
+        return super().test_step((data[0], data[1]["label"]))
+
+
+class Keyed(Built):
+    def build(self, hp):
+        model = network(hp)
+        model = Unpacking(model.inputs, model.outputs[0])
+        model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    def fit(self, hp, model, x, y, validation_data, **kwargs):
+        held = validation_data and (validation_data[0], {"label": validation_data[1]})
+        return model.fit(x, {"label": y}, validation_data=held, **kwargs)
+
+
 class Mixed(Built):
     def fit(self, hp, model, x, y, epochs, **kwargs):
         model.fit(x, y, epochs=2, **kwargs)
@@ -362,6 +382,13 @@ def test_a_stopped_fit_comes_to_the_very_end_of_an_undisturbed_one(recipe, tmp_p
         assert (taken_up(two, three), anew in built_by(three).loop) == ([1, 2], False)
     else:
         assert (taken_up(two, three), anew in built_by(three).loop) == ([], True)
+
+
+def test_a_fit_that_hands_on_its_labels_in_a_dictionary_trains(recipe):
+    end, talk = go(recipe("Keyed"))
+
+    assert (end.failure, end.epochs) == (None, 4)
+    assert "after a stop it begins anew, because it trains with more than a checkpoint has" in built_by(talk).loop
 
 
 @pytest.mark.parametrize("use", ["Plain", "Looping"])

@@ -158,16 +158,18 @@ class _Hearing(Ticking):
     @_kept
     def completed(self, call: dict[str, Any]) -> dict[str, Any]:
         """The arguments for model.fit with what they lack; its rows in our order where a checkpoint then has all."""
-        given = call.get("callbacks")
+        passed_on = call.get("callbacks")
         call.setdefault("verbose", QUIET)
         if all(map(_is_array, keras.tree.flatten(call.get("x")))):
             call["batch_size"] = call.get("batch_size") or self._training.batch_size
-        callbacks = keras.tree.flatten(getattr(given, "callbacks", given))
+        callbacks = keras.tree.flatten(getattr(passed_on, "callbacks", passed_on))
         self._by_keras = self in callbacks
         if not self._by_keras or not _is_array(call.get("x")):
             return call
-        arrays = [_array(call[name]) for name in ("x", "y", "sample_weight") if call.get(name) is not None]
+        given = [call[name] for name in ("x", "y", "sample_weight") if call.get(name) is not None]
         plain = call.keys() <= PLAIN and len(callbacks) == 1 and isinstance(call.get("shuffle", True), bool)
+        plain = plain and all(map(_is_array, given))  # labels of several outputs may come in a dictionary
+        arrays = [_array(one) for one in given] if plain else []
         self._exact = plain and not self._begun and len({len(one) for one in arrays}) == 1
         if self._exact:
             weights = [np.ones(1, np.float32)] if call.get("class_weight") and len(arrays) == LABELLED else []
