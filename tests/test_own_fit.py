@@ -137,6 +137,16 @@ class Twice(Built):
         return model.fit(*args, epochs=epochs, initial_epoch=2, **kwargs)
 
 
+class Looking(Built):
+    def fit(self, hp, model, *args, epochs, **kwargs):
+        first = model.fit(*args, epochs=2, **kwargs)
+        if first.epoch != [0, 1] or set(first.history) != {"loss", "accuracy", "val_loss", "val_accuracy"}:
+            raise ValueError(f"{first.epoch} {first.history}")
+        rate = 0.05 * sum(first.history["loss"])
+        model.compile(keras.optimizers.SGD(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model.fit(*args, epochs=epochs, initial_epoch=2, **kwargs)
+
+
 class Unpacking(keras.Model):
     def train_step(self, data):
         return super().train_step((data[0], data[1]["label"]))
@@ -382,6 +392,19 @@ def test_a_stopped_fit_comes_to_the_very_end_of_an_undisturbed_one(recipe, tmp_p
         assert (taken_up(two, three), anew in built_by(three).loop) == ([1, 2], False)
     else:
         assert (taken_up(two, three), anew in built_by(three).loop) == ([], True)
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_fit_that_reads_its_history_finds_the_epochs_before_a_stop_in_it(recipe, tmp_path, after):
+    straight, one = go(recipe("Looking"))
+    (tmp_path / "fits").rename(tmp_path / "straight")
+
+    _, two = go(recipe("Looking"), Talk(stop_after=after))
+    ended, three = go(recipe("Looking"), number=2)
+
+    assert (straight.failure, ended.failure, ended.score) == (None, None, straight.score)
+    assert measured_by(two, three) == measured_by(one)
+    assert taken_up(two, three) == [1, 2][:after]
 
 
 def test_a_fit_that_hands_on_its_labels_in_a_dictionary_trains(recipe):

@@ -122,6 +122,10 @@ class _Run:
             self._since = time.monotonic()
         return self._progress.epoch
 
+    def past(self) -> list[dict[str, float]]:
+        """Give the metrics of the epochs that are done; see own_fit.Listener."""
+        return [metrics for metrics, _ in self._progress.latest]
+
     def _left_out(self) -> str:
         from hpsearch.worker import checkpoint
 

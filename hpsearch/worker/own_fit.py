@@ -24,6 +24,7 @@ PLAIN = {  # what model.fit may be given where its training has no state but the
     "class_weight", "sample_weight", "validation_batch_size",
 }  # fmt: skip
 OTHERS = inspect.signature(keras.Model.fit).parameters.keys() - {"x", "y"}  # of model.fit
+LEARNING_RATE = "learning_rate"  # which we add to an epoch's metrics, and Keras does not
 QUIET = 0  # of model.fit's `verbose`
 LABELLED = 2  # arrays that model.fit is given: images and labels, without weights of the rows
 MEND = "pass them on (model.fit(…, callbacks=callbacks)), or call their on_epoch_end(epoch, logs) after each epoch"
@@ -41,6 +42,9 @@ class Listener(Protocol):
 
         It is `late` where that is heard of at the end of the first epoch only.
         """
+
+    def past(self) -> list[dict[str, float]]:
+        """The metrics of the epochs that are done already, in order; of very many the latest."""
 
     def ended(self, metrics: dict[str, float], *, exact: bool) -> None:
         """Take in the metrics of the next epoch."""
@@ -113,7 +117,8 @@ def _heard(model: Any, hearing: "_Hearing") -> Iterator[None]:
 
     @wraps(fit)
     def heard(*given: Any, **named: Any) -> Any:
-        return fit(**hearing.completed(takes.bind(*given, **named).arguments))
+        call = hearing.completed(takes.bind(*given, **named).arguments)
+        return hearing.with_past(fit(**call))
 
     model.fit = heard
     try:
@@ -145,7 +150,8 @@ class _Hearing(Ticking):
         self._training, self._listener = training, listener
         self._batches: Batches | None = None
         self._begun = self._exact = self._by_keras = False
-        self.epochs, self.over = 0, False
+        self.epochs, self._restored, self.over = 0, 0, False
+        self._past: list[dict[str, float]] = []
         self.raised: Exception | None = None
 
     def raise_again(self) -> None:
@@ -185,12 +191,24 @@ class _Hearing(Ticking):
         if isinstance(validation, tuple | list):
             at_once = validation_batch(size, self._training.fitted.shape)
             call["validation_batch_size"] = call.get("validation_batch_size") or at_once
+        self._past = self._listener.past()
         return {**call, "initial_epoch": self.epochs}
+
+    def with_past(self, history: Any) -> Any:
+        """What a call of model.fit gave, with the epochs in front that an earlier attempt has made of it."""
+        past, self._past = self._past, []
+        if past:
+            names = list(history.history) or [name for name in past[0] if name != LEARNING_RATE]
+            history.history = {
+                name: [*(one[name] for one in past if name in one), *history.history.get(name, [])] for name in names
+            }
+            history.epoch = [*range(self._restored - len(past), self._restored), *history.epoch]
+        return history
 
     def _begin(self, batch_size: int, *, late: bool = False) -> None:
         if not self._begun:
             self._begun = True
-            self.epochs = self._listener.begun(exact=self._exact, batch_size=batch_size, late=late)
+            self.epochs = self._restored = self._listener.begun(exact=self._exact, batch_size=batch_size, late=late)
             self.over = not self._listener.more()
             self._refuse_unless_due(self.epochs)
 
