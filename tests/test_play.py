@@ -181,6 +181,13 @@ def test_a_photograph_is_dropped_and_one_that_is_none_is_told(page, tmp_path):
     page.said.clear()  # the browser itself notes that the answer was 415
 
 
+@in_a_browser
+def test_a_photograph_that_is_dropped_beside_the_paper_is_read_there_too(page, tmp_path):
+    page.drop("#correct", photographed(tmp_path / "seven.png", [SEVEN], 240))
+
+    assert page.wait(f"{ANSWER} === '7'")
+
+
 HELD = """{
     const plain = window.fetch;
     window.fetch = (address, ...rest) => address === "photo" ? new Promise((answered) => {

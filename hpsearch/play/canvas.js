@@ -127,8 +127,9 @@ file.addEventListener("change", () => {
   file.value = "";
 });
 element.querySelector(".play-photo").addEventListener("click", () => file.click());
-element.addEventListener("dragover", (event) => event.preventDefault());
-element.addEventListener("drop", (event) => {
+// On all of the page: a browser opens what is dropped beside the paper in place of it, and what was drawn is lost.
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
   event.preventDefault();
   if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
 });
