@@ -77,7 +77,7 @@ def test_two_models_of_a_study_read_what_is_drawn_and_a_correction_goes_into_its
     assert kept.parent.name == "1"
 
 
-def test_sigterm_ends_it_while_a_page_listens_and_its_temporary_folder_goes(home, tmp_path, monkeypatch):
+def test_sigterm_ends_it_while_a_page_is_open_and_its_temporary_folder_goes(home, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with play(home, "digits") as (process, address):
         port = int(address.rstrip("/").rpartition(":")[2])
@@ -87,8 +87,8 @@ def test_sigterm_ends_it_while_a_page_listens_and_its_temporary_folder_goes(home
         line.request("POST", "/photo", photo, own)
         answer = json.loads(line.getresponse().read())
         stream = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        stream.request("GET", "/gradio_api/heartbeat/abc")
-        stream.getresponse()
+        stream.request("GET", "/gradio_api/app_id")
+        stream.getresponse().read()
         folders = {file.stat().st_mode & 0o777 for file in tmp_path.glob("hpsearch-play-*")}
         process.send_signal(signal.SIGTERM)
 

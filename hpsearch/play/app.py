@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import gradio
 
 MISSING = 'the page needs Gradio, which is not installed\n  pip install "hpsearch[play]"'
+MOST_PAGES = 100  # whose last reading is kept; without a heartbeat Gradio hears of none that it was closed
 FONTS = ("system-ui", "sans-serif")  # this machine's own: Gradio's themes fetch theirs from Google
 FIXED = ("ui-monospace", "monospace")
 OFF = {
@@ -56,9 +57,11 @@ def application(readers: Readers, corrections: Corrections, hosts: frozenset[str
 
     photos = Photos(readers)
     app = Starlette(routes=[Route(PHOTO, photos.take, methods=["POST"])])
+    made = blocks(Page(readers, photos, corrections))
+    made.state_session_capacity = MOST_PAGES
     gradio.mount_gradio_app(
         app,
-        blocks(Page(readers, photos, corrections)),
+        made,
         path="/",
         footer_links=[],
         run_history=False,
@@ -71,6 +74,7 @@ def application(readers: Readers, corrections: Corrections, hosts: frozenset[str
         theme=_theme(),
         css=files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
     )
+    made.config["connect_heartbeat"] = False  # a connection that is held open: a browser has six for a machine
     return Guard(app, hosts, token)
 
 

@@ -21,7 +21,6 @@ class Door:
 
 DOORS = (
     Door("GET", re.compile(r"/|/(favicon\.ico|manifest\.json|theme\.css)|/(static|assets)/[\w./-]+")),
-    Door("GET", re.compile(r"/gradio_api/heartbeat/\w+")),  # open while the page is, so that Gradio knows
     Door("GET", re.compile(r"/gradio_api/app_id")),  # by which a page that lost its server sees that there is one again
     Door("POST", re.compile(r"/gradio_api/run/predict"), "application/json", MOST_EVENT),
     Door("POST", re.compile(re.escape(PHOTO)), "application/octet-stream", MOST_PHOTO),
