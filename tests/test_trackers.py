@@ -133,6 +133,27 @@ def test_the_board_shows_attempts_under_way_and_the_best_trials_at_any_width():
         assert all(len(line) <= width for line in text.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("workers", "height", "shown", "more"),
+    [(16, 24, 6, "10 more"), (16, 15, 1, "15 more"), (16, 12, 0, ""), (4, 24, 4, ""), (64, 90, 64, "")],
+)
+def test_where_lines_are_few_the_attempts_give_way_and_the_best_trial_stays(workers, height, shown, more):
+    out = io.StringIO()
+    console = Console(file=out, width=80, height=height, force_terminal=True, color_system=None)
+    board = Board(EXPERIMENT, workers, console)
+    trials = [body for number in range(6) for body in trial_story(number, [0.5, 0.8 - number / 100])]
+    for news in told([*trials, *(AttemptBegan(Attempt(Fit(100 + number, 1))) for number in range(workers))]):
+        board.hear(news)
+
+    board.close()
+
+    last = out.getvalue().split("tiny  max")[-1]
+    assert "★ 0.8000" in last
+    assert len(re.findall("building", last)) == shown
+    assert ("more" in last, more in last) == (bool(more), True)
+    assert len(last.splitlines()) <= height
+
+
 def test_the_boards_last_picture_holds_the_finals_and_the_test_accuracy():
     text = drawn(told([*trial_story(0, [0.5, 0.8]), *trial_story(1, [0.6]), *finals()]), 100)
 

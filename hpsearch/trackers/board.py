@@ -1,7 +1,7 @@
 """Shows a live board on the terminal: how far the study is, what is being trained, and what leads."""
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpsearch import words
 from hpsearch.experiment import Experiment
@@ -10,13 +10,15 @@ from hpsearch.trackers.board_state import BoardState, Under
 from hpsearch.trial import AttemptEnd, Status, TrialResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console, RenderableType
     from rich.live import Live
     from rich.table import Table
 
 REDRAWS_A_SECOND = 4
 LEADERS = 5
-MOST_RUNNING = 16
+FEWEST_RUNNING = 4  # lines of attempts; for so many all trials but the best give way
 BAR = 12  # signs
 NARROW, WIDE = 70, 100  # columns, below which the bars or the last values are left out
 STAGES = {
@@ -60,17 +62,29 @@ class Board:
             self._console.print(self._draw(), highlight=False)
 
     def _draw(self) -> "RenderableType":
+        """All of it; on a low terminal the attempts give way first, and the best trial never."""
         from rich.console import Group
 
         with self._lock:
-            parts: list[Any] = [self._header(), self._progress()]
-            if self._state.running:
-                parts.append(self._running())
-            if leaders := self._state.leaders(LEADERS):
-                parts.append(self._leaders(leaders))
-            if self._state.finalists and self._state.finals:
-                parts.append(self._finals())
-            return Group(*parts)
+            above, under_way = [self._header(), self._progress()], len(self._state.running)
+            for most in (LEADERS, 1):
+                below = self._below(most)
+                room = self._room([*above, *below]) if under_way else 0
+                if room >= min(FEWEST_RUNNING, under_way):
+                    break
+            return Group(*above, *([self._running(room)] if room > 0 else []), *below)
+
+    def _room(self, others: "Sequence[RenderableType]") -> int:
+        """How many lines of attempts the terminal has beside the other parts and the table's own head."""
+        from rich.console import Group
+
+        used = len(self._console.render_lines(Group(*others, self._running(1))))
+        return self._console.height - used + 1
+
+    def _below(self, most: int) -> "list[RenderableType]":
+        leaders = self._state.leaders(most)
+        finals = self._state.finalists and self._state.finals
+        return [*([self._leaders(leaders)] if leaders else []), *([self._finals()] if finals else [])]
 
     def _header(self) -> "RenderableType":
         from rich.text import Text
@@ -99,15 +113,17 @@ class Board:
                 text.append(f" · {count} {status}", colour)
         return text
 
-    def _running(self) -> "Table":
-        table = _table("running")
+    def _running(self, most: int) -> "Table":
+        """The attempts under way in so many lines; where there are more, the last says how many."""
+        table, under_way = _table("running"), list(self._state.running.values())
+        shown = under_way if len(under_way) <= most else under_way[: most - 1]
         wide, epochs = self._console.width, self._state.experiment.train.epochs
         for name in ("trial", "fit", "epoch", "", "last", "best"):
             if wide >= NARROW or name not in {"", "last"}:
                 table.add_column(name, justify="left" if name in {"fit", ""} else "right", no_wrap=True)
         if wide >= WIDE:
             table.add_column("an epoch", justify="right", no_wrap=True)
-        for under in list(self._state.running.values())[:MOST_RUNNING]:
+        for under in shown:
             cells = [
                 str(under.attempt.fit.trial),
                 self._fit(under),
@@ -116,6 +132,8 @@ class Board:
             cells += [_bar(under.epoch / epochs, BAR), words.score(under.last)] if wide >= NARROW else []
             cells.append(words.score(under.best))
             table.add_row(*cells, *([words.span(under.seconds) if under.seconds else ""] if wide >= WIDE else []))
+        if more := len(under_way) - len(shown):
+            table.add_row("…", f"{more} more")
         return table
 
     def _fit(self, under: Under) -> str:
