@@ -14,6 +14,7 @@ from stories import large_story
 
 from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.html import page
+from hpsearch.report.labour import Work
 from hpsearch.space import Parameter
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to open the page in")
@@ -262,6 +263,23 @@ def test_hundreds_of_classes_have_a_confusion_matrix(tab, tmp_path):
     said = tab.said
 
     assert said == []
+
+
+def test_labels_of_very_many_classes_and_workers_keep_apart(tab, tmp_path):
+    facts, many = gather(large_story(4, classes=75)), tmp_path / "many.html"
+    facts.work = [Work(lane, "search", 0.0, 1.0, "finished") for lane in range(64)]
+    many.write_text(page(facts), encoding="utf-8")
+    apart = {}
+
+    for part in ("confusion", "timeline"):
+        show(tab, many, part, DESK)
+        tops = tab.run(
+            f"[...{chart(part)}.querySelectorAll('.ytick text')].map((one) => one.getBoundingClientRect().top)"
+        )
+        apart[part] = min(np.diff(sorted(tops)))
+
+    assert apart["confusion"] >= 12
+    assert apart["timeline"] >= 15
 
 
 def line(start, end, steps=6):

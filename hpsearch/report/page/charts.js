@@ -300,6 +300,14 @@ function curves(colours, wide, which) {
 
 const ROUND_SPANS = [1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 3600, 7200, 14400, 28800, 43200, 86400]; // seconds
 
+// The places of the labels on an axis of so many pixels: all, or every second, third …, so that each has what it needs.
+function labelled(many, length, needed) {
+  const step = Math.max(1, Math.ceil((many * needed) / length));
+  return Array.from({ length: many }, (_, at) => at).filter((at) => at % step === 0);
+}
+
+const LANES = 16; // workers, up to which a chart grows with them
+const timelineHeight = () => 76 + 34 * Math.min(LANES, columns.timeline.lanes);
 function timeline(colours) {
   const { lanes, rows, outcomes, sessions } = columns.timeline;
   const colour = ([, , , , kind, outcome]) => ({ failed: colours.red, interrupted: colours.amber, lost: colours.amber })[outcomes[outcome]] || (kind ? colours.green : colours.blue);
@@ -309,23 +317,26 @@ function timeline(colours) {
   const marks = Array.from({ length: Math.floor(end / step) + 1 }, (_, at) => at * step);
   return {
     data: [{
+  const named = labelled(lanes, 34 * LANES, 17);
       type: "bar", orientation: "h", base: rows.map((row) => row[1]), x: rows.map((row) => Math.max(end / 2000, row[2] - row[1])), y: rows.map((row) => row[0]), width: 0.7,
       marker: { color: rows.map(colour), line: { color: colours.back, width: rows.length > 600 ? 0 : 1 } }, customdata: rows.map(tip), hovertemplate: HOVER,
     }],
     layout: base(
       colours, [66, 12, 6, 34],
       axis(colours, "", { range: [0, end], showgrid: false, tickvals: marks, ticktext: marks.map(span) }),
-      axis(colours, "", { range: [lanes - 0.4, -0.6], showgrid: false, tickvals: Array.from({ length: lanes }, (_, lane) => lane), ticktext: Array.from({ length: lanes }, (_, lane) => `worker ${lane + 1}`), fixedrange: true }),
+      axis(colours, "", { range: [lanes - 0.4, -0.6], showgrid: false, tickvals: named, ticktext: named.map((lane) => `worker ${lane + 1}`), fixedrange: true }),
       { shapes: sessions.map((at) => ({ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line: { color: colours.ink, dash: "dash", width: 1 } })) },
     ),
   };
 }
 
-function confusion(colours) {
+function confusion(colours, wide, width) {
   const { names, cells, totals } = columns.confusion;
   const numbered = names.length <= 15, labels = names.map((name) => escaped(short(name, 10)));
   const tip = ([column, row, count]) => `<b>${escaped(names[row])}</b> read as <b>${escaped(names[column])}</b><br>${count} of ${totals[row]} (${((100 * count) / totals[row]).toFixed(1)} %)`;
   const layer = (right, ramp, most) => {
+  const letters = names.reduce((most, name) => Math.max(most, Math.min(10, name.length)), 1);
+  const named = labelled(names.length, width - 50 - LETTER * letters, names.length > 30 ? 12 : 14);
     const empty = () => names.map(() => names.map(() => null));
     const z = empty(), told = empty(), text = names.map(() => names.map(() => ""));
     for (const cell of cells.filter(([column, row]) => (column === row) === right)) {
@@ -339,7 +350,7 @@ function confusion(colours) {
       ...(numbered ? { text, texttemplate: "%{text}", textfont: { size: 12 } } : {}),
     };
   };
-  const classes = { tickvals: names.map((_, at) => at), ticktext: labels, fixedrange: true, showgrid: false, tickfont: { size: names.length > 30 ? 10 : 12 } };
+  const classes = { tickvals: named, ticktext: named.map((at) => labels[at]), fixedrange: true, showgrid: false, tickfont: { size: names.length > 30 ? 10 : 12 } };
   const long = labels.some((label) => label.length > 2);
   return {
     data: [layer(true, numbered ? colours.pale : colours.ramp, 1), layer(false, colours.reds)],

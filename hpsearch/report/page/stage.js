@@ -77,9 +77,9 @@ for (const element of document.querySelectorAll("[data-chart]")) {
     const place = add(element, kind, { grow: (wide) => (wide ? 400 : 64 * rows(wide) + 30), what: (width) => width });
     place.lay = brushes(place, () => draw(place, false));
   } else if (kind === "timeline") {
-    add(element, kind, { grow: () => 76 + 34 * Math.min(16, columns.timeline.lanes) });
+    add(element, kind, { grow: timelineHeight });
   } else if (kind === "confusion") {
-    add(element, kind, { grow: (_, width) => width });
+    add(element, kind, { grow: (_, width) => width, what: (width) => width });
   } else if (kind === "curves") {
     let which = 0;
     const place = add(element, kind, { what: () => which });
