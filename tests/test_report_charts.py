@@ -282,6 +282,20 @@ def test_labels_of_very_many_classes_and_workers_keep_apart(tab, tmp_path):
     assert apart["timeline"] >= 15
 
 
+def test_values_that_lie_outside_of_the_learning_curves_are_told_of(tab, tmp_path):
+    steady = {"val_accuracy": [(epoch, 0.9 + epoch / 1000) for epoch in range(1, 31)]}
+    jump = {"val_accuracy": [(1, 0.1), *steady["val_accuracy"][1:]]}
+    even = [TrialFacts(number, "completed", score=0.93, curves=steady) for number in (1, 2)]
+
+    show(tab, written(tmp_path, even), "curves", DESK)
+    whole = tab.run("document.getElementById('cut').textContent")
+    show(tab, written(tmp_path, [*even, TrialFacts(3, "completed", score=0.93, curves=jump)]), "curves", DESK)
+    cut = tab.run("document.getElementById('cut').textContent")
+
+    assert whole == ""
+    assert cut == "1 of the 90 values lies below the chart, so that the rest is not flattened."
+
+
 def line(start, end, steps=6):
     return [tuple(a + (b - a) * step / steps for a, b in zip(start, end, strict=True)) for step in range(steps + 1)]
 

@@ -265,7 +265,7 @@ function pair(colours) {
 
 function curves(colours, wide, which) {
   const { name, falling, lines } = columns.curves[which];
-  const drawn = new Set(fromWorst), every = [], stopped = [];
+  const drawn = new Set(fromWorst), values = [], stopped = [];
   const groups = { completed: [], failed: [], pruned: [], open: [], best: [] };
   let epochs = 2;
   for (const place of [...trials.filter((one) => !drawn.has(one)), ...fromWorst]) {
@@ -275,14 +275,16 @@ function curves(colours, wide, which) {
     const status = columns.status[place];
     groups[isBest(place) ? "best" : status === PRUNED ? "pruned" : status === FAILED ? "failed" : status === COMPLETED ? "completed" : "open"].push([place, held]);
     if (status === PRUNED) stopped.push([place, held.at(-1)]);
-    for (const [, score] of held) every.push(score);
+    for (const [, score] of held) values.push(score);
     epochs = Math.max(epochs, held.at(-1)[0]);
   }
-  every.sort((a, b) => a - b);
-  const at = (share) => every[Math.floor(share * (every.length - 1))];
+  values.sort((a, b) => a - b);
+  const at = (share) => values[Math.floor(share * (values.length - 1))];
   let [min, max] = falling ? [at(0), at(0.95)] : [at(0.05), at(1)];
   const room = (max - min) * 0.05 || Math.abs(max) * 0.02 || 0.5;
   [min, max] = [min - room, max + room];
+  const cut = values.filter((one) => one < min || one > max).length;
+  const said = cut ? `${cut} of the ${values.length} values ${cut === 1 ? "lies" : "lie"} ${falling ? "above" : "below"} the chart, so that the rest is not flattened.` : "";
   const faint = scored.length > 1000 ? 0.15 : scored.length > 100 ? 0.35 : 0.6;
   const tints = Object.entries({ completed: colours.blue, failed: colours.soft, pruned: colours.amber, open: colours.green, best: colours.red });
   const data = tints.flatMap(([kind, colour]) => bundles(groups[kind]).map((bundle) => {
@@ -295,7 +297,7 @@ function curves(colours, wide, which) {
     return { type: "scatter", mode: "lines", x, y, customdata: told, hovertemplate: HOVER, opacity: kind === "best" ? 1 : faint, line: { color: colour, width: kind === "best" ? 2.5 : 1.2 } };
   }));
   data.push(points(colours, stopped.map(([place]) => place), (_, one) => stopped[one][1][0], (_, one) => stopped[one][1][1], { symbol: "x-thin-open", size: 6, color: colours.amber, line: { width: 1.2, color: colours.amber } }));
-  return { data, layout: base(colours, [48, 12, 10, 40], axis(colours, "epoch", { range: [0.9, epochs + 0.1], showgrid: false, ...counted(1, epochs) }), axis(colours, short(name, 24), { range: [min, max] })) };
+  return { data, said, layout: base(colours, [48, 12, 10, 40], axis(colours, "epoch", { range: [0.9, epochs + 0.1], showgrid: false, ...counted(1, epochs) }), axis(colours, short(name, 24), { range: [min, max] })) };
 }
 
 const ROUND_SPANS = [1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 3600, 7200, 14400, 28800, 43200, 86400]; // seconds

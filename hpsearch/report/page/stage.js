@@ -26,8 +26,9 @@ function draw(place, moved = true) {
   if (!width) return;
   place.wide = width >= 560;
   if (place.grow) place.element.style.height = `${place.grow(place.wide, width)}px`;
-  const { data, layout } = charts[place.kind](colours(), place.wide, place.what(width));
+  const { data, layout, said } = charts[place.kind](colours(), place.wide, place.what(width));
   Plotly.react(place.element, data, { ...layout, width, height: place.element.clientHeight }, config(place.kind));
+  if (place.note) place.note.textContent = said;
   place.chart = true;
   place.width = width;
   if (place.lay && moved) place.lay();
@@ -82,7 +83,7 @@ for (const element of document.querySelectorAll("[data-chart]")) {
     add(element, kind, { grow: (_, width) => width, what: (width) => width });
   } else if (kind === "curves") {
     let which = 0;
-    const place = add(element, kind, { what: () => which });
+    const place = add(element, kind, { what: () => which, note: document.getElementById("cut") });
     const choice = document.getElementById("metric");
     choice.hidden = columns.curves.length < 2;
     columns.curves.forEach(({ name }, at) => choice.add(new Option(name, at)));
