@@ -282,6 +282,19 @@ def test_labels_of_very_many_classes_and_workers_keep_apart(tab, tmp_path):
     assert apart["timeline"] >= 15
 
 
+def test_seconds_below_two_minutes_are_seconds_along_the_time(tab, tmp_path):
+    work = [Work(0, "search", 0.0, 110.0, "finished")]
+
+    show(
+        tab,
+        written(tmp_path, [TrialFacts(0, "completed", score=0.5)], work=work, session_spans=[(0, 110)]),
+        "timeline",
+        DESK,
+    )
+
+    assert tab.run(f"{chart('timeline')}.layout.xaxis.ticktext") == [f"{20 * mark} s" for mark in range(6)]
+
+
 def test_values_that_lie_outside_of_the_learning_curves_are_told_of(tab, tmp_path):
     steady = {"val_accuracy": [(epoch, 0.9 + epoch / 1000) for epoch in range(1, 31)]}
     jump = {"val_accuracy": [(1, 0.1), *steady["val_accuracy"][1:]]}

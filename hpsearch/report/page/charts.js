@@ -16,7 +16,7 @@ const short = (text, most = 14) => (text.length > most ? text.slice(0, most >> 1
 const wobble = (place) => (((place * 2654435761) >>> 0) / 4294967296 - 0.5) * 0.5; // the same at every look
 
 function span(seconds) {
-  if (seconds < 100) return `${Math.round(seconds)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
 }
@@ -300,8 +300,6 @@ function curves(colours, wide, which) {
   return { data, said, layout: base(colours, [48, 12, 10, 40], axis(colours, "epoch", { range: [0.9, epochs + 0.1], showgrid: false, ...counted(1, epochs) }), axis(colours, short(name, 24), { range: [min, max] })) };
 }
 
-const ROUND_SPANS = [1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 3600, 7200, 14400, 28800, 43200, 86400]; // seconds
-
 // The places of the labels on an axis of so many pixels: all, or every second, third …, so that each has what it needs.
 function labelled(many, length, needed) {
   const step = Math.max(1, Math.ceil((many * needed) / length));
@@ -310,6 +308,8 @@ function labelled(many, length, needed) {
 
 const LANES = 16; // workers, up to which a chart grows with them
 const timelineHeight = () => 76 + 34 * Math.min(LANES, columns.timeline.lanes);
+const ROUND_SPANS = [1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 3600, 7200, 14400, 28800, 43200, 86400]; // seconds
+
 function timeline(colours) {
   const { lanes, rows, outcomes, sessions } = columns.timeline;
   const colour = ([, , , , kind, outcome]) => ({ failed: colours.red, interrupted: colours.amber, lost: colours.amber })[outcomes[outcome]] || (kind ? colours.green : colours.blue);
@@ -317,9 +317,9 @@ function timeline(colours) {
   const tip = (row) => `<b>trial ${row[3]}</b> ${row[4] ? "finals" : "search"}, ${outcomes[row[5]]}<br>from ${span(row[1])} to ${span(row[2])}`;
   const step = ROUND_SPANS.find((one) => end / one <= 6) || Math.ceil(end / 6 / 86400) * 86400;
   const marks = Array.from({ length: Math.floor(end / step) + 1 }, (_, at) => at * step);
+  const named = labelled(lanes, 34 * LANES, 17);
   return {
     data: [{
-  const named = labelled(lanes, 34 * LANES, 17);
       type: "bar", orientation: "h", base: rows.map((row) => row[1]), x: rows.map((row) => Math.max(end / 2000, row[2] - row[1])), y: rows.map((row) => row[0]), width: 0.7,
       marker: { color: rows.map(colour), line: { color: colours.back, width: rows.length > 600 ? 0 : 1 } }, customdata: rows.map(tip), hovertemplate: HOVER,
     }],
@@ -335,10 +335,10 @@ function timeline(colours) {
 function confusion(colours, wide, width) {
   const { names, cells, totals } = columns.confusion;
   const numbered = names.length <= 15, labels = names.map((name) => escaped(short(name, 10)));
-  const tip = ([column, row, count]) => `<b>${escaped(names[row])}</b> read as <b>${escaped(names[column])}</b><br>${count} of ${totals[row]} (${((100 * count) / totals[row]).toFixed(1)} %)`;
-  const layer = (right, ramp, most) => {
   const letters = names.reduce((most, name) => Math.max(most, Math.min(10, name.length)), 1);
   const named = labelled(names.length, width - 50 - LETTER * letters, names.length > 30 ? 12 : 14);
+  const tip = ([column, row, count]) => `<b>${escaped(names[row])}</b> read as <b>${escaped(names[column])}</b><br>${count} of ${totals[row]} (${((100 * count) / totals[row]).toFixed(1)} %)`;
+  const layer = (right, ramp, most) => {
     const empty = () => names.map(() => names.map(() => null));
     const z = empty(), told = empty(), text = names.map(() => names.map(() => ""));
     for (const cell of cells.filter(([column, row]) => (column === row) === right)) {
