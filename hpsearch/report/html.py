@@ -16,10 +16,10 @@ from hpsearch.trial import Status
 
 SCRIPTS = ("charts.js", "brush.js", "stage.js")
 PARTS = {
-    "finals": "Finals", "history": "History", "importance": "Importance", "parallel": "All trials", "slices": "Slices",
-    "pair": "Top two", "curves": "Learning curves", "classes": "Classes", "confusion": "Confusion",
-    "mistakes": "Sure and wrong", "time": "Time", "failures": "Failures", "trials": "Trials",
-    "provenance": "Provenance",
+    "finals": "Finals", "history": "How the search went", "importance": "What mattered",
+    "parallel": "All trials at once", "slices": "Value by value", "pair": "Two together", "curves": "Learning curves",
+    "classes": "Class by class", "confusion": "Confusion matrix", "mistakes": "Wrong, and sure of it",
+    "time": "Where the time went", "failures": "Failures", "trials": "Trials", "provenance": "Where it comes from",
 }  # fmt: skip
 
 
