@@ -58,7 +58,7 @@ def test_the_page_has_every_part_that_the_study_has_something_for():
     assert ids == wanted.split()
     assert set(re.findall(r'<a href="#(\w+)"', text)) == set(ids) - {"winner"}
     assert "95 % interval 0.8431 to 0.8589" in text
-    assert "a tie; only the winner right 40, only this one 31 (p = 0.34)" in text
+    assert "a tie; 40 images only the winner read right, 31 only this one (p = 0.34)" in text
 
 
 def ended(trials, status, score=None, failure=None):

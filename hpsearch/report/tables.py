@@ -61,7 +61,7 @@ def _beside(verdict: Verdict, finalist: Finalist) -> str:
     said = ["the winner" if finalist.trial == verdict.winner else "", verdict_words.failed(finalist)]
     said.append("a tie" if finalist.trial in verdict.ties else "")
     if found := next((one for one in verdict.comparisons if one.trial == finalist.trial), None):
-        counts = f"only the winner right {found.only_winner_right}, only this one {found.only_other_right}"
+        counts = f"{found.only_winner_right} images only the winner read right, {found.only_other_right} only this one"
         said.append(f"{counts} (p = {found.p:.2g})")
     return "; ".join(filter(None, said))
 
