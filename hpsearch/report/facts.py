@@ -62,6 +62,8 @@ class Facts:
     `parameters` is all that was asked of any trial, but for what is fixed: one for each way in which a name was asked,
     in the order in which they came up. `fixed` has what is fixed for every trial, `partly_fixed` the names that are
     fixed in one branch of the space and searched in another.
+    `began` and `ended`, in Unix milliseconds, are those of its first session and its last, of which the latter is None
+    while one lasts.
     `session_spans` says from when to when each session lasted, in seconds of the study, which stand still between
     sessions, and `work` what its workers did.
     """
@@ -83,6 +85,8 @@ class Facts:
     looks: Mapping[str, int | None] = field(default_factory=dict)
     searched: float = 0.0
     sessions: int = 0
+    began: int | None = None
+    ended: int | None = None
     session_spans: list[tuple[float, float]] = field(default_factory=list)
     work: list[Work] = field(default_factory=list)
     finished: bool = False
@@ -155,12 +159,13 @@ def gather(story: Iterable[News], name: str = "") -> Facts:
         match news.body:
             case SessionBegan() as session:
                 _note_session(facts, session)
+                facts.began, facts.ended = facts.began or news.time_ms, None
             case SpaceFound(parameters):
                 facts.fixed |= {one.name: one.default for one in parameters if one.kind == "fixed"}
             case Answered(_, parameter, value) if parameter.kind == "fixed":
                 facts.fixed[parameter.name] = value
             case SessionEnded(finished, reason):
-                facts.finished, facts.reason = finished, reason
+                facts.finished, facts.reason, facts.ended = finished, reason, news.time_ms
     facts.finalists, facts.verdict, facts.openings = state.finalists, state.verdict, state.openings
     facts.searched, facts.sessions = state.searched, state.sessions
     facts.pruning, facts.judged = sparing.spared(), len(state.judged)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch import files, words
-from hpsearch.report import advice, figures, importance, mistakes, tables, untold
+from hpsearch.report import advice, figures, head, importance, mistakes, tables, untold
 from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
 from hpsearch.trial import Status
@@ -40,6 +40,7 @@ def page(facts: Facts, wrong: Sequence[mistakes.Mistake] = ()) -> str:
         **tables.everything(facts, weights),
         "facts": facts,
         "metric": columns["metric"],
+        "when": head.when(facts),
         "summary": summary(facts),
         "advice": advice.advice(facts, weights),
         "untold": untold.untold(facts, weights),

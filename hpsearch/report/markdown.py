@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from hpsearch import words
-from hpsearch.report import advice, importance, tables, untold
+from hpsearch.report import advice, head, importance, tables, untold
 from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import summary
 
@@ -22,6 +22,7 @@ def page(facts: Facts) -> str:
     said, vain = tables.everything(facts, weights), untold.untold(facts, weights)
     parts = [
         [f"# {plain(words.clean(facts.name))}", ""],
+        [plain(head.when(facts)), ""] if facts.began else [],
         [f"- {plain(line.strip())}" for line in summary(facts)],
         part("What to try next", [f"- {plain(line)}" for line in advice.advice(facts, weights)]),
         table("The winner" if facts.verdict else "The best so far", ("parameter", "value"), said["best_values"]),
