@@ -185,9 +185,20 @@ def _shares(known: Mapping[str, int]) -> str:
 
 def sentences(verdict: Verdict, metric: str, judged: Mapping[str, int | None], openings: int) -> list[str]:
     """All of it, a line each; `metric` is the objective's."""
-    first, middle = (winner(verdict, metric), exported(verdict)), (failures(verdict), tie(verdict, metric))
-    said = [*first, *middle, luck(verdict), looks(judged, openings)]
-    return [line for line in said if line]
+    return list(by_name(verdict, metric, judged, openings).values())
+
+
+def by_name(verdict: Verdict, metric: str, judged: Mapping[str, int | None], openings: int) -> dict[str, str]:
+    """The same by what each tells of."""
+    said = {
+        "winner": winner(verdict, metric),
+        "exported": exported(verdict),
+        "failed seeds": failures(verdict),
+        "other finalists": tie(verdict, metric),
+        "luck": luck(verdict),
+        "test split": looks(judged, openings),
+    }
+    return {name: line for name, line in said.items() if line}
 
 
 def _trials(numbers: Sequence[int]) -> str:

@@ -167,7 +167,7 @@ def test_where_pruning_spared_nothing_no_box_says_so():
     text = page(gather(told([*began(pruning("median")), Asked(Trial(0)), *trial_story(0, [0.5])])))
 
     assert "of the epochs spared by pruning" not in text
-    assert "pruning: 0 of 1 trials were stopped early" in text
+    assert "<dt>pruning</dt><dd>0 of 1 trials were stopped early" in text
 
 
 def test_a_study_without_a_pruner_says_nothing_of_pruning():

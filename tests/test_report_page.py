@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from kept_studies import trial
+from markupsafe import escape
 from stories import began, large_story, told, trial_story, whole_story
 from waiting import wait_until
 
@@ -20,6 +21,7 @@ from hpsearch.records import Answered, Asked, SessionBegan, SessionEnded, SpaceF
 from hpsearch.report import head, markdown
 from hpsearch.report.facts import Facts, TrialFacts, gather
 from hpsearch.report.html import page, write_report
+from hpsearch.report.terminal import summary
 from hpsearch.space import Parameter
 from hpsearch.study import held, read
 from hpsearch.trial import Failure, Status, Trial, TrialResult
@@ -74,6 +76,31 @@ def test_the_head_says_when_the_study_was_and_for_how_long_it_searched():
     assert "22:13, to 15 November 2023, 22:13 UTC · 6.0 s of searching, in 2 sessions" in head.when(taken_up)
     assert head.when(ended) in page(ended)
     assert head.when(ended) in markdown.page(ended)
+
+
+def test_the_answer_comes_first_and_each_other_fact_of_the_summary_has_a_name():
+    facts = gather(large_story(40))
+
+    text = page(facts)
+
+    value, what, _ = head.answer(facts)
+    assert (value, what) == (
+        "0.8515",
+        "expected accuracy of the winner, trial 0 over 2 seeds (95 % interval 0.8431 to 0.8589), on 1,300 test images",
+    )
+    assert text.index(f"<b>{value}</b>") < text.index(what) < text.index('<dl class="told">')
+    told = dict(head.in_short(facts))
+    assert list(told) == ["trials", "pruning", "exported", "other finalists", "luck", "test split"]
+    for line in summary(facts):
+        assert re.match("[★ ] finalist|winner", line) or any(one in line for one in told.values())
+    assert all(escape(line) in text for line in told.values())
+
+
+def test_a_study_without_finals_has_its_leader_for_an_answer():
+    facts = gather(told([*began(), Asked(Trial(0)), *trial_story(0, [0.5])]))
+
+    assert head.answer(facts) == ("0.5000", "val_accuracy of trial 0, which leads so far", "")
+    assert "0.5000</b>" in page(facts)
 
 
 def ended(trials, status, score=None, failure=None):

@@ -1,9 +1,17 @@
-"""Fills the head of a report: when the study was searched, and for how long."""
+"""Fills the head of a report: when the study was searched, its answer, and what else it came to in short."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from hpsearch import words
+from hpsearch import verdict_words, words
+from hpsearch.records import Verdict
 from hpsearch.report.facts import Facts
+from hpsearch.report.terminal import by_name
+
+MEANING = (
+    "The share of new images, of the same kind, that a model with its values is expected to read right "
+    "after a fresh training."
+)
 
 
 def when(facts: Facts) -> str:
@@ -29,3 +37,40 @@ def _between(began: int, ended: int | None) -> str:
 
 def _day(moment: datetime) -> str:
     return f"{moment.day} {moment:%B %Y}"
+
+
+def answer(facts: Facts) -> tuple[str, str, str] | None:
+    """The figure that the study was for, of what it is, and what that means; None while there is none."""
+    if verdict := facts.verdict:
+        sure = f"{verdict_words.surety(verdict)}, on {verdict.test_rows:,} test images"
+        what = f"expected accuracy of the winner, trial {verdict.winner}{sure}"
+        return words.score(verdict.expected_accuracy), what, MEANING
+    if facts.best:
+        return words.score(facts.best.score), f"{_metric(facts)} of trial {facts.best.number}, which leads so far", ""
+    return None
+
+
+def figures(facts: Facts) -> Iterator[tuple[str, str]]:
+    """What stands beside the answer, each with what it is."""
+    if facts.verdict:
+        yield from _of_the_model(facts.verdict)
+        if facts.best:
+            yield words.score(facts.best.score), f"{_metric(facts)} of trial {facts.best.number} in the search"
+    if facts.pruning and facts.pruning.stopped_trials:
+        yield f"{100 * facts.pruning.share:.0f} %", "of the epochs spared by pruning"
+
+
+def _of_the_model(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    yield words.score(verdict.model_accuracy), "model accuracy: of the one that is exported"
+    if average := verdict.report.get("macro avg"):
+        yield words.score(average["f1-score"]), "F1 of the exported model, mean over the classes"
+
+
+def in_short(facts: Facts) -> list[tuple[str, str]]:
+    """All else that the summary says, by what it tells of; the finalists have a table of their own."""
+    told = by_name(facts)
+    return [(name, line.removeprefix(f"{name}: ")) for name, line in told.items() if name not in {"winner", "so far"}]
+
+
+def _metric(facts: Facts) -> str:
+    return words.clean(facts.objective.split()[-1], 40)

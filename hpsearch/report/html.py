@@ -8,10 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from hpsearch import files, words
+from hpsearch import files
 from hpsearch.report import advice, figures, head, importance, mistakes, tables, untold
 from hpsearch.report.facts import Facts
-from hpsearch.report.terminal import summary
 from hpsearch.trial import Status
 
 SCRIPTS = ("charts.js", "brush.js", "stage.js")
@@ -41,10 +40,11 @@ def page(facts: Facts, wrong: Sequence[mistakes.Mistake] = ()) -> str:
         "facts": facts,
         "metric": columns["metric"],
         "when": head.when(facts),
-        "summary": summary(facts),
+        "answer": head.answer(facts),
+        "in_short": head.in_short(facts),
         "advice": advice.advice(facts, weights),
         "untold": untold.untold(facts, weights),
-        "figures": list(_figures(facts)),
+        "figures": list(head.figures(facts)),
         "charted": any(score is not None for score in columns["score"]),
         "curved": bool(columns["curves"]),
         "most_curves": figures.MOST_OTHER_CURVES,
@@ -94,25 +94,3 @@ def _of_failed(columns: Mapping[str, Any]) -> Iterator[Sequence[float | None]]:
     failed = figures.STATUSES.index(Status.FAILED)
     for curve in columns["curves"]:
         yield from (line for line, status in zip(curve["lines"], columns["status"], strict=False) if status == failed)
-
-
-def _figures(facts: Facts) -> Iterator[tuple[str, str]]:
-    if verdict := facts.verdict:
-        rows = f"{verdict.test_rows:,} test images"
-        if verdict.interval:
-            low, high = map(words.score, verdict.interval)
-            alone = " of this one model" if verdict.interval_of == "model" else ""
-            sure = f"95 % interval {low} to {high}{alone}, on {rows}"
-            yield words.score(verdict.expected_accuracy), f"expected accuracy, {sure}"
-        else:
-            yield words.score(verdict.expected_accuracy), f"expected accuracy, on {rows}"
-        yield words.score(verdict.model_accuracy), "model accuracy: of the one that is exported"
-        if average := verdict.report.get("macro avg"):
-            yield words.score(average["f1-score"]), "F1 of the exported model, mean over the classes"
-    if facts.best:
-        metric = words.clean(facts.objective.split()[-1], 40)
-        yield words.score(facts.best.score), f"{metric} of trial {facts.best.number} in the search"
-    yield f"{len(facts.trials):,}", "trials"
-    yield words.span(facts.searched), "of searching"
-    if facts.pruning and facts.pruning.stopped_trials:
-        yield f"{100 * facts.pruning.share:.0f} %", "of the epochs spared by pruning"

@@ -41,32 +41,41 @@ def conclude(facts: Facts, console: "Console") -> None:
 
 def summary(facts: Facts) -> list[str]:
     """What the study came to, in sentences."""
+    return list(_lines(facts))
+
+
+def _lines(facts: Facts) -> Iterator[str]:
+    for name, line in by_name(facts).items():
+        if name == "winner":
+            yield from _finalists(facts)
+        yield f"{words.clean(facts.name)}: {line}" if name == "trials" else line
+
+
+def by_name(facts: Facts) -> dict[str, str]:
+    """The same without the finalists, by what each sentence tells of."""
     ended = ", ".join(f"{count} {status}" for status, count in facts.counts.items())
     trials = words.count(len(facts.trials), "trial") + (f" ({ended})" if ended else "")
-    lines = [f"{words.clean(facts.name)}: {trials} in {words.span(facts.searched)} of searching"]
+    told = {"trials": f"{trials} in {words.span(facts.searched)} of searching"}
     if facts.ended_by_tuner:
-        lines.append(f"the search is over: {words.clean(facts.reason)}")
+        told["search"] = f"the search is over: {words.clean(facts.reason)}"
     if facts.pruning:
-        lines.append(f"pruning: {facts.pruning}")
+        told["pruning"] = f"pruning: {facts.pruning}"
     if facts.verdict:
-        lines += _finals(facts)
+        metric, looks = facts.objective.split()[-1], facts.looks or {facts.name: facts.judged}
+        told |= verdict_words.by_name(facts.verdict, metric, looks, facts.openings)
     elif facts.best:
-        lines.append(f"so far trial {facts.best.number} leads with {facts.objective} = {words.score(facts.best.score)}")
+        leads = f"so far trial {facts.best.number} leads with {facts.objective} = {words.score(facts.best.score)}"
+        told["so far"] = leads
     if not facts.finished and facts.reason:
-        lines.append(f"stopped: {words.clean(facts.reason)}")
-    return lines
+        told["stopped"] = f"stopped: {words.clean(facts.reason)}"
+    return told
 
 
-def _finals(facts: Facts) -> list[str]:
-    verdict, metric = facts.verdict, facts.objective.split()[-1]
-    if verdict is None:
-        return []
-    lines = []
-    for finalist in verdict.finalists:
-        star = "★" if finalist.trial == verdict.winner else " "
-        lines.append(f"{star} finalist {finalist.trial}: {', '.join(_finalist(finalist, metric))}")
-    lines += verdict_words.sentences(verdict, metric, facts.looks or {facts.name: facts.judged}, facts.openings)
-    return lines
+def _finalists(facts: Facts) -> Iterator[str]:
+    metric = facts.objective.split()[-1]
+    for finalist in facts.verdict.finalists if facts.verdict else ():
+        star = "★" if facts.verdict and finalist.trial == facts.verdict.winner else " "
+        yield f"{star} finalist {finalist.trial}: {', '.join(_finalist(finalist, metric))}"
 
 
 def _finalist(finalist: Finalist, metric: str) -> Iterator[str]:
