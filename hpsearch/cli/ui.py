@@ -16,6 +16,7 @@ from hpsearch.cli.serving import HOST, can_show, free_port, hosts, server_of, wa
 from hpsearch.errors import HpsearchError
 
 FULL = "database or disk is full"  # SQLite's words, which MLflow wraps
+LOG = "mlruns/ui.log"
 MOST_COMPARED = 50  # runs; a longer address is refused by some browsers
 EPILOG = """\b
 Examples:
@@ -43,7 +44,7 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
     with _in_words(uri):
         prepare_store(home)
     with server_of(_command(port), home.runs / "ui.log", _environment(home, uri), home.root) as server:
-        wait_until_up(server, port, "mlruns/ui.log")
+        wait_until_up(server, port, LOG)
         address = f"http://{HOST}:{port}"
         with _in_words(uri):
             pages = _pages(home, uri)
@@ -51,7 +52,7 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
         if not no_browser and can_show():
             click.launch(address + pages.runs)
         server.wait()
-    message = f"MLflow's server ended by itself with exit code {server.returncode}"
+    message = f"MLflow's server ended by itself with exit code {server.returncode}\n  what it said is in {LOG}"
     raise HpsearchError(message)
 
 
