@@ -209,4 +209,4 @@ def test_a_study_without_finals_names_its_leader():
 
     show(gather(told([*began(), Asked(Trial(0)), *trial_story(0, [0.5])])), Console(file=out, width=100))
 
-    assert "so far trial 0 leads with max val_accuracy = 0.5000" in out.getvalue()
+    assert "so far trial 0 leads with val_accuracy 0.5000" in out.getvalue()

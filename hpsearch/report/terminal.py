@@ -64,8 +64,8 @@ def by_name(facts: Facts) -> dict[str, str]:
         metric, looks = facts.objective.split()[-1], facts.looks or {facts.name: facts.judged}
         told |= verdict_words.by_name(facts.verdict, metric, looks, facts.openings)
     elif facts.best:
-        leads = f"so far trial {facts.best.number} leads with {facts.objective} = {words.score(facts.best.score)}"
-        told["so far"] = leads
+        leader = f"{words.clean(facts.objective.split()[-1])} {words.score(facts.best.score)}"
+        told["so far"] = f"so far trial {facts.best.number} leads with {leader}"
     if not facts.finished and facts.reason:
         told["stopped"] = f"stopped: {words.clean(facts.reason)}"
     return told
