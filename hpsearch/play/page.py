@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FEW = 12  # classes that are buttons; more are a list to search in
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"  # and then its width and its height, of four bytes each
-MOST_DRAWN = 1_000_000  # pixels; the paper has 392 × 392, and a megabyte could hold a picture of 64 million
+MOST_DRAWN = 1_000_000  # pixels; the paper has 392 × 392, and a PNG of one megabyte may unpack to 64 million
 NOTHING = "Draw a character, or drop a photo."
 
 
