@@ -5,22 +5,21 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing, suppress
 
 import pytest
 
 os.environ.pop("PYTHONUNBUFFERED", None)  # what is tested writes as it does for users
-FROZEN = [0]  # how many modules were imported when they were last kept from the search for garbage
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown():
-    """No search for garbage in what was imported, as in a forkserver's children: Keras searches after each build."""
-    if len(sys.modules) > FROZEN[-1] + 100:
-        gc.collect()
-        gc.freeze()
-        FROZEN.append(len(sys.modules))
+    """No search for garbage in what tests before have imported and left: Keras searches after each build.
+
+    A forkserver's children have it so, too.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
