@@ -67,32 +67,47 @@ def told_to_leave() -> Iterator[Leave]:
             signal.signal(number, handler)
 
 
-class Outlasting(io.FileIO):
+class Outlasting(io.BufferedWriter):
     """A stream, by its number, that goes nowhere when nobody can read it any more, so that no writing to it fails.
 
     A terminal may close without a signal: for a job in the background whose shell ended by `exit`, or had disowned
-    it. And a pipe's reader, as `tee` is one, ends by the Ctrl-C that asked us to leave.
+    it. And a pipe's reader, as `tee` is one, ends by the Ctrl-C that asked us to leave. What writes the bytes is not
+    ours: a signal that raised between their writing and its return would have them written once more.
     """
 
     leave: ClassVar[Leave] = Leave()
 
-    def __init__(self, stream: int) -> None:
-        """Write to what is open under that number, which stays open afterwards."""
-        super().__init__(stream, "w", closefd=False)
-        self._terminal = self.isatty()
+    def __init__(self, stream: int, *, waits: bool = True) -> None:
+        """Write to what is open under that number, which stays open afterwards; at once if nothing `waits`."""
+        super().__init__(io.FileIO(stream, "w", closefd=False))
+        self._terminal, self._waits = self.isatty(), waits
 
     def write(self, text: "ReadableBuffer", /) -> int:
-        """Write; give back the number of bytes, which may be fewer than came."""
+        """Write; give back the number of bytes."""
         try:
-            return super().write(text)
+            written = super().write(text)
         except OSError as error:
-            closed = self._terminal and error.errno == errno.EIO
-            if not closed and not (self.leave() and error.errno == errno.EPIPE):
-                raise
+            self._go_nowhere(error)
+            written = super().write(text)
+        if not self._waits:
+            self.flush()
+        return written
+
+    def flush(self) -> None:
+        """Hand on what waits."""
+        try:
+            super().flush()
+        except OSError as error:
+            self._go_nowhere(error)
+            super().flush()
+
+    def _go_nowhere(self, error: OSError) -> None:
+        closed = self._terminal and error.errno == errno.EIO
+        if not closed and not (self.leave() and error.errno == errno.EPIPE):
+            raise error
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
-        return super().write(text)
 
 
 def outlast_readers() -> None:
@@ -107,8 +122,8 @@ def _outlasting(stream: io.TextIOWrapper) -> io.TextIOWrapper:
     raw = stream.buffer.raw if isinstance(stream.buffer, io.BufferedWriter) else stream.buffer  # `python -u`
     if type(raw) is not io.FileIO:  # as a console of Windows
         return stream
-    ours = Outlasting(stream.fileno())
+    ours = Outlasting(stream.fileno(), waits=raw is not stream.buffer)
     return io.TextIOWrapper(
-        ours if raw is stream.buffer else io.BufferedWriter(ours), stream.encoding, stream.errors,
+        ours, stream.encoding, stream.errors,
         line_buffering=stream.line_buffering, write_through=stream.write_through,
     )  # fmt: skip

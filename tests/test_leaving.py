@@ -147,6 +147,24 @@ with told_to_leave() as leave:
     print("how to go on", flush=True)
 sys.exit(leave.exit_code)
 """
+INTERRUPTED = """
+import random, signal
+from hpsearch.leaving import AtOnce, outlast_readers
+
+def heard(*_):
+    raise AtOnce
+
+outlast_readers()
+signal.signal(signal.SIGALRM, heard)
+for line in range(4000):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1e-4))
+        print(line, flush=True)
+        while True:
+            pass
+    except AtOnce:
+        pass
+"""
 STOPPED_UNREAD = """
 import os, signal, sys
 from hpsearch.__main__ import main
@@ -233,7 +251,7 @@ def test_a_job_that_its_shell_left_behind_goes_on_when_the_terminal_closes(tmp_p
 def closed_terminal():
     """A stream to a terminal that was closed after it was opened."""
     ours, theirs = pty.openpty()
-    stream = Outlasting(theirs)
+    stream = Outlasting(theirs, waits=False)
     os.close(ours)
     yield stream
     os.close(theirs)
@@ -250,12 +268,21 @@ def test_no_line_is_too_early_after_a_terminal_has_closed(closed_terminal):
 def test_a_pipe_that_nobody_reads_is_an_error_until_we_are_told_to_leave(told):
     ours, theirs = os.pipe()
     os.close(ours)
-    stream = Outlasting(theirs)
+    stream = Outlasting(theirs, waits=False)
 
     with told_to_leave() as leave, nullcontext() if told else pytest.raises(BrokenPipeError):
         leave.exit_code = 130 if told else 0
         stream.write(b"how to go on\n")
     os.close(theirs)
+
+
+def test_a_line_that_was_written_when_a_signal_came_is_not_written_again(tmp_path):
+    with (tmp_path / "lines").open("w") as lines:
+        subprocess.run([sys.executable, "-c", INTERRUPTED], stdout=lines, check=True, timeout=60)
+
+    told = (tmp_path / "lines").read_text().split()
+    assert len(told) > 1000
+    assert [line for line, times in Counter(told).items() if times > 1] == []
 
 
 @pytest.mark.promise("15")
