@@ -47,7 +47,7 @@ class Replay:
         experiment = _with_few_workers(Experiment.model_validate(story.session.experiment), story)
         executor = make_executor(experiment)
         with ExitStack() as stack:
-            stack.callback(ending.end_all)
+            stack.callback(ending.end_started)
             stack.callback(executor.close)
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hpsearch-replay-")))
             executor.start()

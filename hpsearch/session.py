@@ -63,7 +63,7 @@ class Session:
         executor = make_executor(self._experiment)
         self._say_where(executor)
         with ExitStack() as stack:
-            stack.callback(ending.end_all)  # whatever is still being measured is of no use any more
+            stack.callback(ending.end_started)  # whatever is still being measured is of no use any more
             hands = stack.enter_context(ExitStack())
             hands.callback(executor.close)
             executor.start()

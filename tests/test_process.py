@@ -165,6 +165,29 @@ def test_a_forked_process_has_not_what_keras_takes_for_plots_and_frames_and_can_
     assert process.call(odd_jobs.sum_of_a_series) == 3
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+def test_what_others_are_forked_from_stays_for_the_next_study_of_this_program() -> None:
+    before = process.call(os.getppid)
+
+    ending.end_started()
+
+    assert process.call(os.getppid) == before
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_a_process_has_the_environment_of_now(method: starting.Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPSEARCH_CHANGED", "before")
+    monkeypatch.setenv("HPSEARCH_GONE", "before")
+    process.call(bool, method=method)
+    monkeypatch.setenv("HPSEARCH_CHANGED", "now")
+    monkeypatch.delenv("HPSEARCH_GONE")
+    monkeypatch.setenv("HPSEARCH_NEW", "now")
+
+    found = [process.call(os.getenv, f"HPSEARCH_{name}", method=method) for name in ("CHANGED", "GONE", "NEW")]
+
+    assert found == ["now", None, "now"]
+
+
 def test_an_exception_comes_back_with_its_traceback() -> None:
     with pytest.raises(ValueError, match="no such layer") as caught:
         process.call(stumble)

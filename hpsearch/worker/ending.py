@@ -100,10 +100,18 @@ def _end_orphans() -> None:
             births.release()
 
 
-def end_all() -> None:
-    """End every process that was started here, and all that these started, at once."""
+def end_started() -> None:
+    """End every process that was started here, and all that these started, at once.
+
+    What they were forked from lives on, with TensorFlow imported, for the next study of this program.
+    """
     for process in list(started):
         with contextlib.suppress(ValueError, OSError):  # closed by its owner
             _end(process)
     _end_orphans()
+
+
+def end_all() -> None:
+    """End these, and what they were forked from."""
+    end_started()
     end_forkserver()  # Python waits for a process that waits for it, and it may still be importing

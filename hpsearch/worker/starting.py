@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Method = Literal["forkserver", "spawn"]
 PRELOAD = "hpsearch.worker.preload"
 PAUSES = (0.1, 0.5, 2.0)  # seconds, before a process that could not be started is tried again
+_surroundings: dict[int | None, dict[str, str]] = {}  # by the number of what others are forked from: what it began with
 
 
 def method_here() -> Method:
@@ -85,6 +86,15 @@ def _have_forkserver() -> None:
     have_short_place()
     with _born_deaf():
         forkserver.ensure_running()
+    if (number := forkserver_pid()) not in _surroundings:
+        _surroundings.clear()
+        _surroundings[number] = dict(os.environ)
+
+
+def _changed_since() -> dict[str, str | None]:
+    """Which environment variables are others than when that began, and what they are now; None for those gone."""
+    then, now = _surroundings.get(forkserver_pid(), os.environ), os.environ
+    return {name: now.get(name) for name in {*then, *now} if now.get(name) != then.get(name)}
 
 
 def fresh(
@@ -128,7 +138,9 @@ def _begin(
 ) -> tuple[BaseProcess, "Connection[Any, Any]"]:
     context = _context(method)
     ours, theirs = context.Pipe()
-    process = context.Process(target=_live, args=(method, theirs, output, target, arguments), daemon=False)
+    surroundings = {} if method == "spawn" else _changed_since()
+    handed = (method, surroundings, theirs, output, target, arguments)
+    process = context.Process(target=_live, args=handed, daemon=False)
     try:
         with births:
             _start(process)
@@ -167,6 +179,7 @@ def _born_deaf() -> Iterator[None]:
 
 def _live(
     method: Method,
+    surroundings: dict[str, str | None],
     connection: "Connection[Any, Any]",
     output: "Connection[Any, Any] | None",
     target: Callable[..., None],
@@ -174,6 +187,10 @@ def _live(
 ) -> None:
     if output:
         _write_to(output)
+    for name, value in surroundings.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for a spawned process, which has yet to import TensorFlow
     tether.settle()
     if method == "forkserver":
