@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from test_run import BUILD, environment, hpsearch, lay_out, run, settings, told
+from test_run import BUILD, environment, lay_out, program, run, settings, told
 
 from hpsearch import artefacts, files, machine, paths, plugins, records
 from hpsearch.__main__ import main
@@ -58,9 +58,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(finished: Path) -> Path:
     """The winner in every format that can be had here."""
-    hpsearch(
-        finished, "export", "digits", "--format", "all", "--out", "every", TMPDIR=str(files.make(finished / "tmp"))
-    )
+    program(finished, "export", "digits", "--format", "all", "--out", "every", TMPDIR=str(files.make(finished / "tmp")))
     return finished / "every"
 
 
@@ -395,7 +393,7 @@ def test_an_export_of_a_study_that_was_set_aside_names_it_as_it_is_called_now(pr
 def test_a_killed_export_leaves_the_old_one_or_the_new_one(project: Path, place: str) -> None:
     before = an_export(project)
 
-    hpsearch(project, "export", "digits", "--out", "out", code=-signal.SIGKILL, HPSEARCH_FAILPOINT=f"{place}=kill")
+    program(project, "export", "digits", "--out", "out", code=-signal.SIGKILL, HPSEARCH_FAILPOINT=f"{place}=kill")
 
     after = read_export(project / "out")
     assert (contents(project / "out") == before) is (place != "out.renamed")

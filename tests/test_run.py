@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -19,8 +20,10 @@ import pytest
 from data_makers import write_pair
 
 from hpsearch import files, paths
+from hpsearch.__main__ import main
 from hpsearch.records import AttemptBegan
 from hpsearch.study import held, read
+from hpsearch.worker import process
 
 BUILD = '''
 """A small perceptron whose second layer is there only when asked for."""
@@ -116,12 +119,26 @@ def environment(project):
     return {**os.environ, "HPSEARCH_DATA": str(project / "cache"), "NO_COLOR": "1"}
 
 
-def hpsearch(project, *words, code=0, **more):
+def program(project, *words, code=0, **more):
+    """The program in a process of its own, as at a shell: it takes ten seconds of processor time to begin a study."""
     done = subprocess.run(
         [sys.executable, "-m", "hpsearch", *words],
         cwd=project, env=environment(project) | more, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def hpsearch(project, *words, code=0, **more):
+    """The program in this process, whose workers are forked from where TensorFlow may be imported already."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.chdir(project)
+        for name, value in {"HPSEARCH_DATA": str(project / "cache"), "NO_COLOR": "1", **more}.items():
+            patch.setenv(name, value)
+        ended = main([str(word) for word in words])
+    done = subprocess.CompletedProcess(words, ended, out.getvalue(), err.getvalue())
+    assert ended == code, done.stdout + done.stderr
     return done
 
 
@@ -155,7 +172,7 @@ def logged_model(project):
 
 
 def test_a_run_goes_from_an_experiment_to_a_tested_exported_model(project):
-    done = run(project, "--json")
+    done = program(project, "run", "experiments/digits.toml", "--json")
 
     assert json.loads(done.stdout)["counts"] == {"completed": 4}
     assert len(trials(project)) == 4
@@ -355,18 +372,9 @@ def test_one_worker_and_one_seed_give_the_same_study_twice(project, tuner):
     ]
 
 
-def refused(project):
-    began = time.monotonic()
-    failed = run(project, code=2)
-    took = time.monotonic() - began
-    figures.note("P20", seconds=took)
-    assert took < 40  # 10 on a machine that has nothing else to do
-    return failed
-
-
 @pytest.mark.promise("47")
 def test_a_tensorflow_that_cannot_be_imported_is_one_sentence_with_the_way_to_mend_it(project, tmp_path):
-    begun = hpsearch(project, "run", "experiments/digits.toml", code=1, **without_tensorflow(tmp_path))
+    begun = program(project, "run", "experiments/digits.toml", code=1, **without_tensorflow(tmp_path))
 
     assert "TensorFlow cannot be imported here (ImportError: libfoo.so is missing)\n  pip install" in begun.stderr
     assert "Traceback" not in begun.stderr
@@ -376,7 +384,7 @@ def test_a_tensorflow_that_cannot_be_imported_is_one_sentence_with_the_way_to_me
 def test_a_study_that_goes_on_without_tensorflow_says_so_and_loses_no_trial(finished, tmp_path):
     words = ["run", "experiments/digits.toml", *SMALL, "--set", "search.trials=3", "--reopen"]
 
-    broken = hpsearch(finished, *words, code=1, **without_tensorflow(tmp_path))
+    broken = program(finished, *words, code=1, **without_tensorflow(tmp_path))
     hpsearch(finished, *words)
 
     assert "TensorFlow cannot be imported here (ImportError: libfoo.so is missing)\n  pip install" in broken.stderr
@@ -404,14 +412,29 @@ def without_tensorflow(folder):
 def test_a_build_that_fails_is_told_before_any_trial(project):
     (project / "spaces" / "small.py").write_text("def build(hp):\n    return undefined_thing\n")
 
-    failed = refused(project)
+    began = time.monotonic()
+    failed = program(project, "run", "experiments/digits.toml", code=2)
+    took = time.monotonic() - began
 
+    figures.note("P20", seconds=took)
+    assert took < 40  # 10 on a machine that has nothing else to do
     assert "spaces/small.py, line 2, in build: return undefined_thing" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert list((project / "mlruns").rglob("*")) == [project / "mlruns" / "studies"]
 
 
-@pytest.mark.promise("25", "29", "P20")
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+def test_a_second_study_of_one_program_finds_tensorflow_imported(project):
+    (project / "spaces" / "small.py").write_text("def build(hp):\n    return None\n")
+    run(project, code=2)
+    before = process.call(os.getppid)
+
+    run(project, code=2)
+
+    assert process.call(os.getppid) == before
+
+
+@pytest.mark.promise("25", "29")
 @pytest.mark.parametrize(
     ("was", "now", "words"),
     [
@@ -430,7 +453,7 @@ def test_a_build_that_fails_is_told_before_any_trial(project):
 def test_a_model_that_cannot_be_searched_is_told_before_any_trial(project, was, now, words):
     (project / "spaces" / "small.py").write_text(BUILD.replace(was, now))
 
-    failed = refused(project)
+    failed = run(project, code=2)
 
     assert words in failed.stderr
     assert not (project / "mlruns" / "mlflow.db").exists()
@@ -444,13 +467,14 @@ def bytes_of(file):
 
 
 @pytest.mark.promise("12", "P8", "P24", "H48")
-def test_an_mlflow_that_is_away_costs_a_warning_but_no_trial_and_no_secret(project):
+def test_an_mlflow_that_is_away_costs_a_warning_but_no_trial_and_no_secret(project, empty_store):
     address = '[tracking]\nmlflow = "http://user:S3CRET@127.0.0.1:9"\n'
     (project / "experiments" / "digits.toml").write_text(EXPERIMENT + address)
     words = ["run", "experiments/digits.toml", *settings("search.trials=1", "train.epochs=2", "final.seeds=1")]
     secrets = {"MLFLOW_TRACKING_PASSWORD": "S3CRET", "MLFLOW_TRACKING_TOKEN": "S3CRET"}
 
     shown, said = watched(project, *words, **secrets)
+    (project / "mlruns" / "mlflow.db").write_bytes(empty_store)
     refused = hpsearch(project, "sync", "digits", code=2)
     sent = hpsearch(project, "sync", "digits", MLFLOW_TRACKING_URI=f"sqlite:///{project}/mlruns/mlflow.db", **secrets)
 
@@ -487,7 +511,7 @@ def test_inline_workers_train_in_this_process(project, empty_store):
     """The tuner is one with a process of its own, beside MLflow's."""
     files.make(project / "mlruns")
     (project / "mlruns" / "mlflow.db").write_bytes(empty_store)
-    run(project, *settings(
+    program(project, "run", "experiments/digits.toml", *settings(
         "workers.kind=inline", "search.tuner=keras-tuner.random", "search.trials=1", "final.seeds=1", "train.epochs=1"
     ))  # fmt: skip
 
