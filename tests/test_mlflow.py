@@ -42,7 +42,9 @@ from hpsearch import files, paths
 from hpsearch.cli.run import _pages
 from hpsearch.cli.ui import _command
 from hpsearch.cli.ui import _pages as _pages_of_ui
+from hpsearch.errors import StateDamaged
 from hpsearch.experiment import Experiment
+from hpsearch.orders import Slot
 from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
 from hpsearch.records import TestOpened as Opened
 from hpsearch.trackers import mlflow_view
@@ -51,6 +53,7 @@ from hpsearch.trackers.mlflow_store import client, prepare_store, resolve
 from hpsearch.trackers.mlflow_trouble import NotHeard, told_apart
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
 from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Measure, Status, Trial, TrialResult
+from hpsearch.worker import process
 
 
 def pruning(pruner: str, **data: int) -> Experiment:
@@ -492,14 +495,17 @@ def test_an_upgrade_of_the_database_that_was_cut_off_goes_on(project):
     assert revision(address) == utils._get_latest_schema_revision()
 
 
+def make_small_model(file: Path) -> None:
+    import keras  # in a process of its own
+
+    layers = [keras.layers.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+    keras.Sequential(layers).save(file)
+
+
 def test_the_winners_model_loads_back_and_predicts(project):
-    words = (
-        "import sys, keras; keras.Sequential([keras.layers.Input((4, 4)), keras.layers.Flatten(), "
-        "keras.layers.Dense(3, activation='softmax')]).save(sys.argv[1])"
-    )
     place = place_in(project)
     files.make(place.fits / "final-0000-r1-f0")
-    subprocess.run([sys.executable, "-c", words, str(place.fits / "final-0000-r1-f0" / "model.keras")], check=True)
+    in_a_fresh_process(make_small_model, place.fits / "final-0000-r1-f0" / "model.keras")
 
     hear_all(place, whole_story(), registered("digits"), call=in_a_fresh_process)
 
@@ -568,7 +574,7 @@ def test_a_run_whose_logged_model_is_not_the_one_that_was_tested_gets_another(pr
     file.write_bytes(b"the second")
 
     assert told_again == address
-    with pytest.raises(RuntimeError, match="the model cannot be loaded"):  # and so it was about to be
+    with pytest.raises(StateDamaged, match="the model cannot be loaded"):  # and so it was about to be
         in_a_fresh_process(log_model, place.uri, run.info.run_id, file, 0, hashlib.sha256(b"the second").hexdigest())
 
 
@@ -679,17 +685,7 @@ def test_a_filter_by_study_keeps_parent_and_children_together(project):
 
 
 def in_a_fresh_process(function: Any, *arguments: Any) -> Any:
-    import pickle
-
-    words = (
-        "import pickle, sys; f, a = pickle.load(sys.stdin.buffer); sys.stdout.buffer.write(b'<<' + pickle.dumps(f(*a)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", words], input=pickle.dumps((function, arguments)), capture_output=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr.decode()[-800:])
-    return pickle.loads(done.stdout.rpartition(b"<<")[2])  # noqa: S301  # our own bytes
+    return process.call(function, *arguments, slot=Slot())
 
 
 def get(port: int, path: str, host: str) -> int:
