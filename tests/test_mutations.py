@@ -73,6 +73,9 @@ MUTATIONS = {
 }
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture
 def copy(tmp_path):
     """The program and its tests, to be changed at will."""
