@@ -63,17 +63,21 @@ def test_the_page_has_every_part_that_the_study_has_something_for():
     assert "a tie; 40 images only the winner read right, 31 only this one (p = 0.34)" in text
 
 
-def test_the_head_says_when_the_study_was_and_for_how_long_it_searched():
+def test_the_head_says_when_the_study_was():
     once = [*began(), Asked(Trial(0)), *trial_story(0, [0.5, 0.6])]
     over, day = SessionEnded(finished=True, reason="1 trial"), 86_400_000
-    later = [replace(news, time_ms=news.time_ms + day) for news in told([*once, over, *began()[:1], over])[-2:]]
+    stories = [told(once), told([*once, over])]
+    for after in (120_000, day):
+        more = [replace(news, time_ms=news.time_ms + after) for news in told([*once, over, *began()[:1], over])[-2:]]
+        stories.append([*stories[1], *more])
 
-    running, ended, taken_up = gather(told(once)), gather(told([*once, over])), gather([*told([*once, over]), *later])
+    running, ended, minutes, days = map(gather, stories)
 
     assert head.when(gather([])) == ""
-    assert head.when(running) == "since 14 November 2023, 22:13 UTC · 4.5 s of searching"
-    assert head.when(ended) == "14 November 2023, 22:13 to 22:13 UTC · 5.0 s of searching"
-    assert "22:13, to 15 November 2023, 22:13 UTC · 6.0 s of searching, in 2 sessions" in head.when(taken_up)
+    assert head.when(running) == "since 14 November 2023, 22:13 UTC"
+    assert head.when(ended) == "14 November 2023, 22:13 UTC"
+    assert head.when(minutes) == "14 November 2023, 22:13 to 22:15 UTC, in 2 sessions"
+    assert head.when(days) == "14 November 2023, 22:13, to 15 November 2023, 22:13 UTC, in 2 sessions"
     assert head.when(ended) in page(ended)
     assert head.when(ended) in markdown.page(ended)
 

@@ -15,14 +15,14 @@ MEANING = (
 
 
 def when(facts: Facts) -> str:
-    """From when to when the study lasted and for how long it searched; "" of one that never began.
+    """From when to when the study lasted; "" of one that never began.
 
     In UTC, so that it is the same words wherever and whenever they are written.
     """
     if facts.began is None:
         return ""
     sessions = f", in {facts.sessions} sessions" if facts.sessions > 1 else ""
-    return f"{_between(facts.began, facts.ended)} UTC · {words.span(facts.searched)} of searching{sessions}"
+    return f"{_between(facts.began, facts.ended)} UTC{sessions}"
 
 
 def _between(began: int, ended: int | None) -> str:
@@ -31,8 +31,10 @@ def _between(began: int, ended: int | None) -> str:
     if ended is None:
         return f"since {_day(first)}, {first:%H:%M}"
     last = datetime.fromtimestamp(ended / 1000, UTC)
-    start = f"{_day(first)}, {first:%H:%M}"
-    return f"{start} to {last:%H:%M}" if _day(first) == _day(last) else f"{start}, to {_day(last)}, {last:%H:%M}"
+    start, end = (f"{_day(moment)}, {moment:%H:%M}" for moment in (first, last))
+    if start == end:
+        return start
+    return f"{start} to {last:%H:%M}" if _day(first) == _day(last) else f"{start}, to {end}"
 
 
 def _day(moment: datetime) -> str:
