@@ -42,7 +42,8 @@ def winner(verdict: Verdict, metric: str) -> str:
 
 def exported(verdict: Verdict) -> str:
     """What the one exported model read of the test split."""
-    read = f"model accuracy {words.score(verdict.model_accuracy)}, on {verdict.test_rows} test rows that no search saw"
+    rows = f"{verdict.test_rows:,} test images that no search saw"
+    read = f"model accuracy {words.score(verdict.model_accuracy)}, on {rows}"
     if verdict.refit:
         return f"exported: a model of all rows, validation too; {read}; it compares with no other figure here"
     seed = "first" if verdict.model_fit.startswith("whole") else "median"  # those on all rows have no score to rank by

@@ -537,7 +537,7 @@ def test_a_verdict_without_intervals_claims_nothing_of_them():
     assert verdict.expected_accuracy == pytest.approx(0.8)
     assert sentences(verdict, "val_accuracy", {}, 1) == [
         "winner: trial 1, expected accuracy 0.8000 over 2 seeds",
-        "exported: its median seed's model; model accuracy 0.9000, on 10 test rows that no search saw",
+        "exported: its median seed's model; model accuracy 0.9000, on 10 test images that no search saw",
     ]
 
 
