@@ -62,6 +62,23 @@ if __name__ == "__main__":
 """
 
 
+MANY = """
+import resource
+from hpsearch.worker import starting
+
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (50, hard))
+
+def work(line):
+    line.send("at work")
+    line.recv()
+
+if __name__ == "__main__":
+    children = [starting.fresh(work) for _ in range(30)]
+    print([line.recv() for _, line in children].count("at work"))
+"""
+
+
 AS_THE_PROGRAM = """
 import os, sys
 from hpsearch.__main__ import main
@@ -313,6 +330,15 @@ def test_processes_start_under_a_folder_for_temporary_files_of_a_long_path(tmp_p
     result, place = said.stdout.split()
     assert result == "4"
     assert not Path(place).exists()
+
+
+def test_more_processes_start_than_a_shell_allows_open_files(tmp_path: Path) -> None:
+    (tmp_path / "many.py").write_text(MANY, encoding="utf-8")
+
+    words = [sys.executable, str(tmp_path / "many.py")]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+
+    assert (said.stdout, said.stderr) == ("30\n", "")
 
 
 @pytest.mark.promise("26")

@@ -1,9 +1,26 @@
-"""Bounds what this process may take, where the system can do that, so that a model file cannot take the machine."""
+"""Changes what this process may take: less, so that a model file cannot take the machine, or more open files."""
 
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+MOST_FILES = 10_240  # macOS allows no more where it says that there is no bound (OPEN_MAX of its sys/syslimits.h)
+
+
+def allow_files() -> None:
+    """From now on this process and those that it starts may have more files open, as many workers need.
+
+    Each takes some ten in all, and a shell gives 1,024 on Linux and 256 on macOS, of which any process may make more.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpsearch.errors import HpsearchError
-from hpsearch.worker import marks, orphans, tether
+from hpsearch.worker import bounded, marks, orphans, tether
 from hpsearch.worker.ending import (
     ChildDied,
     births,
@@ -59,6 +59,7 @@ def _context(method: Method) -> "ForkServerContext | SpawnContext":
     # At exit multiprocessing.util waits for every child that runs: a forgotten one must not keep the program from
     # ending. What was registered last is run first, so that module has to be imported by now.
     atexit.register(end_all)
+    bounded.allow_files()
     resource_tracker.ensure_running()  # whose start lets Ctrl-C through, in the middle of `_born_deaf`
     if method == "spawn":
         return multiprocessing.get_context("spawn")
