@@ -404,6 +404,19 @@ def test_a_seed_that_a_build_sets_for_all_trainings_is_doubted(
     assert ["sets a seed" in doubt.what for doubt in found.doubts] == [True] * doubted
 
 
+@pytest.mark.parametrize(("seed", "doubted"), [("1", True), ("None", False)])
+def test_a_model_whose_initializers_have_a_seed_of_their_own_is_doubted(
+    project: Callable[..., Path], seed: str, doubted: bool
+) -> None:
+    start = f"kernel_initializer=keras.initializers.HeNormal(seed={seed}), activation"
+    space = compiled("softmax", "'sparse_categorical_crossentropy'").replace("activation", start)
+    root = project(mine__space=space)
+
+    found = fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    assert ["begin with the same weights" in doubt.what for doubt in found.doubts] == [True] * doubted
+
+
 def test_values_that_would_be_searched_in_vain_are_doubted(project: Callable[..., Path]) -> None:
     asked = "    hp.Choice('batch_size', [8, 16])\n    hp.Int('epochs', 1, 9)\n    return"
     space = compiled("softmax", "'sparse_categorical_crossentropy'")

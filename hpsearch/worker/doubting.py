@@ -22,6 +22,21 @@ def one_seed(begun: Begun) -> Iterator[Mistake]:
         yield Mistake(WHERE, what, "leave it out: each training has a seed of its own, made of the study's")
 
 
+def one_start(model: Any, other: Any) -> Iterator[Mistake]:
+    """Two models of one build, untrained, that begin with the same weights though no seed of theirs was set.
+
+    So it is where each initializer has a number for its seed, or where all weights are loaded from a file. Weights of
+    one value, as biases and scales begin, say nothing.
+    """
+    import numpy as np
+
+    pairs = list(zip(model.get_weights(), other.get_weights(), strict=False))
+    drawn = [pair for pair in pairs if pair[0].size and np.ptp(pair[0]) > 0]
+    if drawn and all(np.array_equal(one, two) for one, two in drawn):
+        what = "two models of build_model begin with the same weights: so no interval knows how seeds differ"
+        yield Mistake(WHERE, what, "leave seed=… out of its initializers; weights that are loaded may well be the same")
+
+
 def scaled_twice(model: Any) -> Iterator[Mistake]:
     """A model that divides by 255 (or half of it) what comes to it from 0 to 1, as a tutorial's does."""
     import keras

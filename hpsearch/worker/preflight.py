@@ -90,6 +90,7 @@ def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterabl
     build = find_build(sample.root, sample.build)
     begun = seeding.Begun(sample.seed)
     model, own = building.build(build, hp), own_fit(build) is not None
+    alike = list(doubting.one_start(model, building.build(build, hp)))
     _refuse_forgotten_precision(sample.precision)
     loops.choose(model, sample.loop, own_fit=own)  # before it runs eagerly, which no graph does
     with _whole_tracebacks():
@@ -105,7 +106,7 @@ def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterabl
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
     noise = trying.images_of_noise(sample.task, sample.task.classes)
     _judge_copy(model, noise)
-    doubts = [*doubting.one_seed(begun), *doubting.scaled_twice(model)]
+    doubts = [*(list(doubting.one_seed(begun)) or alike), *doubting.scaled_twice(model)]
     if not own:
         doubts += [*doubting.unheeded(parameters), *doubting.no_probabilities(model, noise)]
     return metrics, doubts
