@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -111,3 +112,19 @@ def exported(digits_project, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HPSEARCH_DATA", str(digits_project.root / "cache"))
         return make_exports(digits_project, tmp_path_factory.mktemp("exports"))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """A project with digits, a search space and an experiment; see commands.py."""
+    from commands import lay_out
+
+    return lay_out(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture
+def project(template, tmp_path):
+    """A copy of that project for each test."""
+    for name in ("images", "spaces", "experiments"):
+        shutil.copytree(template / name, tmp_path / name)
+    return tmp_path

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from test_run import BUILD, environment, lay_out, program, run, settings, told
+from commands import BUILD, environment, lay_out, program, run, settings, told
 
 from hpsearch import artefacts, files, machine, paths, plugins, records
 from hpsearch.__main__ import main

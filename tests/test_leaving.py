@@ -19,9 +19,9 @@ import click
 import history
 import psutil
 import pytest
+from commands import BUILD, environment, hpsearch, measures, wait_for_a_trial
 from test_chaos import failing
 from test_faults import gone
-from test_run import BUILD, environment, hpsearch, measures, project, template, wait_for_a_trial  # noqa: F401 - fixtures
 from waiting import wait_until
 from written import file_of, seven
 
@@ -181,7 +181,7 @@ sys.exit(main(["list"]))
 HANGS = BUILD.replace("    print(", "    import time; open('hangs', 'w').close(); time.sleep(1000)\n    print(")
 
 
-def start(project, *words, **how):  # noqa: F811
+def start(project, *words, **how):
     return subprocess.Popen(
         [sys.executable, "-m", "hpsearch", *words],
         cwd=project, env={**environment(project), "TERM": "xterm"}, text=True, **how,
@@ -348,7 +348,7 @@ def test_a_closed_terminal_ends_what_serves_or_reads_unless_nohup_keeps_it(ignor
 
 
 @pytest.mark.promise("14", "P15")
-def test_ctrl_c_on_a_terminal_leaves_it_clean_and_says_how_to_go_on(project):  # noqa: F811
+def test_ctrl_c_on_a_terminal_leaves_it_clean_and_says_how_to_go_on(project):
     ours, theirs = pty.openpty()
     run = start(project, *LONG, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
@@ -380,7 +380,7 @@ def read_until(terminal, enough, said, run):
 
 
 @pytest.mark.promise("15", "P15")
-def test_ctrl_c_twice_ends_everything_at_once(project):  # noqa: F811
+def test_ctrl_c_twice_ends_everything_at_once(project):
     run = start(project, *LONG, "--plain", stderr=subprocess.PIPE)
     wait_for_a_trial(project, run)
     left = family(run)
@@ -400,7 +400,7 @@ def test_ctrl_c_twice_ends_everything_at_once(project):  # noqa: F811
 
 
 @pytest.mark.promise("14", "26")
-def test_ctrl_c_while_a_sample_build_hangs_ends_the_program_and_leaves_nothing(project):  # noqa: F811
+def test_ctrl_c_while_a_sample_build_hangs_ends_the_program_and_leaves_nothing(project):
     (project / "spaces" / "small.py").write_text(HANGS)
     run = start(project, *LONG, stderr=subprocess.PIPE)
     assert "getting ready" in run.stderr.readline()
@@ -438,7 +438,7 @@ def test_ctrl_c_twice_ends_a_run_whose_ledger_another_process_has_locked(tmp_pat
     assert arena.left_over() == []
 
 
-def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(project):  # noqa: F811
+def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(project):
     run = start(project, *LONG, "--plain", stderr=subprocess.PIPE)
     wait_for_a_trial(project, run)
     left = family(run)
@@ -482,7 +482,7 @@ def test_stop_ends_what_holds_a_study_that_ctrl_z_suspended_and_says_what_it_was
     ],
     ids=["on another machine", "in another container", "of another person"],
 )
-def test_stop_names_a_holder_that_it_cannot_reach(project, capsys, monkeypatch, other, words):  # noqa: F811
+def test_stop_names_a_holder_that_it_cannot_reach(project, capsys, monkeypatch, other, words):
     def not_permitted(*_):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from test_run import hpsearch, lay_out, run, settings, told, trials
+from commands import hpsearch, lay_out, run, settings, told, trials
 
 from hpsearch import paths
 from hpsearch.failpoints import COUNTS, FAILPOINT

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import hpsearch, settings, told
 from data_makers import at_hand, write_pictures
 from PIL import Image
 from readers import prepared, unseen_images
 from test_predict import predict
-from test_run import hpsearch, settings, told
 from written import file_of, seven
 
 from hpsearch import files, paths

@@ -8,9 +8,9 @@ import sys
 from dataclasses import replace
 
 import pytest
+from commands import BUILD, digits, hpsearch, lay_out, run, settings, told
 from data_makers import write_pair
 from kept_studies import rewrite
-from test_run import BUILD, digits, hpsearch, lay_out, run, settings, told
 
 from hpsearch import paths
 from hpsearch.contender_files import note_looks

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import odd_jobs
+from commands import environment
 from test_cards import local, tensorflow  # noqa: F401 - fixtures
-from test_run import environment, project, template  # noqa: F401 - fixtures
 
 from hpsearch.orders import Order, Slot
 from hpsearch.trial import Attempt, Fit
@@ -49,7 +49,7 @@ def test_while_every_hand_is_busy_another_process_waits_for_each(tensorflow, loc
     assert len(list(folder.iterdir())) == 4
 
 
-def test_a_study_runs_from_end_to_end_where_nothing_can_be_forked(project, tmp_path):  # noqa: F811
+def test_a_study_runs_from_end_to_end_where_nothing_can_be_forked(project, tmp_path):
     driver = tmp_path / "driver.py"
     driver.write_text(DRIVER)
     words = ["run", "experiments/digits.toml", "--plain", "--set", "tracking.mlflow=false"]

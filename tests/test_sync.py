@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from commands import hpsearch
 from kept_studies import keep
 from stories import EXPERIMENT, began, trial_story
-from test_run import hpsearch
 
 from hpsearch import files, paths
 from hpsearch.__main__ import main

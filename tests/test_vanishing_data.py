@@ -10,10 +10,10 @@ import numpy as np
 import odd_jobs
 import psutil
 import pytest
+from commands import environment, hpsearch, run, trials, wait_for_a_trial
 from data_makers import Heard, write_pair, write_table
 from test_faults import local  # noqa: F401 - a fixture
 from test_local import hear, order
-from test_run import environment, hpsearch, project, run, template, trials, wait_for_a_trial  # noqa: F401 - fixtures
 
 from hpsearch import machine
 from hpsearch.datasets import memory, scratch
@@ -113,7 +113,7 @@ def test_a_file_that_is_cut_while_a_trial_maps_it_fails_the_trial_for_its_data(
 
 
 @pytest.mark.promise("64")
-def test_data_that_vanish_in_mid_run_fail_trials_and_the_same_command_goes_on(project: Path) -> None:  # noqa: F811
+def test_data_that_vanish_in_mid_run_fail_trials_and_the_same_command_goes_on(project: Path) -> None:
     shutil.rmtree(project / "images")
     pixels = np.random.default_rng(0).integers(0, 256, (400, 8, 8), np.uint8)
     pixels[::2, :4] //= 9
