@@ -23,9 +23,9 @@ def one_seed(begun: Begun) -> Iterator[Mistake]:
 
 
 def one_start(model: Any, other: Any) -> Iterator[Mistake]:
-    """Two models of one build, untrained, that begin with the same weights though no seed of theirs was set.
+    """Two untrained models of one build that begin with the same weights, though each may draw its own.
 
-    So it is where each initializer has a number for its seed, or where all weights are loaded from a file. Weights of
+    So it is where every initializer has a number for its seed, or where all weights are loaded from a file. Weights of
     one value, as biases and scales begin, say nothing.
     """
     import numpy as np
