@@ -74,7 +74,7 @@ def everything(model):
     return [np.asarray(variable) for variable in (*model.variables, *model.optimizer.variables)]
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(name="divided", loop="graph", parts=PLAIN)
 @example(name="loss-scaled nadam", loop="graph", parts=PLAIN)
 @given(
