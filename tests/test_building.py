@@ -595,11 +595,11 @@ def build_model(hp):
 
 
 def test_sample_builds_find_what_only_other_values_show(project: Callable[..., Path]) -> None:
-    found = discover(project(mine__space=SPACE), "mine.space:build_model", TASK, seed=1)
+    found = discover(project(mine__space=SPACE), "mine.space:build_model", TASK, seed=1).parameters
 
     assert [parameter.name for parameter in found[:4]] == ["layers", "units_0", "kind", "scoped"]
     assert {parameter.name for parameter in found[4:]} == {"units_1", "units_2", "oddness"}
-    assert found == discover(project(), "mine.space:build_model", TASK, seed=1)
+    assert found == discover(project(), "mine.space:build_model", TASK, seed=1).parameters
 
 
 RARE = """
@@ -623,7 +623,7 @@ def build_model(hp):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_sample_builds_come_to_every_branch_of_small_choices(project: Callable[..., Path], seed: int) -> None:
-    found = discover(project(mine__space=RARE), "mine.space:build_model", TASK, seed)
+    found = discover(project(mine__space=RARE), "mine.space:build_model", TASK, seed).parameters
 
     common = {"layers", "optimizer", *map("units_{}".format, range(5))}
     assert {one.name for one in found} == common | {"sgd_momentum", "ftrl_power", "ftrl_kind", "ftrl_rare"}
@@ -649,7 +649,7 @@ def test_sample_builds_end_though_there_are_more_branches_than_builds(project: C
 def test_sample_builds_follow_the_narrowed_space(project: Callable[..., Path]) -> None:
     space = {"layers": Bounds(min=2, max=2), "kind": "plain", "units_1": [4, 5]}
 
-    found = {one.name: one for one in discover(project(mine__space=SPACE), "mine.space:build_model", TASK, 1, space)}
+    found = {one.name: one for one in discover(project(mine__space=SPACE), "mine.space:build_model", TASK, 1, space)[0]}
 
     assert set(found) == {"layers", "units_0", "units_1", "kind", "scoped"}
     assert (found["kind"].kind, found["units_1"].choices, found["layers"].default) == ("fixed", (4, 5), 2)

@@ -212,7 +212,7 @@ def test_the_experiments_with_folds_search_every_optimizer_schedule_and_regulari
     experiment = Experiment.model_validate(tomllib.loads((ROOT / "experiments" / f"{name}.toml").read_text()))
     task = Task((28, 28), 47, tuple(map(str, range(47))), rows=5000, epochs=3, batch_size=128)
 
-    found = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.wishes)
+    found = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.wishes).parameters
 
     narrowed = {one.name: narrow(one, experiment.wishes) for one in found}
     assert set(narrowed["optimizer"].choices) == set(LEARNING_RATES)
@@ -227,7 +227,7 @@ def test_every_experiment_is_valid_and_narrows_only_what_its_model_asks_for(path
     experiment = Experiment.model_validate(tomllib.loads(path.read_text()))
     task = Task((28, 28), 47, tuple(map(str, range(47))), rows=5000, epochs=3, batch_size=128)
 
-    parameters = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.wishes)
+    parameters = discover(ROOT, experiment.model.build, task, experiment.seed, experiment.wishes).parameters
 
     assert not never_asked(experiment.wishes, parameters)
     assert all(narrow(parameter, experiment.wishes).kind == parameter.kind for parameter in parameters)

@@ -11,7 +11,8 @@ MOST_FILES = 10_240  # macOS allows no more where it says that there is no bound
 def allow_files() -> None:
     """From now on this process and those that it starts may have more files open, as many workers need.
 
-    Each takes some ten in all, and a shell gives 1,024 on Linux and 256 on macOS, of which any process may make more.
+    Each takes five of the coordinator's, and a shell gives 1,024 on Linux and 256 on macOS, of which any process may
+    make more.
     """
     try:
         import resource

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.narrowing import narrow
 from hpsearch.space import Condition, Parameter, Value, Wish
 from hpsearch.worker import trying
+from hpsearch.worker.doubting import first_weights
 from hpsearch.worker.finding import Build, find_build, own_fit
 from hpsearch.worker.stepping import Stepping
 from hpsearch.worker.task import Task
@@ -17,6 +18,13 @@ MOST_BUILDS = 32
 QUIET_BUILDS = 3
 
 Found = dict[tuple[str, tuple[Condition, ...]], Parameter]
+
+
+class Discovered(NamedTuple):
+    """What sample builds showed: the parameters, and whether two models of the default values began alike."""
+
+    parameters: list[Parameter]
+    alike: bool
 
 
 class NotAModel(ValueError):
@@ -47,10 +55,10 @@ def build(function: Build, hp: Any) -> Any:
 def discover(
     root: Path, spec: str, task: Task, seed: int, space: Mapping[str, Wish] | None = None,
     class_weights: tuple[float, ...] = (),
-) -> list[Parameter]:  # fmt: skip
+) -> Discovered:  # fmt: skip
     """Find what the build function asks for by sample builds: two with defaults, then with other values.
 
-    Gives the parameters as `space` narrows them, those of inactive scopes included, each (name, conditions)
+    The parameters are as `space` narrows them, those of inactive scopes included, each (name, conditions)
     once, in the order found. Small choices are stepped through, so that every branch of them is seen; all else is
     random. Ends when that is done and three builds in a row show nothing new, at the latest after 32.
     Raises ExperimentRefused for wishes that cannot be granted, SpaceDrift, and what a build with defaults raises.
@@ -67,7 +75,7 @@ def discover(
         if quiet >= QUIET_BUILDS and samples.steps.done:
             break
     samples.refuse_mistakes()
-    return list(found.values())
+    return Discovered(list(found.values()), samples.began_alike)
 
 
 class _Samples:
@@ -78,7 +86,13 @@ class _Samples:
     ) -> None:
         self._function, self._task, self._space, self._weights = function, task, space, class_weights
         self._mistakes: dict[Mistake, None] = {}
+        self._starts: list[bytes] = []
         self.steps = Stepping()
+
+    @property
+    def began_alike(self) -> bool:
+        """Whether the models of the default values began with the same weights, and these were drawn."""
+        return len(set(self._starts)) == 1 and any(self._starts)
 
     def by_default(self) -> Found:
         """Build with every default; raise what the build raises."""
@@ -116,7 +130,10 @@ class _Samples:
 
         precision = keras.config.dtype_policy()
         try:
-            trying.begin_fit(self._function, hp, build(self._function, hp), self._weights, few=few)
+            model = build(self._function, hp)
+            if not few:
+                self._starts.append(first_weights(model))
+            trying.begin_fit(self._function, hp, model, self._weights, few=few)
         finally:
             keras.utils.clear_session()  # which forgets the precision, too
             keras.config.set_dtype_policy(precision)

@@ -1,5 +1,6 @@
 """Finds what to doubt of a model that can be trained, but to little use: a warning, which stops no search."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,26 +16,25 @@ UNHEEDED = {  # what build_model can ask hp for, but not decide
 }
 
 
-def one_seed(begun: Begun) -> Iterator[Mistake]:
-    """A build, or a fit of its own, that sets a seed: fresh seeds are to show how much seeds differ."""
+def one_seed(begun: Begun, *, alike: bool) -> Iterator[Mistake]:
+    """A build, or a fit of its own, that sets a seed: fresh seeds are to show how much seeds differ.
+
+    Or one whose models begin `alike` without: every initializer has a number for its seed, or weights are loaded.
+    """
     if begun.overruled:
         what = "build_model (or fit) sets a seed: so all trainings begin alike, and no interval knows how seeds differ"
         yield Mistake(WHERE, what, "leave it out: each training has a seed of its own, made of the study's")
-
-
-def one_start(model: Any, other: Any) -> Iterator[Mistake]:
-    """Two untrained models of one build that begin with the same weights, though each may draw its own.
-
-    So it is where every initializer has a number for its seed, or where all weights are loaded from a file. Weights of
-    one value, as biases and scales begin, say nothing.
-    """
-    import numpy as np
-
-    pairs = list(zip(model.get_weights(), other.get_weights(), strict=False))
-    drawn = [pair for pair in pairs if pair[0].size and np.ptp(pair[0]) > 0]
-    if drawn and all(np.array_equal(one, two) for one, two in drawn):
+    elif alike:
         what = "two models of build_model begin with the same weights: so no interval knows how seeds differ"
         yield Mistake(WHERE, what, "leave seed=… out of its initializers; weights that are loaded may well be the same")
+
+
+def first_weights(model: Any) -> bytes:
+    """A digest of the weights that a model begins with; b"" if none was drawn, as biases and scales are not."""
+    import numpy as np
+
+    drawn = [weights for weights in model.get_weights() if weights.size and np.ptp(weights) > 0]
+    return hashlib.blake2b(b"".join(weights.tobytes() for weights in drawn)).digest() if drawn else b""
 
 
 def scaled_twice(model: Any) -> Iterator[Mistake]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
 from hpsearch.narrowing import narrow
@@ -14,6 +14,9 @@ from hpsearch.orders import Loop
 from hpsearch.space import Parameter, Wish
 from hpsearch.worker import doubting
 from hpsearch.worker.task import Task
+
+if TYPE_CHECKING:
+    from hpsearch.worker.building import Discovered
 
 WHERE = "model.build"
 LEARNING_RATE = "learning_rate"  # among the metrics of an epoch, but nothing to optimise
@@ -58,10 +61,10 @@ def fly(sample: Sample) -> Preflight:
 
     try:
         _set_precision(sample.precision)
-        parameters = building.discover(
+        found = building.discover(
             sample.root, sample.build, sample.task, sample.seed, sample.space, sample.class_weights
         )
-        metrics, doubts = _one_epoch(sample, parameters)
+        metrics, doubts = _one_epoch(sample, found)
     except HpsearchError:
         raise
     except (Exception, SystemExit) as error:
@@ -70,7 +73,7 @@ def fly(sample: Sample) -> Preflight:
         raise ExperimentRefused([not_built(error, sample.root)]) from error
     _refuse_missing_metric(sample.metric, metrics)
     doubts += doubting.of_training(sample.metric, metrics)
-    return Preflight(tuple(parameters), _modules(sample), tuple(doubts))
+    return Preflight(tuple(found.parameters), _modules(sample), tuple(doubts))
 
 
 def _set_precision(precision: str) -> None:
@@ -79,7 +82,7 @@ def _set_precision(precision: str) -> None:
     keras.config.set_dtype_policy(precision)
 
 
-def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterable[str], list[Mistake]]:
+def _one_epoch(sample: Sample, found: "Discovered") -> tuple[Iterable[str], list[Mistake]]:
     """Train the model of the default values on a few rows; give the names of its metrics, and what to doubt of it."""
     from hpsearch.worker import building, loops, seeding, trying
     from hpsearch.worker.finding import find_build, own_fit
@@ -90,7 +93,6 @@ def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterabl
     build = find_build(sample.root, sample.build)
     begun = seeding.Begun(sample.seed)
     model, own = building.build(build, hp), own_fit(build) is not None
-    alike = list(doubting.one_start(model, building.build(build, hp)))
     _refuse_forgotten_precision(sample.precision)
     loops.choose(model, sample.loop, own_fit=own)  # before it runs eagerly, which no graph does
     with _whole_tracebacks():
@@ -106,9 +108,9 @@ def _one_epoch(sample: Sample, parameters: Iterable[Parameter]) -> tuple[Iterabl
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
     noise = trying.images_of_noise(sample.task, sample.task.classes)
     _judge_copy(model, noise)
-    doubts = [*(list(doubting.one_seed(begun)) or alike), *doubting.scaled_twice(model)]
+    doubts = [*doubting.one_seed(begun, alike=found.alike), *doubting.scaled_twice(model)]
     if not own:
-        doubts += [*doubting.unheeded(parameters), *doubting.no_probabilities(model, noise)]
+        doubts += [*doubting.unheeded(found.parameters), *doubting.no_probabilities(model, noise)]
     return metrics, doubts
 
 
