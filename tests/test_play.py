@@ -6,6 +6,7 @@ import json
 import re
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from hpsearch.play.reading import Readers
 from hpsearch.polarity import Polarity
 from hpsearch.predict.looking import look
 
-gradio = pytest.importorskip("gradio", reason="the extra play is not installed")
+pytestmark = pytest.mark.skipif(find_spec("gradio") is None, reason="the extra play is not installed")
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here to draw in")
 PAPER = "#paper canvas[data-ready]"
 ANSWER = "document.querySelector('[data-answer]')?.dataset.answer"

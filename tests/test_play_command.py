@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import psutil
 import pytest
@@ -22,7 +23,7 @@ from hpsearch import paths
 from hpsearch.__main__ import main
 from hpsearch.cli.play import EVERYWHERE
 
-gradio = pytest.importorskip("gradio", reason="the extra play is not installed")
+pytestmark = pytest.mark.skipif(find_spec("gradio") is None, reason="the extra play is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import socket
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import hostile_uploads
@@ -23,7 +24,7 @@ from hpsearch.cli.serving import hosts
 from hpsearch.play import bodies
 from hpsearch.play.guard import LARGE_AT_ONCE, Guard
 
-pytest.importorskip("gradio", reason="the extra play is not installed")
+pytestmark = pytest.mark.skipif(find_spec("gradio") is None, reason="the extra play is not installed")
 BINARY = "application/octet-stream"
 
 
