@@ -42,16 +42,11 @@ def scaled_twice(model: Any) -> Iterator[Mistake]:
     import keras
     import numpy as np
 
-    scales = [float(np.max(layer.scale)) for layer in _layers(model) if isinstance(layer, keras.layers.Rescaling)]
+    layers = model._flatten_layers()  # noqa: SLF001  # which sees nested ones, too
+    scales = [float(np.max(layer.scale)) for layer in layers if isinstance(layer, keras.layers.Rescaling)]
     if scales and min(scales) < LEAST_SCALE and max(scales) <= 1:
         what = "the model's Rescaling layer divides images that come to it from 0 to 1 already"
         yield Mistake(WHERE, what, "leave that layer out: so dark, all images look alike")
-
-
-def _layers(outer: Any) -> Iterator[Any]:
-    for layer in getattr(outer, "layers", ()):
-        yield layer
-        yield from _layers(layer)
 
 
 def unheeded(parameters: Iterable[Parameter]) -> Iterator[Mistake]:
