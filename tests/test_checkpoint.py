@@ -74,7 +74,7 @@ def everything(model):
     return [np.asarray(variable) for variable in (*model.variables, *model.optimizer.variables)]
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(name="divided", loop="graph", parts=PLAIN)
 @example(name="loss-scaled nadam", loop="graph", parts=PLAIN)
 @given(
@@ -82,21 +82,18 @@ def everything(model):
     parts=st.fixed_dictionaries(dict.fromkeys(PLAIN, st.booleans())),
 )  # fmt: skip
 def test_a_resumed_fit_ends_bit_for_bit_where_an_undisturbed_one_does(rows, tmp_path, name, loop, parts):
-    straight, begun, resumed = build(name, **parts), build(name, **parts), None
+    straight = build(name, **parts)
     keras.utils.set_random_seed(2)
     undisturbed = make_loop(straight, rows, batch_size=16, seed=3, loop=loop)
-    expected = [undisturbed.epoch(number) for number in (1, 2, 3, 4)]
-    keras.utils.set_random_seed(2)
-    before = make_loop(begun, rows, batch_size=16, seed=3, loop=loop)
-    found = [before.epoch(number) for number in (1, 2)]
-    checkpoint.save(tmp_path / "checkpoint", begun, {"epoch": 2})
+    undisturbed.epoch(1)
+    checkpoint.save(tmp_path / "checkpoint", straight, {"epoch": 1})
+    expected = [undisturbed.epoch(number) for number in (2, 3)]
 
     resumed = build(name, **parts)
     after = make_loop(resumed, rows, batch_size=16, seed=3, loop=loop)
     checkpoint.restore(checkpoint.load(tmp_path / "checkpoint"), resumed)
-    found += [after.epoch(number) for number in (3, 4)]
 
-    assert found == expected
+    assert [after.epoch(number) for number in (2, 3)] == expected
     for was, now in zip(everything(straight), everything(resumed), strict=True):
         np.testing.assert_array_equal(was, now)
 
