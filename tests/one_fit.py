@@ -1,5 +1,8 @@
 """One attempt at a fit in this process, and rows for it."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 
 from hpsearch.objective import Objective
@@ -36,10 +39,14 @@ def write_rows(folder):
 
 
 class Talk:
-    """The coordinator's end of the line, in this process: answers every question, stops after some epochs."""
+    """The coordinator's end of the line, in this process: answers every question, stops after some epochs.
 
-    def __init__(self, stop_after=None):
-        self.told, self._replies, self._stop_after = [], [], stop_after
+    `copies` says to what folder the folder of fits is copied after which epoch: so it lies there after a kill then.
+    """
+
+    def __init__(self, stop_after=None, copies=()):
+        self.told, self._replies, self._stop_after, self._copies = [], [], stop_after, dict(copies)
+        self.fits = None
 
     def send(self, event):
         if isinstance(event, Beat):  # comes by the clock
@@ -49,6 +56,8 @@ class Talk:
             self._replies.append(Answer(event.parameter.default))
         if isinstance(event, Measure) and event.epoch == self._stop_after:
             self._replies.append(Stop("enough"))
+        if isinstance(event, Measure) and event.epoch in self._copies:
+            shutil.copytree(self.fits, self._copies[event.epoch])
 
     def recv(self):
         return self._replies.pop(0)
@@ -62,8 +71,20 @@ class Talk:
 
 def go(recipe, talk=None, kind="search", split="split.npz", number=1, **order):
     talk = talk or Talk()
+    talk.fits = recipe.fits
     attempt = Attempt(Fit(0, 11, kind), number)
     return fit(Order(attempt, recipe.root / split, **order), recipe, Wire(talk, attempt)), talk
+
+
+def go_on(recipe, copy, **order):
+    """A second attempt after a kill of the first when `copy` was made of what it had kept."""
+    return go(replace(recipe, fits=copy), number=2, **order)
+
+
+def taken_up(before, after):
+    """The epochs that were not made again: they took the very same time."""
+    first, second = ({(e.epoch, e.seconds) for e in talk.told if isinstance(e, Measure)} for talk in (before, after))
+    return sorted(epoch for epoch, _ in first & second)
 
 
 def measured_by(*talks):

@@ -6,7 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from one_fit import Talk, built_by, go, kept_model, measured_by, recipes
+from one_fit import Talk, built_by, go, go_on, kept_model, measured_by, recipes, taken_up
 
 from hpsearch import hits, paths
 from hpsearch.experiment import Experiment
@@ -109,8 +109,11 @@ def insisting(hp):
         pass
     return without_input(hp)
 
+def momentum():
+    return keras.optimizers.SGD(0.05, momentum=0.9)  # which has a state, too, and smaller graphs than Adam
+
 def compiled(model):
-    model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(momentum(), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 def without_input(hp):
@@ -232,7 +235,7 @@ class Reading(Stepping):
 
 def reading(hp):
     model = Reading()
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
+    model.compile(momentum(), "sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
     return model
 
 @keras.saving.register_keras_serializable("tiny")
@@ -304,7 +307,7 @@ def test_a_fit_asks_tells_its_model_and_measures_every_epoch(recipe):
     assert end.score == max(event.metrics["val_accuracy"] for event in talk.told[2:])
 
 
-@pytest.mark.parametrize("loop", ["graph", "fit"])
+@pytest.mark.parametrize("loop", ["graph", pytest.param("fit", marks=pytest.mark.long)])
 def test_a_fit_that_is_raced_keeps_which_rows_its_best_epoch_got_right(recipe, loop):
     made = recipe(hits=True, loop=loop)
 
@@ -319,7 +322,7 @@ def test_a_fit_that_is_raced_keeps_which_rows_its_best_epoch_got_right(recipe, l
     ("build", "kind", "raced"), [("build", "search", False), ("build", "final", True), ("doubtful", "search", True)]
 )
 def test_nothing_is_kept_of_finals_without_a_race_or_where_the_accuracy_is_another(recipe, build, kind, raced):
-    made = recipe(build, hits=raced)
+    made = recipe(build, hits=raced, epochs=2)
 
     end, _ = go(made, kind=kind)
 
@@ -413,17 +416,25 @@ def test_a_stopped_fit_goes_on_to_the_very_end_of_an_undisturbed_one(recipe, tmp
         ("start = keras.initializers.HeNormal()", False),
     ],
 )
-def test_a_seed_set_by_the_module_is_not_that_of_its_fits_and_what_it_draws_stays_drawn(tmp_path, line, alike):
-    plain = recipes(tmp_path / "plain", BUILD)()
-    expected, _ = go(plain)
-    assert expected.failure is None
+def test_a_seed_set_by_the_module_is_not_that_of_its_fits_and_what_it_draws_stays_drawn(
+    plain_weights, tmp_path, line, alike
+):
+    weights = weights_of(tmp_path, f"{BUILD}\n{line}\n")
 
-    recipe = recipes(tmp_path / "other", f"{BUILD}\n{line}\n")()
-    end, _ = go(recipe)
+    assert (weights == plain_weights) == alike
 
+
+@pytest.fixture(scope="module")
+def plain_weights(tmp_path_factory):
+    return weights_of(tmp_path_factory.mktemp("plain"), BUILD)
+
+
+def weights_of(folder, code):
+    """What a fit of one epoch keeps, as bytes."""
+    made = recipes(folder, code)(epochs=1)
+    end, _ = go(made)
     assert end.failure is None
-    weights = [FitFiles(one.fits / Fit(0, 11, "search").name).weights.read_bytes() for one in (plain, recipe)]
-    assert (weights[0] == weights[1]) == alike
+    return FitFiles(made.fits / end.attempt.fit.name).weights.read_bytes()
 
 
 def test_a_checkpoint_of_other_values_is_let_lie(recipe):
@@ -476,58 +487,83 @@ def end_by_time(folder, score):
 
 
 def test_a_fit_whose_model_has_another_optimizer_is_begun_anew_to_the_very_same_end_and_says_why(recipe, tmp_path):
-    straight, one = go(recipe("twofold"))
-    (tmp_path / "fits").rename(tmp_path / "straight")
+    made, killed = recipe("twofold", epochs=2), tmp_path / "killed"
+    straight, one = go(made, Talk(copies={1: killed}))
 
-    _, two = go(recipe("twofold"), Talk(stop_after=2))
-    ended, three = go(recipe("twofold"), number=2)
+    ended, two = go_on(made, killed)
 
-    assert built_by(three).loop == (
+    assert built_by(two).loop == (
         "fit: because Twofold has its own train_step; "
         "after a stop it begins anew, because a checkpoint leaves out the optimizers in 'others'"
     )
-    assert measured_by(two, three) == measured_by(three) == measured_by(one)
+    assert measured_by(two) == measured_by(one)
+    assert taken_up(one, two) == []
     assert (ended.failure, ended.score) == (None, straight.score)
-    one_best, other_best = (tmp_path / name / Fit(0, 11).name / "best.bin" for name in ("straight", "fits"))
-    assert one_best.read_bytes() == other_best.read_bytes()
+    assert best_of(made.fits) == best_of(killed)
 
 
-BY_STEP = [
-    "guessing", "stepping", "taught", "traced", "halves", "own_guessing", "own_stepping", "own_taught", "own_traced",
-]  # fmt: skip
+def best_of(fits):
+    return (fits / Fit(0, 11).name / "best.bin").read_bytes()
+
+
 unbuilt = pytest.mark.filterwarnings("ignore:`build\\(\\)` was called on layer '")  # Keras's word of such layers
 
 
+OF_THE_SAME_WAYS = [
+    pytest.param(build, marks=pytest.mark.long) for build in ("stepping", "own_guessing", "own_taught", "own_traced")
+]
+
+
 @unbuilt
-@pytest.mark.parametrize("build", BY_STEP)
-def test_a_fit_goes_on_with_the_variables_that_only_its_first_step_makes(recipe, tmp_path, build):
-    straight, one = go(recipe(build))
+@pytest.mark.parametrize("build", ["guessing", "taught", "traced", "halves", "own_stepping", *OF_THE_SAME_WAYS])
+def test_variables_that_only_the_first_step_makes_come_back_after_a_kill_and_of_kept_weights(recipe, tmp_path, build):
+    made, killed = recipe(build, epochs=2), tmp_path / "killed"
+    straight, one = go(made, Talk(copies={1: killed}))
     assert straight.failure is None
     assert len({metrics["val_loss"] for metrics in measured_by(one).values()}) > 1
-    (tmp_path / "fits").rename(tmp_path / "straight")
 
-    _, two = go(recipe(build), Talk(stop_after=2))
-    ended, three = go(recipe(build), number=2)
+    ended, two = go_on(made, killed)
 
-    assert not built_by(three).anew
+    assert not built_by(two).anew
     assert (ended.failure, ended.score) == (None, straight.score)
-    assert {epoch for epoch, metrics in measured_by(three).items() if metrics == measured_by(two).get(epoch)} == {1, 2}
-    assert measured_by(two, three) == measured_by(one)
-    one_best, other_best = (tmp_path / name / Fit(0, 11).name / "best.bin" for name in ("straight", "fits"))
-    assert one_best.read_bytes() == other_best.read_bytes()
+    assert taken_up(one, two) == [1]
+    assert measured_by(two) == measured_by(one)
+    assert best_of(made.fits) == best_of(killed)
+    assert accuracy_of_rebuilt(made, tmp_path) == pytest.approx(ended.score)
+
+
+def accuracy_of_rebuilt(made, folder):
+    """How many of the validation rows the model reads rightly that is made of the weights that its fit has kept."""
+    task = Task((4, 4), 3, made.class_names, 90, made.epochs, 32)
+    fit = Fit(0, 11)
+    rebuild(folder, Remains(made.build, {}, task, made.fits / fit.name / "best.bin", fit.seed), folder / "model.keras")
+    images, labels = (np.load(made.data / "train" / name)[90:] for name in ("images.npy", "labels.npy"))
+    read, _ = predict(read_model(folder / "model.keras"), images)
+    return (read == labels).mean()
 
 
 @unbuilt
-@pytest.mark.parametrize("build", ["reading", "own_reading"])
-def test_a_fit_whose_variables_cannot_be_made_before_its_first_step_is_begun_anew(recipe, build):
-    straight, one = go(recipe(build))
+@pytest.mark.parametrize("build", ["without_input", "subclassed", "restoring", "weighed"])
+def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe, tmp_path, build):
+    made = recipe(build, epochs=1, class_weights=(1.0, 2.0, 1.0) if build == "weighed" else ())
+
+    end, _ = go(made)
+
+    assert accuracy_of_rebuilt(made, tmp_path) == pytest.approx(end.score)
+
+
+@unbuilt
+@pytest.mark.parametrize("build", ["reading", pytest.param("own_reading", marks=pytest.mark.long)])
+def test_a_fit_whose_variables_cannot_be_made_before_its_first_step_is_begun_anew(recipe, tmp_path, build):
+    made, killed = recipe(build, epochs=2), tmp_path / "killed"
+    straight, one = go(made, Talk(copies={1: killed}))
     assert straight.failure is None
 
-    _, two = go(recipe(build), Talk(stop_after=2), number=2)
-    ended, three = go(recipe(build), number=3)
+    ended, two = go_on(made, killed)
 
-    assert built_by(three).loop.endswith("because only its first step shows which weights it trains")
-    assert measured_by(two, three) == measured_by(three) == measured_by(one)
+    assert built_by(two).loop.endswith("because only its first step shows which weights it trains")
+    assert measured_by(two) == measured_by(one)
+    assert taken_up(one, two) == []
     assert ended.failure is None
 
 
@@ -547,15 +583,14 @@ DRAWN = r"a checkpoint leaves out how far TensorFlow's own random numbers are \(
 def test_a_fit_with_state_of_tensorflows_own_is_begun_anew_to_the_very_same_end_and_says_why(
     recipe, tmp_path, build, loop, why
 ):
-    recipe = recipe(build)
-    straight, one = go(recipe, kind="final")
-    (tmp_path / "fits").rename(tmp_path / "straight")
-    go(recipe, Talk(stop_after=2), kind="final")
+    made, killed = recipe(build, epochs=2), tmp_path / "killed"
+    straight, one = go(made, Talk(copies={1: killed}), kind="final")
 
-    ended, two = go(recipe, kind="final", number=2)
+    ended, two = go_on(made, killed, kind="final")
 
     assert re.fullmatch(f"{loop}; after a stop it begins anew, because {why}", built_by(two).loop)
     assert (measured_by(two), ended.score) == (measured_by(one), straight.score)
+    assert taken_up(one, two) == []
 
 
 def test_a_fit_whose_checkpoint_does_not_fit_its_model_is_begun_anew_and_says_so(recipe, tmp_path):
@@ -611,21 +646,6 @@ def test_a_fit_whose_weights_are_divided_among_optimizers_is_kept_and_read(recip
 
     assert (end.how, end.failure, end.epochs) == (How.FINISHED, None, 4)
     assert read_model(kept_model(recipe.fits, "final")).count_params() > 0
-
-
-@unbuilt
-@pytest.mark.parametrize("build", ["without_input", "subclassed", "restoring", *BY_STEP, "weighed"])
-def test_a_model_without_an_input_layer_is_made_again_of_its_kept_weights(recipe, tmp_path, build):
-    made = recipe(build, class_weights=(1.0, 2.0, 1.0) if build == "weighed" else ())
-    end, _ = go(made)
-    weights = made.fits / end.attempt.fit.name / "best.bin"
-    task = Task((4, 4), 3, made.class_names, 90, made.epochs, 32)
-
-    rebuild(tmp_path, Remains(made.build, {}, task, weights, end.attempt.fit.seed), tmp_path / "model.keras")
-
-    images, labels = (np.load(made.data / "train" / name)[90:] for name in ("images.npy", "labels.npy"))
-    read, _ = predict(read_model(tmp_path / "model.keras"), images)
-    assert (read == labels).mean() == pytest.approx(end.score)
 
 
 @pytest.mark.promise("54")
