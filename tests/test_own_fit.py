@@ -4,13 +4,14 @@ import sys
 
 import numpy as np
 import pytest
-from one_fit import Talk, built_by, go, kept_model, measured_by, recipes
+from one_fit import Talk, built_by, go, go_on, kept_model, measured_by, recipes, taken_up
 
 from hpsearch import hits
 from hpsearch.errors import ExperimentRefused
 from hpsearch.orders import Question, Stop
 from hpsearch.paths import FitFiles
 from hpsearch.trial import Built, How, Measure
+from hpsearch.worker.building import discover
 from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.preflight import Sample, fly
 from hpsearch.worker.task import Task
@@ -35,7 +36,8 @@ def network(hp):
 
 def build(hp):
     model = network(hp)
-    model.compile(keras.optimizers.Adam(0.02), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    optimizer = keras.optimizers.SGD(0.05, momentum=0.9)  # which has a state, too, and smaller graphs than Adam
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -70,7 +72,8 @@ class Looping(keras_tuner.HyperModel):
 
     def fit(self, hp, model, x, y, validation_data, callbacks=None, **kwargs):
         train = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(99).batch(hp.Int("batch_size", 16, 64, step=16))
-        optimizer = keras.optimizers.Adam(hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-2))
+        rate = hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-2)
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9)
         loss_of = keras.losses.SparseCategoricalCrossentropy()
         loss_metric, accuracy = keras.metrics.Mean(), keras.metrics.SparseCategoricalAccuracy()
 
@@ -305,7 +308,6 @@ class Uneven(Built):
     def fit(self, hp, model, x, y, **kwargs):
         return model.fit(x[:-5], y, **kwargs)
 """
-USES = ["Plain", "Batches", "Preprocessing"]
 TASK = Task((4, 4), 3, ("a", "b", "c"), rows=90, epochs=4, batch_size=32)
 
 
@@ -318,24 +320,18 @@ def asked_by(talk):
     return [event.parameter.name for event in talk.told if isinstance(event, Question)]
 
 
-def taken_up(before, after):
-    """The epochs that were not made again: they took the very same time."""
-    first, second = ({(e.epoch, e.seconds) for e in talk.told if isinstance(e, Measure)} for talk in (before, after))
-    return sorted(epoch for epoch, _ in first & second)
-
-
 def best(recipe, end):
     return (recipe.fits / end.attempt.fit.name / "best.bin").read_bytes()
 
 
-@pytest.mark.parametrize("weights", [(), (1.0, 0.5, 2.0)])
+@pytest.mark.parametrize("weights", [pytest.param((), marks=pytest.mark.long), (1.0, 0.5, 2.0)])
 def test_a_fit_that_hands_all_on_trains_bit_for_bit_as_the_loop_through_model_fit_does(recipe, tmp_path, weights):
-    ordinary = recipe("build", loop="fit", class_weights=weights)
+    ordinary = recipe("build", loop="fit", class_weights=weights, epochs=2)
     expected, one = go(ordinary)
     weighed = best(ordinary, expected)
     (tmp_path / "fits").rename(tmp_path / "ordinary")
 
-    own = recipe("Plain", class_weights=weights)
+    own = recipe("Plain", class_weights=weights, epochs=2)
     end, two = go(own)
 
     assert built_by(two).loop == "fit: through the HyperModel's own fit"
@@ -345,10 +341,10 @@ def test_a_fit_that_hands_all_on_trains_bit_for_bit_as_the_loop_through_model_fi
 
 
 def test_a_batch_size_that_fit_asks_for_is_the_one_that_trains(recipe, tmp_path):
-    expected, one = go(recipe("build", loop="fit", batch_sizes=(16,)))
+    expected, one = go(recipe("build", loop="fit", batch_sizes=(16,), epochs=2))
     (tmp_path / "fits").rename(tmp_path / "ordinary")
 
-    end, two = go(recipe("Batches"))
+    end, two = go(recipe("Batches", epochs=2))
 
     assert asked_by(two) == ["units", "batch_size", "shuffle"]
     assert two.kinds().index(Built) == 3
@@ -364,53 +360,57 @@ def test_model_fit_takes_the_batch_size_of_the_trial_however_it_is_called(recipe
 
 
 def test_unshuffled_rows_come_in_their_order(recipe):
-    _, shuffled = go(recipe("Batches"), values={"units": 4, "batch_size": 16, "shuffle": True})
-    _, unshuffled = go(recipe("Batches"), values={"units": 4, "batch_size": 16, "shuffle": False}, number=2)
+    made, values = recipe("Batches", epochs=1), {"units": 4, "batch_size": 16}
+    _, shuffled = go(made, values=values | {"shuffle": True})
+    _, unshuffled = go(made, values=values | {"shuffle": False}, number=2)
 
     assert measured_by(shuffled) != measured_by(unshuffled)
 
 
-@pytest.mark.parametrize("use", [*USES, "Looping", "Watched", "Twice", "Mixed"])
-def test_a_stopped_fit_comes_to_the_very_end_of_an_undisturbed_one(recipe, tmp_path, use):
-    straight, one = go(recipe(use), kind="final")
+@pytest.mark.parametrize(
+    ("use", "resumed"),  # and the epochs that are not made again
+    [
+        pytest.param("Plain", [1, 2, 3], marks=pytest.mark.long),
+        ("Batches", [1, 2, 3]),
+        ("Preprocessing", [1, 2, 3]),
+        pytest.param("Twice", [1, 2], marks=pytest.mark.long),  # from where its first model.fit ended, as Looking
+        pytest.param("Mixed", [1, 2], marks=pytest.mark.long),
+        ("Looping", []),
+        ("Watched", []),
+    ],
+)
+def test_a_killed_fit_comes_to_the_very_end_of_an_undisturbed_one(recipe, tmp_path, use, resumed):
+    made, killed = recipe(use), tmp_path / "killed"
+    straight, one = go(made, Talk(copies={3: killed}), kind="final")
     assert straight.failure is None
-    weights = read_model(kept_model(tmp_path / "fits", "final")).get_weights()
-    (tmp_path / "fits").rename(tmp_path / "straight")
 
-    stopped, two = go(recipe(use), Talk(stop_after=3), kind="final")
-    ended, three = go(recipe(use), kind="final", number=2)
+    ended, two = go_on(made, killed, kind="final")
 
-    assert (stopped.how, stopped.reason, stopped.epochs) == (How.INTERRUPTED, "enough", 3)
     assert (ended.failure, ended.epochs, ended.score) == (None, 4, straight.score)
-    assert measured_by(two, three) == measured_by(one)
-    resumed = read_model(kept_model(tmp_path / "fits", "final")).get_weights()
-    assert all(np.array_equal(left, right) for left, right in zip(weights, resumed, strict=True))
+    assert measured_by(two) == measured_by(one)
     anew = "; after a stop it begins anew, because it trains with more than a checkpoint has"
-    if use in USES:
-        assert (taken_up(two, three), anew in built_by(three).loop) == ([1, 2, 3], False)
-    elif use in {"Twice", "Mixed"}:  # from where its first model.fit ended
-        assert (taken_up(two, three), anew in built_by(three).loop) == ([1, 2], False)
-    else:
-        assert (taken_up(two, three), anew in built_by(three).loop) == ([], True)
+    assert (taken_up(one, two), anew in built_by(two).loop) == (resumed, not resumed)
+    was, now = (read_model(kept_model(fits, "final")).get_weights() for fits in (made.fits, killed))
+    assert all(np.array_equal(left, right) for left, right in zip(was, now, strict=True))
 
 
-@pytest.mark.parametrize("after", [1, 3])
-def test_a_fit_that_reads_its_history_finds_the_epochs_before_a_stop_in_it(recipe, tmp_path, after):
-    straight, one = go(recipe("Looking"))
-    (tmp_path / "fits").rename(tmp_path / "straight")
+def test_a_fit_that_reads_its_history_finds_the_epochs_before_a_kill_in_it(recipe, tmp_path):
+    made, copies = recipe("Looking"), {after: tmp_path / f"after {after}" for after in (1, 3)}
+    straight, one = go(made, Talk(copies=copies))
+    assert straight.failure is None
 
-    _, two = go(recipe("Looking"), Talk(stop_after=after))
-    ended, three = go(recipe("Looking"), number=2)
+    for after, killed in copies.items():
+        ended, two = go_on(made, killed)
 
-    assert (straight.failure, ended.failure, ended.score) == (None, None, straight.score)
-    assert measured_by(two, three) == measured_by(one)
-    assert taken_up(two, three) == [1, 2][:after]
+        assert (ended.failure, ended.score) == (None, straight.score), after
+        assert measured_by(two) == measured_by(one), after
+        assert taken_up(one, two) == [1, 2][:after]
 
 
 def test_a_fit_that_hands_on_its_labels_in_a_dictionary_trains(recipe):
-    end, talk = go(recipe("Keyed"))
+    end, talk = go(recipe("Keyed", epochs=2))
 
-    assert (end.failure, end.epochs) == (None, 4)
+    assert (end.failure, end.epochs) == (None, 2)
     assert "after a stop it begins anew, because it trains with more than a checkpoint has" in built_by(talk).loop
 
 
@@ -436,8 +436,8 @@ def test_the_first_epoch_of_a_loop_that_only_tells_its_end_has_taken_time_too(re
     assert [event.seconds >= 0.1 for event in talk.told if isinstance(event, Measure)] == 4 * [True]
 
 
-@pytest.mark.parametrize("use", ["Catching", "Renaming"])
-def test_a_fit_that_catches_its_stop_is_stopped_all_the_same(recipe, use):
+@pytest.mark.parametrize("use", ["Looping", "Catching", "Renaming"])
+def test_a_fit_is_stopped_after_an_epoch_even_one_that_catches_its_stop(recipe, use):
     end, talk = go(recipe(use), Talk(stop_after=2))
 
     assert (end.how, end.reason, end.failure) == (How.INTERRUPTED, "enough", None)
@@ -466,16 +466,17 @@ def test_a_fit_on_all_rows_runs_until_its_epoch_without_validation(recipe, tmp_p
 
 
 def test_a_fold_takes_the_values_that_the_first_one_asked_for(recipe):
-    _, first = go(recipe("Batches"))
+    made = recipe("Batches", epochs=2)
+    _, first = go(made)
     values = {event.parameter.name: event.parameter.default for event in first.told if isinstance(event, Question)}
 
-    end, _ = go(recipe("Batches"), values=values, complete=True, number=2)
+    end, _ = go(made, values=values, complete=True, number=2)
 
-    assert (end.failure, end.epochs) == (None, 4)
+    assert (end.failure, end.epochs) == (None, 2)
 
 
 def test_what_is_kept_of_a_raced_fit_is_what_the_model_reads_of_raw_images(recipe):
-    plain, preprocessing = recipe("Plain", hits=True), recipe("Preprocessing", hits=True)
+    plain, preprocessing = (recipe(use, hits=True, epochs=2) for use in ("Plain", "Preprocessing"))
 
     end, _ = go(plain)
     kept = hits.read(FitFiles(plain.fits / end.attempt.fit.name).hits)
@@ -521,10 +522,10 @@ def test_the_graph_loop_is_refused(recipe):
 def test_what_fit_asks_for_is_found_before_the_first_trial(recipe, use, names):
     made = recipe(use)
 
-    found = fly(Sample(made.root, made.build, TASK, 1, {"units": 4}, "val_accuracy"))
+    found = discover(made.root, made.build, TASK, 1, {"units": 4, "batch_size": 16}).parameters
 
-    assert [parameter.name for parameter in found.parameters] == names
-    assert found.parameters[0].kind == "fixed"
+    assert [parameter.name for parameter in found] == names
+    assert found[0].kind == "fixed"
 
 
 @pytest.mark.parametrize(
@@ -546,10 +547,16 @@ def test_a_fit_that_fails_in_every_trial_is_refused_before_the_first(recipe, use
 def test_a_fit_that_could_train_is_not_refused(recipe, use):
     made = recipe(use)
 
-    found = fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy"))
+    found = fly(Sample(made.root, made.build, TASK, 1, {"units": 4}, "val_accuracy"))
 
     assert [parameter.name for parameter in found.parameters] == ["units"]
-    assert go(made)[0].failure is None
+
+
+@pytest.mark.parametrize("use", ["Named", "Dividing"])
+def test_a_fit_trains_that_takes_all_by_name_or_divides_its_rows_itself(recipe, use):
+    end, _ = go(recipe(use, epochs=2))
+
+    assert (end.failure, end.epochs) == (None, 2)
 
 
 def test_what_a_branch_asks_for_after_a_fit_has_divided_its_rows_is_found(recipe):
@@ -572,4 +579,4 @@ def test_a_fit_that_cannot_do_without_validation_rows_is_refused_where_a_model_w
     made = recipe("Looping")
 
     with pytest.raises(ExperimentRefused, match=r"let it do without when validation_data is None\n *tiny.py, line \d+"):
-        fly(Sample(made.root, made.build, TASK, 1, {}, "val_accuracy", whole=True))
+        fly(Sample(made.root, made.build, TASK, 1, {"units": 4, "batch_size": 32}, "val_accuracy", whole=True))
