@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,21 @@ def train(root: Path, kind: str, data: Path, file: Path) -> None:
     model.save(file)
 
 
-@pytest.fixture
-def subject(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Subject:
-    """The winner, of the kind asked for, of a finished study with two classes."""
+@pytest.fixture(scope="module")
+def sigmoid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
+    """The winner, which ends in one sigmoid, of a finished study with two classes; its data stay in use."""
+    folder = tmp_path_factory.mktemp("sigmoid")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPSEARCH_DATA", str(folder / "cache"))
+        yield winner(folder, "sigmoid")
+
+
+@pytest.fixture(scope="module")
+def exported_sigmoid(sigmoid: Subject) -> Exported:
+    return exported(sigmoid, "keras,saved-model")[0]
+
+
+def winner(tmp_path: Path, kind: str) -> Subject:
     rng = np.random.default_rng(0)
     labels = np.arange(160) % 2
     images = rng.integers(0, 90, (160, 8, 6), dtype=np.uint8)
@@ -84,7 +96,7 @@ def subject(tmp_path: Path, cache: Path, request: pytest.FixtureRequest) -> Subj
     project = paths.Project(tmp_path)
     data = make_dataset(experiment).prepare(lambda *_: None)
     model = files.make(project.study("tiny").fits / FIT.name) / "model.keras"
-    process.call(train, tmp_path, request.param, data.folder / "train", model, slot=Slot())
+    process.call(train, tmp_path, kind, data.folder / "train", model, slot=Slot())
     keep(tmp_path, story(experiment, data, hashlib.sha256(model.read_bytes()).hexdigest()))
     return Subject(project, found := find(project, "tiny"), data_of(found, lambda *_: None), Formats(()))
 
@@ -110,8 +122,9 @@ def exported(subject: Subject, formats: str | Formats) -> tuple[Exported, list[s
     return export(wanted, subject.project.root / "out", said.append, said.append), said
 
 
-@pytest.mark.parametrize("subject", ["own"], indirect=True)
-def test_a_model_with_layers_of_its_own_and_logits_is_exported_but_for_keras(subject: Subject) -> None:
+def test_a_model_with_layers_of_its_own_and_logits_is_exported_but_for_keras(tmp_path: Path, cache: Path) -> None:
+    subject = winner(tmp_path, "own")
+
     with pytest.raises(ExperimentRefused, match=r"keras: the model has layers of the project's own \(mine>Doubled\)"):
         exported(subject, "saved-model,keras")
     assert not (subject.project.root / "out").exists()
@@ -124,8 +137,9 @@ def test_a_model_with_layers_of_its_own_and_logits_is_exported_but_for_keras(sub
 
 
 @pytest.mark.skipif(bool(missing("onnx") or missing("litert")), reason="the extra export is not installed")
-@pytest.mark.parametrize("subject", ["rare"], indirect=True)
-def test_of_all_formats_one_that_cannot_be_had_is_left_out_with_the_reason(subject: Subject) -> None:
+def test_of_all_formats_one_that_cannot_be_had_is_left_out_with_the_reason(tmp_path: Path, cache: Path) -> None:
+    subject = winner(tmp_path, "rare")
+
     with pytest.raises(FormatUnusable, match=r"litert: .*\n  leave this format out"):
         exported(subject, Formats(("litert",)))
 
@@ -140,9 +154,10 @@ def test_of_all_formats_one_that_cannot_be_had_is_left_out_with_the_reason(subje
     assert "onnx" not in (read.folder / "README.md").read_text()
 
 
-@pytest.mark.parametrize("subject", ["sigmoid"], indirect=True)
-def test_a_model_with_one_sigmoid_gives_two_columns_and_a_card_that_keeps_two_figures_apart(subject: Subject) -> None:
-    read, _ = exported(subject, "keras,saved-model")
+def test_a_model_with_one_sigmoid_gives_two_columns_and_a_card_that_keeps_two_figures_apart(
+    sigmoid: Subject, exported_sigmoid: Exported
+) -> None:
+    subject, read = sigmoid, exported_sigmoid
 
     card = json.loads((read.folder / "model_card.json").read_text())
     assert card["figures"]["model"]["accuracy"] == read.manifest["test"]["model_accuracy"] > 0.9
@@ -157,10 +172,9 @@ def test_a_model_with_one_sigmoid_gives_two_columns_and_a_card_that_keeps_two_fi
     assert str(subject.project.root) not in text + json.dumps(card)
 
 
-@pytest.mark.parametrize("subject", ["sigmoid"], indirect=True)
-def test_a_format_that_gives_something_else_is_refused(subject: Subject) -> None:
+def test_a_format_that_gives_something_else_is_refused(sigmoid: Subject, exported_sigmoid: Exported) -> None:
     """The exported file is sound, but of a model that reads everything the other way round."""
-    read, _ = exported(subject, "saved-model")
+    subject, read = sigmoid, exported_sigmoid
     test, wanted = subject.data.folder / "test", subject.project.root / "wanted.npy"
     place = (subject.project.root, "space:build", subject.contender.file, test, ("0", "1"), wanted)
     reading = process.call(artefacts.reference, *place, slot=Slot())
