@@ -37,9 +37,15 @@ def wrapped_and_loaded(file: Path, *model: Any) -> Any:
     return np.asarray(loaded(IMAGES)), class_probabilities(own, IMAGES), predict(own, IMAGES)
 
 
-@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 1), (24,)])
 @pytest.mark.parametrize(
-    ("units", "activation"), [(3, "softmax"), (3, None), (1, "sigmoid"), (1, None), (2, "softmax")]
+    ("shape", "units", "activation"),
+    [
+        ((6, 4), 3, "softmax"),
+        ((6, 4, 1), 3, None),
+        ((24,), 1, "sigmoid"),
+        ((6, 4), 1, None),
+        ((6, 4, 1), 2, "softmax"),
+    ],
 )
 def test_a_wrapped_model_reads_raw_images_as_the_model_itself_reads_scaled_ones(
     tmp_path: Path, shape: tuple[int, ...], units: int, activation: str | None
