@@ -16,9 +16,7 @@ def pairs(tmp_path_factory):
 
 
 @pytest.mark.promise("3", "P5")
-@pytest.mark.parametrize(
-    "number", [0, 1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=pytest.mark.long) for number in (1, 2, 3))])
 def test_a_trial_that_is_killed_anywhere_ends_bit_for_bit_like_its_undisturbed_twin(pairs, number):
     found, story = pairs.part(number, seed=2)
 
