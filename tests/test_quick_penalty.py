@@ -88,7 +88,7 @@ def test_weights_of_another_precision_and_frozen_ones_stay_keras():
     assert kept == [regularizer, regularizer]
 
 
-@pytest.mark.parametrize("options", [{}, {"clipnorm": 0.1}], ids=str)
+@pytest.mark.parametrize("options", [pytest.param({}, marks=pytest.mark.long), {"clipnorm": 0.1}], ids=str)
 def test_the_graph_loop_trains_as_model_fit_does(options):
     def penalised_layers():
         penalties = {"kernel_regularizer": regularizers.L1L2(1e-3, 1e-2), "bias_regularizer": "l2"}
