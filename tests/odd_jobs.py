@@ -16,6 +16,7 @@ from hpsearch.trial import AttemptEnd, Built, How, Measure
 from hpsearch.worker.wire import Stopped, Wire
 
 X = Parameter("x", "float", 0.5, low=0.0, high=1.0)
+RATE = Parameter("rate", "float", 0.5, low=0.0, high=1.0)
 
 
 def honest(line, recipe):
@@ -30,6 +31,30 @@ def honest(line, recipe):
         wire.tell(Measure(order.attempt, epoch, {"val_accuracy": x}, 0.0))
         time.sleep(0.01)
     line.send(AttemptEnd(order.attempt, How.FINISHED, 0.0, x, recipe, recipe))
+
+
+def rated(line, recipe):
+    """Asks for a rate unless it knows it, and measures so many epochs, if any, before it dies."""
+    order = line.recv()
+    wire = Wire(line, order.attempt)
+    if recipe is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        rate = order.values["rate"] if "rate" in order.values else wire.ask(RATE)
+        wire.tell(Built(order.attempt, 1, "", "none"))
+        for epoch in range(1, recipe + 1):
+            time.sleep(0.01)
+            leave_if_told(wire)
+            wire.tell(Measure(order.attempt, epoch, {"val_accuracy": rate}, 0.0))
+    except Stopped as stopped:
+        wire.tell(AttemptEnd(order.attempt, How.INTERRUPTED, 0.0, reason=stopped.reason))
+    else:
+        wire.tell(AttemptEnd(order.attempt, How.FINISHED, 0.0, rate, recipe, recipe))
+
+
+def leave_if_told(wire):
+    if stop := wire.stopped():
+        raise Stopped(stop.reason)
 
 
 def patient(line, recipe):

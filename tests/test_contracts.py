@@ -1,8 +1,6 @@
 """Every data set, executor, tracker and exporter keeps the promises of its socket."""
 
 import io
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from rich.console import Console
 from test_mlflow import everything, no_model
 
 from hpsearch import plugins
-from hpsearch.space import Parameter
 from hpsearch.testing.datasets import DatasetContract
 from hpsearch.testing.executors import ExecutorContract
 from hpsearch.testing.exporters import ExporterContract
@@ -24,8 +21,6 @@ from hpsearch.trackers.board import Board
 from hpsearch.trackers.mlflow_store import client, experiment_id
 from hpsearch.trackers.plain_lines import PlainLines
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
-from hpsearch.trial import AttemptEnd, Built, How, Measure
-from hpsearch.worker.wire import Stopped, Wire
 
 
 class TestMNIST5k(DatasetContract):
@@ -129,44 +124,14 @@ class TestEMNISTBalanced(DatasetContract):
         return partial(plugins.part("datasets", "emnist-balanced"), mirror=str(folder))
 
 
-RATE = Parameter("rate", "float", 0.5, low=0.0, high=1.0)
-
-
-def measuring(line: Any, epochs: int) -> None:
-    """An attempt without TensorFlow: asks, measures, ends."""
-    order = line.recv()
-    wire = Wire(line, order.attempt)
-    try:
-        rate = order.values["rate"] if "rate" in order.values else wire.ask(RATE)
-        wire.tell(Built(order.attempt, 1, "", "none"))
-        for epoch in range(1, epochs + 1):
-            leave_if_told(wire)
-            wire.tell(Measure(order.attempt, epoch, {"val_accuracy": rate}, 0.0))
-    except Stopped as stopped:
-        wire.tell(AttemptEnd(order.attempt, How.INTERRUPTED, 0.0, reason=stopped.reason))
-    else:
-        wire.tell(AttemptEnd(order.attempt, How.FINISHED, 0.0, rate, epochs, epochs))
-
-
-def leave_if_told(wire: Wire) -> None:
-    time.sleep(0.01)
-    if stop := wire.stopped():
-        raise Stopped(stop.reason)
-
-
-def work(line: Any, recipe: tuple[Callable[[Any, int], None], int]) -> None:
-    job, epochs = recipe
-    job(line, epochs)
-
-
 class TestLocal(ExecutorContract):
     @pytest.fixture
     def make(self) -> Any:
-        return lambda task: plugins.part("executors", "local")(2, work)
+        return lambda task: plugins.part("executors", "local")(2, odd_jobs.rated)
 
     @pytest.fixture
     def recipe(self) -> Any:
-        return {"brief": (measuring, 3), "endless": (measuring, 100_000), "deadly": (odd_jobs.killed, 0)}.__getitem__
+        return {"brief": 3, "endless": 100_000, "deadly": None}.__getitem__
 
 
 class TestInline(ExecutorContract):
