@@ -18,6 +18,11 @@ NOT_HERE = {"TestLooked", "Planned", "TestCurve"}  # a command after the end, a 
 WRITTEN = [f"{kind}.written" for kind in KINDS if kind not in NOT_HERE] + [f"{kind}.durable" for kind in DURABLE]
 FILES = ("holder.json", "holdout.npz", "experiment.json", "classification_report.txt", "manifest.json", "report.html")
 COORDINATOR = [*WRITTEN, *(f"{file}.{moment}" for file in FILES for moment in ("filled", "renamed"))]
+ALIKE = {  # each record is lost at one place, three are kept at another; of the files, three are found whole
+    "SpaceFound.durable", "FinalistsChosen.durable", "Verdict.durable",
+    "holder.json.filled", "holdout.npz.renamed", "experiment.json.filled", "classification_report.txt.renamed",
+    "manifest.json.filled", "report.html.renamed",
+}  # fmt: skip
 WORKER = {  # each place at another time, so that of a single worker's trials none is lost three times and given up
     "fit.begun": 1, "checkpoint.bin.filled": 8, "fit.built": 5, "epoch.trained": 22, "epoch.told": 30,
     "checkpoint.bin.renamed": 38, "fit.ended": 8, "best.bin.filled": 46, "best.bin.renamed": 54,
@@ -43,18 +48,20 @@ def failing(folder, failpoints, **arena):
 
 @pytest.mark.promise("1", "2", "3", "4", "5", "7", "9", "P2")
 @pytest.mark.timeout(600)
-def test_a_coordinator_killed_at_each_place_of_its_way_comes_to_the_same_end(tmp_path, undisturbed):
-    arena = failing(tmp_path, [f"{place}=kill" for place in COORDINATOR])
+@pytest.mark.parametrize("left_out", [ALIKE, pytest.param(set(), marks=pytest.mark.long)], ids=["most", "all"])
+def test_a_coordinator_killed_at_each_place_of_its_way_comes_to_the_same_end(tmp_path, undisturbed, left_out):
+    places = sorted({*COORDINATOR} - left_out)
+    arena = failing(tmp_path, [f"{place}=kill" for place in places])
 
-    code = arena.finish(starts=2 * len(COORDINATOR))
+    code = arena.finish(starts=2 * len(places))
 
     assert code == 0
     assert arena.wrong(undisturbed) == []
-    assert sorted(file.name for file in (tmp_path / "counts").iterdir()) == sorted(COORDINATOR)
+    assert sorted(file.name for file in (tmp_path / "counts").iterdir()) == places
 
 
 @pytest.mark.promise("2", "3", "4", "5", "10", "P2")
-@pytest.mark.parametrize("later", [0, 1])
+@pytest.mark.parametrize("later", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_workers_killed_at_each_place_of_their_way_are_replaced(tmp_path, undisturbed, later):
     arena = failing(tmp_path, [f"{place}=kill@{number + later}" for place, number in WORKER.items()], workers=1)
 
@@ -65,14 +72,14 @@ def test_workers_killed_at_each_place_of_their_way_are_replaced(tmp_path, undist
 
 
 @pytest.mark.promise("8", "19")
-def test_each_trial_whose_first_epoch_takes_the_coordinator_down_is_given_up_after_four_sessions(tmp_path):
-    arena = chaos.Arena(tmp_path / "project", trials=2, workers=1, more={"HPSEARCH_FAILPOINT": "Measure.written=kill"})
+def test_a_trial_whose_first_epoch_takes_the_coordinator_down_is_given_up_after_four_sessions(tmp_path):
+    arena = chaos.Arena(tmp_path / "project", trials=1, workers=1, more={"HPSEARCH_FAILPOINT": "Measure.written=kill"})
 
-    codes = [arena.start().wait(120) for _ in range(9)]
+    codes = [arena.start().wait(120) for _ in range(5)]
 
-    assert codes == [-signal.SIGKILL] * 8 + [1]
+    assert codes == [-signal.SIGKILL] * 4 + [1]
     results = [news.body for news in arena.story() if isinstance(news.body, TrialResult)]
-    assert [(result.trial.number, result.failure.kind) for result in results] == [(0, "lost"), (1, "lost")]
+    assert [(result.trial.number, result.failure.kind) for result in results] == [(0, "lost")]
 
 
 @pytest.mark.long
