@@ -10,6 +10,7 @@ from chaos import Arena
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from instant import Instant
+from test_chaos import failing
 from test_search import Dice, Lenient, session
 
 from hpsearch import files, hits, paths
@@ -311,25 +312,23 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "failpoint",
+    "failpoints",
     [
-        "epoch.told=kill@8",
-        "hits.kept=kill@3",
-        pytest.param("fit.ended=kill@6", marks=pytest.mark.long),
-        "AttemptEnd.written=kill@5",
-        pytest.param("AttemptEnd.durable=kill@9", marks=pytest.mark.long),
-        pytest.param("TrialResult.written=kill@3", marks=pytest.mark.long),
-        pytest.param("TrialResult.durable=kill@2", marks=pytest.mark.long),
+        ["epoch.told=kill@8", "hits.kept=kill@6", "AttemptEnd.written=kill@9"],
+        pytest.param(["fit.ended=kill@6"], marks=pytest.mark.long),
+        pytest.param(["AttemptEnd.written=kill@5"], marks=pytest.mark.long),
+        pytest.param(["AttemptEnd.durable=kill@9"], marks=pytest.mark.long),
+        pytest.param(["TrialResult.written=kill@3"], marks=pytest.mark.long),
+        pytest.param(["TrialResult.durable=kill@2"], marks=pytest.mark.long),
     ],
 )
-def test_a_kill_in_mid_fold_changes_neither_scores_nor_who_is_dropped(undisturbed, tmp_path, failpoint):
-    more = {"HPSEARCH_FAILPOINT": failpoint, "HPSEARCH_FAILPOINT_COUNTS": str(tmp_path / "counts")}
-    (tmp_path / "counts").mkdir()
-    arena = Arena(tmp_path / "project", trials=6, epochs=3, folds=4, workers=1, more=more)
+def test_kills_in_mid_fold_change_neither_scores_nor_who_is_dropped(undisturbed, tmp_path, failpoints):
+    arena = failing(tmp_path, failpoints, trials=6, epochs=3, folds=4, workers=1)
 
     assert arena.finish() == 0
 
     assert arena.wrong(undisturbed) == []
+    assert len(list((tmp_path / "counts").iterdir())) == len(failpoints)
 
 
 def test_the_undisturbed_study_dropped_somebody(undisturbed):
