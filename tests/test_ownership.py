@@ -148,11 +148,13 @@ def _missing(_file, _how):
 
 @pytest.mark.promise("P12")
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]", "7", '{"pie": 1, "host": "x"}', "\0\0"])
-def test_a_holder_whose_note_is_damaged_still_holds(holder, tmp_path, content):
-    (tmp_path / "a" / "holder.json").write_text(content)
+def test_a_holder_whose_note_is_damaged_still_holds(tmp_path, content):
+    study = paths.Study(tmp_path / "a")
 
-    with pytest.raises(RunningElsewhere, match="'a' is in use by another process"), held(paths.Study(tmp_path / "a")):
-        pytest.fail("it was held twice")
+    with held(study):
+        study.holder.write_text(content)
+        with pytest.raises(RunningElsewhere, match="'a' is in use by another process"), held(study):
+            pytest.fail("it was held twice")
 
 
 def test_who_is_refused_a_study_hears_by_which_command_another_has_it(tmp_path):
