@@ -319,11 +319,10 @@ def test_a_process_ends_well_though_its_output_is_closed(tmp_path: Path) -> None
 def test_processes_start_under_a_folder_for_temporary_files_of_a_long_path(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 25)
     folder.mkdir()
-    calls = tmp_path / "calls.py"
-    calls.write_text(CALLS, encoding="utf-8")
+    (tmp_path / "calls.py").write_text(CALLS, encoding="utf-8")
 
-    words = [sys.executable, str(calls)]
-    environment = os.environ | {"TMPDIR": str(folder)}
+    words = [sys.executable, str(tmp_path / "calls.py")]
+    environment = _without_tensorflow(tmp_path) | {"TMPDIR": str(folder)}
     said = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
     assert said.stderr == ""
@@ -335,8 +334,8 @@ def test_processes_start_under_a_folder_for_temporary_files_of_a_long_path(tmp_p
 def test_more_processes_start_than_a_shell_allows_open_files(tmp_path: Path) -> None:
     (tmp_path / "many.py").write_text(MANY, encoding="utf-8")
 
-    words = [sys.executable, str(tmp_path / "many.py")]
-    said = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+    words, environment = [sys.executable, str(tmp_path / "many.py")], _without_tensorflow(tmp_path)
+    said = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
     assert (said.stdout, said.stderr) == ("30\n", "")
 
@@ -370,9 +369,16 @@ def test_a_forgotten_process_does_not_keep_the_program_from_ending(method: start
 def _start(folder: Path, then: str, method: starting.Method) -> tuple["subprocess.Popen[str]", list[int]]:
     script = folder / "coordinator.py"
     script.write_text(STARTS.format(then=then, method=method))
-    coordinator = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    words, environment = [sys.executable, str(script)], _without_tensorflow(folder)
+    coordinator = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
     assert coordinator.stdout
     return coordinator, [int(pid) for pid in coordinator.stdout.readline().split()]
+
+
+def _without_tensorflow(folder: Path) -> dict[str, str]:
+    """The environment of a program where TensorFlow fails to be imported, so that nobody waits for that."""
+    (folder / "tensorflow.py").write_text("raise ImportError")
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))}
 
 
 def _child_of(process: "subprocess.Popen[bytes]") -> int:
