@@ -11,6 +11,7 @@ import odd_jobs
 import psutil
 import pytest
 from instant import Instant
+from test_cards import tensorflow  # noqa: F401 - a fixture
 from test_local import hear, order
 from test_search import Dice, Lenient, begin  # noqa: F401 - a fixture
 
@@ -314,7 +315,8 @@ def test_what_a_trial_started_ends_with_it_however_it_ends(local, ends):
 
 @pytest.mark.promise("22")
 @pytest.mark.parametrize("ends", ["crash", "hang"])
-def test_what_a_spawned_trial_started_ends_with_it_or_when_the_study_is_left(local, ends):
+def test_what_a_spawned_trial_started_ends_with_it_or_when_the_study_is_left(tensorflow, local, ends):  # noqa: F811
+    tensorflow()
     executor = local(odd_jobs.breeds, method="spawn")
     executor.submit(order(ends=ends))
     measure = hear(executor, until=Measure, patience=60)[-1]
