@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,7 +20,7 @@ import click
 import history
 import psutil
 import pytest
-from commands import BUILD, environment, hpsearch, measures, wait_for_a_trial
+from commands import BUILD, environment, hpsearch
 from test_chaos import failing
 from test_faults import gone
 from waiting import wait_until
@@ -237,12 +238,12 @@ def test_a_signal_that_came_while_trials_were_under_way_counts_when_none_is_any_
 @pytest.mark.parametrize(("words", "unbuffered"), [(["--plain"], ""), (["--plain"], "1"), ([], "")])
 def test_a_job_that_its_shell_left_behind_goes_on_when_the_terminal_closes(tmp_path, words, unbuffered):
     more = {"TERM": "xterm-256color", "PYTHONUNBUFFERED": unbuffered}
-    arena = chaos.Arena(tmp_path / "project", epoch_seconds=0.05, more=more)
+    arena = chaos.Arena(tmp_path / "project", trials=4, epoch_seconds=0.05, more=more)
 
     code = arena.start("-c", LEFT_BEHIND.replace("WORDS", str(words))).wait(60)
 
     assert code == 0, arena.story()[-1]
-    assert len(history.table(arena.story())) == chaos.TRIALS
+    assert len(history.table(arena.story())) == 4
 
 
 @pytest.fixture
@@ -379,23 +380,25 @@ def read_until(terminal, enough, said, run):
 
 
 @pytest.mark.promise("15", "P15")
-def test_ctrl_c_twice_ends_everything_at_once(project):
-    run = start(project, *LONG, "--plain", stderr=subprocess.PIPE)
-    wait_for_a_trial(project, run)
+def test_ctrl_c_twice_ends_everything_at_once(tmp_path):
+    arena = chaos.Arena(tmp_path / "project", trials=2, epochs=4000)
+    run = arena.start()
+    arena.wait_for(2)
     left = family(run)
     run.send_signal(signal.SIGINT)
     time.sleep(0.05)
 
     run.send_signal(signal.SIGINT)
     began = time.monotonic()
-    _, said = run.communicate(timeout=30)
+    code = run.wait(30)
 
-    assert run.returncode == 130
+    said = arena.output.read_text()
+    assert code == 130
     assert time.monotonic() - began < 5  # 2 on a machine that has nothing else to do
     assert "to go on" in said or "goes on" in said
     assert "Traceback" not in said
     assert gone(left)
-    assert "stopped: interrupted" in hpsearch(project, "show", "digits").stdout
+    assert "stopped: interrupted" in hpsearch(arena.folder, "show", "tiny").stdout
 
 
 @pytest.mark.promise("14", "26")
@@ -437,22 +440,21 @@ def test_ctrl_c_twice_ends_a_run_whose_ledger_another_process_has_locked(tmp_pat
     assert arena.left_over() == []
 
 
-def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(project):
-    run = start(project, *LONG, "--plain", stderr=subprocess.PIPE)
-    wait_for_a_trial(project, run)
-    left = family(run)
+def test_stop_ends_a_study_from_elsewhere_and_it_can_go_on(tmp_path):
+    arena = chaos.Arena(tmp_path / "project", trials=2, epochs=4000)
+    run = arena.start()
+    arena.wait_for(2)
 
-    stopped = hpsearch(project, "stop", "digits")
+    stopped = hpsearch(arena.folder, "stop", "tiny")
 
-    assert "digits has stopped" in stopped.stdout
+    assert "tiny has stopped" in stopped.stdout
     assert run.wait(5) == 143
-    assert gone(left)
-    assert "is not running" in hpsearch(project, "stop", "digits").stdout
-    ledger = project / "mlruns" / "studies" / "digits" / "ledger.db"
-    so_far = measures(ledger)
-    again = start(project, *LONG, "--plain", stderr=subprocess.PIPE)
-    wait_until(lambda: measures(ledger) > so_far)
-    assert "digits has stopped" in hpsearch(project, "stop", "digits").stdout
+    assert arena.left_over() == []
+    assert "is not running" in hpsearch(arena.folder, "stop", "tiny").stdout
+    so_far = arena.trained()
+    again = arena.start()
+    arena.wait_for(so_far + 1)
+    assert "tiny has stopped" in hpsearch(arena.folder, "stop", "tiny").stdout
     assert again.wait(5) == 143
 
 
@@ -526,7 +528,15 @@ def test_a_holder_is_known_though_its_machine_has_another_name_since(tmp_path, m
 
 
 @pytest.mark.promise("14", "15")
-@pytest.mark.parametrize("place", ["TestOpened.written", "TestOpened.durable", "Verdict.written", "Verdict.durable"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "TestOpened.written",
+        pytest.param("TestOpened.durable", marks=pytest.mark.long),
+        pytest.param("Verdict.written", marks=pytest.mark.long),
+        "Verdict.durable",
+    ],
+)
 def test_ctrl_c_while_the_test_split_is_looked_at_is_heeded_and_the_same_command_goes_on(tmp_path, place):
     arena = failing(tmp_path, [f"{place}=sleep:300"])
     arena.trials, arena.epochs = 3, 2
@@ -550,17 +560,29 @@ def test_ctrl_c_while_the_test_split_is_looked_at_is_heeded_and_the_same_command
     assert told[-1].finished
 
 
-@pytest.mark.parametrize(("mistake", "code"), [(["--set", "search.start_from=nothing"], 2), ([], 130)])
-def test_a_fresh_beginning_that_comes_to_nothing_leaves_the_old_study_in_its_place(tmp_path, mistake, code):
-    arena = failing(tmp_path, [] if mistake else ["holdout.npz.filled=sleep:300@2"])
-    arena.trials, arena.epochs = 1, 1
-    arena.lay_out()
+@pytest.fixture(scope="module")
+def over(tmp_path_factory):
+    """A project whose study is over."""
+    arena = chaos.Arena(tmp_path_factory.mktemp("over") / "project", trials=1, epochs=1)
     assert arena.finish() == 0
+    return arena.folder
+
+
+def failing_again(folder, over, failpoints):
+    """A copy of that project, whose next start meets these failpoints."""
+    shutil.copytree(over, folder / "project")
+    return failing(folder, failpoints, trials=1, epochs=1)
+
+
+@pytest.mark.parametrize(("mistake", "code"), [(["--set", "search.start_from=nothing"], 2), ([], 130)])
+def test_a_fresh_beginning_that_comes_to_nothing_leaves_the_old_study_in_its_place(tmp_path, over, mistake, code):
+    arena = failing_again(tmp_path, over, [] if mistake else ["holdout.npz.filled=sleep:300"])
     before = arena.story()
 
     run = arena.start(*chaos.RUN, "--fresh", *mistake)
     if not mistake:
-        wait_until(lambda: (tmp_path / "counts" / "holdout.npz.filled").stat().st_size == 2)
+        counts = tmp_path / "counts" / "holdout.npz.filled"
+        wait_until(lambda: counts.exists() and counts.stat().st_size)
         run.send_signal(signal.SIGINT)
 
     assert run.wait(60) == code
@@ -571,11 +593,8 @@ def test_a_fresh_beginning_that_comes_to_nothing_leaves_the_old_study_in_its_pla
     assert arena.story() == before
 
 
-def test_a_fresh_beginning_that_was_killed_before_its_first_record_is_not_kept_beside_the_old_study(tmp_path):
-    arena = failing(tmp_path, ["holdout.npz.filled=kill@2"])
-    arena.trials, arena.epochs = 1, 1
-    arena.lay_out()
-    assert arena.finish() == 0
+def test_a_fresh_beginning_that_was_killed_before_its_first_record_is_not_kept_beside_the_old_study(tmp_path, over):
+    arena = failing_again(tmp_path, over, ["holdout.npz.filled=kill"])
     before, studies = arena.ledger.read_bytes(), arena.ledger.parent.parent
     assert arena.start(*chaos.RUN, "--fresh").wait(60) == -signal.SIGKILL
     assert arena.story() == []
