@@ -167,6 +167,7 @@ def test_outages_of_every_kind_lose_and_double_nothing_and_are_over_in_ten_secon
     assert what_is_told(place) == straight(place, bodies)
 
 
+@pytest.mark.long
 @pytest.mark.promise("11")
 def test_a_server_that_was_killed_and_comes_back_hears_all(tell, server):
     study, bodies = tell(f"http://127.0.0.1:{server.port}"), [news.body for news in whole_story()]
@@ -184,10 +185,8 @@ def test_a_server_that_was_killed_and_comes_back_hears_all(tell, server):
 
 
 @pytest.mark.promise("11")
-def test_a_winners_model_that_met_an_outage_is_logged_when_it_is_over(tell, server, proxy):
-    study = tell(f"http://127.0.0.1:{proxy.port}")
-    study.write(*(news.body for news in whole_story()))
-    study.outbox.close(0)
+def test_a_winners_model_that_met_an_outage_is_logged_when_it_is_over(tmp_path, server, proxy):
+    study = Told(tmp_path, f"http://127.0.0.1:{proxy.port}")
     away, back = study.place(f"http://127.0.0.1:{proxy.port}"), study.place(server.uri)
 
     def outage(*_arguments):
