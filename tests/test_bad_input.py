@@ -251,7 +251,9 @@ def test_runs_on_a_server_that_has_the_very_port_are_told_to_be_elsewhere(
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["damaged", "of a newer MLflow"])
-def test_a_database_that_mlflow_cannot_open_is_told_with_its_place(project: Path, *, newer: bool) -> None:
+def test_a_database_that_mlflow_cannot_open_is_told_with_its_place(
+    project: Path, capsys: pytest.CaptureFixture[str], *, newer: bool
+) -> None:
     cause = "a newer MLflow made it; update MLflow, or " if newer else "it is damaged; "
     files.make(project / "mlruns")
     database = project / "mlruns" / "mlflow.db"
@@ -261,13 +263,14 @@ def test_a_database_that_mlflow_cannot_open_is_told_with_its_place(project: Path
     else:
         database.write_text("this is no database")
 
-    done = hpsearch(project, "ui", "--no-browser", "--port", "0")
+    code = main(["ui", "--no-browser", "--port", "0", "--project", str(project)])
 
-    assert done.returncode == 1
-    assert done.stderr.startswith("MLflow: ")
-    assert f"the runs are kept in {database}\n  {cause}" in done.stderr
-    assert "move it away: hpsearch sync" in done.stderr
-    assert "Traceback" not in done.stderr
+    said = capsys.readouterr().err
+    assert code == 1
+    assert said.startswith("MLflow: ")
+    assert f"the runs are kept in {database}\n  {cause}" in said
+    assert "move it away: hpsearch sync" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("change", ["CREATE TABLE runs (id)", "CREATE INDEX i ON t (x)", "ALTER TABLE t ADD COLUMN y"])
