@@ -115,6 +115,13 @@ class TestMNIST(DatasetContract):
         folder = at_hand("mnist/train-images-idx3-ubyte.gz") / "mnist"
         return partial(plugins.part("datasets", "mnist"), mirror=str(folder))
 
+    @pytest.mark.parametrize(("file", "left"), [("train/images.npy", None), ("test/labels.npy", 0.5)])
+    def test_a_cut_or_missing_array_is_not_taken_for_whole(
+        self, make: Any, copied: Any, file: str, left: float | None
+    ) -> None:
+        """Of every array on smaller sets, whose preparing takes less."""
+        super().test_a_cut_or_missing_array_is_not_taken_for_whole(make, copied, file, left)
+
 
 class TestEMNISTBalanced(DatasetContract):
     @pytest.fixture(scope="class")
