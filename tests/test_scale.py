@@ -33,12 +33,16 @@ MB = 1_000_000
 
 
 def benchmark(tmp_path, trials, *options):
-    """What `benchmarks/coordinator.py` finds about a study of instant trials, without MLflow."""
+    """What `benchmarks/coordinator.py` finds about a study of instant trials, without MLflow.
+
+    As a module: multiprocessing runs a file that Python was given again in each process of a trial, imports and all.
+    """
     out = tmp_path / "found.json"
     words = ["--trials", str(trials), "--tuners", "optuna.random", "--no-mlflow", "--no-events", "--out", str(out)]
     subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "coordinator.py"), *words, *options],
-        check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", "import coordinator; coordinator.main()", *words, *options],
+        check=True, stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])},
     )  # fmt: skip
     (run,) = json.loads(out.read_text())["runs"]
     return run
