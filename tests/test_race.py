@@ -317,7 +317,6 @@ def undisturbed(tmp_path_factory):
         ["epoch.told=kill@8", "hits.kept=kill@6", "AttemptEnd.written=kill@9"],
         pytest.param(["fit.ended=kill@6"], marks=pytest.mark.long),
         pytest.param(["AttemptEnd.written=kill@5"], marks=pytest.mark.long),
-        pytest.param(["AttemptEnd.durable=kill@9"], marks=pytest.mark.long),
         pytest.param(["TrialResult.written=kill@3"], marks=pytest.mark.long),
         pytest.param(["TrialResult.durable=kill@2"], marks=pytest.mark.long),
     ],
