@@ -21,10 +21,11 @@ COMMAND = re.compile(r"^ *hpsearch (.+?)(?:  .*| *#.*| *> .*)?$", re.MULTILINE)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 STAND_INS = {"emnist-mlp": "quickstart", "mnist-mlp": "quickstart", "mnist-cnn": "quickstart:2"}
 SMALL = (
-    "train.epochs=1", "train.keep=10", "train.compile=false", "space.layers=1",
+    "train.epochs=1", "train.batch_size=1000", "train.keep=10", "train.compile=false", "search.tuner=optuna.random",
+    "space.layers=1", "space.batch_norm=false", "space.optimizer=adam", "space.schedule=none",
     "final.finalists=1", "final.seeds=1", "workers.kind=inline", "tracking.mlflow=false",
 )  # fmt: skip
-TRIALS = 10
+TRIALS = 10  # with fewer there is nothing to conclude for a next experiment
 
 
 def run(*words, trials=TRIALS):
