@@ -106,10 +106,8 @@ def rightly(out: str) -> int:
 @pytest.mark.parametrize("ink", ["dark", "bright"])
 @pytest.mark.parametrize("study", ["paper", "turned"])
 def test_a_model_of_dark_ink_and_one_of_turned_images_read_pictures_as_others_do(
-    turned: Path, pages: Path, study: str, ink: str, monkeypatch: pytest.MonkeyPatch
+    turned: Path, pages: Path, study: str, ink: str
 ) -> None:
-    monkeypatch.setenv("HPSEARCH_DATA", str(turned / "cache"))
-
     out, _ = predict(study, pages / ink, "--json", cwd=turned)
 
     assert rightly(out) >= 17

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from commands import hpsearch
 from PIL import Image
 from readers import unseen_images
 from written import file_of, page, seven
@@ -20,7 +22,7 @@ from hpsearch.drawings import is_drawing, mark
 from hpsearch.errors import ExperimentRefused
 from hpsearch.predict.sources import refuse_strangers, sources
 
-MANY = 20_000  # some forty seconds' work: whoever is slow to interrupt it is still in time
+MANY = 4000  # some eight seconds' work: whoever is slow to interrupt it is still in time
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +47,12 @@ def command(*words):
     return [sys.executable, "-m", "hpsearch", "predict", *map(str, words)]
 
 
-def predict(*words, code=0, **options):
-    done = subprocess.run(
-        command(*words), env={**os.environ, "NO_COLOR": "1"}, capture_output=True, timeout=120, check=False, **options
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout.decode(), done.stderr.decode()
+def predict(*words, code=0, cwd=".", given=b""):
+    """What the command says and complains of, in this process, with these bytes on standard input."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        done = hpsearch(Path(cwd), "predict", *words, code=code)
+    return done.stdout, done.stderr
 
 
 def test_most_digits_are_read_rightly_by_a_study_and_told_in_the_order_of_their_names(home, pictures):
@@ -105,9 +107,12 @@ def test_what_cannot_be_read_is_named_and_the_others_are_answered(model, picture
 
 
 def test_a_picture_comes_by_standard_input_and_what_was_seen_is_drawn(model, tmp_path):
-    out, _ = predict(model, "-", "--json", "--show", tmp_path / "seen", input=file_of(seven()))
+    words = command(model, "-", "--json", "--show", tmp_path / "seen")
 
-    assert json.loads(out)["picture"] == "-"
+    done = subprocess.run(words, input=file_of(seven()), capture_output=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["picture"] == "-"
     (drawn,) = (tmp_path / "seen").iterdir()
     assert drawn.name == "-.seen.png"
     assert Image.open(drawn).size[0] > 200
@@ -218,7 +223,7 @@ def test_a_folder_is_read_to_its_depths_in_the_order_of_names(tmp_path):
 def test_too_much_on_standard_input_is_named_and_the_others_are_answered(model, tmp_path):
     (tmp_path / "seven.png").write_bytes(file_of(seven()))
 
-    out, err = predict(model, "-", tmp_path / "seven.png", code=9, input=bytes(30_000_001))
+    out, err = predict(model, "-", tmp_path / "seven.png", code=9, given=bytes(30_000_001))
 
     assert "-: more than 30,000,000 bytes" in err
     assert "seven.png" in out
@@ -248,7 +253,9 @@ def begun(model, many):
     """The command, after its first answers; its processes, and the file that its answers go to."""
     answers = many.parent / "answers.jsonl"
     with answers.open("w") as out:
-        process = subprocess.Popen(command(model, many, "--json"), stdout=out, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command(model, many, "--json", "--batch", "32"), stdout=out, stderr=subprocess.PIPE, text=True
+        )
     while answers.read_text().count("\n") < 10:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
