@@ -3,14 +3,17 @@ import hashlib
 import http.client
 import json
 import os
+import pickle
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,7 @@ from stories import (
 from waiting import wait_until
 
 from hpsearch import files, paths
+from hpsearch.__main__ import main
 from hpsearch.cli.run import _pages
 from hpsearch.cli.ui import _command
 from hpsearch.cli.ui import _pages as _pages_of_ui
@@ -53,7 +57,8 @@ from hpsearch.trackers.mlflow_store import client, prepare_store, resolve
 from hpsearch.trackers.mlflow_trouble import NotHeard, told_apart
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
 from hpsearch.trial import Attempt, AttemptEnd, Failure, Fit, How, Measure, Status, Trial, TrialResult
-from hpsearch.worker import process
+from hpsearch.worker import process, starting
+from hpsearch.worker.ending import kill
 
 
 def pruning(pruner: str, **data: int) -> Experiment:
@@ -495,34 +500,63 @@ def test_an_upgrade_of_the_database_that_was_cut_off_goes_on(project):
     assert revision(address) == utils._get_latest_schema_revision()
 
 
+def in_a_fresh_process(function: Any, *arguments: Any) -> Any:
+    return process.call(function, *arguments, slot=Slot())
+
+
+def answer(line: Any) -> None:
+    """Call one function after another, in a process of its own."""
+    while True:
+        function, arguments = line.recv()
+        line.send_bytes(process.attempt(function, *arguments))
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Any]:
+    """Calls functions as a fresh process does, all in one: it imports MLflow only once."""
+    child, line = starting.fresh(answer)
+
+    def call(function: Any, *arguments: Any) -> Any:
+        line.send((function, arguments))
+        return process.outcome(*pickle.loads(line.recv_bytes()))  # noqa: S301  # our own
+
+    with line:
+        yield call
+        kill(child)
+
+
 def make_small_model(file: Path) -> None:
-    import keras  # in a process of its own
+    import keras  # in another process
 
     layers = [keras.layers.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
     keras.Sequential(layers).save(file)
 
 
-def test_the_winners_model_loads_back_and_predicts(project):
+def test_the_winners_model_loads_back_and_predicts(project, elsewhere):
     place = place_in(project)
     files.make(place.fits / "final-0000-r1-f0")
-    in_a_fresh_process(make_small_model, place.fits / "final-0000-r1-f0" / "model.keras")
+    elsewhere(make_small_model, place.fits / "final-0000-r1-f0" / "model.keras")
 
-    hear_all(place, whole_story(), registered("digits"), call=in_a_fresh_process)
+    hear_all(place, whole_story(), registered("digits"), call=elsewhere)
 
     tags = runs_of(place)["search 0"].data.tags
     address = tags["hpsearch.model"]
     assert tags["hpsearch.registered"] == "models:/digits/1"
-    check = (
-        "import sys, mlflow, numpy as np; mlflow.set_tracking_uri(sys.argv[1]); m = mlflow.pyfunc.load_model(sys.argv[2]); "
-        "print(m.predict(np.zeros((2, 4, 4), 'float32')).shape, m.metadata.signature is not None, m.input_example.shape)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", check, place.uri, "models:/digits@champion"], capture_output=True, text=True, check=False
-    )
-    assert done.stdout.splitlines()[-1] == "(2, 3) True (1, 4, 4)", done.stderr
-    hear_all(place, whole_story(), registered("digits"), call=in_a_fresh_process)
+    assert in_a_fresh_process(loaded_back, place.uri, "models:/digits@champion") == ((2, 3), True, (1, 4, 4))
+    hear_all(place, whole_story(), registered("digits"), call=elsewhere)
     again = runs_of(place)["search 0"].data.tags
     assert (again["hpsearch.model"], again["hpsearch.registered"]) == (address, "models:/digits/1")
+
+
+def loaded_back(uri: str, address: str) -> Any:
+    """The shape of what a model predicts, whether it has a signature, and the shape of its example."""
+    import mlflow
+    import numpy as np
+
+    mlflow.set_tracking_uri(uri)
+    model = mlflow.pyfunc.load_model(address)
+    predicted = model.predict(np.zeros((2, 4, 4), "float32"))
+    return predicted.shape, model.metadata.signature is not None, model.input_example.shape
 
 
 def registered(name: str) -> Experiment:
@@ -531,9 +565,17 @@ def registered(name: str) -> Experiment:
     )
 
 
-def logs_a_model_without_weights(function: Any, uri: str, run_id: str, *more: Any) -> Any:
-    if function is not log_model:
-        return in_a_fresh_process(function, uri, run_id, *more)
+@pytest.fixture
+def without_weights(elsewhere: Any) -> Any:
+    """Calls functions elsewhere, but logs a model that has no weights."""
+
+    def call(function: Any, *arguments: Any) -> Any:
+        return (logs_no_weights if function is log_model else partial(elsewhere, function))(*arguments)
+
+    return call
+
+
+def logs_no_weights(uri: str, run_id: str, *_more: Any) -> str:
     own = client(uri)
     if outputs := own.get_run(run_id).outputs.model_outputs:
         return f"models:/{outputs[0].model_id}"
@@ -543,12 +585,12 @@ def logs_a_model_without_weights(function: Any, uri: str, run_id: str, *more: An
     return f"models:/{made.model_id}"
 
 
-def test_the_winner_is_registered_once_as_the_champion_and_a_later_studys_takes_its_place(project):
+def test_the_winner_is_registered_once_as_the_champion_and_a_later_studys_takes_its_place(project, without_weights):
     first = place_in(project)
     second = replace(first, study_id="tiny-2")
 
     for place in (first, first, second, first):
-        hear_all(place, whole_story(), registered("digits"), call=logs_a_model_without_weights)
+        hear_all(place, whole_story(), registered("digits"), call=without_weights)
 
     own = client(first.uri)
     versions = sorted(own.search_model_versions("name = 'digits'"), key=lambda one: int(one.version))
@@ -561,21 +603,23 @@ def test_the_winner_is_registered_once_as_the_champion_and_a_later_studys_takes_
     assert own.get_run(champion.run_id).data.tags["hpsearch.registered"] == "models:/digits/2"
 
 
-def test_a_run_whose_logged_model_is_not_the_one_that_was_tested_gets_another(project, tmp_path):
+def test_a_run_whose_logged_model_is_not_the_one_that_was_tested_gets_another(
+    project, tmp_path, elsewhere, without_weights
+):
     place, file = place_in(project), tmp_path / "model.keras"
-    hear_all(place, whole_story(), call=logs_a_model_without_weights)
+    hear_all(place, whole_story(), call=without_weights)
     own, run = client(place.uri), runs_of(place)["search 0"]
     address = run.data.tags["hpsearch.model"]
     file.write_bytes(b"the first")
     first = hashlib.sha256(b"the first").hexdigest()
     own.set_logged_model_tags(address.removeprefix("models:/"), {"hpsearch.sha256": first})
 
-    told_again = in_a_fresh_process(log_model, place.uri, run.info.run_id, file, 0, first)
+    told_again = elsewhere(log_model, place.uri, run.info.run_id, file, 0, first)
     file.write_bytes(b"the second")
 
     assert told_again == address
     with pytest.raises(StateDamaged, match="the model cannot be loaded"):  # and so it was about to be
-        in_a_fresh_process(log_model, place.uri, run.info.run_id, file, 0, hashlib.sha256(b"the second").hexdigest())
+        elsewhere(log_model, place.uri, run.info.run_id, file, 0, hashlib.sha256(b"the second").hexdigest())
 
 
 def test_the_model_of_a_verdict_is_the_one_of_the_last_opening_before_it(project):
@@ -592,14 +636,14 @@ def test_the_model_of_a_verdict_is_the_one_of_the_last_opening_before_it(project
     assert asked == ["0" * 64, "1" * 64]
 
 
-def test_a_model_that_did_not_get_through_at_once_is_logged_all_the_same(project):
+def test_a_model_that_did_not_get_through_at_once_is_logged_all_the_same(project, without_weights):
     place, tries = place_in(project), []
 
     def busy(function, *arguments):
         tries.append(function)
         if len(tries) in {1, 3}:
             raise MlflowException("503 error")
-        return logs_a_model_without_weights(function, *arguments)
+        return without_weights(function, *arguments)
 
     hear_all(place, whole_story(), registered("digits"), call=busy)
 
@@ -684,10 +728,6 @@ def test_a_filter_by_study_keeps_parent_and_children_together(project):
     assert (len(found), parents) == (6, {parent.info.run_id})
 
 
-def in_a_fresh_process(function: Any, *arguments: Any) -> Any:
-    return process.call(function, *arguments, slot=Slot())
-
-
 def get(port: int, path: str, host: str) -> int:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.request("GET", path, headers={"Host": host})
@@ -733,7 +773,7 @@ def test_the_ui_opens_though_a_person_deleted_the_tag_of_a_study(project):
 
 
 @pytest.mark.promise("59")
-def test_the_ui_serves_the_runs_to_this_machine_only_and_leaves_no_process(project):
+def test_the_ui_serves_the_runs_to_this_machine_only_and_leaves_no_process(project, capfd):
     import psutil
 
     place = place_in(project)
@@ -749,7 +789,7 @@ def test_the_ui_serves_the_runs_to_this_machine_only_and_leaves_no_process(proje
         port = int(lines[0].partition("127.0.0.1:")[2].partition("/")[0])
         mine, foreign = get(port, "/", f"127.0.0.1:{port}"), get(port, "/api/2.0/mlflow/experiments/search", "10.1.2.3")
         unsaid = get(port, "/", "127.0.0.1")
-        taken = subprocess.run([*command[:5], str(port), *command[6:]], capture_output=True, text=True, check=False)
+        taken = main(["ui", "--port", str(port), "--no-browser", "--project", str(project.root)])
         children = psutil.Process(server.pid).children(recursive=True)
         server.send_signal(signal.SIGINT)
         code = server.wait(30)
@@ -757,8 +797,8 @@ def test_the_ui_serves_the_runs_to_this_machine_only_and_leaves_no_process(proje
 
     assert (mine, foreign, unsaid, code) == (200, 403, 403, 130)
     assert "side by side" in lines[1]
-    assert taken.returncode == 8
-    assert f"port {port} cannot be used" in taken.stderr
+    assert taken == 8
+    assert f"port {port} cannot be used" in capfd.readouterr().err
     _, alive = psutil.wait_procs(children, timeout=10)
     assert children
     assert alive == []
