@@ -8,17 +8,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
-from commands import BUILD, environment, lay_out, program, run, settings, told
+from commands import BUILD, lay_out, program, run, settings, told
+from waiting import wait_until
 
-from hpsearch import artefacts, files, machine, paths, plugins, records
+from hpsearch import artefacts, failpoints, files, machine, paths, plugins, records
 from hpsearch.__main__ import main
 from hpsearch.contender_files import data_of
 from hpsearch.contenders import find
@@ -197,23 +198,6 @@ def test_nothing_exported_names_the_place_the_machine_or_the_person(exported: Pa
     assert told == []
 
 
-def test_a_trial_that_was_never_judged_is_exported_from_its_weights_and_its_look_noted(
-    project: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    winner = the_winner(project)
-
-    code = main(["export", f"digits:{1 - winner}", "--out", "out", "--json"])
-
-    assert code == 0
-    printed = capfd.readouterr()
-    assert json.loads(printed.out)["trial"] == 1 - winner
-    assert printed.err.replace("a person's own print\n", "") == ""
-    assert [(look.why, list(look.models)) for look in looks_at(project)] == [
-        ("export", [f"search-000{1 - winner}-r0-f0"])
-    ]
-    assert set(read_export(project / "out").formats) == {"keras"}
-
-
 def share_right(model: Path, data: Path, split: Path) -> float:
     """Of the validation rows, by an exported `.keras` file."""
     from hpsearch.worker.model_reading import read_model
@@ -223,14 +207,22 @@ def share_right(model: Path, data: Path, split: Path) -> float:
     return float((np.asarray(read_model(model)(images)).argmax(axis=1) == labels).mean())
 
 
-def test_an_exported_trial_is_the_model_that_was_trained_with_all_that_its_building_drew(project: Path) -> None:
-    trial = find(paths.Project(project), f"digits:{1 - the_winner(project)}")
-    data = data_of(trial, lambda *_: None)
+def test_a_trial_that_was_never_judged_is_exported_as_it_was_trained_with_all_that_was_drawn_and_its_look_noted(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    number = 1 - the_winner(project)
+    trial = find(paths.Project(project), f"digits:{number}")
+    data, split = data_of(trial, lambda *_: None), trial.folder.splits / "holdout.npz"
+    capfd.readouterr()
 
-    code = main(["export", trial.label, "--out", "out"])
+    code = main(["export", trial.label, "--out", "out", "--json"])
 
     assert code == 0
-    split = trial.folder.splits / "holdout.npz"
+    printed = capfd.readouterr()
+    assert json.loads(printed.out)["trial"] == number
+    assert printed.err.replace("a person's own print\n", "") == ""
+    assert [(look.why, list(look.models)) for look in looks_at(project)] == [("export", [f"search-000{number}-r0-f0"])]
+    assert set(read_export(project / "out").formats) == {"keras"}
     read = process.call(share_right, project / "out" / "model.keras", data.folder, split, slot=Slot())
     assert read == pytest.approx(trial.end.score)
 
@@ -366,26 +358,17 @@ def test_a_folder_that_cannot_be_replaced_is_refused_at_once(
         refuse_place(mounted("size=8k"))
 
 
-def test_an_earlier_export_is_replaced_whole(project: Path) -> None:
-    before = an_export(project)
-
-    code = main(["export", "digits", "--out", "out"])
-
-    assert code == 0
-    assert read_export(project / "out").manifest["study"] == "digits"
-    assert contents(project / "out")["model.keras"] != before["model.keras"]
-    assert [path.name for path in project.glob(".out*")] == []
-
-
-def test_an_export_of_a_study_that_was_set_aside_names_it_as_it_is_called_now(project: Path) -> None:
-    studies = project / "mlruns" / "studies"
-    (studies / "digits").rename(studies / "digits.before-1")
+def test_an_earlier_export_is_replaced_whole_by_one_of_a_study_as_it_is_called_now(project: Path) -> None:
+    before, studies = an_export(project), project / "mlruns" / "studies"
+    (studies / "digits").rename(studies / "digits.before-1")  # set aside
 
     code = main(["export", "digits.before-1", "--out", "out"])
 
     assert code == 0
     assert read_export(project / "out").manifest["study"] == "digits.before-1"
     assert (project / "out" / "README.md").read_text(encoding="utf-8").startswith("# digits.before-1, trial ")
+    assert contents(project / "out")["model.keras"] != before["model.keras"]
+    assert [path.name for path in project.glob(".out*")] == []
 
 
 @pytest.mark.promise("9")
@@ -400,47 +383,55 @@ def test_a_killed_export_leaves_the_old_one_or_the_new_one(project: Path, place:
     assert (after.manifest.get("study") == "digits") is (place == "out.renamed")
 
 
+def export_while(project: Path, failpoint: str, act: Callable[[Path], Any]) -> tuple[int, Any]:
+    """Export into "out" while another thread acts upon the folder that is being filled; the code, and what it gave."""
+
+    def acted() -> Any:
+        wait_until(lambda: any(project.glob(".out.*.part/manifest.json")))
+        (filled,) = project.glob(".out.*.part")
+        return act(filled)
+
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as aside:
+        patch.setattr(failpoints, "_wanted", {failpoint: ("sleep:2", 1)})
+        patch.setattr(failpoints, "_reached", {})
+        given = aside.submit(acted)
+        return main(["export", "digits", "--out", "out"]), given.result()
+
+
 @pytest.mark.parametrize("before", ["nothing", "an earlier export"])
-def test_what_somebody_puts_into_the_folder_while_an_export_works_is_left_alone(project: Path, before: str) -> None:
+def test_what_somebody_puts_into_the_folder_while_an_export_works_is_left_alone(
+    project: Path, before: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     if before != "nothing":
         an_export(project)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hpsearch", "export", "digits", "--out", "out"],
-        cwd=project, env=environment(project) | {"HPSEARCH_FAILPOINT": "out.filled=sleep:2"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while not list(project.glob(".out.*.part/manifest.json")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    mine = files.make(project / "out") / "mine.txt"
-    mine.write_text("mine", encoding="utf-8")
-    there = contents(project / "out")
 
-    said = process.communicate(timeout=120)
+    def put(_filled: Path) -> dict[str, bytes]:
+        mine = files.make(project / "out") / "mine.txt"
+        mine.write_text("mine", encoding="utf-8")
+        return contents(project / "out")
 
-    assert process.returncode == 2, said
-    assert "mine.txt" in said[1] or "not an earlier export" in said[1]
+    code, there = export_while(project, "out.filled", put)
+
+    said = capfd.readouterr().err
+    assert code == 2, said
+    assert "mine.txt" in said or "not an earlier export" in said
     assert contents(project / "out") == there
     assert [path.name for path in project.glob(".out*")] == []
 
 
-def test_an_artefact_that_is_damaged_before_it_was_tried_out_fails_the_export(project: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hpsearch", "export", "digits", "--out", "out"],
-        cwd=project, env=environment(project) | {"HPSEARCH_FAILPOINT": "export.written=sleep:2"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while not (written := list(project.glob(".out.*.part/manifest.json"))):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    model = written[0].with_name("model.keras")
-    model.write_bytes(model.read_bytes()[:-1] + b"\xff")
+def test_an_artefact_that_is_damaged_before_it_was_tried_out_fails_the_export(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def damage(filled: Path) -> None:
+        model = filled / "model.keras"
+        model.write_bytes(model.read_bytes()[:-1] + b"\xff")
 
-    said = process.communicate(timeout=120)
+    code, _ = export_while(project, "export.written", damage)
 
-    assert process.returncode == 4
-    assert "model.keras: this is not the file that was written" in said[1]
-    assert "Traceback" not in said[1]
+    said = capfd.readouterr().err
+    assert code == 4
+    assert "model.keras: this is not the file that was written" in said
+    assert "Traceback" not in said
     assert [path.name for path in project.glob("*out*")] == []
 
 
