@@ -29,8 +29,13 @@ BINARY = "application/octet-stream"
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    with playing(tmp_path_factory.mktemp("play")) as number:
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("play")
+
+
+@pytest.fixture(scope="module")
+def port(folder):
+    with playing(folder) as number:
         yield number
 
 
@@ -96,17 +101,17 @@ def test_an_odd_but_sound_picture_is_read(port, name):
 
 @pytest.mark.promise("H46")
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells there how much memory a process took")
-def test_six_large_photographs_at_once_are_read_one_after_another_in_little_memory(tmp_path):
+def test_six_large_photographs_at_once_are_read_one_after_another_in_little_memory(port, folder):
     grain = np.random.default_rng(0).integers(0, 4, (2500, 10_000), dtype=np.uint8)
     photo = np.array(written.seven(size=(1000, 250), pen=20).resize((10_000, 2500)).convert("RGB"))
     photo[::2, :, 0] -= grain[::2]
     body = written.file_of(Image.fromarray(photo), "PNG", compress_level=1)
-    with playing(tmp_path) as port, ThreadPoolExecutor(6) as senders:
-        (page,) = (child for child in psutil.Process().children() if str(tmp_path) in child.cmdline())
+    (page,) = (child for child in psutil.Process().children() if str(folder) in child.cmdline())
 
+    with ThreadPoolExecutor(6) as senders:
         answers = list(senders.map(lambda _: upload(port, body), range(6)))
 
-        most = re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{page.pid}/status").read_text())[1]
+    most = re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{page.pid}/status").read_text())[1]
     assert [status for status, _ in answers] == [200] * 6
     assert 1024 * int(most) < 1_000_000_000
 
