@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import socket
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -114,6 +115,17 @@ def test_six_large_photographs_at_once_are_read_one_after_another_in_little_memo
     most = re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{page.pid}/status").read_text())[1]
     assert [status for status, _ in answers] == [200] * 6
     assert 1024 * int(most) < 1_000_000_000
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells there how often a process fell asleep")
+def test_a_page_that_nobody_asks_for_anything_rests(port, folder):
+    (page,) = (child for child in psutil.Process().children() if str(folder) in child.cmdline())
+    asked(port)
+    before = page.num_ctx_switches().voluntary
+
+    time.sleep(2)
+
+    assert page.num_ctx_switches().voluntary - before < 600  # Gradio by itself looks some 700 times a second
 
 
 @pytest.mark.promise("H46")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MISSING = 'the page needs Gradio, which is not installed\n  pip install "hpsearch[play]"'
 MOST_PAGES = 100  # whose last reading is kept; without a heartbeat Gradio hears of none that it was closed
+QUEUE_REST = 1.0  # seconds: Gradio would look a thousand times a second into its queue, which the page does not use
 FONTS = ("system-ui", "sans-serif")  # this machine's own: Gradio's themes fetch theirs from Google
 FIXED = ("ui-monospace", "monospace")
 OFF = {
@@ -74,6 +75,7 @@ def application(readers: Readers, corrections: Corrections, hosts: frozenset[str
         theme=_theme(),
         css=files(__package__).joinpath("page.css").read_text(encoding="utf-8"),
     )
+    made._queue.sleep_when_free = QUEUE_REST  # noqa: SLF001  # no public way
     made.config["connect_heartbeat"] = False  # a connection that is held open: a browser has six for a machine
     return Guard(app, hosts, token)
 
