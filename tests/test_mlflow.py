@@ -48,7 +48,6 @@ from hpsearch.cli.ui import _command
 from hpsearch.cli.ui import _pages as _pages_of_ui
 from hpsearch.errors import StateDamaged
 from hpsearch.experiment import Experiment
-from hpsearch.orders import Slot
 from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
 from hpsearch.records import TestOpened as Opened
 from hpsearch.trackers import mlflow_view
@@ -500,10 +499,6 @@ def test_an_upgrade_of_the_database_that_was_cut_off_goes_on(project):
     assert revision(address) == utils._get_latest_schema_revision()
 
 
-def in_a_fresh_process(function: Any, *arguments: Any) -> Any:
-    return process.call(function, *arguments, slot=Slot())
-
-
 def answer(line: Any) -> None:
     """Call one function after another, in a process of its own."""
     while True:
@@ -542,21 +537,18 @@ def test_the_winners_model_loads_back_and_predicts(project, elsewhere):
     tags = runs_of(place)["search 0"].data.tags
     address = tags["hpsearch.model"]
     assert tags["hpsearch.registered"] == "models:/digits/1"
-    assert in_a_fresh_process(loaded_back, place.uri, "models:/digits@champion") == ((2, 3), True, (1, 4, 4))
+    check = (
+        "import sys, mlflow, numpy as np; mlflow.set_tracking_uri(sys.argv[1]); m = mlflow.pyfunc.load_model(sys.argv[2]); "
+        "print(m.predict(np.zeros((2, 4, 4), 'float32')).shape, m.metadata.signature is not None, m.input_example.shape); "
+        "print(any(name.startswith('hpsearch') for name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check, place.uri, "models:/digits@champion"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-2:] == ["(2, 3) True (1, 4, 4)", "False"], done.stderr
     hear_all(place, whole_story(), registered("digits"), call=elsewhere)
     again = runs_of(place)["search 0"].data.tags
     assert (again["hpsearch.model"], again["hpsearch.registered"]) == (address, "models:/digits/1")
-
-
-def loaded_back(uri: str, address: str) -> Any:
-    """The shape of what a model predicts, whether it has a signature, and the shape of its example."""
-    import mlflow
-    import numpy as np
-
-    mlflow.set_tracking_uri(uri)
-    model = mlflow.pyfunc.load_model(address)
-    predicted = model.predict(np.zeros((2, 4, 4), "float32"))
-    return predicted.shape, model.metadata.signature is not None, model.input_example.shape
 
 
 def registered(name: str) -> Experiment:

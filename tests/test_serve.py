@@ -64,6 +64,7 @@ def test_a_studys_model_answers_as_the_study_does_and_ctrl_c_leaves_no_process(h
     assert not psutil.wait_procs(children, 10)[1]
 
 
+@pytest.mark.promise("13")
 def test_what_was_exported_is_served_again_and_a_killed_command_leaves_no_server(home):
     folder = home.study("digits").best / "served"
     before = (folder / "manifest.json").stat().st_mtime_ns if folder.exists() else None
