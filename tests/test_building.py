@@ -455,6 +455,22 @@ def test_a_model_scales_images_a_second_time_where_all_its_layers_make_them_dark
     assert bool([*doubting.scaled_twice(model)]) == doubted
 
 
+def test_a_layer_of_ones_own_that_scales_images_a_second_time_is_doubted() -> None:
+    import keras
+
+    class Scaled(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scaling = keras.layers.Rescaling(1 / 255)
+
+        def call(self, images: Any) -> Any:
+            return self.scaling(images)
+
+    model = keras.Sequential([keras.Input((4, 4)), Scaled()])
+
+    assert [*doubting.scaled_twice(model)]
+
+
 COUNTED = """
 import keras
 

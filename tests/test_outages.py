@@ -167,7 +167,6 @@ def test_outages_of_every_kind_lose_and_double_nothing_and_are_over_in_ten_secon
     assert what_is_told(place) == straight(place, bodies)
 
 
-@pytest.mark.long
 @pytest.mark.promise("11")
 def test_a_server_that_was_killed_and_comes_back_hears_all(tell, server):
     study, bodies = tell(f"http://127.0.0.1:{server.port}"), [news.body for news in whole_story()]

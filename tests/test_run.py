@@ -30,7 +30,7 @@ from commands import (
     wait_for_a_trial,
 )
 
-from hpsearch import paths
+from hpsearch import files, paths
 from hpsearch.records import AttemptBegan
 from hpsearch.study import held, read
 from hpsearch.worker import process
@@ -383,11 +383,16 @@ def watched(project, *words, **secrets):
         return sorted(shown), said.read()
 
 
-def test_inline_workers_train_in_this_process(project):
-    """The tuner is one with a process of its own."""
-    run(project, *SMALL, *settings("workers.kind=inline", "search.tuner=keras-tuner.random", "search.trials=1"))
+def test_inline_workers_train_in_this_process(project, empty_store):
+    """The tuner is one with a process of its own, beside MLflow's; the winner's model is logged here, too."""
+    files.make(project / "mlruns")
+    (project / "mlruns" / "mlflow.db").write_bytes(empty_store)
+    program(project, "run", "experiments/digits.toml", *settings(
+        "workers.kind=inline", "search.tuner=keras-tuner.random", "search.trials=1", "final.seeds=1", "train.epochs=1"
+    ))  # fmt: skip
 
     assert len(trials(project)) == 1
+    assert logged_model(project).startswith("models:/")
 
 
 def test_spoilt_images_are_refused_with_exit_code_nine_by_who_holds_the_study_and_leave_nothing(project):
