@@ -59,12 +59,12 @@ twins: .venv/dev.stamp
 peers: .venv/peers.stamp
 
 # Hours on a quiet machine; what is in benchmarks/results already is not measured again. DATA is a folder with MNIST; on
-# another machine than that of benchmarks/results, OUT is a folder for what is found.
+# another machine than that of benchmarks/results, OUT is a folder for what is found, such as benchmarks/results/mine.
 bench-peers: .venv/peers.stamp
 	$(BIN)/python benchmarks/same_work.py $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT))
 	$(BIN)/python benchmarks/time_to_accuracy.py --task mnist-mlp $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT))
 	$(BIN)/python benchmarks/time_to_accuracy.py --task mnist-cnn $(if $(DATA),--data $(DATA)) $(if $(OUT),--out $(OUT))
-	$(if $(OUT),,$(BIN)/python benchmarks/results.py)
+	$(BIN)/python benchmarks/results.py
 
 # The packages of pyproject.toml, pinned with hashes for every platform and Python; needs uv.
 lock:

@@ -10,8 +10,9 @@ A file holds one object, as reporting.Result writes it:
     plot       the name of a picture beside the file, or ""
     words      sentences on what the numbers mean and where they fall short
 
-notes.md, written by hand, stands above the tables as it is. Files of another form are passed over: what was measured
-of pruning has a page of its own, docs/pruning.md.
+A folder within benchmarks/results is another machine's (--out benchmarks/results/FOLDER of the benchmarks). notes.md,
+written by hand, stands above the tables as it is. Files of another form are passed over: what was measured of pruning
+has a page of its own, docs/pruning.md.
 """
 
 import argparse
@@ -37,11 +38,15 @@ def main() -> None:
 
 def page(results: Path, notes: Path) -> str:
     """The page as Markdown: the notes, then a section for each JSON file, in the order of their names."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
+    paths = sorted(results.rglob("*.json"), key=lambda path: (path.name, path))
+    found = {path: json.loads(path.read_text(encoding="utf-8")) for path in paths}
     said = notes.read_text(encoding="utf-8").strip() if notes.exists() else ""
-    told = [result for result in found if "title" in result]
-    many = Counter(result["title"] for result in told)
-    sections = [section(_told_apart(result) if many[result["title"]] > 1 else result, results.name) for result in told]
+    told = {path: result for path, result in found.items() if "title" in result}
+    many = Counter(result["title"] for result in told.values())
+    sections = [
+        section(_told_apart(result) if many[result["title"]] > 1 else result, path.parent.relative_to(results.parent))
+        for path, result in told.items()
+    ]
     return "\n".join([HEAD, *([said, ""] if said else []), *(sections or ["Nothing has been measured yet.\n"])])
 
 
@@ -51,8 +56,8 @@ def _told_apart(result: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**result, "title": f"{result['title']}, at {speed} GFLOP/s"}
 
 
-def section(result: Mapping[str, Any], folder: str) -> str:
-    """One result: heading, command, machine, table, picture, words."""
+def section(result: Mapping[str, Any], folder: Path) -> str:
+    """One result: heading, command, machine, table, picture, words; the picture is in the folder."""
     lines = [f"## {result['title']}", "", f"    {result['command']}", ""]
     if result.get("machine"):
         lines += [_machine(result["machine"]), ""]
@@ -60,7 +65,7 @@ def section(result: Mapping[str, Any], folder: str) -> str:
         lines += [f"Hoped for: {result['predicted']}.", ""]
     lines += [*_table(result["columns"], result["rows"]), ""]
     if result.get("plot"):
-        lines += [f"![{result['title']}]({folder}/{result['plot']})", ""]
+        lines += [f"![{result['title']}]({(folder / result['plot']).as_posix()})", ""]
     return "\n".join([*lines, *_sentences(result.get("words", ()))])
 
 

@@ -359,16 +359,17 @@ def test_results_are_rendered_below_the_notes_in_the_order_of_their_files(tmp_pa
 
 
 def test_tables_of_one_title_are_told_apart_by_the_speed_of_their_machines(tmp_path):
-    for name, speed in (("a", 200), ("b", "230 to 260")):
-        Result("Time", f"python {name}.py", ["what"], [["x"]], machine={"gflops": speed}).write(
+    for name, speed in (("b", 200), ("slower/b", 90), ("c", "230 to 260")):
+        Result("Time", f"python {name}.py", ["what"], [["x"]], machine={"gflops": speed}, plot="b.png").write(
             tmp_path / "results" / f"{name}.json"
         )
 
     text = page(tmp_path / "results", tmp_path / "notes.md")
 
     assert [line for line in text.splitlines() if line.startswith("##")] == [
-        "## Time, at 200 GFLOP/s", "## Time, at 230 to 260 GFLOP/s",
+        "## Time, at 200 GFLOP/s", "## Time, at 90 GFLOP/s", "## Time, at 230 to 260 GFLOP/s",
     ]  # fmt: skip
+    assert "(results/slower/b.png)" in text
 
 
 def test_a_page_without_results_says_so(tmp_path):
