@@ -188,6 +188,28 @@ def test_a_model_that_cannot_be_kept_is_refused_in_few_words(
     assert len(str(refused.value)) < 600
 
 
+BRANCHED = UNKEPT.replace("{}, ", "*branch, ").replace(
+    "    model =", "    branch = [{}] if hp.Boolean('other') else []\n    model ="
+)
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [("Mine()", "Could not locate class 'Mine'"), ("Times([keras])", "Object Times was created by passing")],
+)
+def test_a_model_of_another_branch_that_cannot_be_kept_is_refused_before_the_first_trial(
+    project: Callable[..., Path], layer: str, told: str
+) -> None:
+    root = project(mine__space=BRANCHED.format(layer))
+
+    with pytest.raises(ExperimentRefused) as refused:
+        fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    (mistake,) = refused.value.mistakes
+    assert mistake.what.startswith(f"the model cannot be saved and loaded again: {told}")
+    fly(Sample(root, "mine.space:build", TASK, 1, {"other": False}, "val_loss"))
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [

@@ -247,6 +247,21 @@ def mirroring(hp):
     return compiled(keras.Sequential([keras.Input(hp.task.image_shape), Mirroring(), *build(hp).layers]))
 
 @keras.saving.register_keras_serializable("tiny")
+class Forgetting(keras.layers.Layer):
+    def __init__(self, factor=1.0, **given):
+        super().__init__(**given)
+        self.factor = factor
+
+    def call(self, images):
+        return self.factor * images
+
+    def get_config(self):
+        return super().get_config()
+
+def forgetting(hp):
+    return compiled(keras.Sequential([keras.Input(hp.task.image_shape), Forgetting(9.0), *build(hp).layers]))
+
+@keras.saving.register_keras_serializable("tiny")
 class Counting(keras.layers.Layer):
     def build(self, shape):
         self.steps = tf.Variable(0.0, trainable=False, name="steps")
@@ -646,6 +661,16 @@ def test_a_fit_whose_weights_are_divided_among_optimizers_is_kept_and_read(recip
 
     assert (end.how, end.failure, end.epochs) == (How.FINISHED, None, 4)
     assert read_model(kept_model(recipe.fits, "final")).count_params() > 0
+
+
+def test_a_final_whose_model_its_file_does_not_hold_fails_and_leaves_no_model(recipe):
+    made = recipe("forgetting")
+
+    end, _ = go(made, kind="final")
+
+    assert (end.how, end.failure.kind, end.epochs) == (How.FINISHED, "NotKept", 4)
+    assert "answers otherwise" in end.failure.message
+    assert not list(made.fits.rglob("*.keras"))
 
 
 @pytest.mark.promise("54")

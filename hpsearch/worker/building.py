@@ -1,5 +1,6 @@
 """Builds models: the one of a trial, and the samples that show what a search space asks for."""
 
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -78,6 +79,14 @@ def discover(
     return Discovered(list(found.values()), samples.began_alike)
 
 
+def refuse_unkept(model: Any, task: Task) -> None:
+    """Save the model and ask what is loaded again, as the finals will; raise NotKept if it is another."""
+    from hpsearch.worker.keeping import keep
+
+    with tempfile.TemporaryDirectory() as folder:
+        keep(model, Path(folder) / "model.keras", trying.images_of_noise(task, task.classes), wary=True)
+
+
 class _Samples:
     """Builds models to see what they ask for, inside one narrowed space."""
 
@@ -87,6 +96,7 @@ class _Samples:
         self._function, self._task, self._space, self._weights = function, task, space, class_weights
         self._mistakes: dict[Mistake, None] = {}
         self._starts: list[bytes] = []
+        self._kinds: set[str] = set()
         self.steps = Stepping()
 
     @property
@@ -131,12 +141,25 @@ class _Samples:
         precision = keras.config.dtype_policy()
         try:
             model = build(self._function, hp)
+            self._look_at_parts(model, few=few)
             if not few:
                 self._starts.append(first_weights(model))
             trying.begin_fit(self._function, hp, model, self._weights, few=few)
         finally:
             keras.utils.clear_session()  # which forgets the precision, too
             keras.config.set_dtype_policy(precision)
+
+    def _look_at_parts(self, model: Any, *, few: bool) -> None:
+        """Look whether parts that are not Keras's own come back from a file, once for each that the default lacks."""
+        from hpsearch.worker.keeping import NotKept, own_kinds
+
+        try:
+            fresh = own_kinds(model) - self._kinds
+            self._kinds |= fresh
+            if fresh and few:
+                refuse_unkept(model, self._task)
+        except NotKept as refused:
+            self._mistakes |= dict.fromkeys(refused.mistakes)
 
     def _found(self, hp: Any) -> Found:
         from hpsearch.worker.hp import to_parameter

@@ -251,9 +251,10 @@ class _Run:
 
     def _save_model(self) -> None:
         from hpsearch.worker import checkpoint
+        from hpsearch.worker.keeping import keep
 
         checkpoint.load_weights(self._files.weights, self._model)
-        write(self._files.model, self._model.save)
+        write(self._files.model, lambda file: keep(self._model, file, self._rows.images))
 
     def _keep_hits(self) -> None:
         from hpsearch.worker import checkpoint

@@ -1,12 +1,11 @@
 """Builds the model a few times before the first trial: finds the space, and what is wrong while it costs seconds."""
 
 import difflib
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
 from hpsearch.narrowing import narrow
@@ -107,7 +106,7 @@ def _one_epoch(sample: Sample, found: "Discovered") -> tuple[Iterable[str], list
             raise ExperimentRefused([not_whole(error, sample.root)]) from error
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
     noise = trying.images_of_noise(sample.task, sample.task.classes)
-    _judge_copy(model, noise)
+    building.refuse_unkept(model, sample.task)
     doubts = [*doubting.one_seed(begun, alike=found.alike), *doubting.scaled_twice(model)]
     if not own:
         doubts += [*doubting.unheeded(found.parameters), *doubting.no_probabilities(model, noise)]
@@ -136,22 +135,6 @@ def _whole_tracebacks() -> Iterator[None]:
     finally:
         if filtered:
             keras.config.enable_traceback_filtering()
-
-
-def _judge_copy(model: Any, images: Any) -> None:
-    """Save the model and judge with what is loaded again, as the finals will; raise ExperimentRefused."""
-    from hpsearch.worker import judging
-    from hpsearch.worker.model_reading import read_model
-
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.keras"
-        try:
-            model.save(file)
-            judging.predict(read_model(file), images)
-        except Exception as error:
-            from hpsearch.worker.refusing import not_kept
-
-            raise ExperimentRefused([not_kept(error)]) from error
 
 
 def _refuse_missing_metric(metric: str, given: Iterable[str]) -> None:

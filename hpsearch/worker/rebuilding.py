@@ -29,7 +29,8 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
     """Write the model as a `.keras` file.
 
     Raises StateDamaged when the weights are missing, damaged or another model's, when build_model asks for what the
-    trial was not asked for, or when it fails; ExperimentRefused when there is no such build_model.
+    trial was not asked for, or when it fails; ExperimentRefused when there is no such build_model, or no file holds
+    what it makes.
     """
     import keras
     import numpy as np
@@ -38,6 +39,7 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
     from hpsearch.worker.completing import complete
     from hpsearch.worker.finding import find_build
     from hpsearch.worker.hp import AskingHyperParameters
+    from hpsearch.worker.keeping import keep
     from hpsearch.worker.rows import fitted
 
     def ask(parameter: Parameter) -> Value:
@@ -60,4 +62,4 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
         why = first_line(f"{type(error).__name__}: {error}")
         message = f"{remains.weights}: no model can be made of these weights\n  {why}"
         raise StateDamaged(message) from error
-    write(target, model.save)
+    write(target, lambda file: keep(model, file, rows.images))

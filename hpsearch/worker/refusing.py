@@ -24,10 +24,6 @@ MENDS = {  # of errors that others raise, by words in them
     "multiple values for keyword argument 'epochs'": "hand on those that it gets, once; train.epochs says how many",
     'inside "with strategy.scope()"': "leave tf.distribute out of it: trials train side by side, each on one device",
 }
-BY_NAME = """name functions that Keras has, such as activation="softmax" in place of tf.nn.softmax; and
-  register those of your own with @keras.saving.register_keras_serializable()"""
-REGISTER = """register layers of your own with @keras.saving.register_keras_serializable(), in place of Lambda layers;
-  those that are made with values need a get_config, too"""
 
 
 def not_built(error: BaseException, root: Path) -> Mistake:
@@ -44,13 +40,6 @@ def not_whole(error: Exception, root: Path) -> Mistake:
     """What is wrong with a HyperModel's own fit that could train, but not on all rows."""
     what = f"fit fails where it has no rows to validate on, as when the last model is trained on all: {_named(error)}"
     return Mistake(WHERE, f"{what}\n  let it do without when validation_data is None", _lines(error, root))
-
-
-def not_kept(error: Exception) -> Mistake:
-    """What is wrong with a model that could be trained, but not saved and loaded again."""
-    told = _without_config(str(error.__cause__ or error))
-    mend = BY_NAME if told.startswith("Could not locate function") else REGISTER
-    return Mistake(WHERE, f"the model cannot be saved and loaded again: {told}", mend)
 
 
 def _named(error: BaseException) -> str:
@@ -92,11 +81,3 @@ def _lines(error: BaseException, root: Path) -> str:
         f"{Path(frame.filename).relative_to(root)}, line {frame.lineno}, in {frame.name}: {frame.line}"
         for frame in own_frames(root, error)
     )
-
-
-def _without_config(told: str) -> str:
-    """What Keras says of a layer that it cannot bring back, without the whole model, and the way round its safety."""
-    if "a `Lambda` layer whose `function` is a Python lambda" in told:
-        return "a Lambda layer holds code, which is never run from a file"
-    told = told.rpartition("Exception encountered: ")[2].partition(" Full object config: ")[0]
-    return " ".join(told.partition("\n\nExample:")[0].split())
