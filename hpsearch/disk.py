@@ -33,7 +33,7 @@ def unusable(path: Path, error: OSError) -> FolderUnusable:
     """Why a file cannot be written, in words for a person."""
     if of_full_disk(error):
         return disk_full(path)
-    why = {errno.ENOENT: "its folder is gone", errno.EROFS: f"not by {whoami()}: {error.strerror}"}
+    why = {errno.ENOENT: "there is no such folder", errno.EROFS: f"not by {whoami()}: {error.strerror}"}
     return FolderUnusable(f"{path}: cannot be written ({why.get(error.errno or 0, error.strerror or error)})")
 
 

@@ -153,7 +153,7 @@ def test_a_program_is_told_the_names_that_a_branch_fixes_as_a_list(tmp_path, mon
 def test_a_place_that_cannot_be_written_is_told(project, capsys):
     assert main(["table", "tiny", "--csv", "nowhere/trials.csv"]) == 7
 
-    assert "its folder is gone" in capsys.readouterr().err
+    assert "nowhere/trials.csv: cannot be written (there is no such folder)" in capsys.readouterr().err
 
 
 def test_a_notebook_reads_a_study_as_tables(tmp_path):
