@@ -94,7 +94,16 @@ def test_the_same_command_after_the_end_even_for_fewer_trials_says_it_is_complet
     again = run(finished, *SMALL, "--set", "search.trials=1")
 
     assert "already complete: 2 trials" in again.stderr
+    assert "the other commands" not in again.stderr
     assert len(trials(finished)) == 2
+
+
+def test_a_run_that_is_given_outside_its_project_says_where_the_other_commands_are_given(finished, tmp_path):
+    words = ["run", str(finished / "experiments" / "digits.toml"), *SMALL, "--set", "search.trials=2"]
+
+    outside = hpsearch(tmp_path, *words, HPSEARCH_DATA=str(finished / "cache"))
+
+    assert f"the other commands are given in its project: cd {finished}\n" in outside.stderr
 
 
 @pytest.mark.promise("34")

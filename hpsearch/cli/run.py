@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,6 +133,15 @@ def _conclude(experiment: "Experiment", place: "_Place", *, as_json: bool) -> No
         place.say(f"report: {folder.report}\nmodel:  {folder.best / paths.MODEL}")
         if experiment.tracking.mlflow is not False:
             place.say(f"compare in MLflow: {_pages(place.project, experiment.tracking.mlflow)}")
+        if not _is_around(place.project):
+            place.say(f"the other commands are given in its project: cd {shlex.quote(str(place.project.root))}")
+
+
+def _is_around(project: paths.Project) -> bool:
+    """Whether this is the project of the folder that commands are given in, from where all others look for one."""
+    with suppress(OSError):
+        return project.root.samefile(paths.Project.around(Path.cwd()).root)
+    return False
 
 
 def _pages(project: paths.Project, tracking: str | None) -> str:
