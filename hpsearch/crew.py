@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from hpsearch.errors import ExperimentRefused, FolderUnusable
-from hpsearch.orders import Event, Order, Question
+from hpsearch.errors import ExperimentRefused
+from hpsearch.orders import ENDS_SESSION, Event, Order, Question
 from hpsearch.protocols import Executor
 from hpsearch.reached import reached
 from hpsearch.records import AttemptBegan
@@ -98,10 +98,11 @@ class Crew:
         del self._running[fit]
         until = self._until.pop(fit)
         stopped = self._stopped.pop(fit, "")
-        if end.failure and end.failure.kind == FolderUnusable.__name__:  # not the trial's fault, and no trial's chance
-            raise FolderUnusable(end.failure.message)
         if end.how is not How.LOST:
             return end
+        for error in ENDS_SESSION:  # other fits under way go on from their checkpoints, as after Ctrl-C
+            if end.failure and end.failure.kind == error.__name__:
+                raise error(end.failure.message)
         if stopped:
             end = replace(end, how=How.INTERRUPTED, reason=stopped)  # it was killed because it did not heed its stop
             return end if stopped == INTERRUPTED else reached(self._study, [fit], stopped).get(fit, end)

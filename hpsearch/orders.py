@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from hpsearch.errors import DataRefused, FolderUnusable
 from hpsearch.objective import Objective
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import Attempt, AttemptEnd, Built, Measure
 
 Loop = Literal["auto", "graph", "fit"]
+ENDS_SESSION = (FolderUnusable, DataRefused)  # what an attempt may be lost for by no fault of its trial
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -26,7 +27,7 @@ from hpsearch import disk, file_systems, files, ledger_file, paths
 from hpsearch.backup import Backup
 from hpsearch.datasets.archive import take_out
 from hpsearch.datasets.download import RemoteFile, fetch
-from hpsearch.errors import FolderUnusable
+from hpsearch.errors import DataRefused, FolderUnusable
 from hpsearch.experiment import Experiment
 from hpsearch.follower import FINISH
 from hpsearch.ledger import Ledger
@@ -35,7 +36,7 @@ from hpsearch.outcomes import outcomes
 from hpsearch.splits import Splits
 from hpsearch.study import Study, held, set_aside
 from hpsearch.trial import AttemptEnd, Failure, How, TrialResult
-from hpsearch.worker.failing import disk_trouble
+from hpsearch.worker.failing import ends_session
 
 LEVELS = [10_000 + 17_000 * level for level in range(30)]  # bytes that are free
 TRIALS = 30
@@ -160,22 +161,33 @@ def test_an_archive_whose_members_fill_the_disk_is_not_taken_for_a_damaged_one(m
     assert "set HPSEARCH_DATA to another folder" in str(refused.value)
 
 
-class Filled(Instant):
-    """Workers whose first fit finds no room for its checkpoint."""
+class Hindered(Instant):
+    """Workers whose first fit comes upon what no trial can help."""
+
+    def __init__(self, error):
+        super().__init__()
+        self._failure = Failure(type(error).__name__, str(error))
 
     def _begin(self, fitting):
         if self.orders[1:]:
             super()._begin(fitting)
             return
-        failure = Failure(FolderUnusable.__name__, "disk full: fits/search-0000/checkpoint.bin, 0 MB free")
-        self._news.append(AttemptEnd(fitting.order.attempt, How.LOST, 0.0, failure=failure))
+        self._news.append(AttemptEnd(fitting.order.attempt, How.LOST, 0.0, failure=self._failure))
 
 
-@pytest.mark.promise("52")
-def test_a_worker_without_room_stops_the_search_and_fails_no_trial(tmp_path, labels):
+@pytest.mark.promise("52", "64")
+@pytest.mark.parametrize(
+    "error",
+    [
+        FolderUnusable("disk full: fits/search-0000/checkpoint.bin, 0 MB free"),
+        DataRefused("cache/train: the prepared data are gone or damaged"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_no_trial_can_help_stops_the_search_and_fails_no_trial(tmp_path, labels, error):
     acknowledged = []
-    with pytest.raises(FolderUnusable, match=r"disk full: fits/search-0000/checkpoint\.bin"):
-        searched(tmp_path / "a", labels, Filled(), acknowledged)
+    with pytest.raises(type(error), match=re.escape(str(error))):
+        searched(tmp_path / "a", labels, Hindered(error), acknowledged)
     assert acknowledged == []
 
     results = searched(tmp_path / "a", labels, acknowledged=acknowledged)
@@ -189,7 +201,7 @@ def test_a_trial_that_fills_another_disk_is_not_told_to_make_room_where_there_is
     with pytest.raises(OSError, match="No space left") as full, Path("/dev/full").open("wb", buffering=0) as other:
         other.write(b"a person's own file")
 
-    said = str(disk_trouble(full.value, tmp_path))
+    said = str(ends_session(full.value, tmp_path))
 
     assert said.startswith("disk full: ")
     assert "MB free (a quota may be used up, or another disk be full)" in said

@@ -374,7 +374,7 @@ def test_a_fit_tells_with_its_model_how_many_epochs_the_learning_rate_climbs(rec
 
 @pytest.mark.promise("64", "H28")
 @pytest.mark.parametrize(("harm", "words"), [("gone", "images.npy"), ("of objects", "Python objects")])
-def test_data_that_are_gone_or_no_longer_data_fail_their_trial(recipe, harm, words):
+def test_data_that_are_gone_or_no_longer_data_fail_no_trial(recipe, harm, words):
     made = recipe()
     file = made.data / "train" / "images.npy"
     file.unlink()
@@ -383,7 +383,7 @@ def test_data_that_are_gone_or_no_longer_data_fail_their_trial(recipe, harm, wor
 
     end, _ = go(made)
 
-    assert (end.how, end.failure.kind) == (How.FINISHED, "data")
+    assert (end.how, end.failure.kind) == (How.LOST, "DataRefused")
     assert words in end.failure.message
 
 

@@ -1,10 +1,11 @@
-"""What becomes of an error that a fit raised: words that can be written down, and whether it is the disk's fault."""
+"""What becomes of an error that a fit raised: words that can be written down, and whether its trial is to blame."""
 
 import traceback
 from pathlib import Path
 
 from hpsearch.disk import FULL, disk_full
-from hpsearch.errors import DataRefused, FolderUnusable
+from hpsearch.errors import HpsearchError
+from hpsearch.orders import ENDS_SESSION
 from hpsearch.trial import Failure
 from hpsearch.worker.epochs import NonFinite
 
@@ -25,11 +26,11 @@ def failed(error: BaseException) -> Failure:
     return Failure(_kind(error), sound(_message(error)[:LONGEST_MESSAGE]), sound(trace))
 
 
-def disk_trouble(error: BaseException, fits: Path) -> FolderUnusable | None:
-    """The error as one of the folder of `fits`, if it is: full, or not to be written to."""
+def ends_session(error: BaseException, fits: Path) -> HpsearchError | None:
+    """The error as one that ends the session, if no trial is to blame: a full disk (that of `fits`), lost data."""
     if isinstance(error, OSError) and error.errno in FULL:
         return disk_full(fits)
-    return error if isinstance(error, FolderUnusable) else None
+    return error if isinstance(error, ENDS_SESSION) else None
 
 
 def sound(text: str) -> str:
@@ -45,8 +46,6 @@ def _kind(error: BaseException) -> str:
             return "space drift"
         case SystemExit():
             return "exit"
-        case DataRefused():
-            return "data"
     return "oom" if type(error).__name__ == "ResourceExhaustedError" else type(error).__name__
 
 

@@ -8,14 +8,13 @@ from functools import partial
 from typing import Any
 
 from hpsearch import failpoints, hits, words
-from hpsearch.errors import FolderUnusable
 from hpsearch.files import make, write
 from hpsearch.orders import Order, Recipe
 from hpsearch.paths import FitFiles
 from hpsearch.seeds import derive
 from hpsearch.trial import AttemptEnd, Built, Failure, How, Metrics
 from hpsearch.worker.epochs import NonFinite
-from hpsearch.worker.failing import MetricMissing, disk_trouble, failed, sound
+from hpsearch.worker.failing import MetricMissing, ends_session, failed, sound
 from hpsearch.worker.progress import Progress, digest
 from hpsearch.worker.wire import Stopped, Wire
 
@@ -31,8 +30,8 @@ def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
         how, reason = How.INTERRUPTED, stopped.reason
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; it fails its trial, not the worker
         failure = failed(error)
-        if full := disk_trouble(error, recipe.fits):  # the trial can go on when there is room
-            how, failure = How.LOST, Failure(FolderUnusable.__name__, str(full))
+        if ending := ends_session(error, recipe.fits):  # the trial can go on when that is mended
+            how, failure = How.LOST, Failure(type(ending).__name__, str(ending))
     failpoints.reach("fit.ended")
     return AttemptEnd(
         order.attempt, how, progress.seconds or time.monotonic() - began,
