@@ -24,6 +24,7 @@ from hpsearch.weighing import class_weights
 from hpsearch.worker import ending, process
 from hpsearch.worker.preflight import Preflight, Sample, fly
 from hpsearch.worker.task import Task
+from hpsearch.worker.unchanged import Code
 
 SAMPLE_SECONDS = 600.0  # how long all sample builds may take
 
@@ -37,9 +38,10 @@ class Beginning:
     executor: Executor
     say: Callable[[str], None]
 
-    def open(self) -> Splits:
+    def open(self) -> tuple[Splits, Code]:
         """Begin the session: the splits are on disk, the space is known, and the executor has its recipe.
 
+        Gives the splits, and the code that all models of the session are built by.
         Raises an HpsearchError, before anything is recorded, where the experiment cannot be run on these data.
         """
         labels = self.identity.data.folder / "train" / "labels.npy"
@@ -48,11 +50,11 @@ class Beginning:
         if rare := splits.prepare(self.identity.data.class_names):
             self.say(f"warning: {rare}")
         weights = class_weights(self.study.experiment.train.class_weight, self.identity.data.class_names, labels)
-        steps = self._begin(weights)
-        self.executor.open(self._recipe(weights, steps))
-        return splits
+        steps, code = self._begin(weights)
+        self.executor.open(self._recipe(weights, steps, code))
+        return splits, code
 
-    def _begin(self, weights: tuple[float, ...]) -> Steps:
+    def _begin(self, weights: tuple[float, ...]) -> tuple[Steps, Code]:
         study, before = self.study, self.study.state.session
         facts = before.provenance if before else {}
         # Whether TensorFlow can still be imported: in a new study the sample builds show it.
@@ -66,19 +68,21 @@ class Beginning:
         steps: Steps = settling.result()
         if asked:
             asked.result()
+        code = Code.read(self.identity.root, known.modules)
+        public, digests = provenance.public(study.experiment), self.identity.digests(known.modules)
+        self.identity.refuse_if_changed(study.state)  # once more: TensorFlow took its seconds
         lost = "its session was left at once" if study.state.ended else CUT_OFF
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason=lost))
         for upgrade in provenance.upgrades(facts, provenance.versions()):
             self.say(f"warning: since the last session {upgrade}: further trials may differ a little")
-        public, digests = provenance.public(study.experiment), self.identity.digests(known.modules)
         facts = {**_facts(self.identity, self.executor), "steps": json.dumps(asdict(steps))}
         study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))
         if planned:
             study.record(planned)
         study.record(SpaceFound(known.parameters), durable=True)
         files.write_text(study.paths.experiment, json.dumps(public, indent=2) + "\n")
-        return steps
+        return steps, code
 
     def _preflight(self, weights: tuple[float, ...]) -> Preflight:
         self.say("getting ready: TensorFlow is imported, and a few models are built to find the space")
@@ -107,12 +111,12 @@ class Beginning:
             bool(wanted.data.folds or wanted.final.refit), weights,
         )  # fmt: skip
 
-    def _recipe(self, weights: tuple[float, ...], steps: Steps) -> Recipe:
+    def _recipe(self, weights: tuple[float, ...], steps: Steps, code: Code) -> Recipe:
         wanted, data, train = self.study.experiment, self.identity.data, self.study.experiment.train
         return Recipe(
             self.identity.root, wanted.model.build, data.folder, files.make(self.study.paths.fits).resolve(),
             data.class_names, wanted.objective, train.epochs, train.batch_sizes,
-            train.early_stopping, train.loop, weights, steps, wanted.final.keep_epochs, wanted.races,
+            train.early_stopping, train.loop, weights, steps, wanted.final.keep_epochs, wanted.races, code.texts,
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from hpsearch.records import TestCurve
 from hpsearch.study import Study
 from hpsearch.trial import Fit
 from hpsearch.worker.epoch_judging import Run, judge_epochs
+from hpsearch.worker.unchanged import Code
 
 Models = Mapping[Fit, Path]
 
@@ -27,8 +28,8 @@ def listed(study: Study, models: Models) -> dict[str, tuple[str, ...]]:
     return digests
 
 
-def judge(study: Study, executor: Executor, root: Path, data: Prepared, models: Models) -> None:
-    """Record the curve of every fit that the opening lists and that has none yet; raise StateDamaged."""
+def judge(study: Study, executor: Executor, code: Code, data: Prepared, models: Models) -> None:
+    """Record the curve of every fit that the opening lists and that has none yet; raise StateDamaged, StudyChanged."""
     opened = study.state.opened.epochs if study.state.opened else {}
     wanted = {fit: model for fit, model in models.items() if fit.name in opened.keys() - study.state.test_curves.keys()}
     for fit, model in wanted.items():
@@ -36,7 +37,8 @@ def judge(study: Study, executor: Executor, root: Path, data: Prepared, models: 
         for file, digest in zip(files, opened[fit.name], strict=True):
             winner.verify(file, digest)
         run = Run(model, files)
-        accuracies = executor.call(judge_epochs, root, study.experiment.model.build, data.folder, run)
+        with code.kept():
+            accuracies = executor.call(judge_epochs, code.root, study.experiment.model.build, data.folder, run)
         study.record(TestCurve(fit.name, accuracies), durable=True)
 
 

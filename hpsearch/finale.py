@@ -23,6 +23,7 @@ from hpsearch.state import MOST_LOSSES
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Fit
 from hpsearch.verdict import OneLook
+from hpsearch.worker.unchanged import Code
 
 
 @dataclass
@@ -33,13 +34,14 @@ class Finale:
     crew: Crew
     executor: Executor
     data: Prepared
-    root: Path
+    code: Code
     leave: Leave
 
     def hold(self) -> Verdict:
         """Train the finalists, choose the winner, open the test split; what was done in earlier sessions stands.
 
-        Raises Interrupted when told to leave while models are trained, AtOnce from then on.
+        Raises Interrupted when told to leave while models are trained, AtOnce from then on; StudyChanged when the code
+        changed since the session began.
         """
         finalists = self._finalists()
         if self.study.state.verdict:
@@ -49,9 +51,9 @@ class Finale:
         ranking = self._ranking()
         models = self._models(ranking)
         self.leave.at_once_from_here()  # judging can be begun again: the models are listed first, and stay the same
-        look = OneLook(self.study, self.executor, self.data, self.root)
+        look = OneLook(self.study, self.executor, self.data, self.code)
         judgements = look.judge(models)
-        epoch_curves.judge(self.study, self.executor, self.root, self.data, models)
+        epoch_curves.judge(self.study, self.executor, self.code, self.data, models)
         verdict = look.verdict(ranking, judgements)
         self.study.record(verdict, durable=True)
         return verdict

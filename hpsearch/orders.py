@@ -1,16 +1,17 @@
 """What the coordinator and a worker say to each other: small plain records that cross a process."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from hpsearch.errors import DataRefused, FolderUnusable
+from hpsearch.errors import DataRefused, FolderUnusable, StudyChanged
 from hpsearch.objective import Objective
 from hpsearch.space import Parameter, Value, Values
 from hpsearch.trial import Attempt, AttemptEnd, Built, Measure
 
 Loop = Literal["auto", "graph", "fit"]
-ENDS_SESSION = (FolderUnusable, DataRefused)  # what an attempt may be lost for by no fault of its trial
+ENDS_SESSION = (FolderUnusable, DataRefused, StudyChanged)  # what an attempt may be lost for by no fault of its trial
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Recipe:
     several batch sizes mean that the batch size is searched; `early_stopping` counts epochs, 0 is off;
     `class_weights`, one a class or none at all, weigh the loss in training; `steps` is how steps are computed;
     with `keep_epochs` the finals keep the weights of every epoch;
-    with `hits` a search fit leaves behind which validation rows its best epoch got right (`hpsearch.hits`).
+    with `hits` a search fit leaves behind which validation rows its best epoch got right (`hpsearch.hits`);
+    `texts` is what the modules under `root` said when the session began (`hpsearch.worker.unchanged`).
     """
 
     root: Path
@@ -46,6 +48,7 @@ class Recipe:
     steps: Steps = Steps()
     keep_epochs: bool = False
     hits: bool = False
+    texts: Mapping[str, bytes | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -96,8 +96,8 @@ class Session:
                 self._around.report(study.experiment)
                 drain(follow(study, executor, made), study.experiment.name, self._around.say)
                 return verdict
-            crew = Crew(study, executor, Beginning(study, identity, executor, self._around.say).open())
-            return self._search(Finale(study, crew, executor, data, identity.root, leave), made)
+            splits, code = Beginning(study, identity, executor, self._around.say).open()
+            return self._search(Finale(study, Crew(study, executor, splits), executor, data, code, leave), made)
 
     def _say_where(self, executor: Executor) -> None:
         if executor.where:

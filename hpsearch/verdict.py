@@ -16,6 +16,7 @@ from hpsearch.study import Study
 from hpsearch.trial import Fit
 from hpsearch.worker.judging import Judgement, judgement, read_test
 from hpsearch.worker.rows import open_arrays
+from hpsearch.worker.unchanged import Code
 
 
 @dataclass
@@ -25,13 +26,15 @@ class OneLook:
     study: Study
     executor: Executor
     data: Prepared
-    root: Path
+    code: Code
 
     def judge(self, models: Mapping[Fit, Path]) -> dict[Fit, Judgement]:
         """Judge these model files; their digests are in the ledger before, what they read is kept before the verdict.
 
-        Raise StateDamaged when one is not what the test split was opened for.
+        Raise StateDamaged when one is not what the test split was opened for, StudyChanged when the code changed, by
+        which a person's own layers are read.
         """
+        self.code.refuse_if_changed()
         if opened := self.study.state.opened:
             digests = opened.models
         else:
@@ -41,7 +44,8 @@ class OneLook:
         for fit, file in models.items():
             winner.verify(file, digests[fit.name])
         build, files = self.study.experiment.model.build, list(models.values())
-        readings = self.executor.call(read_test, self.root, build, self.data.folder, files)
+        with self.code.kept():
+            readings = self.executor.call(read_test, self.code.root, build, self.data.folder, files)
         _, labels = open_arrays(self.data.folder / "test", "r")
         judgements = {
             fit: judgement(labels, predicted, confidence, self.data.class_names)

@@ -27,7 +27,7 @@ from hpsearch import disk, file_systems, files, ledger_file, paths
 from hpsearch.backup import Backup
 from hpsearch.datasets.archive import take_out
 from hpsearch.datasets.download import RemoteFile, fetch
-from hpsearch.errors import DataRefused, FolderUnusable
+from hpsearch.errors import DataRefused, FolderUnusable, StudyChanged
 from hpsearch.experiment import Experiment
 from hpsearch.follower import FINISH
 from hpsearch.ledger import Ledger
@@ -175,12 +175,13 @@ class Hindered(Instant):
         self._news.append(AttemptEnd(fitting.order.attempt, How.LOST, 0.0, failure=self._failure))
 
 
-@pytest.mark.promise("52", "64")
+@pytest.mark.promise("43", "52", "64")
 @pytest.mark.parametrize(
     "error",
     [
         FolderUnusable("disk full: fits/search-0000/checkpoint.bin, 0 MB free"),
         DataRefused("cache/train: the prepared data are gone or damaged"),
+        StudyChanged("the code of the search space changed while the study ran, in space.py"),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from hpsearch import files, paths, predictions, records
 from hpsearch.crew import Crew
-from hpsearch.errors import NothingCompleted, StateDamaged
+from hpsearch.errors import NothingCompleted, StateDamaged, StudyChanged
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
@@ -33,6 +33,7 @@ from hpsearch.state import MOST_LOSSES, OUT_OF_TIME
 from hpsearch.study import Study
 from hpsearch.trial import Status, Trial, TrialResult
 from hpsearch.verdict_words import sentences
+from hpsearch.worker.unchanged import Code
 
 ROWS, CLASSES = 400, ("a", "b")
 LABELS = np.arange(ROWS) % 2
@@ -113,7 +114,7 @@ def hold(tmp_path):
             study.record(cut if out_of_time else result)
         executor = Lucky(study.paths.fits, luck, diverging(diverges))
         splits = Splits(experiment, data.folder / "train" / "labels.npy", study.paths.splits)
-        finale = Finale(study, Crew(study, executor, splits), executor, data, tmp_path, Leave())
+        finale = Finale(study, Crew(study, executor, splits), executor, data, Code(tmp_path, {}), Leave())
         verdict = finale.hold()
         study.state.verdict = None  # so that a test can hold them again
         return study, executor, verdict, finale
@@ -491,6 +492,38 @@ def test_ctrl_c_while_models_are_judged_ends_the_finals_at_once_and_they_go_on_t
 
     assert again == verdict
     assert study.state.openings == 1
+
+
+@pytest.mark.promise("43")
+def test_the_test_split_stays_shut_until_the_code_is_again_that_of_the_session(hold, tmp_path):
+    study, _, verdict, finale = hold()
+    study.state.opened, study.state.openings = None, 0  # as after Ctrl-C in the finals
+    finale.code = Code(tmp_path, {"space.py": b"UNITS = 4\n"})
+
+    with pytest.raises(StudyChanged, match=r"while the study ran, in space\.py"):
+        finale.hold()
+    shut = study.state.opened is None
+    (tmp_path / "space.py").write_text("UNITS = 4\n")
+    again = finale.hold()
+
+    assert shut
+    assert (again, study.state.openings) == (verdict, 1)
+
+
+@pytest.mark.promise("43")
+def test_code_that_changes_while_models_are_judged_brings_no_verdict_and_costs_none(hold, tmp_path):
+    study, executor, verdict, finale = hold()
+    (space := tmp_path / "space.py").write_text("UNITS = 4\n")
+    finale.code = Code.read(tmp_path, ["space.py"])
+    judge, executor.call = executor.call, lambda *given: space.write_text("UNITS = 5\n") and judge(*given)
+
+    with pytest.raises(StudyChanged):
+        finale.hold()
+    executor.call = judge
+    space.write_text("UNITS = 4\n")
+    again = finale.hold()
+
+    assert (again, study.state.openings) == (verdict, 1)
 
 
 def test_a_seed_that_failed_before_the_test_split_was_opened_changes_no_winner_afterwards(hold):

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import time
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -687,6 +689,69 @@ def test_a_final_that_keeps_its_epochs_makes_no_folder_of_a_removed_study_anew(r
 
     assert (end.how, end.epochs, end.failure.kind) == (How.LOST, 2, "FolderUnusable")
     assert not made.fits.exists()
+
+
+@pytest.fixture
+def begun(recipe, monkeypatch):
+    """A recipe whose session began with the code as it is now, the file of that code, and what is to be in it later.
+
+    That is written while a moment is waited for.
+    """
+    made, later = recipe("still", epochs=1, texts={"tiny.py": BUILD.encode()}), []
+    file = made.root / "tiny.py"
+    monkeypatch.setattr(time, "sleep", lambda _seconds: later and file.write_text(later.pop()))
+    return made, file, later
+
+
+@pytest.mark.promise("43")
+@pytest.mark.parametrize("text", [BUILD.replace("4, 8", "4, 9"), "def build(hp:", None])
+def test_no_model_is_built_by_code_that_changed_since_its_session_began(begun, text):
+    made, file, _ = begun
+    if text is None:
+        file.unlink()
+    else:
+        file.write_text(text)
+
+    end, talk = go(made)
+
+    assert (end.how, end.failure.kind, talk.told) == (How.LOST, "StudyChanged", [])
+    assert "while the study ran, in tiny.py\n  bring back what was there" in end.failure.message
+
+
+@pytest.mark.promise("43")
+def test_code_that_a_branch_imports_has_to_be_that_of_its_session_too(begun):
+    made, file, _ = begun
+    text = "def still(hp):\n    import beside\n"
+    file.write_text(text)
+    (made.root / "beside.py").write_text("UNITS = 5\n")
+
+    end, _ = go(replace(made, texts={"tiny.py": text.encode(), "beside.py": b"UNITS = 4\n"}))
+
+    assert (end.how, end.failure.kind) == (How.LOST, "StudyChanged")
+    assert "in beside.py\n" in end.failure.message
+
+
+@pytest.mark.promise("43")
+def test_a_comment_that_is_written_while_a_study_runs_changes_nothing(begun):
+    made, file, _ = begun
+    file.write_text(f"# a comment\n{BUILD}")
+
+    end, _ = go(made)
+
+    assert (end.how, end.failure, end.epochs) == (How.FINISHED, None, 1)
+
+
+@pytest.mark.promise("43")
+@pytest.mark.parametrize("half", ["", BUILD[:400]])
+def test_an_attempt_that_met_a_file_which_an_editor_was_writing_is_made_again(begun, half):
+    made, file, later = begun
+    file.write_text(half)
+    later.append(BUILD)
+
+    end, _ = go(made)
+
+    assert (end.how, end.failure) == (How.LOST, None)
+    assert end.reason == "the code of the search space was being written just now"
 
 
 def test_a_stop_is_heeded_though_the_build_that_heard_it_goes_on(recipe):

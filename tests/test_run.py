@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from commands import (
     SMALL,
     environment,
     hpsearch,
+    measures,
     program,
     run,
     settings,
@@ -29,6 +31,7 @@ from commands import (
     trials,
     wait_for_a_trial,
 )
+from waiting import wait_until
 
 from hpsearch import files, paths
 from hpsearch.records import AttemptBegan
@@ -206,6 +209,29 @@ def test_changed_code_is_refused_and_a_changed_comment_is_not(finished):
     refused = run(finished, *SMALL, "--set", "search.trials=2", code=6)
 
     assert "the code of the search space" in refused.stderr
+
+
+@pytest.mark.promise("43")
+def test_code_that_is_edited_while_its_study_runs_ends_the_session_and_costs_no_trial(finished):
+    module, ledger = finished / "spaces" / "small.py", paths.Project(finished).study("digits").ledger
+    words, before = [*SMALL, "--set", "search.trials=6", "--reopen"], measures(ledger)
+
+    def edit():
+        wait_until(lambda: measures(ledger) > before)
+        module.write_text(BUILD.replace('"relu"', '"tanh"'))
+
+    editor = threading.Thread(target=edit)
+    editor.start()
+    ended = run(finished, *words, code=6)
+    editor.join()
+    states = [trial["status"] for trial in trials(finished)]
+    module.write_text(BUILD)
+    run(finished, *words)
+
+    assert "changed while the study ran, in spaces/small.py\n  bring back what was there" in ended.stderr
+    assert set(states) <= {"completed", "interrupted"}
+    assert states.count("completed") < 6
+    assert [trial["status"] for trial in trials(finished)] == ["completed"] * 6
 
 
 @pytest.mark.long

@@ -1184,14 +1184,15 @@ def left(tmp_path):
     data = Prepared(tmp_path, "made-up", "d" * 64, ("a", "b"), (2, 2), 20, 20, "official")
     train = {"compile": False, "precision": "float32"}
 
-    def left(*bodies, executor=Finding, **search):
+    def left(*bodies, executor=Finding, modules=(), **search):
         wanted = {"name": "a", "model": {"build": "m:f"}, "search": {"trials": 4, **search}, "train": train}
         experiment = Experiment.model_validate(wanted)
         study = Study(experiment, paths.Study(files.make(tmp_path / "a")))
-        study.record(SessionBegan("a", experiment.model_dump(mode="json"), {}, (), {}))
+        identity = Identity(experiment, data, tmp_path)
+        study.record(SessionBegan("a", experiment.model_dump(mode="json"), identity.digests(modules), modules, {}))
         for body in bodies:
             study.record(body)
-        Beginning(study, Identity(experiment, data, tmp_path), executor(), print).open()
+        Beginning(study, identity, executor(), print).open()
         return study
 
     return left
@@ -1204,6 +1205,18 @@ def test_a_study_that_was_left_before_its_space_was_written_down_looks_for_it_ag
 def test_where_no_process_can_be_started_for_sample_builds_the_cause_is_told_and_not_build_model(left):
     with pytest.raises(ChildDied, match=r"^no process could be started \(too many\)$"):
         left(executor=Barren)
+
+
+@pytest.mark.promise("43")
+def test_code_that_changes_while_a_session_begins_is_refused(left, tmp_path):
+    (tmp_path / "space.py").write_text("UNITS = 4\n")
+
+    class Slow(Finding):
+        def call(self, function, *arguments, patience=None):
+            (tmp_path / "space.py").write_text("UNITS = 5\n")
+
+    with pytest.raises(StudyChanged, match=r"the code of the search space, in space\.py"):
+        left(records.SpaceFound((X,)), executor=Slow, modules=("space.py",))
 
 
 def test_a_study_that_has_its_plan_goes_on_without_the_study_it_was_made_from(left):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from hpsearch import failpoints, hits, words
+from hpsearch.errors import first_line
 from hpsearch.files import make, write
 from hpsearch.orders import Order, Recipe
 from hpsearch.paths import FitFiles
@@ -16,6 +17,7 @@ from hpsearch.trial import AttemptEnd, Built, Failure, How, Metrics
 from hpsearch.worker.epochs import NonFinite
 from hpsearch.worker.failing import MetricMissing, ends_session, failed, sound
 from hpsearch.worker.progress import Progress, digest
+from hpsearch.worker.unchanged import Code, HalfWritten
 from hpsearch.worker.wire import Stopped, Wire
 
 
@@ -28,6 +30,8 @@ def fit(order: Order, recipe: Recipe, wire: Wire) -> AttemptEnd:
         reason = _Run(order, recipe, wire, progress).train()
     except Stopped as stopped:
         how, reason = How.INTERRUPTED, stopped.reason
+    except HalfWritten as written:
+        how, reason = How.LOST, first_line(str(written))
     except BaseException as error:  # noqa: BLE001 - user code may raise anything; it fails its trial, not the worker
         failure = failed(error)
         if ending := ends_session(error, recipe.fits):  # the trial can go on when that is mended
@@ -85,9 +89,11 @@ class _Run:
         hp = self._hp = asking.parameters(self._rows)
         batch_size = hp.task.batch_size
         began = time.monotonic()
-        with seeding.imported_under(derive(self._fit.seed, "model")):
+        code = Code(self._recipe.root, self._recipe.texts)
+        with seeding.imported_under(derive(self._fit.seed, "model")), code.kept():
             build = find_build(self._recipe.root, self._recipe.build)
-        self._model = building.build(build, hp)
+        with code.kept():  # a branch may import more
+            self._model = building.build(build, hp)
         self._building = time.monotonic() - began
         if own := own_fit(build):
             self._train = self._trained_through(own, hp, batch_size)
