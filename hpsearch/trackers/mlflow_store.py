@@ -14,6 +14,7 @@ import filelock
 from hpsearch import file_systems, files, paths
 
 SQLITE = "sqlite:///"
+BESIDE = ("-wal", "-shm", "-journal")  # how the names of SQLite's own files end that lie beside a database
 LOCK_SECONDS = 120.0
 # Set unless the person did: MLflow would wait 120 s a call, try it 7 times, and in between for as long as the server
 # says (Retry-After). Who calls it here tries again by itself.
@@ -109,6 +110,8 @@ def experiment_id(own: Any, name: str, artifacts: str | None = None) -> str:
 def _prepare_file(file: Path) -> None:
     files.make(file.parent)
     if not file.exists() or not file.stat().st_size:
+        for end in BESIDE:  # of one that was moved away alone: SQLite would play its log into the new one
+            file.with_name(file.name + end).unlink(missing_ok=True)
         files.write(file, _lay_out)
     if not file_systems.is_shared(file_systems.kind(file)):
         with contextlib.closing(sqlite3.connect(file, timeout=60)) as connection:
