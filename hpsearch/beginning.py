@@ -124,6 +124,7 @@ def _facts(identity: Identity, executor: Executor) -> dict[str, str]:
     """What is good to know of a session's surroundings."""
     data = identity.data
     about = {"data_digest": data.digest, "data_name": data.name, "test_from": data.test_from}
+    about["image_shape"] = json.dumps(data.shape)
     about |= {"held_out_by": str(RULE)} if data.test_from == "content-hash" else {}
     made_by = {"hpsearch_source": provenance.source_digest(), "git_commit": provenance.git_commit(identity.root)}
     where = {"cards": executor.where} if executor.where else {}

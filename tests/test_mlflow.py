@@ -51,7 +51,7 @@ from hpsearch.experiment import Experiment
 from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
 from hpsearch.records import TestOpened as Opened
 from hpsearch.trackers import mlflow_view
-from hpsearch.trackers.mlflow_model import log_model
+from hpsearch.trackers.mlflow_model import Winner, log_model
 from hpsearch.trackers.mlflow_store import client, prepare_store, resolve
 from hpsearch.trackers.mlflow_trouble import NotHeard, told_apart
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
@@ -551,6 +551,50 @@ def test_the_winners_model_loads_back_and_predicts(project, elsewhere):
     assert (again["hpsearch.model"], again["hpsearch.registered"]) == (address, "models:/digits/1")
 
 
+SPACE = """
+import keras
+
+
+@keras.saving.register_keras_serializable("mine")
+class Doubled(keras.layers.Layer):
+    def call(self, images):
+        return 2.0 * images
+
+
+def build(hp):
+    ends = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, activation="softmax")]
+    return keras.Sequential([keras.layers.Input((None, None, 1)), Doubled(), *ends])
+"""
+
+
+def make_own_model(root: Path, file: Path) -> None:
+    from hpsearch.worker.finding import find_build  # in another process
+
+    find_build(root, "space:build")(None).save(file)
+
+
+def read_back(uri: str, address: str) -> tuple[Any, ...]:
+    import mlflow  # in another process
+    import numpy as np
+
+    mlflow.set_tracking_uri(uri)
+    model = mlflow.pyfunc.load_model(address)
+    given = model.predict(np.full((2, 4, 6, 1), 0.5, "float32"))
+    return model.input_example.shape, given.shape, given.sum(axis=1).round(3).tolist(), "space" in sys.modules
+
+
+def test_a_winner_with_layers_of_the_projects_own_is_loaded_where_nobody_knows_them(project, tmp_path, elsewhere):
+    place, file = place_in(project), tmp_path / "model.keras"
+    (project.root / "space.py").write_text(SPACE)
+    process.call(make_own_model, project.root, file)
+    hear_all(place, told(began()))
+    run = runs_of(place)["study"].info.run_id
+
+    address = process.call(log_model, place.uri, run, Winner(file, 0, "", (4, 6), project.root, "space:build"))
+
+    assert elsewhere(read_back, place.uri, address) == ((1, 4, 6, 1), (2, 3), [1.0, 1.0], False)
+
+
 def registered(name: str) -> Experiment:
     return Experiment.model_validate(
         {**EXPERIMENT.model_dump(exclude_none=True), "tracking": {"mlflow": None, "register_as": name}}
@@ -606,26 +650,28 @@ def test_a_run_whose_logged_model_is_not_the_one_that_was_tested_gets_another(
     first = hashlib.sha256(b"the first").hexdigest()
     own.set_logged_model_tags(address.removeprefix("models:/"), {"hpsearch.sha256": first})
 
-    told_again = elsewhere(log_model, place.uri, run.info.run_id, file, 0, first)
+    told_again = elsewhere(log_model, place.uri, run.info.run_id, Winner(file, 0, first))
     file.write_bytes(b"the second")
+    second = hashlib.sha256(b"the second").hexdigest()
 
     assert told_again == address
     with pytest.raises(StateDamaged, match="the model cannot be loaded"):  # and so it was about to be
-        elsewhere(log_model, place.uri, run.info.run_id, file, 0, hashlib.sha256(b"the second").hexdigest())
+        elsewhere(log_model, place.uri, run.info.run_id, Winner(file, 0, second))
 
 
 def test_the_model_of_a_verdict_is_the_one_of_the_last_opening_before_it(project):
-    *first, ended = [news.body for news in whole_story()]
+    began, *first, ended = [news.body for news in whole_story()]
+    began = replace(began, provenance={"image_shape": "[4, 6]"})
     verdict = first[-1]
     second = [Opened({verdict.model_fit: "1" * 64, "final-0001-r0-f0": "2" * 64}), verdict]
-    story, asked = [*first, *second, ended], []
-    ledger = keep(project.root, story).ledger
+    story, asked = [began, *first, *second, ended], []
+    place = replace(place_in(project), ledger=keep(project.root, story).ledger, root=project.root)
 
-    hear_all(
-        replace(place_in(project), ledger=ledger), told(story), call=lambda _function, *given: asked.append(given[-1])
-    )
+    hear_all(place, told(story), call=lambda _function, *given: asked.append(given[-1]))
 
-    assert asked == ["0" * 64, "1" * 64]
+    file = place.fits / verdict.model_fit / "model.keras"
+    models = [Winner(file, 0, digit * 64, (4, 6), project.root, "space:build") for digit in "01"]
+    assert asked == models
 
 
 def test_a_model_that_did_not_get_through_at_once_is_logged_all_the_same(project, without_weights):

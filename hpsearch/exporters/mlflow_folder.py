@@ -30,13 +30,14 @@ class MLflowFolder:
 
     def write(self, model: Path, folder: Path, samples: "Images") -> Sequence[Path]:
         """Write `folder`/mlflow/, with what it needs to run pinned."""
+        from hpsearch.worker.graph import graph
         from hpsearch.worker.model_reading import read_model
 
-        mlflow = _mlflow()
-        module, signature = _module(read_model(model), samples.shape[1:])
+        mlflow, raw, sizes = _mlflow(), read_model(model), samples.shape[1:]
         mlflow.tensorflow.save_model(
-            module, folder / self.artefact, signature=signature, pip_requirements=pinned(PACKAGES)
-        )
+            graph(raw, sizes, "uint8"), folder / self.artefact,
+            signature=_signature(raw, sizes), pip_requirements=pinned(PACKAGES),
+        )  # fmt: skip
         return [folder / self.artefact]
 
     def load(self, folder: Path) -> "Reader":
@@ -54,22 +55,12 @@ def _mlflow() -> Any:
     return mlflow
 
 
-def _module(model: Any, sizes: Sequence[int]) -> tuple[Any, Any]:
-    """The model as a TensorFlow module, and what MLflow is to know of its input and output."""
+def _signature(model: Any, sizes: Sequence[int]) -> Any:
+    """What MLflow is to know of the model's input and output."""
     import numpy as np
-    import tensorflow as tf
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    class RawImages(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        @tf.function(input_signature=[tf.TensorSpec([None, *sizes], tf.uint8, "images")], autograph=False)  # type: ignore[untyped-decorator]
-        def __call__(self, images: Any) -> Any:
-            return self.model(images, training=False)
-
     images = TensorSpec(np.dtype("uint8"), (-1, *sizes))  # without a name, else MLflow would want to be given a dict
     answers = TensorSpec(np.dtype("float32"), (-1, model.output_shape[-1]))
-    return RawImages(), ModelSignature(Schema([images]), Schema([answers]))
+    return ModelSignature(Schema([images]), Schema([answers]))

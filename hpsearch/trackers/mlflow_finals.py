@@ -1,12 +1,12 @@
 """Tells MLflow what the finals came to: at the winner's run its test figures and model, at the study's a summary."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import wait
 from contextlib import closing
 from functools import partial
 from itertools import chain, repeat
-from pathlib import Path
 
 from hpsearch import words
 from hpsearch.aside import aside
@@ -14,11 +14,11 @@ from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.paths import FitFiles
 from hpsearch.protocols import Call
-from hpsearch.records import TestOpened, Verdict
+from hpsearch.records import SessionBegan, TestOpened, Verdict
 from hpsearch.sparing import Spared, count
 from hpsearch.trackers import mlflow_verdict
 from hpsearch.trackers.mlflow_insisting import NotTaken, insist
-from hpsearch.trackers.mlflow_model import log_model
+from hpsearch.trackers.mlflow_model import Winner, log_model
 from hpsearch.trackers.mlflow_registry import MODELS, register
 from hpsearch.trackers.mlflow_runs import MODEL, NOT_LOGGED, Run, Runs
 from hpsearch.trackers.mlflow_store import Place
@@ -40,12 +40,11 @@ class Finals:
     def hear(self, verdict: Verdict, number: int, time_ms: int) -> None:
         """Take in the verdict, which is the record of this number."""
         winner, study = self._trials.of(Fit(verdict.winner, 0), time_ms), self._trials.study(time_ms)
-        file = FitFiles(self._place.fits / verdict.model_fit).model
         told = {"hpsearch.winner": "yes"} | mlflow_verdict.table_tag()
         if not winner.gone:
             figures = mlflow_verdict.figures(verdict)
             self._runs.write(winner, time_ms, figures)
-            log = partial(self._log, winner, file, verdict, number)
+            log = partial(self._log, winner, verdict, number)
             first = aside(log)  # it takes seconds to import what the model takes: the pictures are drawn meanwhile
             try:
                 mlflow_verdict.keep_winner(self._runs, winner, verdict, self._curves(winner, figures))
@@ -61,9 +60,11 @@ class Finals:
             self._runs.mark(winner, "FINISHED", time_ms)
         self._summarise(study, winner, verdict, time_ms)
 
-    def _log(self, winner: Run, file: Path, verdict: Verdict, number: int) -> str:
-        tested = self._tested(verdict.model_fit, number)
-        return str(self._call(log_model, self._place.uri, winner.id, file, verdict.winner, tested))
+    def _log(self, winner: Run, verdict: Verdict, number: int) -> str:
+        file = FitFiles(self._place.fits / verdict.model_fit).model
+        tested, shape = self._tested(verdict, number)
+        model = Winner(file, verdict.winner, tested, shape, self._place.root, self._experiment.model.build)
+        return str(self._call(log_model, self._place.uri, winner.id, model))
 
     def _model(self, winner: Run, tries: Iterator[Callable[[], str]]) -> str:
         """The logged model's address, or why there is none: a model that cannot be loaded alone stops nothing."""
@@ -91,13 +92,18 @@ class Finals:
         except NotTaken as error:  # a server may have no registry
             return {"hpsearch.registered": f"not registered as {name}: {error}"}
 
-    def _tested(self, fit: str, before: int) -> str:
-        """The SHA-256 under which the model was tested, last before a record's number; "" without a ledger."""
+    def _tested(self, verdict: Verdict, number: int) -> tuple[str, tuple[int, ...]]:
+        """The SHA-256 under which the verdict's model was tested, and the shape of its images; empty if not known.
+
+        They are the last that were told before the verdict, which is the record of this number.
+        """
         if self._place.ledger is None:
-            return ""
+            return "", ()
         with closing(Ledger(self._place.ledger, writer=False)) as ledger:
-            told = [news.body for news in ledger.recall([TestOpened]) if news.number < before]
-        return [opened.models for opened in told if isinstance(opened, TestOpened)][-1][fit]
+            told = [news.body for news in ledger.recall([SessionBegan, TestOpened]) if news.number < number]
+        began = next(body for body in reversed(told) if isinstance(body, SessionBegan))
+        opened = next(body for body in reversed(told) if isinstance(body, TestOpened))
+        return opened.models[verdict.model_fit], tuple(json.loads(began.provenance.get("image_shape", "[]")))
 
     def _curves(self, run: Run, figures: Collection[str]) -> dict[str, list[tuple[int, float]]]:
         names = [name for name in self._runs.found(run).metrics if not name.rpartition(".")[2].startswith(OWN)]

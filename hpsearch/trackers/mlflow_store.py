@@ -32,7 +32,7 @@ class Place:
     """Where the study's runs are: MLflow's address and experiment, the study's own id and its folder of fits.
 
     From the `ledger`, where there is one, the study's run is told in the end what pruning spared. The `report`, once it
-    is there, is kept among that run's files.
+    is there, is kept among that run's files. Under the project's `root` is the code of the winner's own layers.
     """
 
     uri: str
@@ -41,6 +41,7 @@ class Place:
     fits: Path
     ledger: Path | None = None
     report: Path | None = None
+    root: Path | None = None
 
 
 def prepare_store(project: paths.Project, uri: str | None = None, experiment: str = "") -> str:

@@ -57,7 +57,7 @@ class Made:
         with told_apart():
             uri = prepare_store(self.project, self._address, self._name)
             known, own = study_id(self.experiment, self.folder), self.folder
-            place = Place(uri, self._name, known, own.fits, ledger=own.ledger, report=own.report)
+            place = Place(uri, self._name, known, own.fits, own.ledger, own.report, self.project.root)
             return ViaMLflow(self.experiment, place, call)
 
 
