@@ -35,11 +35,15 @@ BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 @dataclass(frozen=True)
 class Standing:
-    """How far the tracker has heard the ledger, in words what is in its way, and whether that is waited for."""
+    """How far the tracker has heard the ledger, in words what is in its way, and whether that is waited for.
+
+    What it `lacks` all the same is known once it was closed.
+    """
 
     heard: int
     trouble: str = ""
     pauses: bool = False
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ class _Follower:
             finally:
                 self._save(self._sure)
         self._save(self.heard)
+        if isinstance(tracker, Remembering):
+            self._tell(replace(self._standing, lacks=tracker.lacks()))
 
     def falter(self, seconds: float, trouble: str) -> None:
         self._most = CAREFUL

@@ -42,7 +42,7 @@ def follow(study: Study, executor: Executor, made: Made | None) -> Outbox | None
 
 
 def drain(outbox: Outbox | None, name: str, say: Callable[[str], None], patience: float = DRAIN_SECONDS) -> None:
-    """Let MLflow catch up for at most `patience` seconds, then follow no further; say what it has not heard."""
+    """Let MLflow catch up for at most `patience` seconds, then follow no further; say what it has not."""
     if outbox is None:
         return
     if outbox.drain(QUIET_SECONDS):
@@ -55,3 +55,10 @@ def drain(outbox: Outbox | None, name: str, say: Callable[[str], None], patience
             f"warning: MLflow has not heard {what} of {name}: {why}\n"
             f"  all is in the ledger; send it with: hpsearch sync {name}"
         )
+    elif outbox.lacks:
+        say(lacking(name, outbox.lacks))
+
+
+def lacking(name: str, what: str) -> str:
+    """What is said of a study of which MLflow, told all, has not taken all."""
+    return f"warning: MLflow has not taken all of {name}: {what}\n  once that is mended: hpsearch sync {name}"

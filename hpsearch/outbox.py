@@ -46,6 +46,11 @@ class Outbox:
         return self._standing.pauses
 
     @property
+    def lacks(self) -> str:
+        """What the tracker was told and could not take, in words; known once it has finished."""
+        return self._standing.lacks
+
+    @property
     def sent(self) -> int:
         """How many records the tracker has heard since the start; one that had lost its memory hears all anew."""
         return self._sent

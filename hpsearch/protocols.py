@@ -233,6 +233,9 @@ class Remembering(Tracker, Protocol):
     def remembers(self, *, wholly: bool) -> bool:
         """Whether anything of the study is there, or `wholly` all that was told; if not, all is told from the first."""
 
+    def lacks(self) -> str:
+        """What was told and not taken, in words for a person and on one line; "" where all was. Asked once closed."""
+
 
 class Made(Protocol):
     """Makes a tracker, in whatever process it is sent to."""

@@ -62,6 +62,9 @@ class Keeper(Listener):
             return False
         return (self.folder / "heard").exists()
 
+    def lacks(self):
+        return "a file" if (self.folder / "lacking").exists() else ""
+
 
 class Mortal(Listener):
     """Its process is killed once, at the third record."""

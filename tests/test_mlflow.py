@@ -725,8 +725,15 @@ def test_what_was_not_logged_is_not_registered_and_says_so(project):
 
     hear_all(place, whole_story(), registered("digits"))
 
+    tracker = ViaMLflow(registered("digits"), place, no_model)
     assert client(place.uri).search_registered_models() == []
     assert "not registered as digits" in runs_of(place)["search 0"].data.tags["hpsearch.registered"]
+    assert tracker.lacks() == (
+        "the winner's model not logged: HpsearchError: no model here; "
+        "the winner not registered as digits: the model was not logged"
+    )
+    assert not tracker.remembers(wholly=True)
+    assert tracker.lacks() == ""  # for now it is told again
 
 
 def test_mlflows_pages_show_score_and_params_unless_a_person_chose_otherwise(project):

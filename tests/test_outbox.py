@@ -143,11 +143,13 @@ def test_a_tracker_that_lacks_a_part_hears_everything_again_when_nobody_holds_th
     write(ledger, 2)
     follow(odd_trackers.Keeper(tmp_path)).close(patience=60)
     (tmp_path / "lacking").touch()
-    follow(odd_trackers.Keeper(tmp_path)).close(patience=60)
+    lacking, said = follow(odd_trackers.Keeper(tmp_path)), []
+    listening.drain(lacking, "tiny", said.append)
 
     outbox = follow(keeper := odd_trackers.Keeper(tmp_path), over=True)
 
-    assert outbox.close(patience=60) == 0
+    assert said == ["warning: MLflow has not taken all of tiny: a file\n  once that is mended: hpsearch sync tiny"]
+    assert (outbox.close(patience=60), outbox.lacks) == (0, "")
     assert keeper.heard == [1, 2, 1, 2, 3]  # the last is the end of a session that wrote none
     assert outbox.sent == 2
 

@@ -135,6 +135,18 @@ def test_a_database_that_no_later_try_can_read_is_to_be_moved_away(study, tmp_pa
     assert "try again later" not in said
 
 
+def test_what_mlflow_did_not_take_is_told_of_with_the_reason(study, tmp_path, monkeypatch, capsys):
+    (tmp_path / "mlruns" / "artifacts").write_text("a file, where MLflow was to make a folder")
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["sync", "tiny"]) == 0
+
+    said = capsys.readouterr()
+    assert "MLflow has heard all of tiny" in said.out
+    assert "warning: MLflow has not taken all of tiny: files of runs not kept: " in said.err
+    assert "\n  once that is mended: hpsearch sync tiny\n" in said.err
+
+
 def test_a_study_that_runs_is_left_alone(study, tmp_path):
     with held(study):
         refused = sync(tmp_path, "tiny", code=5)

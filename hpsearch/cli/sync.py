@@ -24,8 +24,9 @@ PATIENCE_SECONDS = 10.0  # in which trouble must end, or MLflow is taken to be a
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers of records as JSON.")
 def sync(*, study: str, as_json: bool) -> None:
     """Send MLflow what it has not heard of STUDY, or not taken, in its order; twice is as good as once."""
-    from hpsearch.cli.output import print_json, say
+    from hpsearch.cli.output import plain, print_json, say
     from hpsearch.errors import HpsearchError
+    from hpsearch.listening import lacking
     from hpsearch.outbox import Outbox
     from hpsearch.study import existing, held
     from hpsearch.trackers.mlflow_store import SQLITE
@@ -42,6 +43,8 @@ def sync(*, study: str, as_json: bool) -> None:
         print_json({"study": study, "sent": outbox.sent, "waiting": left, "trouble": outbox.trouble})
     elif outbox.finished:
         say(f"MLflow has heard all of {study}: {outbox.sent} records were sent")
+    if outbox.lacks:
+        click.echo(plain(lacking(study, outbox.lacks)), err=True)
     if not outbox.finished:
         what = f"the last {left} records" if left else "the end"
         found = cure(outbox.trouble) if made.place.startswith(SQLITE) else ""

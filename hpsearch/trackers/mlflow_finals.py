@@ -20,7 +20,7 @@ from hpsearch.trackers import mlflow_verdict
 from hpsearch.trackers.mlflow_insisting import NotTaken, insist
 from hpsearch.trackers.mlflow_model import Winner, log_model
 from hpsearch.trackers.mlflow_registry import MODELS, register
-from hpsearch.trackers.mlflow_runs import MODEL, NOT_LOGGED, Run, Runs
+from hpsearch.trackers.mlflow_runs import MODEL, NOT_LOGGED, NOT_REGISTERED, REGISTERED, Run, Runs
 from hpsearch.trackers.mlflow_store import Place
 from hpsearch.trackers.mlflow_trials import Trials
 from hpsearch.trial import Fit
@@ -83,14 +83,14 @@ class Finals:
         if name is None:
             return {}
         if not model.startswith(MODELS):
-            return {"hpsearch.registered": f"not registered as {name}: the model was not logged"}
+            return {REGISTERED: f"{NOT_REGISTERED}{name}: the model was not logged"}
         about = {"hpsearch.study": self._experiment.name, "hpsearch.study_id": self._place.study_id}
         about |= {"hpsearch.trial": str(verdict.winner), "hpsearch.model_accuracy": f"{verdict.model_accuracy:.4f}"}
         give = partial(self._call, register, self._place.uri, name, model, winner.id, about)
         try:
-            return {"hpsearch.registered": insist(give, partial(self._runs.found, winner))}
+            return {REGISTERED: insist(give, partial(self._runs.found, winner))}
         except NotTaken as error:  # a server may have no registry
-            return {"hpsearch.registered": f"not registered as {name}: {error}"}
+            return {REGISTERED: f"{NOT_REGISTERED}{name}: {error}"}
 
     def _tested(self, verdict: Verdict, number: int) -> tuple[str, tuple[int, ...]]:
         """The SHA-256 under which the verdict's model was tested, and the shape of its images; empty if not known.

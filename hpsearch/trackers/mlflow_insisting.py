@@ -18,7 +18,7 @@ class NotTaken(Exception):
 
     def __init__(self, why: Exception) -> None:
         """Put it into words, without passwords."""
-        super().__init__(words.clean(f"{type(why).__name__}: {safe(str(why))}", 1000))
+        super().__init__(words.clean(f"{type(why).__name__}: {' '.join(safe(str(why)).split())}", 1000))
 
 
 def insist(give: Callable[[], Answer], ask: Callable[[], object], *, pause: bool = True) -> Answer:

@@ -46,7 +46,7 @@ def log_model(uri: str, run_id: str, winner: Winner) -> str:
     own = client(uri)
     if logged := _logged(own, run_id, winner.tested):
         return logged
-    found = hashlib.sha256(winner.file.read_bytes()).hexdigest()
+    found = _digest(winner.file)
     if winner.tested and found != winner.tested:
         message = f"{winner.file}: this is not the model that was tested"
         raise StateDamaged(message)
@@ -68,6 +68,14 @@ def log_model(uri: str, run_id: str, winner: Winner) -> str:
             tags={"hpsearch.trial": winner.trial, SHA256: found},
         )
     return str(info.model_uri)
+
+
+def _digest(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        message = f"{file}: the model cannot be read ({error.strerror})"
+        raise StateDamaged(message) from error
 
 
 def _tried(winner: Winner) -> tuple[Any, Any, Any]:

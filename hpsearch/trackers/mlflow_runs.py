@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from hpsearch import words
 from hpsearch.trackers.mlflow_insisting import NotTaken, insist
 from hpsearch.trackers.mlflow_store import experiment_id
 from hpsearch.trackers.mlflow_view import VIEW
@@ -21,8 +22,15 @@ LOST = "lost"  # the state of a run whose trial the ledger no longer knows
 PAGE = 1000
 LONGEST = {"key": 250, "param": 6000, "tag": 8000}  # signs
 SIZE = "n_parameters"  # how tags end that keep a model's size until its first scores are written
-FILES = "hpsearch.files"  # the tag that says why the store of files did not take one
+FILES, NOT_KEPT = "hpsearch.files", "not kept: "  # the tag that says why the store of files did not take one
 MODEL, NOT_LOGGED = "hpsearch.model", "not logged: "  # the tag with the model's address, or why there is none
+REGISTERED, NOT_REGISTERED = "hpsearch.registered", "not registered as "  # the same of its registered version
+UNTAKEN = {
+    FILES: ("files of runs", NOT_KEPT),
+    MODEL: ("the winner's model", NOT_LOGGED),
+    REGISTERED: ("the winner", NOT_REGISTERED),
+}  # what MLflow may not take, by its tag: in words, and how the tag begins then
+LONGEST_REASON = 400  # signs of why something was not taken, for a terminal
 ASKED = "hpsearch.asked"  # the tag that says when the trial was asked for, in Unix milliseconds
 FAILURE = "failure"  # how tags end that say why a trial, or a fold of a final fit, came to nothing
 REMEMBERED = (
@@ -32,8 +40,7 @@ REMEMBERED = (
     "hpsearch.fixed",
     "hpsearch.winner",
     ASKED,
-    FILES,
-    MODEL,
+    *UNTAKEN,
 )  # tags that are read again
 
 
@@ -197,19 +204,31 @@ class Runs:
             insist(give, ask, pause=self._takes_files)
         except NotTaken as error:
             self._takes_files = False  # for now: of many files each would cost a pause
-            self.write(run, 0, tags={FILES: f"not kept: {error}"})
+            self.write(run, 0, tags={FILES: f"{NOT_KEPT}{error}"})
         else:
             self._takes_files = True
 
     def try_again(self) -> bool:
-        """Whether a file or a model of a run was not taken; their tags no longer say so then, for all is told again."""
-        runs = [run for run in self._runs.values() if not run.gone]
-        without_files = [run for run in runs if run.tags.get(FILES)]
-        without_model = [run for run in runs if run.tags.get(MODEL, "").startswith(NOT_LOGGED)]
-        for tag, lacking in ((FILES, without_files), (MODEL, without_model)):
-            for run in lacking:
-                self.write(run, 0, tags={tag: ""})
-        return bool(without_files or without_model)
+        """Whether something of a run was not taken; its tag no longer says so then, for all is told again."""
+        lacking = list(self._lacking())
+        for run, tag in lacking:
+            self.write(run, 0, tags={tag: ""})
+        return bool(lacking)
+
+    def lacks(self) -> str:
+        """What was not taken, files or the winner's model, with a reason for each; "" where all was."""
+        reasons = {tag: run.tags[tag] for run, tag in self._lacking() if run.tags.get("hpsearch.winner") != "no"}
+        return "; ".join(
+            f"{what} {words.shortened(reasons[tag], LONGEST_REASON)}"
+            for tag, (what, _) in UNTAKEN.items()
+            if tag in reasons
+        )
+
+    def _lacking(self) -> Iterator[tuple[Run, str]]:
+        for run in self._runs.values():
+            for tag, (_, beginning) in UNTAKEN.items():
+                if not run.gone and run.tags.get(tag, "").startswith(beginning):
+                    yield run, tag
 
     def _guarded(self, run: Run, method: str, *arguments: Any, **named: Any) -> None:
         """Call the client, unless the run was deleted by a person: that is their right, and no trouble."""

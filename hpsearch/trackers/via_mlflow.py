@@ -99,6 +99,10 @@ class ViaMLflow:
         """
         return self._runs.find(STUDY) is not None and not (wholly and self._runs.try_again())
 
+    def lacks(self) -> str:
+        """The winner's model and files that MLflow, or the store behind it, did not take, and why."""
+        return self._runs.lacks()
+
     def hear(self, news: News) -> None:
         """Take the record in; raise NotHeard, without passwords in its text, when MLflow cannot take it now.
 
