@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 
+import odd_trackers
 import pytest
 from commands import hpsearch
 from kept_studies import keep
@@ -13,6 +14,7 @@ from stories import EXPERIMENT, began, trial_story
 
 from hpsearch import files, paths
 from hpsearch.__main__ import main
+from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
 from hpsearch.records import AttemptBegan, SessionEnded
@@ -145,6 +147,19 @@ def test_what_mlflow_did_not_take_is_told_of_with_the_reason(study, tmp_path, mo
     assert "MLflow has heard all of tiny" in said.out
     assert "warning: MLflow has not taken all of tiny: files of runs not kept: " in said.err
     assert "\n  once that is mended: hpsearch sync tiny\n" in said.err
+
+
+def test_all_is_told_again_where_the_winner_is_to_be_registered_after_its_study_came_to_its_end(tmp_path):
+    folder, project = keep(tmp_path, BODIES), paths.Project(tmp_path)
+    registering = {**EXPERIMENT.model_dump(exclude_none=True), "tracking": {"register_as": "digits"}}
+    before, later = (Made(project, one, folder) for one in (EXPERIMENT, Experiment.model_validate(registering)))
+    outbox = Outbox(folder.ledger, folder.cursor, odd_trackers.Listener(tmp_path, before.place))
+    outbox.start()
+    assert outbox.close(60) == 0
+
+    waiting = [Outbox(folder.ledger, folder.cursor, made).waiting() for made in (before, later)]
+
+    assert waiting == [0, len(BODIES)]
 
 
 def test_a_study_that_runs_is_left_alone(study, tmp_path):

@@ -13,7 +13,7 @@ from hpsearch import paths
 if TYPE_CHECKING:
     from hpsearch.experiment import Experiment
     from hpsearch.outbox import Outbox
-    from hpsearch.protocols import Made
+    from hpsearch.trackers.via_mlflow import Made
 
 ROUND_SECONDS = 0.5
 PATIENCE_SECONDS = 10.0  # in which trouble must end, or MLflow is taken to be away
@@ -47,8 +47,8 @@ def sync(*, study: str, as_json: bool) -> None:
         click.echo(plain(lacking(study, outbox.lacks)), err=True)
     if not outbox.finished:
         what = f"the last {left} records" if left else "the end"
-        found = cure(outbox.trouble) if made.place.startswith(SQLITE) else ""
-        mend = f"{made.place}: {found}" if found else "try again later"
+        found = cure(outbox.trouble) if made.shown.startswith(SQLITE) else ""
+        mend = f"{made.shown}: {found}" if found else "try again later"
         message = f"MLflow has not heard {what} of {study}: {outbox.trouble}\n  {mend}"
         raise HpsearchError(message)
 

@@ -41,8 +41,14 @@ class Made:
 
     @property
     def place(self) -> str:
-        """MLflow's address and experiment."""
-        return f"{redacted(self._address)} {self._name}"
+        """MLflow's address and experiment, and the registered model that the winner becomes a version of."""
+        wanted = self.experiment.tracking.register_as
+        return f"{self.shown} {self._name}" + (f" {wanted}" if wanted else "")
+
+    @property
+    def shown(self) -> str:
+        """MLflow's address without what is secret in it."""
+        return redacted(self._address)
 
     @property
     def _address(self) -> str:
