@@ -43,7 +43,7 @@ from waiting import wait_until
 
 from hpsearch import files, paths
 from hpsearch.__main__ import main
-from hpsearch.cli.run import _pages
+from hpsearch.cli.run import _pages, _Place
 from hpsearch.cli.ui import _command
 from hpsearch.cli.ui import _pages as _pages_of_ui
 from hpsearch.errors import StateDamaged
@@ -52,6 +52,7 @@ from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
 from hpsearch.records import TestOpened as Opened
 from hpsearch.trackers import mlflow_view
 from hpsearch.trackers.mlflow_model import Winner, log_model
+from hpsearch.trackers.mlflow_moved import heed
 from hpsearch.trackers.mlflow_store import client, prepare_store, resolve
 from hpsearch.trackers.mlflow_trouble import NotHeard, told_apart
 from hpsearch.trackers.via_mlflow import Place, ViaMLflow
@@ -411,6 +412,22 @@ def test_a_relative_database_lies_in_the_project_and_odd_folders_are_allowed(tmp
 
     assert (project.root / "own" / "runs.db").stat().st_size > 0
     assert resolve(project, uri) == uri
+
+
+def test_a_run_in_a_project_that_was_moved_says_where_mlflow_still_keeps_its_files(project, tmp_path, capsys):
+    place_in(project)
+    moved = paths.Project(tmp_path / "elsewhere" / "project")
+    _Place(project, plain=True).mlflow(EXPERIMENT)
+    before = capsys.readouterr().err
+    moved.root.parent.mkdir()
+    project.root.rename(moved.root)
+
+    _Place(moved, plain=True).mlflow(EXPERIMENT)
+
+    assert (before, heed(moved, "sqlite:////another.db", "project")) == ("", "")
+    assert f"in {project.artifacts}, where the project was before\n" in capsys.readouterr().err
+    project.root.symlink_to(moved.root)
+    assert heed(moved, resolve(moved), "project") == ""  # it is the same folder
 
 
 @pytest.mark.parametrize(

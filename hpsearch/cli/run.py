@@ -186,7 +186,10 @@ class _Place:
     def mlflow(self, experiment: "Experiment") -> "Made | None":
         from hpsearch.trackers.via_mlflow import for_study
 
-        return for_study(self.project, experiment, self.project.study(experiment.name))
+        made = for_study(self.project, experiment, self.project.study(experiment.name))
+        if made and (warning := made.heed()):
+            self.say(warning)
+        return made
 
     def report(self, experiment: "Experiment") -> None:
         from hpsearch import looks

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 10.0  # in which trouble must end, or MLflow is taken to be a
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers of records as JSON.")
 def sync(*, study: str, as_json: bool) -> None:
     """Send MLflow what it has not heard of STUDY, or not taken, in its order; twice is as good as once."""
-    from hpsearch.cli.output import plain, print_json, say
+    from hpsearch.cli.output import print_json, say
     from hpsearch.errors import HpsearchError
     from hpsearch.listening import lacking
     from hpsearch.outbox import Outbox
@@ -37,20 +37,27 @@ def sync(*, study: str, as_json: bool) -> None:
     with held(folder, doing="sync"):
         experiment = _experiment(folder)
         made = _made(project, experiment, folder)
+        _warn(made.heed())
         outbox = Outbox(folder.ledger, folder.cursor, made, over=True)
         left = _send(outbox)
     if as_json:
         print_json({"study": study, "sent": outbox.sent, "waiting": left, "trouble": outbox.trouble})
     elif outbox.finished:
         say(f"MLflow has heard all of {study}: {outbox.sent} records were sent")
-    if outbox.lacks:
-        click.echo(plain(lacking(study, outbox.lacks)), err=True)
+    _warn(lacking(study, outbox.lacks) if outbox.lacks else "")
     if not outbox.finished:
         what = f"the last {left} records" if left else "the end"
         found = cure(outbox.trouble) if made.shown.startswith(SQLITE) else ""
         mend = f"{made.shown}: {found}" if found else "try again later"
         message = f"MLflow has not heard {what} of {study}: {outbox.trouble}\n  {mend}"
         raise HpsearchError(message)
+
+
+def _warn(text: str) -> None:
+    from hpsearch.cli.output import plain
+
+    if text:
+        click.echo(plain(text), err=True)
 
 
 def _made(project: paths.Project, experiment: "Experiment", folder: paths.Study) -> "Made":

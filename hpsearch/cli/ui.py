@@ -31,8 +31,10 @@ Examples:
 def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
     """Open MLflow's pages on the project's runs; Ctrl-C ends them."""
     home = paths.Project(project.resolve()) if project else paths.Project.around(Path.cwd())
+    from hpsearch.cli.output import plain
     from hpsearch.provenance import redacted
-    from hpsearch.trackers.mlflow_store import database, prepare_store, resolve
+    from hpsearch.trackers.mlflow_moved import heed
+    from hpsearch.trackers.mlflow_store import database, prepare_store, project_name, resolve
 
     uri = resolve(home)
     if uri.startswith(("http://", "https://", "databricks")):
@@ -43,6 +45,8 @@ def ui(*, port: int, no_browser: bool, project: Path | None) -> None:
         files.make(folder)  # refused in its own words, and none of MLflow's
     with _in_words(uri):
         prepare_store(home)
+        if warning := heed(home, uri, project_name(home)):
+            click.echo(plain(warning), err=True)
     with server_of(_command(port), home.runs / "ui.log", _environment(home, uri), home.root) as server:
         wait_until_up(server, port, LOG)
         address = f"http://{HOST}:{port}"

@@ -20,6 +20,7 @@ from hpsearch.records import (
     TestOpened,
     Verdict,
 )
+from hpsearch.trackers import mlflow_moved
 from hpsearch.trackers.mlflow_finals import Finals
 from hpsearch.trackers.mlflow_runs import STUDY, Runs
 from hpsearch.trackers.mlflow_store import Place, client, database, prepare_store, project_name, resolve
@@ -57,6 +58,10 @@ class Made:
     @property
     def _name(self) -> str:
         return self.experiment.tracking.experiment or project_name(self.project)
+
+    def heed(self) -> str:
+        """A warning where MLflow would keep the study's files where the project was before; "" elsewhere."""
+        return mlflow_moved.heed(self.project, self._address, self._name)
 
     def __call__(self, call: Call) -> "ViaMLflow":
         """Find MLflow's store, or make it; raise NotHeard when it cannot be reached."""
