@@ -220,7 +220,7 @@ def expanded(path: Path | str) -> Path:
 
 
 def in_address(path: Path) -> str:
-    """A path as it stands in an "sqlite:///" address, in which "?" begins a query and "%3F" is one."""
+    """A path as it stands in an "sqlite:///" address, in which "?" begins a query and "%3F" is one; its bytes stay."""
     from urllib.parse import quote
 
-    return quote(path.as_posix(), safe="/: '()[]!$&*+,;=@")
+    return quote(path.as_posix(), safe="/: '()[]!$&*+,;=@", errors="surrogateescape")

@@ -46,7 +46,7 @@ from hpsearch.__main__ import main
 from hpsearch.cli.run import _pages, _Place
 from hpsearch.cli.ui import _command
 from hpsearch.cli.ui import _pages as _pages_of_ui
-from hpsearch.errors import StateDamaged
+from hpsearch.errors import ExperimentRefused, StateDamaged
 from hpsearch.experiment import Experiment
 from hpsearch.records import Asked, AttemptBegan, FinalistsChosen, SessionEnded
 from hpsearch.records import TestOpened as Opened
@@ -414,6 +414,17 @@ def test_a_relative_database_lies_in_the_project_and_odd_folders_are_allowed(tmp
     assert resolve(project, uri) == uri
 
 
+def test_a_project_whose_path_is_no_utf_8_is_refused_with_the_mend_unless_the_runs_are_elsewhere(tmp_path):
+    project = paths.Project(tmp_path / os.fsdecode(b"M\xfcller"))
+    elsewhere = registered("digits", "http://host:5000")
+
+    for begin in (lambda: prepare_store(project), lambda: _Place(project, plain=True).mlflow(EXPERIMENT)):
+        with pytest.raises(ExperimentRefused, match=r"not UTF-8\n  rename that folder, or set tracking.mlflow = false"):
+            begin()
+    assert _Place(project, plain=True).mlflow(elsewhere).shown == "http://host:5000"
+    assert _pages(project, "http://host:5000") == "http://host:5000"
+
+
 def test_a_run_in_a_project_that_was_moved_says_where_mlflow_still_keeps_its_files(project, tmp_path, capsys):
     place_in(project)
     moved = paths.Project(tmp_path / "elsewhere" / "project")
@@ -612,9 +623,9 @@ def test_a_winner_with_layers_of_the_projects_own_is_loaded_where_nobody_knows_t
     assert elsewhere(read_back, place.uri, address) == ((1, 4, 6, 1), (2, 3), [1.0, 1.0], False)
 
 
-def registered(name: str) -> Experiment:
+def registered(name: str, address: str | None = None) -> Experiment:
     return Experiment.model_validate(
-        {**EXPERIMENT.model_dump(exclude_none=True), "tracking": {"mlflow": None, "register_as": name}}
+        {**EXPERIMENT.model_dump(exclude_none=True), "tracking": {"mlflow": address, "register_as": name}}
     )
 
 

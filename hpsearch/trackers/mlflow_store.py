@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import filelock
 
 from hpsearch import file_systems, files, paths
+from hpsearch.errors import ExperimentRefused
 
 SQLITE = "sqlite:///"
 BESIDE = ("-wal", "-shm", "-journal")  # how the names of SQLite's own files end that lie beside a database
@@ -47,10 +48,12 @@ class Place:
 def prepare_store(project: paths.Project, uri: str | None = None, experiment: str = "") -> str:
     """Give MLflow's address, made absolute; a SQLite file is made ready, with its experiment in it.
 
-    Only one process of the project does that at a time. Raises filelock.Timeout after two minutes of waiting.
+    Only one process of the project does that at a time. Raises filelock.Timeout after two minutes of waiting, and what
+    `refuse_unnameable` raises.
     """
     address = resolve(project, uri)
     if file := database(address):
+        refuse_unnameable(project, file)
         files.make(project.runs)
         with filelock.FileLock(project.lock, timeout=LOCK_SECONDS, mode=0o600):
             _prepare_file(file)
@@ -71,8 +74,17 @@ def resolve(project: paths.Project, uri: str | None = None) -> str:
 
 def database(uri: str) -> Path | None:
     """The file of a SQLite address; None for other addresses and for a database in memory."""
-    name = unquote(uri.removeprefix(SQLITE).partition("?")[0])
+    name = unquote(uri.removeprefix(SQLITE).partition("?")[0], errors="surrogateescape")
     return Path(name) if uri.startswith(SQLITE) and name not in {"", ":memory:"} else None
+
+
+def refuse_unnameable(project: paths.Project, file: Path) -> None:
+    """Raise ExperimentRefused where a path is not UTF-8: MLflow would take another for it."""
+    for path in (file, project.artifacts.absolute()):
+        if path != Path(os.fsencode(path).decode(errors="replace")):
+            mend = "rename that folder, or set tracking.mlflow = false"
+            message = f"{path}: MLflow takes no path that is not UTF-8\n  {mend}"
+            raise ExperimentRefused(message)
 
 
 def project_name(project: paths.Project) -> str:

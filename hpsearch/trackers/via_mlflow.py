@@ -23,7 +23,15 @@ from hpsearch.records import (
 from hpsearch.trackers import mlflow_moved
 from hpsearch.trackers.mlflow_finals import Finals
 from hpsearch.trackers.mlflow_runs import STUDY, Runs
-from hpsearch.trackers.mlflow_store import Place, client, database, prepare_store, project_name, resolve
+from hpsearch.trackers.mlflow_store import (
+    Place,
+    client,
+    database,
+    prepare_store,
+    project_name,
+    refuse_unnameable,
+    resolve,
+)
 from hpsearch.trackers.mlflow_trials import Trials
 from hpsearch.trackers.mlflow_trouble import safe, told_apart
 from hpsearch.trial import AttemptEnd, Built, Measure, TrialResult
@@ -73,10 +81,14 @@ class Made:
 
 
 def for_study(project: paths.Project, experiment: Experiment, folder: paths.Study) -> Made | None:
-    """What makes the tracker of a study; None when [tracking] turns MLflow off."""
+    """What makes the tracker of a study; None when [tracking] turns MLflow off.
+
+    Raises ExperimentRefused where its database would have a name that MLflow cannot take.
+    """
     if experiment.tracking.mlflow is False:
         return None
     if file := database(resolve(project, experiment.tracking.mlflow or None)):
+        refuse_unnameable(project, file)
         files.make(file.parent)  # refuses now what could only fail later
     return Made(project, experiment, folder)
 
