@@ -114,7 +114,7 @@ class _Follower:
             forgotten = isinstance(tracker, Remembering) and not tracker.remembers(wholly=self._wholly)
             self._tell(replace(self._standing, heard=0 if older or forgotten else self.heard, pauses=False))
             if forgotten:
-                self._save(0)  # before the tracker forgets what it lacked
+                self._save(ledger, 0)  # before the tracker forgets what it lacked
             self._wholly = False
             try:
                 while True:
@@ -125,8 +125,8 @@ class _Follower:
                         break
                     self._heed(POLL_SECONDS)
             finally:
-                self._save(self._sure)
-        self._save(self.heard)
+                self._save(ledger, self._sure)
+        self._save(ledger, self.heard)
         if isinstance(tracker, Remembering):
             self._tell(replace(self._standing, lacks=tracker.lacks()))
 
@@ -178,13 +178,13 @@ class _Follower:
             self._tell(Standing(batch[-1].number))
             self._most = min(2 * self._most, BATCH)
             if time.monotonic() - self._saved > SAVE_SECONDS:
-                self._save(self._sure)
+                self._save(ledger, self._sure)
         if self._standing.trouble:
             self._tell(Standing(self.heard))
 
     def _end(self, ledger: Ledger, tracker: Tracker) -> None:
-        """Let the tracker hear the end of a session that was killed before it wrote one."""
-        if self._source.over:
+        """Let the tracker hear the end of a session that could write none: it was killed, or its ledger taken away."""
+        if self._source.over or ledger.gone:
             for news in _unwritten(ledger):
                 tracker.hear(news)
 
@@ -193,7 +193,9 @@ class _Follower:
         with closing(ledger.read(self._standing.heard)) as records:
             return list(islice(records, most))
 
-    def _save(self, heard: int) -> None:
+    def _save(self, ledger: Ledger, heard: int) -> None:
+        if ledger.gone:  # it is read to its end all the same, but what lies under its name by now is another study's
+            return
         write_text(self._cursor, f"{heard} {_checksum(heard, self._made.place)}")
         self._saved = time.monotonic()
 

@@ -10,6 +10,7 @@ import pytest
 from waiting import wait_until
 
 from hpsearch import listening
+from hpsearch.errors import StateDamaged
 from hpsearch.follower import BATCH
 from hpsearch.ledger import Ledger
 from hpsearch.outbox import Outbox
@@ -78,6 +79,21 @@ def test_a_tracker_that_heard_all_and_cannot_end_is_told_of(ledger, tmp_path, fo
     (warning,) = said
     assert warning.startswith("warning: MLflow has not heard the end of tiny: ")
     assert "hpsearch sync tiny" in warning
+
+
+@pytest.mark.promise("54")
+def test_of_a_study_that_is_taken_away_while_it_runs_a_tracker_hears_the_end(ledger, tmp_path, follow):
+    write(ledger, 2)
+    outbox = follow(listener := odd_trackers.Listener(tmp_path))
+    wait_until(lambda: listener.heard == [1, 2])
+    (tmp_path / "ledger.db").rename(tmp_path / "elsewhere.db")
+
+    with pytest.raises(StateDamaged):  # who asks how many records wait finds none
+        outbox.drain(patience=60)
+    (tmp_path / "elsewhere.db").rename(tmp_path / "ledger.db")
+
+    assert outbox.finished
+    assert listener.heard == [1, 2, 3]
 
 
 @pytest.mark.promise("P8")
