@@ -59,7 +59,7 @@ class Beginning:
         facts = before.provenance if before else {}
         # Whether TensorFlow can still be imported: in a new study the sample builds show it.
         asked = aside(self.executor.call, bool) if before else None
-        # What is measured once a machine costs its first study no time of its own.
+        # What is measured once a machine is measured beside the sample builds.
         settling = aside(pace.settle, study.experiment.train, facts, _placed(self.executor), self.executor.where)
         begun = study.state.courses or study.state.planned
         planned = None if begun else plan(paths.Project(self.identity.root), study.experiment)

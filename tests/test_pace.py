@@ -10,8 +10,10 @@ from hpsearch.experiment import Train
 from hpsearch.orders import Slot, Steps
 from hpsearch.worker import process, speeds
 
-SLOWER = {"dense XLA": 9.0, "convolutional XLA": 30.0, "dense bfloat16": 1.0, "convolutional bfloat16": 9.5}
-PLAIN = {"dense float32": 2.0, "convolutional float32": 10.0}
+SPEEDS = {  # milliseconds a step, plain and in the variant
+    "XLA": {"dense": (2.0, 1.0), "convolutional": (10.0, 8.9)},
+    "bfloat16": {"dense": (2.0, 1.0), "convolutional": (10.0, 9.1)},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +26,26 @@ def fails(function):
     raise AssertionError(function)
 
 
-def test_what_is_slower_or_gains_less_than_a_tenth_does_not_pay():
-    assert pace.paying(PLAIN | SLOWER) == Steps(xla=False, precision="float32")
+@pytest.fixture
+def calls():
+    return []
 
 
-def test_what_makes_both_kinds_of_network_faster_pays():
-    faster = {"dense XLA": 1.0, "convolutional XLA": 5.0, "dense bfloat16": 1.0, "convolutional bfloat16": 5.0}
+@pytest.fixture
+def call(calls):
+    def call(function, variants):
+        calls.append((function, tuple(variants)))
+        return {variant: SPEEDS[variant] for variant in variants}
 
-    assert pace.paying(PLAIN | faster) == Steps(xla=True, precision="mixed_bfloat16")
+    return call
+
+
+def test_what_makes_both_kinds_of_network_faster_by_a_tenth_pays(call):
+    assert pace.settle(Train(compile="auto", precision="auto"), {}, call) == Steps(xla=True, precision="float32")
+
+
+def test_a_slower_dense_network_is_enough_to_tell_that_a_variant_does_not_pay():
+    assert not speeds.pays({"dense": (2.0, 1.9)})
 
 
 def test_what_is_asked_for_outright_is_not_measured():
@@ -46,26 +60,23 @@ def test_a_later_session_keeps_what_the_first_one_chose():
     assert pace.settle(Train(compile="auto"), before, fails) == Steps(xla=True)
 
 
-def test_a_machine_is_measured_once(cache):
-    calls = []
+def test_what_is_asked_for_is_measured_once_a_machine(call, calls):
+    for _ in range(2):
+        pace.settle(Train(compile="auto"), {}, call)
 
-    def call(function):
-        calls.append(function)
-        return PLAIN | SLOWER
-
-    chosen = [pace.settle(Train(compile="auto"), {}, call) for _ in range(2)]
-
-    assert chosen == [Steps(), Steps()]
-    assert calls == [speeds.measure]
+    assert calls == [(speeds.measure, ("XLA",))]
 
 
-def test_a_card_is_measured_once_however_much_of_its_memory_is_free():
-    calls = []
+def test_what_a_later_experiment_asks_for_is_measured_then(call, calls):
+    wanted = [Train(compile="auto"), Train(compile="auto", precision="auto"), Train(compile="auto", precision="auto")]
 
-    def call(function):
-        calls.append(function)
-        return PLAIN | SLOWER
+    chosen = [pace.settle(train, {}, call) for train in wanted]
 
+    assert calls == [(speeds.measure, ("XLA",)), (speeds.measure, ("bfloat16",))]
+    assert chosen == [Steps(xla=True)] * 3
+
+
+def test_a_card_is_measured_once_however_much_of_its_memory_is_free(call, calls):
     for card in (Slot("GPU-1", "NVIDIA T4", 6464), Slot("GPU-1", "NVIDIA T4", 12928), Slot("GPU-2", "NVIDIA T4", 6464)):
         pace.settle(Train(compile="auto"), {}, call, capacity.words([card, card]))
 
@@ -76,8 +87,10 @@ def test_a_measurement_that_fails_leaves_plain_steps():
     assert pace.settle(Train(compile="auto", precision="auto"), {}, fails) == Steps()
 
 
-def test_every_variant_of_both_networks_is_really_measured():
-    measured = process.call(speeds.measure, slot=Slot())
+def test_every_variant_is_really_measured():
+    measured = process.call(speeds.measure, tuple(speeds.VARIANTS), slot=Slot())
 
-    assert set(measured) == set(PLAIN | SLOWER)
-    assert all(milliseconds > 0 for milliseconds in measured.values())
+    assert set(measured) == set(speeds.VARIANTS)
+    for networks in measured.values():
+        assert list(networks) in (["dense"], ["dense", "convolutional"])
+        assert all(milliseconds > 0 for pair in networks.values() for milliseconds in pair)
