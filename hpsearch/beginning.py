@@ -60,7 +60,8 @@ class Beginning:
         # Whether TensorFlow can still be imported: in a new study the sample builds show it.
         asked = aside(self.executor.call, bool) if before else None
         # What is measured once a machine is measured beside the sample builds.
-        settling = aside(pace.settle, study.experiment.train, facts, _placed(self.executor), self.executor.where)
+        train, place = study.experiment.train, (_placed(self.executor), self.executor.where)
+        settling = aside(pace.settle, train, train.epochs * self._rows(), facts, *place)
         begun = study.state.courses or study.state.planned
         planned = None if begun else plan(paths.Project(self.identity.root), study.experiment)
         found = study.state.space  # there is none where the last session was left between its first two records
@@ -101,15 +102,19 @@ class Beginning:
 
     def _sample(self, weights: tuple[float, ...]) -> Sample:
         wanted, data = self.study.experiment, self.identity.data
-        share = 1 - (wanted.data.holdout or 1 / (wanted.data.folds or 1))
-        rows, batch = round(data.train_rows * share), wanted.train.batch_sizes[0]
-        task = Task(data.shape, len(data.class_names), data.class_names, rows, wanted.train.epochs, batch)
+        epochs, batch = wanted.train.epochs, wanted.train.batch_sizes[0]
+        task = Task(data.shape, len(data.class_names), data.class_names, self._rows(), epochs, batch)
         return Sample(
             self.identity.root, wanted.model.build, task, derive(wanted.seed, "preflight"),
             wanted.wishes, wanted.objective.metric, wanted.train.loop,
             "float32" if wanted.train.precision == "auto" else wanted.train.precision,  # "auto" is still being measured
             bool(wanted.data.folds or wanted.final.refit), weights,
         )  # fmt: skip
+
+    def _rows(self) -> int:
+        """How many rows a fit of the search trains on."""
+        wanted = self.study.experiment.data
+        return round(self.identity.data.train_rows * (1 - (wanted.holdout or 1 / (wanted.folds or 1))))
 
     def _recipe(self, weights: tuple[float, ...], steps: Steps, code: Code) -> Recipe:
         wanted, data, train = self.study.experiment, self.identity.data, self.study.experiment.train

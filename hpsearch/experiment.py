@@ -188,7 +188,7 @@ class Train(Section):
     loop: Literal["auto", "graph", "fit"] = "auto"
     """Train by whole epochs in one graph, by Keras's model.fit ("fit"), or by what suits the model ("auto")."""
     compile: StrictBool | Literal["auto"] = "auto"
-    """Compile training steps with XLA; "auto" does where a measurement, made once a machine, says that it pays."""
+    """Compile training steps with XLA; "auto" does in long fits, if a measurement, made once a machine, favours it."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"
     """Keras's dtype policy; "auto" takes mixed_bfloat16 where a measurement, made once a machine, favours it."""
     trial_timeout: Span | None = None

@@ -14,17 +14,18 @@ from hpsearch.orders import Steps
 from hpsearch.protocols import Call
 from hpsearch.worker import speeds
 
+SHORT = 100_000  # images trained on in a fit: XLA's 1.5 s or more for each fit are a good part of what these take
 SHARE = re.compile(r" of [\d,]+ MiB")  # of a card's memory: another one whenever others use the card
 
 
-def settle(train: Train, before: Mapping[str, str], call: Call, where: str = "") -> Steps:
-    """How this study computes its steps.
+def settle(train: Train, images: int, before: Mapping[str, str], call: Call, where: str = "") -> Steps:
+    """How this study computes its steps, where each of its fits trains on so many images, counted anew each epoch.
 
     `before` is the provenance of the study's last session: what was measured for the first holds for all.
     `call(function)` runs a module-level function in a fresh process, on the cards that `where` names if it names any.
     """
-    keys = {"XLA": train.compile, "bfloat16": train.precision}
-    asked = [variant for variant, wanted in keys.items() if wanted == "auto"]
+    asked = ["XLA"] if train.compile == "auto" and images >= SHORT else []
+    asked += ["bfloat16"] if train.precision == "auto" else []
     measured = Steps(**json.loads(before["steps"])) if "steps" in before else _measured(asked, call, where)
     xla = measured.xla if train.compile == "auto" else train.compile
     return Steps(xla, measured.precision if train.precision == "auto" else train.precision)

@@ -15,6 +15,8 @@ SPEEDS = {  # milliseconds a step, plain and in the variant
     "bfloat16": {"dense": (2.0, 1.0), "convolutional": (10.0, 9.1)},
 }
 
+LONG = pace.SHORT  # images trained on in a fit
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
@@ -41,28 +43,35 @@ def call(calls):
 
 
 def test_what_makes_both_kinds_of_network_faster_by_a_tenth_pays(call):
-    assert pace.settle(Train(compile="auto", precision="auto"), {}, call) == Steps(xla=True, precision="float32")
+    assert pace.settle(Train(compile="auto", precision="auto"), LONG, {}, call) == Steps(xla=True, precision="float32")
 
 
 def test_a_slower_dense_network_is_enough_to_tell_that_a_variant_does_not_pay():
     assert not speeds.pays({"dense": (2.0, 1.9)})
 
 
+def test_fits_too_short_to_make_up_for_compiling_are_not_measured_for_it(call, calls):
+    chosen = pace.settle(Train(compile="auto", precision="auto"), LONG - 1, {}, call)
+
+    assert chosen == Steps(xla=False)
+    assert calls == [(speeds.measure, ("bfloat16",))]
+
+
 def test_what_is_asked_for_outright_is_not_measured():
     train = Train(compile=True, precision="mixed_float16")
 
-    assert pace.settle(train, {}, fails) == Steps(xla=True, precision="mixed_float16")
+    assert pace.settle(train, LONG, {}, fails) == Steps(xla=True, precision="mixed_float16")
 
 
 def test_a_later_session_keeps_what_the_first_one_chose():
     before = {"steps": json.dumps({"xla": True, "precision": "float32"})}
 
-    assert pace.settle(Train(compile="auto"), before, fails) == Steps(xla=True)
+    assert pace.settle(Train(compile="auto"), LONG, before, fails) == Steps(xla=True)
 
 
 def test_what_is_asked_for_is_measured_once_a_machine(call, calls):
     for _ in range(2):
-        pace.settle(Train(compile="auto"), {}, call)
+        pace.settle(Train(compile="auto"), LONG, {}, call)
 
     assert calls == [(speeds.measure, ("XLA",))]
 
@@ -70,7 +79,7 @@ def test_what_is_asked_for_is_measured_once_a_machine(call, calls):
 def test_what_a_later_experiment_asks_for_is_measured_then(call, calls):
     wanted = [Train(compile="auto"), Train(compile="auto", precision="auto"), Train(compile="auto", precision="auto")]
 
-    chosen = [pace.settle(train, {}, call) for train in wanted]
+    chosen = [pace.settle(train, LONG, {}, call) for train in wanted]
 
     assert calls == [(speeds.measure, ("XLA",)), (speeds.measure, ("bfloat16",))]
     assert chosen == [Steps(xla=True)] * 3
@@ -78,13 +87,13 @@ def test_what_a_later_experiment_asks_for_is_measured_then(call, calls):
 
 def test_a_card_is_measured_once_however_much_of_its_memory_is_free(call, calls):
     for card in (Slot("GPU-1", "NVIDIA T4", 6464), Slot("GPU-1", "NVIDIA T4", 12928), Slot("GPU-2", "NVIDIA T4", 6464)):
-        pace.settle(Train(compile="auto"), {}, call, capacity.words([card, card]))
+        pace.settle(Train(compile="auto"), LONG, {}, call, capacity.words([card, card]))
 
     assert len(calls) == 2
 
 
 def test_a_measurement_that_fails_leaves_plain_steps():
-    assert pace.settle(Train(compile="auto", precision="auto"), {}, fails) == Steps()
+    assert pace.settle(Train(compile="auto", precision="auto"), LONG, {}, fails) == Steps()
 
 
 def test_every_variant_is_really_measured():
