@@ -18,18 +18,19 @@ OPTIONS = [
 ]
 MADE_OTHERWISE = [
     {"renorm": True},
-    {"axis": 1},
     {"dtype": "mixed_bfloat16"},
     {"epsilon": 1e-7},
+    {"dtype": "float64"},
 ]
+IMAGE, UNITS = (6, 5, 3), (9,)
 
 
-def normalizing(**options):
+def normalizing(shape=IMAGE, **options):
     keras.utils.set_random_seed(5)
-    return keras.Sequential([keras.Input((6, 5, 3)), layers.BatchNormalization(**options)])
+    return keras.Sequential([keras.Input(shape), layers.BatchNormalization(**options)])
 
 
-def stepped(model, images, steps=3):
+def stepped(model, rows, steps=3):
     """Outputs, gradients and statistics of some training steps in one graph."""
 
     @tf.function
@@ -40,61 +41,83 @@ def stepped(model, images, steps=3):
             loss = tf.reduce_mean(tf.sin(3 * outputs))
         return outputs, tape.gradient(loss, [x, *(weight.value for weight in model.trainable_weights)])
 
-    found = [step(tf.constant(images + number)) for number in range(steps)]
+    found = [step(tf.constant(rows + number)) for number in range(steps)]
     return tf.nest.flatten(found) + [tf.constant(weight.numpy()) for weight in model.weights]
 
 
-@pytest.mark.parametrize("rows", [1, 7])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_a_step_is_that_of_keras(options, rows):
-    images = np.random.default_rng(1).normal(3, 2, (rows, 6, 5, 3)).astype("float32")
-    theirs, ours = normalizing(**options), normalizing(**options)
-    expected = stepped(theirs, images)
+@pytest.mark.parametrize(
+    ("shape", "rows", "options"),
+    [
+        *((IMAGE, rows, options) for options in OPTIONS for rows in (1, 7)),
+        *((UNITS, 7, options) for options in OPTIONS),
+        (UNITS, 1, {}),  # as the last batch may be: its variance is zero
+    ],
+    ids=str,
+)
+def test_a_step_is_that_of_keras(shape, rows, options):
+    given = np.random.default_rng(1).normal(3, 2, (rows, *shape)).astype("float32")
+    theirs, ours = normalizing(shape, **options), normalizing(shape, **options)
+    expected = stepped(theirs, given)
 
     with fused_norm.tracing(ours):
-        found = stepped(ours, images)
+        found = stepped(ours, given)
 
     for was, now in zip(expected, found, strict=True):
         np.testing.assert_allclose(now, was, rtol=2e-4, atol=2e-6)
 
 
-def kernels(model, images):
-    """How often the kernel stands in the graph of a training step."""
+def quicker(model, *, training=True):
+    """How often a step's graph has what Keras's own has not: the kernel of images, or the two sums over rows of units.
+
+    The gradient is not in it.
+    """
+    graph = tf.function(lambda x: model(x, training=training)).get_concrete_function(
+        tf.zeros((2, *model.input_shape[1:]))
+    )
+    return sum(operation.type in {"FusedBatchNormV3", "BiasAddGrad"} for operation in graph.graph.get_operations())
+
+
+def quicker_within(model, *, training=True):
     with fused_norm.tracing(model):
-        graph = tf.function(lambda x: model(x, training=True)).get_concrete_function(images).graph
-    return sum(operation.type == "FusedBatchNormV3" for operation in graph.get_operations())
+        return quicker(model, training=training)
 
 
-def test_the_kernel_is_there_while_a_graph_is_traced_and_gone_afterwards():
-    model, images = normalizing(), tf.zeros((2, 6, 5, 3))
+@pytest.mark.parametrize(("shape", "times"), [(IMAGE, 1), (UNITS, 2)], ids=str)
+def test_the_quicker_way_is_there_while_a_graph_is_traced_and_gone_afterwards(shape, times):
+    model = normalizing(shape)
 
-    inside = kernels(model, images)
+    inside = quicker_within(model)
 
-    plain = tf.function(lambda x: model(x, training=True)).get_concrete_function(images).graph
-    assert inside == 1
-    assert "FusedBatchNormV3" not in {operation.type for operation in plain.get_operations()}
+    assert inside == times
+    assert quicker(model) == 0
     assert "call" not in vars(model.layers[0])
 
 
-@pytest.mark.parametrize("options", MADE_OTHERWISE, ids=str)
-def test_what_the_kernel_does_not_do_stays_keras(options):
-    assert kernels(normalizing(**options), tf.zeros((2, 6, 5, 3))) == 0
+@pytest.mark.parametrize("shape", [IMAGE, UNITS], ids=str)
+def test_what_the_quicker_way_does_not_do_stays_keras(shape):
+    found = [quicker_within(normalizing(shape, **options)) for options in MADE_OTHERWISE]
+
+    assert not any(found)
+    assert quicker_within(normalizing(axis=1)) == 0
 
 
-def test_a_frozen_layer_and_a_layer_of_ones_own_stay_keras():
+@pytest.mark.parametrize("shape", [IMAGE, UNITS], ids=str)
+def test_inference_a_frozen_layer_and_a_layer_of_ones_own_stay_keras(shape):
     class Own(layers.BatchNormalization):
         pass
 
-    frozen, own = normalizing(), keras.Sequential([keras.Input((6, 5, 3)), Own()])
+    frozen, own = normalizing(shape), keras.Sequential([keras.Input(shape), Own()])
     frozen.layers[0].trainable = False
 
-    assert kernels(frozen, tf.zeros((2, 6, 5, 3))) == kernels(own, tf.zeros((2, 6, 5, 3))) == 0
+    assert quicker_within(frozen) == quicker_within(own) == 0
+    assert quicker_within(normalizing(shape), training=False) == 0
 
 
-def test_the_graph_loop_trains_a_convolution_as_model_fit_does():
+def test_the_graph_loop_trains_convolutions_and_units_as_model_fit_does():
     def normalised():
         convolution = layers.Conv2D(4, 3, padding="same", use_bias=False)  # a bias before a normalisation is noise
-        return [convolution, layers.BatchNormalization(momentum=0.8), layers.ReLU()]
+        units = [layers.Flatten(), layers.Dense(12, use_bias=False), layers.BatchNormalization(momentum=0.8)]
+        return [convolution, layers.BatchNormalization(momentum=0.8), layers.ReLU(), *units, layers.ReLU()]
 
     graph, fit = last_epochs(normalised, lambda: keras.optimizers.SGD(0.01), size=12, epochs=2)
 
