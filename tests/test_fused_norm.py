@@ -66,6 +66,18 @@ def test_a_step_is_that_of_keras(shape, rows, options):
         np.testing.assert_allclose(now, was, rtol=2e-4, atol=2e-6)
 
 
+@pytest.mark.parametrize("shape", [IMAGE, UNITS], ids=str)
+def test_whole_numbers_are_normalised_as_keras_normalises_them(shape):
+    model = keras.Sequential([keras.Input(shape, dtype="int32"), layers.BatchNormalization()])
+    given = np.random.default_rng(1).integers(0, 9, (7, *shape)).astype("int32")
+    expected = model(given, training=True)
+
+    with fused_norm.tracing(model):
+        found = tf.function(lambda x: model(x, training=True))(given)
+
+    np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-6)
+
+
 def quicker(model, *, training=True):
     """How often a step's graph has what Keras's own has not: the kernel of images, or the two sums over rows of units.
 

@@ -46,6 +46,7 @@ def _fused(layer: Any) -> Callable[..., Any]:
     def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
         if training is not True or mask is not None or not layer.trainable:
             return keras_call(inputs, training=training, mask=mask)
+        inputs = tf.cast(inputs, tf.float32)  # no layer casts whole numbers by itself
         channels = inputs.shape[-1]
         scale = tf.convert_to_tensor(layer.gamma.value) if layer.scale else tf.ones(channels)
         offset = tf.convert_to_tensor(layer.beta.value) if layer.center else tf.zeros(channels)
