@@ -40,9 +40,9 @@ KERAS = {
 }
 
 
-def weights(dtype="float32"):
+def weights(dtype="float32", shapes=((7, 5), (5,))):
     generator = np.random.default_rng(1)
-    return [keras.Variable(generator.normal(size=shape), dtype=dtype) for shape in [(7, 5), (5,)]]
+    return [keras.Variable(generator.normal(size=shape), dtype=dtype) for shape in shapes]
 
 
 def updated(optimizer, *, fused, steps=STEPS, dtype="float32"):
@@ -77,6 +77,23 @@ def test_a_fused_update_is_keras_own_over_hundreds_of_steps(name):
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "nadam"])
+def test_the_number_of_a_step_is_read_once_for_all_variables(name):
+    optimizer, variables = FUSED[name](), weights(shapes=[(2,)] * 5)
+    optimizer.build(variables)
+
+    @tf.function(autograph=False)
+    def step():
+        optimizer.apply([tf.ones(2)] * 5, variables)
+
+    with Fused(optimizer).tracing():
+        graph = step.get_concrete_function().graph
+
+    number = graph.capture(optimizer.iterations.value.handle)
+    readers = [one for one in number.consumers() if one.type == "ReadVariableOp"]
+    assert len(readers) <= 3  # ours, that of Nadam's product, and that which counts it up
 
 
 AROUND = {

@@ -12,13 +12,35 @@ from typing import Any, NamedTuple
 PRECISE = ("float32", "float64")  # in half precision a kernel takes β₂ for 1, or is not there at all
 
 
+class Common:
+    """What an update has in common for all variables of a dtype, its rate first: made once in each graph.
+
+    TensorFlow joins what stands in a graph twice, but never two reads of a variable, nor what is made of them.
+    """
+
+    def __init__(self, optimizer: Any, rate: Any) -> None:
+        """`rate` is the learning rate, a tensor of the dtype."""
+        self.rate, self._optimizer, self._made = rate, optimizer, dict[Any, Any]()
+
+    def once(self, make: Callable[[Any, "Common"], Any]) -> Any:
+        """What `make` makes of the optimizer and this, the first time that it is asked for."""
+        if make not in self._made:
+            self._made[make] = make(self._optimizer, self)
+        return self._made[make]
+
+
 class Step(NamedTuple):
-    """What one update of one variable needs: gradient and rate as tensors of its dtype, `place` in Keras's order."""
+    """What one update of one variable needs: its gradient, a tensor of its dtype, and its place in Keras's order."""
 
     variable: Any
     gradient: Any
-    rate: Any
     place: int
+    common: Common
+
+    @property
+    def rate(self) -> Any:
+        """The learning rate, a tensor of the variable's dtype."""
+        return self.common.rate
 
 
 Kernel = Callable[[Any, Step], None]
@@ -31,6 +53,7 @@ class Fused:
         """Look for the kernel of this very class: a subclass may have other mathematics."""
         self._optimizer, kernel = optimizer, _kernels().get(type(optimizer))
         self._kernel = kernel(optimizer) if kernel else None
+        self._commons: dict[Any, Common] = {}
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
@@ -43,6 +66,7 @@ class Fused:
             yield
         finally:
             del self._optimizer.update_step
+            self._commons.clear()
 
     def _update(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         import tensorflow as tf
@@ -52,8 +76,17 @@ class Fused:
             type(self._optimizer).update_step(self._optimizer, gradient, variable, learning_rate)
             return
         place = self._optimizer._get_variable_index(variable)
-        cast = tf.cast(gradient, variable.dtype), tf.cast(learning_rate, variable.dtype)
-        self._kernel(self._optimizer, Step(variable, *cast, place))
+        common, gradient = self._common(learning_rate, variable.dtype), tf.cast(gradient, variable.dtype)
+        self._kernel(self._optimizer, Step(variable, gradient, place, common))
+
+    def _common(self, learning_rate: Any, dtype: Any) -> Common:
+        """Of the graph that is traced, which makes one update; where gradients are accumulated, it is a branch's."""
+        import tensorflow as tf
+
+        where = tf.compat.v1.get_default_graph(), dtype
+        if where not in self._commons:
+            self._commons[where] = Common(self._optimizer, tf.cast(learning_rate, dtype))
+        return self._commons[where]
 
 
 def _kernels() -> Mapping[type, Callable[[Any], Kernel]]:
@@ -87,14 +120,14 @@ def _any_adam(adam: Any) -> Kernel:
 
 
 def _adam(adam: Any, step: Step) -> None:
-    _op("ResourceApplyAdam", step, **_moments(adam, step), **_powers(adam, step), lr=step.rate)
+    _op("ResourceApplyAdam", step, **_moments(adam, step), **step.common.once(_powers), lr=step.rate)
 
 
 def _amsgrad(adam: Any, step: Step) -> None:
     largest = _slot(adam._velocity_hats, step)
     _op(
         "ResourceApplyAdamWithAmsgrad", step,
-        **_moments(adam, step), **_powers(adam, step), vhat=largest, lr=step.rate,
+        **_moments(adam, step), **step.common.once(_powers), vhat=largest, lr=step.rate,
     )  # fmt: skip
 
 
@@ -105,10 +138,10 @@ def _nadam(nadam: Any, step: Step) -> None:
     """
     import tensorflow as tf
 
-    _op("ResourceApplyAdam", step, **_moments(nadam, step), **_powers(nadam, step), lr=tf.zeros_like(step.rate))
+    _op("ResourceApplyAdam", step, **_moments(nadam, step), **step.common.once(_powers), lr=tf.zeros_like(step.rate))
     slots = nadam._momentums, nadam._velocities
     moment, velocity = (variables[step.place].value.read_value() for variables in slots)
-    dtype, time = step.rate.dtype, _time(nadam, step)
+    dtype, time = step.rate.dtype, step.common.once(_time)
     now, then = (nadam.beta_1 * (1 - 0.5 * tf.pow(tf.cast(0.96, dtype), when)) for when in (time, time + 1))
     product = tf.cast(nadam._u_product.value, dtype)
     scale = tf.sqrt(1 - tf.pow(tf.cast(nadam.beta_2, dtype), time))
@@ -121,7 +154,7 @@ def _nadam(nadam: Any, step: Step) -> None:
 
 
 def _adamax(adamax: Any, step: Step) -> None:
-    powers = _powers(adamax, step)
+    powers = step.common.once(_powers)
     _op(
         "ResourceApplyAdaMax", step, m=_slot(adamax._m, step), v=_slot(adamax._u, step),
         beta1_power=powers["beta1_power"], lr=step.rate,
@@ -166,19 +199,19 @@ def _moments(adam: Any, step: Step) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _powers(adam: Any, step: Step) -> dict[str, Any]:
+def _powers(adam: Any, common: Common) -> dict[str, Any]:
     """Both β to the power of the step's number."""
     import tensorflow as tf
 
-    named, time = {"beta1_power": adam.beta_1, "beta2_power": adam.beta_2}, _time(adam, step)
+    named, time = {"beta1_power": adam.beta_1, "beta2_power": adam.beta_2}, common.once(_time)
     return {name: tf.pow(tf.cast(beta, time.dtype), time) for name, beta in named.items()}
 
 
-def _time(optimizer: Any, step: Step) -> Any:
+def _time(optimizer: Any, common: Common) -> Any:
     """The step's number, counted from 1; where gradients are accumulated, Keras counts updates."""
     import keras
 
-    return keras.ops.cast(optimizer.iterations + 1, step.rate.dtype)
+    return keras.ops.cast(optimizer.iterations + 1, common.rate.dtype)
 
 
 def _slot(variables: Any, step: Step) -> Any:
