@@ -40,15 +40,24 @@ KERAS = {
 }
 
 
-def weights(dtype="float32", shapes=((7, 5), (5,))):
+SMALL, LARGE = ((7, 5), (5,)), ((64, 64), (5,))  # shapes of weights; 64 × 64 are enough for a branch of Nadam's
+
+
+def weights(dtype="float32", shapes=SMALL):
     generator = np.random.default_rng(1)
     return [keras.Variable(generator.normal(size=shape), dtype=dtype) for shape in shapes]
 
 
-def updated(optimizer, *, fused, steps=STEPS, dtype="float32"):
-    """All variables after so many steps along the same random gradients, and the operations of one step."""
-    variables = weights(dtype)
+def updated(optimizer, *, fused, steps=STEPS, dtype="float32", shapes=SMALL, part=None, state=()):
+    """All variables after so many steps along the same random gradients, and the operations of one step.
+
+    `part` (first, end) has only some of these steps made, from the `state` that such a call gave before.
+    """
+    variables = weights(dtype, shapes)
     optimizer.build(variables)
+    for variable, value in zip((*variables, *optimizer.variables), state, strict=bool(state)):
+        variable.assign(value)
+    first, end = part or (0, steps)
     generator = np.random.default_rng(2)
     gradients = [tf.constant(generator.normal(size=(steps, *one.shape)), dtype) for one in variables]
 
@@ -58,7 +67,7 @@ def updated(optimizer, *, fused, steps=STEPS, dtype="float32"):
             optimizer.apply_gradients(zip((one[number] for one in gradients), variables, strict=True))
             return number + 1
 
-        return tf.while_loop(lambda number: number < steps, step, [0], parallel_iterations=1)
+        return tf.while_loop(lambda number: number < end, step, [first], parallel_iterations=1)
 
     with Fused(optimizer).tracing() if fused else nullcontext():
         train()
@@ -77,6 +86,42 @@ def test_a_fused_update_is_keras_own_over_hundreds_of_steps(name):
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-6)
+
+
+WARMED_UP = 450  # steps, after which Nadam's momentum has left its warming up behind, in float32
+
+
+@pytest.mark.parametrize(
+    ("options", "dtype"),
+    [
+        ({}, "float32"), ({}, "float64"), ({"beta_1": 0.0}, "float32"),
+        ({"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3, "weight_decay": 0.01}, "float32"),
+        ({"beta_1": 0.99, "gradient_accumulation_steps": 2}, "float32"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_nadam_is_keras_own_before_and_after_its_momentum_has_warmed_up(options, dtype):
+    steps = 2 * WARMED_UP if dtype == "float64" or "gradient_accumulation_steps" in options else WARMED_UP + 50
+    case = {"steps": steps, "dtype": dtype, "shapes": LARGE}
+    expected, _ = updated(FUSED["nadam"](**options), fused=False, **case)
+
+    found, operations = updated(FUSED["nadam"](**options), fused=True, **case)
+
+    assert operations >= {"ResourceApplyAdam", "If"}  # the branch of large weights
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-5)  # Keras rounds its constants to float32 always
+
+
+def test_a_nadam_that_is_put_back_while_it_warms_up_goes_on_bit_for_bit():
+    stop = 100
+    case = {"fused": True, "steps": WARMED_UP + 50, "shapes": LARGE}
+    straight, _ = updated(FUSED["nadam"](), **case)
+    state, _ = updated(FUSED["nadam"](), **case, part=(0, stop))
+
+    resumed, _ = updated(FUSED["nadam"](), **case, part=(stop, case["steps"]), state=state)
+
+    for one, other in zip(resumed, straight, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", ["adam", "nadam"])

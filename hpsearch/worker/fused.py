@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 PRECISE = ("float32", "float64")  # in half precision a kernel takes β₂ for 1, or is not there at all
+LARGE = 4096  # weights, from which on a branch in the graph costs less than the passes that it saves
+ROUNDING = 4  # steps of a dtype, below which a share of 1 is the rounding of what made it
 
 
 class Common:
@@ -131,26 +133,51 @@ def _amsgrad(adam: Any, step: Step) -> None:
     )  # fmt: skip
 
 
-def _nadam(nadam: Any, step: Step) -> None:
-    """Adam's kernel moves the moments and, at rate zero, nothing else; the weights move by Keras's formula.
+class _Ahead(NamedTuple):
+    """What Nadam makes of a step's number; `rest`, what a gradient's share lacks, is above rounding while `warming`."""
 
-    Keras: (rate × m̂) / (√(v / c) + ε), with c = 1 - β₂ᵗ; multiplied out by √c, so that v is divided by nothing.
+    arguments: dict[str, Any]
+    rest: Any
+    warming: Any
+
+
+def _ahead(nadam: Any, common: Common) -> _Ahead:
+    """Keras's two shares of the update: the moment's by the kernel's rate, the gradient's by what is added to it.
+
+    Keras: rate × (u₊m / (1 - Pu₊) + (1 - u)g / (1 - P)) / (√(v / c) + ε), with c = 1 - β₂ᵗ, which is multiplied out by
+    √c; u and u₊ are β₁ × (1 - 0.96ᵗ / 2) now and next time, and P the product of all u. The kernel, with β powers of
+    zero: α × (β₁m + (1 - β₁)g) / (√v + ε). As u comes near to β₁, and P to 0, the two become the same.
     """
+    import numpy as np
     import tensorflow as tf
 
-    _op("ResourceApplyAdam", step, **_moments(nadam, step), **step.common.once(_powers), lr=tf.zeros_like(step.rate))
-    slots = nadam._momentums, nadam._velocities
-    moment, velocity = (variables[step.place].value.read_value() for variables in slots)
-    dtype, time = step.rate.dtype, step.common.once(_time)
-    now, then = (nadam.beta_1 * (1 - 0.5 * tf.pow(tf.cast(0.96, dtype), when)) for when in (time, time + 1))
+    dtype, time, beta = common.rate.dtype, common.once(_time), nadam.beta_1
+    now, then = (1 - 0.5 * tf.pow(tf.cast(0.96, dtype), when) for when in (time, time + 1))
     product = tf.cast(nadam._u_product.value, dtype)
     scale = tf.sqrt(1 - tf.pow(tf.cast(nadam.beta_2, dtype), time))
-    of_moment, of_gradient = (
-        step.rate * scale * share for share in (then / (1 - product * then), (1 - now) / (1 - product))
-    )
-    step.variable.assign_sub(
-        (of_moment * moment + of_gradient * step.gradient) / (tf.sqrt(velocity) + nadam.epsilon * scale)
-    )
+    share = then / (1 - product * beta * then)
+    rest = (1 - beta * now) / (1 - product) - (1 - beta) * share
+    rate, none = common.rate * scale, tf.zeros_like(share)
+    arguments = {"lr": rate * share, "beta1_power": none, "beta2_power": none, "epsilon": nadam.epsilon * scale}
+    return _Ahead(arguments, rate * rest, tf.abs(rest) > ROUNDING * np.finfo(dtype.as_numpy_dtype).eps)
+
+
+def _nadam(nadam: Any, step: Step) -> None:
+    """Adam's kernel with Nesterov's look ahead, and for some hundred steps what Keras's momentum, warming up, adds."""
+    import tensorflow as tf
+
+    ahead = step.common.once(_ahead)
+    _op("ResourceApplyAdam", step, **(_moments(nadam, step) | ahead.arguments), use_nesterov=True)
+
+    def add() -> Any:
+        velocity = nadam._velocities[step.place].value.read_value()
+        step.variable.assign_sub(ahead.rest * step.gradient / (tf.sqrt(velocity) + ahead.arguments["epsilon"]))
+        return ahead.rest
+
+    if step.variable.shape.num_elements() < LARGE:
+        add()
+    else:
+        tf.cond(ahead.warming, add, lambda: ahead.rest)
 
 
 def _adamax(adamax: Any, step: Step) -> None:
