@@ -376,14 +376,50 @@ def test_a_missing_objective_leads_to_a_metric_of_the_same_rows(project: Callabl
         fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_accuracy"))
 
 
-@pytest.mark.parametrize("metric", ["Precision(name='mine')", "F1Score(name='mine')"])
-def test_a_metric_that_wants_one_hot_labels_is_refused_with_the_loss_that_gets_them(
-    project: Callable[..., Path], metric: str
-) -> None:
-    root = project(mine__space=compiled("softmax", "'sparse_categorical_crossentropy'", f"[keras.metrics.{metric}]"))
+OF_NUMBERS, OF_ONE_HOT = "sparse_categorical_crossentropy", "categorical_crossentropy"
 
-    with pytest.raises(ExperimentRefused, match=r"the metric 'mine' fails: (.|\n)*such as 'categorical_crossentropy'"):
+
+@pytest.mark.parametrize(
+    ("metric", "loss", "other"),
+    [
+        ("Precision(name='mine')", OF_NUMBERS, OF_ONE_HOT),
+        ("F1Score(name='mine')", OF_NUMBERS, OF_ONE_HOT),
+        ("MeanAbsoluteError(name='mine')", OF_NUMBERS, OF_ONE_HOT),
+        ("TopKCategoricalAccuracy(2, name='mine')", OF_NUMBERS, OF_ONE_HOT),
+        ("SparseCategoricalAccuracy(name='mine')", OF_ONE_HOT, OF_NUMBERS),
+        ("SparseTopKCategoricalAccuracy(2, name='mine')", OF_ONE_HOT, OF_NUMBERS),
+    ],
+)
+def test_a_metric_that_wants_other_labels_is_refused_with_the_loss_that_gets_them(
+    project: Callable[..., Path], metric: str, loss: str, other: str
+) -> None:
+    root = project(mine__space=compiled("softmax", repr(loss), f"[keras.metrics.{metric}]"))
+
+    with pytest.raises(ExperimentRefused, match=rf"the metric 'mine' fails: (.|\n)*such as '{other}'"):
         fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+
+OVERLAP = """
+import keras
+
+def overlap(y_true, y_pred):
+    return -keras.ops.sum(y_true * y_pred, axis=-1)
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "metrics"), [("overlap", "[]"), ("'sparse_categorical_crossentropy'", "[overlap]")], ids=["loss", "metric"]
+)
+def test_a_loss_or_metric_of_ones_own_that_wants_one_hot_labels_is_refused_with_the_way_to_them(
+    project: Callable[..., Path], loss: str, metrics: str
+) -> None:
+    root = project(mine__space=OVERLAP + compiled("softmax", loss, metrics))
+
+    with pytest.raises(ExperimentRefused, match=r"its labels are class numbers(.|\n)*keras\.ops\.one_hot") as refused:
+        fly(Sample(root, "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    assert "mine/space.py, line 5, in overlap: return -keras.ops.sum(y_true * y_pred, axis=-1)" in str(refused.value)
 
 
 @pytest.mark.parametrize(

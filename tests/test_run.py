@@ -351,7 +351,8 @@ def test_a_second_study_of_one_program_finds_tensorflow_imported(project):
     [
         ("hp.task.classes", "5", "hp.task.classes"),
         ("sparse_categorical_crossentropy", "nosuchloss", "nosuchloss"),
-        ('metrics=["accuracy"]', 'metrics=["mae"]', "it gives: loss, mae, val_loss, val_mae"),
+        ('metrics=["accuracy"]', 'metrics=["mae"]', "the metric 'mae' fails"),
+        ('metrics=["accuracy"]', "metrics=[]", "it gives: loss, val_loss"),
         ("return model", "return None", "return model"),
         (
             "return model",

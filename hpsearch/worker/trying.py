@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from hpsearch.worker.rows import Rows
 
+MORE = 2  # rows than classes: as many as these, or a single one, fit wrongly shaped labels by being broadcast
 DIVIDED = 10  # images a class that a HyperModel's own fit has, which may divide them among classes or folds
 
 
@@ -29,7 +30,7 @@ def one_epoch(
     from hpsearch.worker import loops
 
     model.run_eagerly = True  # a few steps are sooner done than traced
-    rows = rows_of_noise(hp.task, hp.task.classes, weights, validates=validates)
+    rows = rows_of_noise(hp.task, hp.task.classes + MORE, weights, validates=validates)
     return loops.make_loop(model, rows, batch_size=hp.task.batch_size, seed=0, loop="fit").epoch(1)
 
 
