@@ -9,7 +9,7 @@ import pytest
 
 from hpsearch.errors import ExperimentRefused
 from hpsearch.space import Bounds
-from hpsearch.worker import doubting
+from hpsearch.worker import doubting, misleading, trying
 from hpsearch.worker.building import MOST_BUILDS, NotAModel, SpaceDrift, build, discover
 from hpsearch.worker.finding import find_build, own_fit, project_modules
 from hpsearch.worker.hp import AskingHyperParameters
@@ -527,6 +527,56 @@ def test_a_layer_of_ones_own_that_scales_images_a_second_time_is_doubted() -> No
     model = keras.Sequential([keras.Input((4, 4)), Scaled()])
 
     assert [*doubting.scaled_twice(model)]
+
+
+def tried(classes: int, end: str, loss: Any, metric: Any, kind: Any = None) -> tuple[Any, Task]:
+    """A model that was trained on a few rows as a sample is, and the task."""
+    import keras
+
+    task = replace(TASK, classes=classes, class_names=TASK.class_names[:classes])
+    last = keras.layers.Dense(classes if classes > 2 else 1, activation=end)
+    model = (kind or keras.Sequential)([keras.Input((4, 4)), keras.layers.Flatten(), last])
+    model.compile("sgd", loss, metrics=[metric])
+    trying.one_epoch(lambda _: model, AskingHyperParameters(lambda _: 1, task), model)
+    return model, task
+
+
+@pytest.mark.parametrize(
+    ("metric", "loss", "doubted"),
+    [
+        ("CategoricalAccuracy", "sparse_categorical_crossentropy", True),
+        ("categorical_accuracy", "sparse_categorical_crossentropy", True),
+        ("CategoricalAccuracy", "categorical_crossentropy", False),
+    ],
+)
+def test_an_accuracy_that_takes_class_numbers_for_one_hot_labels_is_doubted(
+    metric: str, loss: str, doubted: bool
+) -> None:
+    import keras
+
+    made = getattr(keras.metrics, metric)
+
+    found = [*misleading.accuracies(*tried(3, "softmax", loss, made() if isinstance(made, type) else made))]
+
+    assert ["'categorical_accuracy' takes one-hot labels" in doubt.what for doubt in found] == [True] * doubted
+
+
+def test_an_accuracy_is_not_doubted_whose_labels_a_step_of_the_models_own_may_make() -> None:
+    import keras
+
+    class Mixing(keras.Sequential):
+        def train_step(self, data: Any) -> Any:
+            return super().train_step((data[0], keras.ops.one_hot(data[1], 3)))
+
+        def test_step(self, data: Any) -> Any:
+            return super().test_step((data[0], keras.ops.one_hot(data[1], 3)))
+
+    def of_one_hot(y_true: Any, y_pred: Any) -> Any:
+        return keras.losses.categorical_crossentropy(y_true, y_pred)
+
+    model = tried(3, "softmax", of_one_hot, keras.metrics.CategoricalAccuracy(), Mixing)
+
+    assert [*misleading.accuracies(*model)] == []
 
 
 COUNTED = """

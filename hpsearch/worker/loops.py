@@ -62,6 +62,13 @@ def choose(
     return "fit", obstacle
 
 
+def own_methods(model: Any) -> list[str]:
+    """Those by which Keras trains and measures, and of which the model's class has a version of its own."""
+    import keras
+
+    return [name for name in OWN if getattr(type(model), name) is not getattr(keras.Model, name)]
+
+
 def _compilable(model: Any) -> bool:
     """Whether every layer says of itself that XLA can compile it, as Keras asks before it compiles by itself."""
     return all(layer.supports_jit for layer in model._flatten_layers())  # noqa: SLF001  # which sees nested ones, too
@@ -74,7 +81,7 @@ def _obstacle(model: Any) -> str | None:
         return f"because Keras runs on {keras.backend.backend()}"
     if model.run_eagerly:
         return "because compile asked for run_eagerly"
-    if own := [name for name in OWN if getattr(type(model), name) is not getattr(keras.Model, name)]:
+    if own := own_methods(model):
         return f"because {type(model).__name__} has its own {', '.join(own)}"
     if model.distribute_strategy.num_replicas_in_sync > 1:
         return "because the model is spread over several devices"
