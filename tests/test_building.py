@@ -529,8 +529,8 @@ def test_a_layer_of_ones_own_that_scales_images_a_second_time_is_doubted() -> No
     assert [*doubting.scaled_twice(model)]
 
 
-def tried(classes: int, end: str, loss: Any, metric: Any, kind: Any = None) -> tuple[Any, Task]:
-    """A model that was trained on a few rows as a sample is, and the task."""
+def tried(classes: int, end: str, loss: Any, metric: Any, kind: Any = None) -> tuple[Any, Task, Any]:
+    """A model that was trained on a few rows as a sample is, the task, and images of noise."""
     import keras
 
     task = replace(TASK, classes=classes, class_names=TASK.class_names[:classes])
@@ -538,7 +538,7 @@ def tried(classes: int, end: str, loss: Any, metric: Any, kind: Any = None) -> t
     model = (kind or keras.Sequential)([keras.Input((4, 4)), keras.layers.Flatten(), last])
     model.compile("sgd", loss, metrics=[metric])
     trying.one_epoch(lambda _: model, AskingHyperParameters(lambda _: 1, task), model)
-    return model, task
+    return model, task, trying.images_of_noise(task, classes)
 
 
 @pytest.mark.parametrize(
@@ -577,6 +577,23 @@ def test_an_accuracy_is_not_doubted_whose_labels_a_step_of_the_models_own_may_ma
     model = tried(3, "softmax", of_one_hot, keras.metrics.CategoricalAccuracy(), Mixing)
 
     assert [*misleading.accuracies(*model)] == []
+
+
+@pytest.mark.parametrize(
+    ("end", "logits", "threshold", "doubted"),
+    [("linear", True, None, True), ("linear", True, 0.0, False), ("sigmoid", False, None, False)],
+)
+def test_an_accuracy_that_parts_logits_of_two_classes_at_a_half_is_doubted(
+    end: str, logits: bool, threshold: float | None, doubted: bool
+) -> None:
+    import keras
+
+    loss = keras.losses.BinaryCrossentropy(from_logits=logits)
+    metric = "accuracy" if threshold is None else keras.metrics.BinaryAccuracy("accuracy", threshold=threshold)
+
+    found = [*misleading.accuracies(*tried(2, end, loss, metric))]
+
+    assert ["'accuracy' parts the two classes at 0.5" in doubt.what for doubt in found] == [True] * doubted
 
 
 COUNTED = """

@@ -110,7 +110,7 @@ def _one_epoch(sample: Sample, found: "Discovered") -> tuple[Iterable[str], list
     doubts = [*doubting.one_seed(begun, alike=found.alike), *doubting.scaled_twice(model)]
     if not own:
         doubts += [*doubting.unheeded(found.parameters), *doubting.no_probabilities(model, noise)]
-        doubts += misleading.accuracies(model, sample.task)
+        doubts += misleading.accuracies(model, sample.task, noise)
     return metrics, doubts
 
 
