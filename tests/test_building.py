@@ -9,7 +9,7 @@ import pytest
 
 from hpsearch.errors import ExperimentRefused
 from hpsearch.space import Bounds
-from hpsearch.worker import doubting, misleading, trying
+from hpsearch.worker import bright_layers, doubting, misleading, trying
 from hpsearch.worker.building import MOST_BUILDS, NotAModel, SpaceDrift, build, discover
 from hpsearch.worker.finding import find_build, own_fit, project_modules
 from hpsearch.worker.hp import AskingHyperParameters
@@ -527,6 +527,28 @@ def test_a_layer_of_ones_own_that_scales_images_a_second_time_is_doubted() -> No
     model = keras.Sequential([keras.Input((4, 4)), Scaled()])
 
     assert [*doubting.scaled_twice(model)]
+
+
+def test_layers_that_would_ruin_images_from_0_to_1_are_doubted_before_the_first_trial(
+    project: Callable[..., Path],
+) -> None:
+    layers = "keras.layers.RandomBrightness(0.2), keras.layers.RandomInvert(0.5), keras.layers.Flatten()"
+    space = compiled("softmax", "'sparse_categorical_crossentropy'").replace("keras.layers.Flatten()", layers)
+
+    found = fly(Sample(project(mine__space=space), "mine.space:build", TASK, 1, {}, "val_loss"))
+
+    assert [doubt.what.split()[2] for doubt in found.doubts] == ["RandomBrightness", "RandomInvert"]
+    assert all(doubt.mend == "give it value_range=(0, 1)" for doubt in found.doubts)
+
+
+def test_layers_that_are_told_the_range_of_their_images_or_get_brighter_ones_are_not_doubted() -> None:
+    import keras
+
+    told = [keras.layers.RandomBrightness(0.2, value_range=(0, 1)), keras.layers.RandomErasing(fill_value=0.0)]
+    brighter = [keras.layers.Rescaling(255), keras.layers.RandomBrightness(0.2), keras.layers.Rescaling(1 / 255)]
+    model = keras.Sequential([keras.Input((4, 4)), *told, *brighter])
+
+    assert [*bright_layers.meant_for_bytes(model, trying.images_of_noise(TASK, 3))] == []
 
 
 def tried(classes: int, end: str, loss: Any, metric: Any, kind: Any = None) -> tuple[Any, Task, Any]:

@@ -83,7 +83,7 @@ def _set_precision(precision: str) -> None:
 
 def _one_epoch(sample: Sample, found: "Discovered") -> tuple[Iterable[str], list[Mistake]]:
     """Train the model of the default values on a few rows; give the names of its metrics, and what to doubt of it."""
-    from hpsearch.worker import building, loops, misleading, seeding, trying
+    from hpsearch.worker import bright_layers, building, loops, misleading, seeding, trying
     from hpsearch.worker.finding import find_build, own_fit
     from hpsearch.worker.hp import AskingHyperParameters
     from hpsearch.worker.rows import image_shape, output_shape, refuse_other_width
@@ -111,6 +111,7 @@ def _one_epoch(sample: Sample, found: "Discovered") -> tuple[Iterable[str], list
     if not own:
         doubts += [*doubting.unheeded(found.parameters), *doubting.no_probabilities(model, noise)]
         doubts += misleading.accuracies(model, sample.task, noise)
+    doubts += bright_layers.meant_for_bytes(model, noise)
     return metrics, doubts
 
 
