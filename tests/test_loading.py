@@ -387,6 +387,9 @@ def test_what_might_be_imported_all_the_same_is_left_to_the_sample_builds(projec
         ("val_map", None),
         ("val_f2_score", None),
         ("val_precision_2", None),
+        ("val_AUC", None),
+        ("val_Precision", None),
+        ("val_f1-score", None),
         ("dice", None),
     ],
 )

@@ -32,6 +32,8 @@ def nearest(metric: str) -> str | None:
     if metric in names:
         return None
     alike = re.sub(r"^(validation|valid)_", "val_", metric.lower().replace("-", "_"))
+    if metric.startswith("val_") and alike in names:  # Keras tells a metric of one's own by the name that it was given
+        return None
     alike = re.sub(r"^(.+)_(?:val|valid|validation)$", r"val_\1", alike)
     slips = [(distance(alike, name), name) for name, plain in names.items() if _comparable(alike, name, plain)]
     allowed = [(far, name) for far, name in slips if far <= min(LONGEST_SLIP, len(names[name]) // 4)]
