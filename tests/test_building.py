@@ -618,6 +618,19 @@ def test_an_accuracy_that_parts_logits_of_two_classes_at_a_half_is_doubted(
     assert ["'accuracy' parts the two classes at 0.5" in doubt.what for doubt in found] == [True] * doubted
 
 
+def test_weights_that_are_true_or_false_are_looked_at_like_others() -> None:
+    import keras
+
+    class Masked(keras.layers.Dense):
+        def build(self, input_shape: Any) -> None:
+            super().build(input_shape)
+            self.kept = self.add_weight(shape=(3,), dtype="bool", initializer="zeros", trainable=False)
+
+    models = [keras.Sequential([keras.Input((4,)), Masked(3)]) for _ in range(2)]
+
+    assert len({doubting.first_weights(model) for model in models}) == 2
+
+
 COUNTED = """
 import keras
 

@@ -31,9 +31,7 @@ def one_seed(begun: Begun, *, alike: bool) -> Iterator[Mistake]:
 
 def first_weights(model: Any) -> bytes:
     """A digest of the weights that a model begins with; b"" if none was drawn, as biases and scales are not."""
-    import numpy as np
-
-    drawn = [weights for weights in model.get_weights() if weights.size and np.ptp(weights) > 0]
+    drawn = [weights for weights in model.get_weights() if weights.size and weights.max() > weights.min()]
     return hashlib.blake2b(b"".join(weights.tobytes() for weights in drawn)).digest() if drawn else b""
 
 
