@@ -12,10 +12,10 @@ from hpsearch import disk, files
 from hpsearch.errors import FormatUnusable, HpsearchError, NotExported, first_line
 from hpsearch.exported import files_in, read_export
 from hpsearch.formats import exporter
-from hpsearch.worker.finding import find_build
 from hpsearch.worker.judging import BATCH_ROWS, Judgement, class_probabilities, judgement
 from hpsearch.worker.measuring import BATCH, medians
 from hpsearch.worker.model_reading import read_model
+from hpsearch.worker.own_layers import own_layers
 from hpsearch.worker.quiet import silence
 from hpsearch.worker.rows import open_arrays, rows_at_once
 
@@ -45,9 +45,12 @@ def write(root: Path, build: str, name: str, model: Path, folder: Path, samples:
 
     Raises FormatUnusable when the format cannot hold it, FolderUnusable when a disk is full.
     """
-    find_build(root, build)
     tempfile.tempdir = str(model.parent)  # TensorFlow leaves files behind in a process that is killed
-    with _as_unusable(name, "this model cannot be written in this format", folder), silence(*STREAMS):
+    with (
+        own_layers(root, build),
+        _as_unusable(name, "this model cannot be written in this format", folder),
+        silence(*STREAMS),
+    ):
         exporter(name).write(model, folder, samples)
 
 
@@ -58,9 +61,10 @@ def reference(root: Path, build: str, model: Path, test: Path, classes: tuple[st
     """
     import numpy as np
 
-    find_build(root, build)
     images, labels = open_arrays(test, "r")
-    found = class_probabilities(read_model(model), images)
+    with own_layers(root, build):
+        read = read_model(model)
+    found = class_probabilities(read, images)
     np.save(content := BytesIO(), found)  # numpy's own write into a file does not notice that the disk is full
     files.write_bytes(target, content.getbuffer())
     return judgement(labels, found.argmax(axis=1), found.max(axis=1), classes)

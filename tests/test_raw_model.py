@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch.errors import NotExported
+from hpsearch.errors import ExperimentRefused, NotExported
 from hpsearch.worker import process
 from hpsearch.worker.raw_model import wrap
 
@@ -106,6 +106,24 @@ def test_a_model_that_has_no_graph_or_another_width_than_classes_is_refused_in_a
 
     with pytest.raises(NotExported, match=words):
         process.call(wrap, *place, tmp_path / "model.keras", IMAGES[:10], 3, tmp_path / "raw.keras")
+
+
+def test_a_model_without_layers_of_the_projects_own_is_read_whatever_became_of_its_search_space(
+    tmp_path: Path,
+) -> None:
+    space = tmp_path / "space.py"
+    space.write_text(SPACE)
+    for kind in ("wide", "eager"):
+        process.call(make, tmp_path, f"space:{kind}", tmp_path / f"{kind}.keras")
+    space.write_text("import keras\n\n1 / 0\n")
+
+    def wrapped(kind: str) -> Any:
+        target = tmp_path / "raw.keras"
+        return process.call(wrap, tmp_path, f"space:{kind}", tmp_path / f"{kind}.keras", IMAGES[:10], 5, target)
+
+    assert wrapped("wide").own == ()
+    with pytest.raises(ExperimentRefused, match=r"space\.py, line 3: ZeroDivisionError"):
+        wrapped("eager")
 
 
 def half_precision(file: Path) -> Any:

@@ -6,6 +6,7 @@ What comes back is bytes, and nothing that would have to be unpickled: the proce
 import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -107,14 +108,14 @@ def _loaded(sources: Sequence[Source], shape: tuple[int, int]) -> "Read":
 
 def _study(source: Source, shape: tuple[int, int]) -> "Read":
     """A study's own model, wrapped so that it takes raw images and gives probabilities."""
-    from hpsearch.worker.finding import find_build
     from hpsearch.worker.model_reading import read_model
+    from hpsearch.worker.own_layers import own_layers
     from hpsearch.worker.raw_model import raw_model
 
     place.take(Slot(threads=0))
-    if source.root:
-        find_build(source.root, source.build)  # the project's own layers
-    return _graph(raw_model(read_model(source.file), _probes(shape, PROBES)))
+    with own_layers(source.root, source.build) if source.root else nullcontext():
+        model = read_model(source.file)
+    return _graph(raw_model(model, _probes(shape, PROBES)))
 
 
 def _keras(source: Source, _shape: tuple[int, int]) -> "Read":

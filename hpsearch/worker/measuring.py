@@ -5,14 +5,15 @@ The models take turns, call by call, so that what else the machine does meets al
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.worker.finding import find_build
 from hpsearch.worker.judging import predict
 from hpsearch.worker.model_reading import read_model
+from hpsearch.worker.own_layers import own_layers
 from hpsearch.worker.rows import image_shape
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def measure(
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")  # it warns of many graphs, but each model has its own
-    for build in dict.fromkeys(builds):
-        find_build(root, build)  # a project's own layers
-    models = [read_model(file) for file in files]
+    with ExitStack() as stack:
+        for build in dict.fromkeys(builds):
+            stack.enter_context(own_layers(root, build))
+        models = [read_model(file) for file in files]
     single, batch = (
         medians([_call(model, _sample(folder, rows)) for model, folder in zip(models, data, strict=True)])
         for rows in (1, BATCH)

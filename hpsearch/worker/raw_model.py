@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from hpsearch.errors import NotExported, first_line
 from hpsearch.files import write
-from hpsearch.worker.finding import find_build
 from hpsearch.worker.judging import are_logits, outputs
 from hpsearch.worker.model_reading import configuration, own_parts, read_model
+from hpsearch.worker.own_layers import own_layers
 from hpsearch.worker.rows import image_shape
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ class Wrapped:
 
 
 def wrap(root: Path, build: str, model: Path, samples: "Images", classes: int, target: Path) -> Wrapped:
-    """Write the wrapped model of a `.keras` file; the project's own layers are imported first.
+    """Write the wrapped model of a `.keras` file; the project's own layers are imported first, where it has any.
 
     `samples` (uint8, rows × height × width) are training images. Raises StateDamaged when the file cannot be loaded,
     NotExported when the model has no graph, or gives more or fewer values than there are classes.
     """
-    find_build(root, build)
-    inner = read_model(model)
+    with own_layers(root, build):
+        inner = read_model(model)
     whole = _in_a_graph(inner, samples)
     if whole.output_shape != (None, classes):
         message = (
