@@ -72,10 +72,13 @@ class Objective:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read "max METRIC" or "min METRIC"; raise ValueError on anything else."""
+        mend = ""
         match text.split():
             case [("max" | "min") as goal, metric] if metric.isprintable():
                 return cls(goal, metric)
-        message = f"an objective reads 'max METRIC' or 'min METRIC', not {text!r}"
+            case ["max" | "min", _, _, *_]:
+                mend = ": a metric's name has no spaces, give it another by name=… where it is made"
+        message = f"an objective reads 'max METRIC' or 'min METRIC', not {text!r}{mend}"
         raise ValueError(message)
 
     def __str__(self) -> str:

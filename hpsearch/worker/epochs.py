@@ -65,10 +65,15 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
                 continue
             found[name] = float(value)
         except (TypeError, ValueError):
-            wrong.append(f"the metric {name!r} gave {_shown(value)}, where one number is expected")
+            wrong.append(f"the metric {name!r} gave {_shown(value)}, where one number is expected{_mend(value)}")
     if wrong:
         raise NoNumber("\n".join(wrong))
     return found
+
+
+def _mend(value: Any) -> str:
+    several = math.prod(getattr(value, "shape", ())) > 1
+    return '; F1Score and FBetaScore give one number for all classes by average="macro"' if several else ""
 
 
 def _shown(value: Any) -> str:
