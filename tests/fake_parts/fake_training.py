@@ -11,6 +11,7 @@ import signal
 import time
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from fake_space import SPACE
 
 from hpsearch import failpoints, hits
 from hpsearch.trial import Built
-from hpsearch.worker import checkpoint, fit, hand, orphans, place, wire  # noqa: F401  imported here, they are forked with
+from hpsearch.worker import checkpoint, fit, hand, keeping, orphans, place, wire  # noqa: F401  here, they are forked with
 from hpsearch.worker.tether import die_with_parent, settle
 
 ROWS = 400  # of the data set
@@ -81,6 +82,7 @@ class Run(fit._Run):
         for parameter in SPACE:
             if parameter.name not in values:
                 values[parameter.name] = self._wire.ask(parameter)
+        self._rows = SimpleNamespace(images=())
         self._model = Model(values, self._fit.seed)
         self._loop = Loop(self._model, values, self._order.attempt)
         self._wire.tell(Built(self._order.attempt, 1, "a weight", "fake"))
@@ -119,5 +121,6 @@ def make(order: Any, recipe: Any, line: Any) -> Any:
 real_fit = fit.fit
 fit._Run, fit.fit = Run, make
 checkpoint.save, checkpoint.restore = _save, _restore
+keeping.keep = lambda model, file, _images: model.save(file)
 checkpoint.save_weights, checkpoint.load_weights = _save, _load_weights
 place.take = lambda slot: None
