@@ -125,6 +125,42 @@ def test_parts_that_no_file_holds_are_refused_and_leave_the_model_as_it_is(file:
     assert made.get_compile_config()["loss"] == "sparse_categorical_crossentropy"
 
 
+@keras.saving.register_keras_serializable("keeping")
+class Vast(keras.layers.Layer):
+    """Finds no memory when it is read."""
+
+    def call(self, images: Any) -> Any:
+        return images
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        raise MemoryError(config["name"])
+
+
+def test_want_of_memory_is_no_fault_of_the_model(file: Path) -> None:
+    with pytest.raises(MemoryError):
+        keep(model(Vast()), file, IMAGES)
+
+
+@keras.saving.register_keras_serializable("keeping")
+class Quiet(keras.Sequential):
+    """Is Keras's own in all but that no file of it can be read."""
+
+    __module__ = "keras.of_the_test"
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        raise ValueError(config["name"], custom_objects)
+
+
+def test_a_model_of_keras_s_parts_alone_is_read_back_too(file: Path) -> None:
+    made = Quiet([keras.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(3)])
+
+    assert own_kinds(made) == set()
+    with pytest.raises(NotKept, match="cannot be saved and loaded again"):
+        keep(made, file, IMAGES)
+
+
 def test_a_full_disk_is_no_fault_of_the_model(tmp_path: Path) -> None:
     made = model(Times())
 

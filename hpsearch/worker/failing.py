@@ -10,6 +10,7 @@ from hpsearch.trial import Failure
 from hpsearch.worker.epochs import NonFinite
 
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 2000, 8000  # signs
+EXHAUSTED = "ResourceExhaustedError"  # TensorFlow's, where a card has no room
 
 
 class Drifted(ValueError):
@@ -46,7 +47,7 @@ def _kind(error: BaseException) -> str:
             return "space drift"
         case SystemExit():
             return "exit"
-    return "oom" if type(error).__name__ == "ResourceExhaustedError" else type(error).__name__
+    return "oom" if type(error).__name__ == EXHAUSTED else type(error).__name__
 
 
 def _message(error: BaseException) -> str:

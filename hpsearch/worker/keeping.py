@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.worker.failing import EXHAUSTED
 from hpsearch.worker.model_reading import read_model
 
 WHERE = "model.build"
@@ -26,9 +27,9 @@ class NotKept(ExperimentRefused):
 def keep(model: Any, file: Path, images: Any, *, wary: bool = False) -> None:
     """Write the model as a `.keras` file; raise NotKept unless what is read from it answers alike.
 
-    Both are asked for the first of `images` (uint8, rows × height × width). Parts of Keras's own come back as they
-    were, so that a model of nothing else is asked only where one is `wary`. What it was compiled with is left out:
-    nobody reads it, and a loss or a schedule of a person's own may not know how it is made.
+    Both are asked for the first of `images` (uint8, rows × height × width). What Keras's own parts are made with comes
+    back with them, so that a model of nothing else is only read, unless one is `wary`. What it was compiled with is
+    left out: nobody reads it, and a loss or a schedule of a person's own may not know how it is made.
     """
     from hpsearch.worker.judging import outputs
 
@@ -37,7 +38,8 @@ def keep(model: Any, file: Path, images: Any, *, wary: bool = False) -> None:
     try:
         with _uncompiled(model):
             model.save(file)
-        same = given is None or _alike(given, outputs(read_model(file), images))
+        copy = read_model(file)
+        same = given is None or _alike(given, outputs(copy, images))
     except Exception as error:  # an own layer may raise anything
         raise _of_file(error) from error
     if not same and _alike(given, outputs(model, images)):  # else it draws numbers
@@ -86,11 +88,12 @@ def _alike(one: Any, other: Any) -> bool:
     return one.shape == other.shape and not np.abs(one - other).max() > SLACK * np.abs(one).max()
 
 
-def _of_file(error: Exception) -> Exception:
+def _of_file(error: Exception) -> BaseException:
     """What to raise for an error on the way to a model's file and back: NotKept, unless there was no room."""
-    if isinstance(error, NotKept | MemoryError) or getattr(error, "errno", None):
-        return error
-    told = _without_config(str(error.__cause__ or error))
+    first = error.__cause__ or error
+    if isinstance(first, NotKept | MemoryError) or getattr(first, "errno", None) or type(first).__name__ == EXHAUSTED:
+        return first
+    told = _without_config(str(first))
     mend = BY_NAME if told.startswith("Could not locate function") else REGISTER
     return NotKept([Mistake(WHERE, f"the model cannot be saved and loaded again: {told}", mend)])
 
