@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ from commands import (
 from waiting import wait_until
 
 from hpsearch import files, paths
+from hpsearch.__main__ import main
 from hpsearch.records import AttemptBegan
 from hpsearch.study import held, read
 from hpsearch.worker import process
@@ -209,6 +211,26 @@ def test_changed_code_is_refused_and_a_changed_comment_is_not(finished):
     refused = run(finished, *SMALL, "--set", "search.trials=2", code=6)
 
     assert "the code of the search space" in refused.stderr
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_changed_study_is_asked_about_on_a_terminal_unless_plain_lines_or_json_are_wanted(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    monkeypatch.setenv("HPSEARCH_DATA", str(finished / "cache"))
+    words, asked = ["run", "experiments/digits.toml", *SMALL, *settings("train.epochs=7")], {}
+
+    for more in ((), ("--plain",), ("--json",)):
+        monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+        with contextlib.redirect_stdout(Terminal()) as out, contextlib.redirect_stderr(Terminal()):
+            asked[more] = main([*words, *more]), "run it as 'digits-2'?" in out.getvalue()
+
+    assert asked == {(): (6, True), ("--plain",): (6, False), ("--json",): (6, False)}
 
 
 @pytest.mark.promise("43")

@@ -39,7 +39,7 @@ its folder renamed to NAME, it can go on."""
 @click.option("--fresh", is_flag=True, help="Begin anew; the old study is set aside, not deleted.")
 @click.option("--reopen", is_flag=True, help="Allow more trials, or other finals, after the test split was opened.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option("--plain", is_flag=True, help="Plain lines in place of the live board.")
+@click.option("--plain", is_flag=True, help="Plain lines in place of the live board, and no question.")
 def run(
     *, file: Path, sets: tuple[str, ...], name: str | None, fresh: bool, reopen: bool, as_json: bool, plain: bool
 ) -> None:
@@ -55,7 +55,8 @@ def run(
     try:
         experiment = _search(experiment, place, reopen=reopen, fresh=fresh)
     except StudyChanged as changed:
-        if reopen or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        asks = sys.stdin.isatty() and sys.stdout.isatty() and not (plain or as_json)
+        if reopen or not asks:
             raise
         experiment = _under_another_name(experiment, place, changed)
     _conclude(experiment, place, as_json=as_json)
