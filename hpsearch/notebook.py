@@ -4,12 +4,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import frames, looks, paths
+from hpsearch import frames, paths
 from hpsearch.contenders import find
 from hpsearch.errors import ExperimentRefused
 from hpsearch.records import Verdict
-from hpsearch.report.facts import Facts, gather
-from hpsearch.study import existing, read
+from hpsearch.report.facts import Facts
+from hpsearch.report.reading import facts_of
+from hpsearch.study import existing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,9 +36,7 @@ class OpenedStudy:
     @cached_property
     def facts(self) -> Facts:
         """The whole study as plain data; raises StateDamaged when the ledger does not hold what was written."""
-        facts = gather(read(self._project, self.name), self.name)
-        facts.looks = looks.of_study(self._project, self.name)
-        return facts
+        return facts_of(self._project, self.name)
 
     @cached_property
     def trials(self) -> "pd.DataFrame":

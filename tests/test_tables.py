@@ -8,11 +8,12 @@ import optuna
 import pandas as pd
 import pytest
 from kept_studies import asked_bodies, four_trials, keep
-from stories import half_fixed
+from stories import EXPERIMENT, half_fixed
 
 import hpsearch
 from hpsearch import files, paths, records
 from hpsearch.__main__ import main
+from hpsearch.cli.run import _Place
 from hpsearch.errors import ExperimentRefused, NothingCompleted, StateDamaged
 from hpsearch.study import set_aside
 
@@ -262,3 +263,12 @@ def test_a_study_that_was_set_aside_is_told_of_and_copied_by_the_name_that_it_ha
     out = capsys.readouterr().out
     assert "tiny.before-1: 4 trials" in out
     assert "trial 0 of tiny.before-1: completed" in out
+
+
+def test_after_its_run_a_study_that_was_set_aside_is_told_of_by_the_name_that_it_has_now(project):
+    set_aside(paths.Project(project).study("tiny"))
+    place = _Place(paths.Project(project), plain=True)
+
+    place.report(EXPERIMENT.renamed("tiny.before-1"))
+
+    assert place.facts.name == "tiny.before-1"

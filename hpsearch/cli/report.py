@@ -1,14 +1,10 @@
 """`hpsearch report STUDY`: what is known of a study, how surely, and what to try next."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from hpsearch import files, paths
-
-if TYPE_CHECKING:
-    from hpsearch.report.facts import Facts
 
 EPILOG = """\b
 Examples:
@@ -33,7 +29,7 @@ def report(*, study: str, opened: bool, markdown: bool, out: Path | None) -> Non
         raise click.UsageError(message)
     project = paths.Project.around(Path.cwd())
     if markdown:
-        _markdown(_facts(project, study), out)
+        _markdown(project, study, out)
         return
     file = out.absolute() if out else project.study(study).report
     _write(project, study, file)
@@ -45,30 +41,23 @@ def report(*, study: str, opened: bool, markdown: bool, out: Path | None) -> Non
 def _write(project: paths.Project, study: str, file: Path) -> None:
     """Write the page, and once more where a session ended meanwhile: this one may have taken the place of its last."""
     from hpsearch.report.html import write_report
+    from hpsearch.report.reading import facts_of
     from hpsearch.study import existing, sessions_ended
 
     folder, known = existing(project, study), -1
     while (ended := sessions_ended(folder)) != known:
         known = ended
-        write_report(_facts(project, study), file, folder.predictions)
+        write_report(facts_of(project, study), file, folder.predictions)
 
 
-def _facts(project: paths.Project, study: str) -> "Facts":
-    from hpsearch import looks
-    from hpsearch.report.facts import gather
-    from hpsearch.study import read
-
-    facts = gather(read(project, study), study)
-    facts.looks = looks.of_study(project, study)
-    return facts
-
-
-def _markdown(facts: "Facts", out: Path | None) -> None:
+def _markdown(project: paths.Project, study: str, out: Path | None) -> None:
     from hpsearch.cli.output import say
     from hpsearch.report.markdown import page
+    from hpsearch.report.reading import facts_of
 
+    text = page(facts_of(project, study))
     if out:
-        files.write_text(out.absolute(), page(facts))
+        files.write_text(out.absolute(), text)
         say(f"report: {out.absolute()}")
     else:
-        click.echo(page(facts), nl=False)
+        click.echo(text, nl=False)

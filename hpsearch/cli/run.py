@@ -193,11 +193,8 @@ class _Place:
         return made
 
     def report(self, experiment: "Experiment") -> None:
-        from hpsearch import looks
-        from hpsearch.report.facts import gather
         from hpsearch.report.html import write_report
-        from hpsearch.study import read
+        from hpsearch.report.reading import facts_of
 
-        folder, self.facts = self.project.study(experiment.name), gather(read(self.project, experiment.name))
-        self.facts.looks = looks.of_study(self.project, experiment.name)
+        folder, self.facts = self.project.study(experiment.name), facts_of(self.project, experiment.name)
         write_report(self.facts, folder.report, folder.predictions)

@@ -35,15 +35,13 @@ def show(
     *, study: str, where: str | None, sort: str | None, top: int | None, columns: str | None, as_json: bool
 ) -> None:
     """Show the trials of STUDY, best first, with their values and failures."""
-    from hpsearch import looks
     from hpsearch.cli.output import print_json
     from hpsearch.outcomes import outcomes
-    from hpsearch.report.facts import gather
+    from hpsearch.report.reading import facts_of
     from hpsearch.study import read
 
     project = paths.Project.around(Path.cwd())
-    facts = gather(read(project, study) if as_json else outcomes(project, study), study)
-    facts.looks = looks.of_study(project, study)
+    facts = facts_of(project, study, read if as_json else outcomes)
     if not (where or sort or top or columns):
         print_json(facts) if as_json else _show_all(facts)
         return

@@ -52,7 +52,7 @@ def _line_or_trouble(project: paths.Project, name: str) -> dict[str, Any] | None
     from hpsearch.study import is_bare
 
     try:
-        facts = gather(outcomes(project, name))
+        facts = gather(outcomes(project, name), name)
         begun = facts.experiment or not facts.reason or not is_bare(project.study(name))
         return _line(name, facts) if begun else None
     except HpsearchError as error:  # which `show` tells, and the other studies are to be listed all the same
