@@ -10,20 +10,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARAMS, METRICS = "params.", "metrics."
-RESULT = ("number", "status", "score", "best_epoch", "seconds", "reason", "failure")
+RESULT = {
+    "number": "Int64", "status": "str", "score": "float64", "best_epoch": "Int64", "seconds": "float64",
+    "reason": "str", "failure": "str",
+}  # fmt: skip
 
 
 def trials(facts: Facts) -> "pd.DataFrame":
     """A row a trial, best first: `number`, `status`, `score`, `best_epoch`, `seconds`, `reason`, `failure`.
 
     What varies between trials stands under `params.NAME`, the metrics of the best epoch under `metrics.NAME`.
-    A missing value is pandas's NA; whole numbers stay whole (Int64).
+    A missing value is pandas's NA; whole numbers stay whole (Int64), also in a table of no trial.
     """
     import pandas as pd
 
     rows = [_row(trial) for trial in facts.trials]
     names = [*RESULT, *_names(rows, PARAMS), *_names(rows, METRICS)]
-    return pd.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return pd.DataFrame(
+        {name: pd.Series(cells, dtype=RESULT.get(name) or _kind(cells)) for name, cells in columns.items()}
+    )
 
 
 def curves(facts: Facts) -> "pd.DataFrame":
@@ -55,15 +61,13 @@ def _names(rows: Sequence[dict[str, Any]], prefix: str) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row if name.startswith(prefix)))
 
 
-def _column(cells: list[Any]) -> "pd.Series[Any]":
-    """The cells in the narrowest type that holds all of them; what is mixed stays as it is."""
-    import pandas as pd
-
+def _kind(cells: list[Any]) -> str:
+    """The narrowest type that holds all of the cells; what is mixed stays as it is."""
     kinds = {type(cell) for cell in cells if cell is not None}
     if kinds == {bool}:
-        return pd.Series(cells, dtype="boolean")
+        return "boolean"
     if kinds == {int}:
-        return pd.Series(cells, dtype="Int64")
+        return "Int64"
     if kinds <= {int, float}:
-        return pd.Series(cells, dtype="float64")
-    return pd.Series(cells, dtype="str" if kinds == {str} else "object")
+        return "float64"
+    return "str" if kinds == {str} else "object"

@@ -197,13 +197,17 @@ def test_a_notebook_sees_what_came_since_when_it_reads_again(tmp_path):
     assert (before, len(study.trials)) == (1, 4)
 
 
-def test_an_empty_study_has_empty_tables(tmp_path):
+def test_an_empty_study_has_empty_tables_of_the_types_that_others_have(tmp_path):
     keep(tmp_path, [])
 
     study = hpsearch.open_study("tiny", tmp_path)
 
     assert study.trials.empty
     assert study.curves.empty
+    assert study.trials.dtypes.astype(str).to_dict() == {
+        "number": "Int64", "status": "str", "score": "float64", "best_epoch": "Int64", "seconds": "float64",
+        "reason": "str", "failure": "str",
+    }  # fmt: skip
     with pytest.raises(NothingCompleted, match="no winner yet"):
         study.winner_model()
 
