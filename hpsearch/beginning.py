@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from hpsearch import files, narrowing, pace, paths, provenance
+from hpsearch import files, narrowing, pace, paths, plugins, provenance
 from hpsearch.aside import aside
 from hpsearch.datasets.held_out import RULE
 from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.experiment import Experiment
 from hpsearch.identity import Identity
 from hpsearch.orders import Recipe, Slot, Steps
 from hpsearch.protocols import Executor
@@ -75,9 +76,10 @@ class Beginning:
         lost = "its session was left at once" if study.state.ended else CUT_OFF
         for attempt in list(study.state.running.values()):
             study.record(AttemptEnd(attempt, How.LOST, 0.0, reason=lost))
-        for upgrade in provenance.upgrades(facts, provenance.versions()):
+        packages = _packages(study.experiment)
+        for upgrade in provenance.upgrades(facts, packages | provenance.versions(), packages):
             self.say(f"warning: since the last session {upgrade}: further trials may differ a little")
-        facts = {**_facts(self.identity, self.executor), "steps": json.dumps(asdict(steps))}
+        facts = {**packages, **_facts(self.identity, self.executor), "steps": json.dumps(asdict(steps))}
         study.record(SessionBegan(study.experiment.name, public, digests, known.modules, facts))
         if planned:
             study.record(planned)
@@ -123,6 +125,13 @@ class Beginning:
             data.class_names, wanted.objective, train.epochs, train.batch_sizes,
             train.early_stopping, train.loop, weights, steps, wanted.final.keep_epochs, wanted.races, code.texts,
         )  # fmt: skip
+
+
+def _packages(experiment: Experiment) -> dict[str, str]:
+    """The packages of others whose parts search, with their versions."""
+    search = experiment.search
+    named = [("tuners", search.tuner), ("pruners", search.pruner), ("datasets", experiment.data.source)]
+    return plugins.brought([*named, ("executors", experiment.workers.kind)])
 
 
 def _facts(identity: Identity, executor: Executor) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Finds parts by name through entry points; a part is imported only when it is used."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -75,3 +75,9 @@ def make(socket: str, name: str, given: Mapping[str, Any], where: str = "options
         return factory(**given)
     except (TypeError, ValueError) as error:
         raise ExperimentRefused([Mistake(where, f"{name}: {error}")]) from error
+
+
+def brought(parts: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The packages beside hpsearch that bring these parts, named by socket and name, with their versions."""
+    packages = [_parts(socket)[name].dist for socket, name in parts if name in _parts(socket)]
+    return {package.name: package.version for package in packages if package and package.name != "hpsearch"}

@@ -109,9 +109,12 @@ def pinned(packages: Iterable[str]) -> list[str]:
     return [f"{package}=={version}" for package in packages if (version := _version(package))]
 
 
-def upgrades(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The packages that train or choose whose major or minor version is another: "keras 3.14.1 -> 3.15.0"."""
-    pairs = {package: (before.get(package, ""), now.get(package, "")) for package in SHAPING}
+def upgrades(before: Mapping[str, str], now: Mapping[str, str], more: Iterable[str] = ()) -> list[str]:
+    """The packages that train or choose whose major or minor version is another: "keras 3.14.1 -> 3.15.0".
+
+    `more` names those that brought parts of the study.
+    """
+    pairs = {package: (before.get(package, ""), now.get(package, "")) for package in (*SHAPING, *more)}
     return [
         f"{package} {old} -> {new}"
         for package, (old, new) in pairs.items()

@@ -1,6 +1,7 @@
 """What changed since the last session: every key of the experiment may change freely or is refused by its name."""
 
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -248,12 +249,15 @@ def test_a_package_that_shapes_results_is_told_of_when_more_than_its_patch_level
 
 
 @pytest.mark.promise("47")
-def test_a_study_that_goes_on_with_another_keras_says_so(tmp_path: Path) -> None:
-    older = tmp_path / "older" / "keras-3.1.0.dist-info"
-    older.mkdir(parents=True)
-    (older / "METADATA").write_text("Name: keras\nVersion: 3.1.0\n")
+def test_a_study_that_goes_on_with_another_keras_or_another_plug_in_says_so(tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(chaos.HERE / "fake_parts" / "fake_parts-1.dist-info", older / "fake_parts-0.9.dist-info")
+    (older / "keras-3.1.0.dist-info").mkdir()
+    for name, version in (("keras", "3.1.0"), ("fake_parts", "0.9")):
+        about = f"Name: {name.replace('_', '-')}\nVersion: {version}\n"
+        (older / f"{name}-{version}.dist-info" / "METADATA").write_text(about)
     killed = {"HPSEARCH_FAILPOINT": "TrialResult.durable=kill", "HPSEARCH_FAILPOINT_COUNTS": str(tmp_path)}
-    first = {"PYTHONPATH": os.pathsep.join([str(older.parent), str(chaos.ROOT), str(chaos.HERE / "fake_parts")])}
+    first = {"PYTHONPATH": os.pathsep.join([str(older), str(chaos.ROOT), str(chaos.HERE / "fake_parts")])}
     arena = chaos.Arena(tmp_path / "project", trials=1, epochs=1, more=killed | first)
     assert arena.start().wait(60) == -signal.SIGKILL
     assert "since the last session" not in arena.output.read_text()
@@ -261,4 +265,6 @@ def test_a_study_that_goes_on_with_another_keras_says_so(tmp_path: Path) -> None
 
     assert arena.finish() == 0
 
-    assert "warning: since the last session keras 3.1.0 -> " in arena.output.read_text()
+    said = arena.output.read_text()
+    assert "warning: since the last session keras 3.1.0 -> " in said
+    assert "warning: since the last session fake-parts 0.9 -> 1: further trials may differ" in said
