@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from hpsearch.datasets.mapping import as_read
 from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.nearest import hint
 
@@ -26,10 +27,11 @@ def class_weights(wish: Wish, class_names: tuple[str, ...], labels: Path) -> tup
         present = np.unique(found)
         weights = dict(zip(present.tolist(), compute_class_weight("balanced", classes=present, y=found), strict=True))
         return tuple(float(weights.get(number, 1.0)) for number in range(len(class_names)))
-    if unknown := [name for name in wish if name not in class_names]:
+    asked, known = {as_read(name): weight for name, weight in wish.items()}, [as_read(name) for name in class_names]
+    if unknown := [name for name in wish if as_read(name) not in known]:
         mistakes = [
             Mistake(f"train.class_weight.{name}", f"there is no class {name!r}", hint(name, class_names))
             for name in unknown
         ]
         raise ExperimentRefused(mistakes)
-    return tuple(wish.get(name, 1.0) for name in class_names)
+    return tuple(asked.get(name, 1.0) for name in known)

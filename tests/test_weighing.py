@@ -33,3 +33,10 @@ def test_balanced_makes_every_class_weigh_the_same_in_sum(labels):
 def test_an_unknown_class_is_refused_with_the_nearest_one(labels, names):
     with pytest.raises(ExperimentRefused, match=rf"no class 'dogg'.*\n.*did you mean '{names[1]}'"):
         class_weights({"dogg": 2.0}, names, labels)
+
+
+def test_a_class_is_known_in_whichever_form_its_folder_and_the_experiment_spell_it(labels):
+    composed, parted = "Caf\u00e9", "Cafe\u0301"
+
+    assert class_weights({composed: 2.0}, (parted, "Tea"), labels) == (2.0, 1.0)
+    assert class_weights({parted: 2.0}, (composed, "Tea"), labels) == (2.0, 1.0)
