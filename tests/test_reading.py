@@ -1,9 +1,13 @@
 """What is told of a picture's characters."""
 
+import json
+from string import ascii_uppercase
+
 import numpy as np
 import pytest
 
-from hpsearch.predict.reading import CLOSE_CALL, UNLIKE, Guess, Reading, readings, shown_names
+from hpsearch.cli.answers import AsJson
+from hpsearch.predict.reading import CLOSE_CALL, UNLIKE, Guess, Reading, readings
 from hpsearch.predict.sights import Character, Picture
 
 BALANCED = [*"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"]
@@ -54,7 +58,7 @@ def named(*names, classes):
         (["3", "3", "7"], [str(number) for number in range(47)], "3 3 7"),
         (["alpha", "beta", "alpha"], ["alpha", "beta"], "alpha beta alpha"),
         (["either/or", "I/O", "1/1"], ["either/or", "I/O", "1/1"], "either/or I/O 1/1"),
-        (["C/c", "a", "1"], shown_names(BALANCED), "Ca 1"),
+        (["C", "a", "1"], BALANCED, "Ca 1"),
     ],
 )
 def test_names_longer_than_a_sign_are_written_whole_with_spaces_between(names, classes, text):
@@ -92,9 +96,24 @@ def test_answers_for_other_characters_are_not_taken():
         readings([], np.zeros((1, 2), np.float32), np.zeros(1, np.float32), ("a", "b"))
 
 
-def test_a_letter_that_stands_for_both_of_its_forms_shows_both():
-    shown = shown_names(BALANCED)
+def shown(names):
+    return [name for name, _ in Guess(at(0), tuple((name, 0.0) for name in names), None).shown]
 
-    assert [name for name in shown if "/" in name] == [f"{letter}/{letter.lower()}" for letter in "CIJKLMOPSUVWXYZ"]
-    assert shown_names(["A", "B"]) == ("A", "B")
-    assert shown_names(["Aa", "Bb", "cat"]) == ("Aa", "Bb", "cat")
+
+def test_a_letter_of_emnist_that_stands_for_both_of_its_forms_shows_both():
+    both = [f"{letter}/{letter.lower()}" for letter in "CIJKLMOPSUVWXYZ"]
+
+    assert [name for name in shown(BALANCED) if "/" in name] == both
+
+
+@pytest.mark.parametrize("names", [["A", "B"], ["Aa", "Bb", "cat"], [*ascii_uppercase, "a", "b"], [*BALANCED, "c"]])
+def test_no_letter_shows_a_form_that_was_never_trained(names):
+    assert shown(names) == names
+
+
+def test_programs_are_told_the_names_that_the_model_has(capsys):
+    AsJson().show(named("C", "a", classes=BALANCED))
+
+    told = json.loads(capsys.readouterr().out)
+    assert (told["text"], [one["class"] for one in told["characters"]]) == ("Ca", ["C", "a"])
+    assert set(told["characters"][0]["probabilities"]) == set(BALANCED)

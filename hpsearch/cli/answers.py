@@ -52,7 +52,7 @@ class AsRows:
             click.echo(click.style("  ".join(cells).rstrip(), bold=True) if bold else "  ".join(cells).rstrip())
 
     def _row(self, name: str, guess: Guess, *, several: bool) -> tuple[str, ...]:
-        (best, probability), *others = guess.ranked[: self._top]
+        (best, probability), *others = guess.shown[: self._top]
         left, top, right, bottom = guess.box
         at = f"{left},{top} {right - left}×{bottom - top}" if several else ""
         rest = "  ".join(f"{other} {share:.1%}" for other, share in others)

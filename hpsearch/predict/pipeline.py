@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hpsearch import machine
 from hpsearch.predict.answerer import Answerer
 from hpsearch.predict.lookers import Lookers, Manner, Sight
-from hpsearch.predict.reading import Reading, readings, shown_names
+from hpsearch.predict.reading import Reading, readings
 from hpsearch.predict.sights import Picture, Unread
 from hpsearch.predict.sources import Source
 
@@ -63,9 +63,7 @@ def _batches(sights: Iterator[Sight], least: int) -> Iterator[list[Sight]]:
 def _answers(answerer: Answerer, sights: list[Sight]) -> list[Answer]:
     pictures = [sight for sight in sights if isinstance(sight, Picture)]
     images = _stacked(pictures, answerer.shape)
-    read = readings(
-        pictures, answerer.probabilities(images), answerer.unlike(images), shown_names(answerer.class_names)
-    )
+    read = readings(pictures, answerer.probabilities(images), answerer.unlike(images), answerer.class_names)
     answers = iter(read)
     return [next(answers) if isinstance(sight, Picture) else sight for sight in sights]
 

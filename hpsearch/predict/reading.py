@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+from string import ascii_lowercase, ascii_uppercase, digits
 from typing import TYPE_CHECKING
 
 from hpsearch.predict.sights import Box, Character, Picture
@@ -18,6 +19,8 @@ FAR = 1.0  # beyond it an image is unlike the training data
 # A gap parts words that is wider than so much of the usual height and so many usual gaps, or than so many heights.
 WORDS_APART, GAPS, HEIGHTS = 0.6, 1.8, 2.0
 UNLIKE, CLOSE_CALL = "unlike the training data", "close call"
+BOTH_FORMS = "CIJKLMOPSUVWXYZ"  # letters of which EMNIST balanced has one class for both forms (Cohen et al. 2017)
+BALANCED = {*digits, *ascii_uppercase, *ascii_lowercase} - {*BOTH_FORMS.lower()}  # the names of its 47 classes
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,13 @@ class Guess:
     def name(self) -> str:
         """The most probable class."""
         return self.ranked[0][0]
+
+    @property
+    def shown(self) -> tuple[tuple[str, float], ...]:
+        """The classes as people are shown them: one for both forms of a letter, in EMNIST balanced, has both, "C/c"."""
+        if {name for name, _ in self.ranked} != BALANCED:
+            return self.ranked
+        return tuple((f"{name}/{name.lower()}" if name in BOTH_FORMS else name, share) for name, share in self.ranked)
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -62,16 +72,11 @@ class Reading:
         if not self.guesses:
             return ""
         wide = _wide(self.guesses)
-        apart = " " if any(len(_sign(name)) > 1 for name, _ in self.guesses[0].ranked) else ""
-        written = [_sign(self.guesses[0].name)]
+        apart = " " if any(len(name) > 1 for name, _ in self.guesses[0].ranked) else ""
+        written = [self.guesses[0].name]
         for before, guess in pairwise(self.guesses):
-            written.append((_between(before, guess, wide) or apart) + _sign(guess.name))
+            written.append((_between(before, guess, wide) or apart) + guess.name)
         return "".join(written)
-
-
-def _sign(name: str) -> str:
-    """The name as text has it: "C" for "C/c", which `shown_names` made."""
-    return name[0] if name[:1].isupper() and name == _both_forms(name[0]) else name
 
 
 def _wide(guesses: Sequence[Guess]) -> float:
@@ -112,22 +117,3 @@ def readings(
 def _guess(character: Character, probabilities: list[float], unlike: float, names: Sequence[str]) -> Guess:
     ranked = sorted(zip(names, probabilities, strict=True), key=lambda one: -one[1])
     return Guess(character.box, tuple(ranked), None if math.isnan(unlike) else unlike, character.line)
-
-
-def shown_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Class names for people: a letter that stands for both of its forms, as in EMNIST balanced, has both: "C/c".
-
-    It does where other letters have a class for each form.
-    """
-    there = set(names)
-    parted = any(name.islower() and name.upper() in there for name in names if len(name) == 1)
-    return tuple(
-        _both_forms(name)
-        if parted and len(name) == 1 and name.isupper() and name.lower() not in there and name.lower() != name
-        else name
-        for name in names
-    )
-
-
-def _both_forms(letter: str) -> str:
-    return f"{letter}/{letter.lower()}"

@@ -94,7 +94,8 @@ def _tiles(reading: Reading) -> "Image.Image":
         left, top = place % across * (TILE + GAP), place // across * line
         enlarged = Image.fromarray(character.image).resize((TILE, TILE), Image.Resampling.NEAREST)
         sheet.paste(enlarged.convert("RGB"), (left, top))
-        words = f"{guess.name}  {guess.ranked[0][1]:.1%}"
+        name, share = guess.shown[0]
+        words = f"{name}  {share:.1%}"
         pen.text((left, top + TILE + 2), words.encode("latin-1", "replace").decode("latin-1"), INK)
         if guess.doubts:
             pen.text((left, top + TILE + 14), guess.doubts[0].partition(" the ")[0], BLUE)
