@@ -484,6 +484,22 @@ def test_labels_out_of_range_are_named_by_row(tmp_path: Path) -> None:
         refuse_unsound(Content("x", tuple("abcd"), bad, good, "official", ""), allow_empty_class=True)
 
 
+@pytest.mark.promise("63", "P19")
+def test_thousands_of_classes_without_rows_are_refused_in_few_words_with_the_way_to_mend_it() -> None:
+    from hpsearch.datasets.soundness import refuse_unsound
+
+    labels = np.arange(0, 9_999, 3)
+    part = Part(np.zeros((len(labels), 1, 1), np.uint8), labels, "mine")
+
+    with pytest.raises(DataRefused) as refused:
+        refuse_unsound(Content("x", tuple(map(str, range(9_999))), part, part, "official", ""), allow_empty_class=False)
+
+    said = str(refused.value)
+    assert "mine: 6,666 of 9,999 classes have no rows (1, 2, 4, 5, 7, …); rows per class: 0: 1, 3: 1, 6: 1" in said
+    assert "add rows, number the classes without gaps, as numpy.unique(labels, return_inverse=True)[1] does, or" in said
+    assert len(said) < 3_000
+
+
 # --- the split by content -------------------------------------------------------------------------
 
 

@@ -39,9 +39,14 @@ class Faults:
         head = f"the first {FIRST} faults" if self.enough else f"{len(self._found)} fault{'s'[: len(self._found) > 1]}"
         lines = [f"{self._source}: {head}", *self._found]
         if counts:
-            shown = ", ".join(f"{name}: {rows:,}" for name, rows in counts[:MOST_COUNTS])
-            lines.append(f"  {of}: {shown}{', …' if len(counts) > MOST_COUNTS else ''}")
+            lines.append(f"  {of}: {listed(counts)}")
         raise DataRefused("\n".join([*lines, f"  {self._mend}"]))
+
+
+def listed(counts: Sequence[tuple[str, int]]) -> str:
+    """The counts of classes in words, "cat: 1,200, dog: 7"; of very many the first."""
+    shown = ", ".join(f"{name}: {rows:,}" for name, rows in counts[:MOST_COUNTS])
+    return f"{shown}, …" if len(counts) > MOST_COUNTS else shown
 
 
 def short(text: str) -> str:

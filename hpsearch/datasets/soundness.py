@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from hpsearch.datasets.content import Content, Part, per_class
+from hpsearch.datasets.faults import listed
 from hpsearch.errors import DataRefused
 
 FIRST = 5
 IMAGE_AXES = 3
+NUMBERED = "number the classes without gaps, as numpy.unique(labels, return_inverse=True)[1] does"
 FIGURES = {"accuracy", "micro avg", "macro avg", "weighted avg"}  # which a classification report has beside classes
 
 
@@ -21,7 +23,7 @@ def refuse_unsound(content: Content, *, allow_empty_class: bool) -> None:
     if not faults:
         faults = [*_indistinct(content), *_unlike(content)]
     if not faults and not allow_empty_class:
-        faults = [fault for part in (content.train, content.test) for fault in _missing_classes(part, content)]
+        faults = list(_missing_classes(content))
     if faults:
         raise DataRefused("\n".join(faults))
 
@@ -64,14 +66,16 @@ def _unlike(content: Content) -> Iterator[str]:
         yield f"{test.source}: images of another size than those of {train.source} ({' and '.join(sizes)})"
 
 
-def _missing_classes(part: Part, content: Content) -> Iterator[str]:
-    names = content.class_names
-    counts = per_class(part.labels, len(names))
-    empty = [name for name, count in zip(names, counts, strict=True) if not count]
-    if empty:
-        shown = ", ".join(empty[:FIRST]) + (", …" if len(empty) > FIRST else "")
-        yield (
-            f"{part.source}: {len(empty)} of {len(names)} classes have no rows ({shown}); rows per class:"
-            f" {', '.join(f'{name}: {count}' for name, count in zip(names, counts, strict=True) if count)}"
-            "\n  add rows, or accept this with data.allow_empty_class = true"
-        )
+def _missing_classes(content: Content) -> Iterator[str]:
+    names, parts = content.class_names, (content.train, content.test)
+    counts = [per_class(part.labels, len(names)) for part in parts]
+    gaps = all(map(str.isdecimal, names)) and not all(map(any, zip(*counts, strict=True)))
+    mends = ["add rows", *([NUMBERED] if gaps else []), "accept this with data.allow_empty_class = true"]
+    for part, rows in zip(parts, counts, strict=True):
+        if empty := [name for name, count in zip(names, rows, strict=True) if not count]:
+            shown = ", ".join(empty[:FIRST]) + (", …" if len(empty) > FIRST else "")
+            there = [(name, count) for name, count in zip(names, rows, strict=True) if count]
+            yield (
+                f"{part.source}: {len(empty):,} of {len(names):,} classes have no rows ({shown}); rows per class:"
+                f" {listed(there)}\n  {', '.join(mends[:-1])}, or {mends[-1]}"
+            )
