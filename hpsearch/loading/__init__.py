@@ -1,5 +1,8 @@
 """Reads an experiment file, or says everything that is wrong with it at once."""
 
+import json
+import re
+import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -24,6 +27,7 @@ Settings = dict[Place, Any]
 Bases = dict[tuple[str, str], Path]
 STAND_INS: dict[Place, Any] = {("name",): "unnamed", ("model",): {"build": "un:named"}, ("model", "build"): "un:named"}
 MOST_MISTAKES = 50
+BARE = re.compile("[A-Za-z0-9_-]+")  # a key of TOML without quotes
 SQLITE = "sqlite:///"
 
 
@@ -95,12 +99,20 @@ def _settings(sets: Sequence[str]) -> Settings:
             settings.pop(place, None)
             settings[place] = _value(value)
         else:
-            mistakes.append(
-                Mistake(f"--set {ascii(words)[1:-1][:80]}", "this is not KEY=VALUE", "such as search.trials=20")
-            )
+            mistakes.append(_unread(words))
     if mistakes:
         raise ExperimentRefused(mistakes)
     return settings
+
+
+def _unread(words: str) -> Mistake:
+    """What is wrong with words that set no key."""
+    where, (key, equals, value) = f"--set {ascii(words)[1:-1][:80]}", words.partition("=")
+    quoted = ".".join(part if BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in key.split("."))
+    if equals and all(key.split(".")) and words.isprintable() and _key(quoted):
+        what = "a key with other signs than letters, digits, _ and - stands in quotes"
+        return Mistake(where, what, f"--set {shlex.quote(f'{quoted}={value}')}")
+    return Mistake(where, "this is not KEY=VALUE", "such as search.trials=20")
 
 
 def _is_text(value: str) -> bool:

@@ -175,7 +175,9 @@ def _unlike(place: Place, value: Any, wanted: str) -> Finding:
     mend = f"did you mean {near[0]!r}?" if near else EXAMPLES.get(place, "")
     if isinstance(value, str) and re.fullmatch(BARE.get(wanted, "x^"), value):
         mend = f"without the quotes: {place[-1]} = {value}"
-    return Finding(place, f"{dotted(place)} is {shown(value)}, but must be {wanted}", mend)
+    digits = isinstance(value, int | float) and wanted == TYPES["string_type"]
+    kept = f"the shell takes quotes away, but keeps those of --set '{dotted(place)}=\"…\"'" if digits else ""
+    return Finding(place, f"{dotted(place)} is {shown(value)}, but must be {wanted}", mend, kept)
 
 
 def _wanted(error: "ErrorDetails", place: Place) -> str:

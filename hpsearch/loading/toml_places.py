@@ -19,11 +19,15 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Finding:
-    """A mistake at a key: `("train", "epochs")` is train.epochs; a number counts within a list."""
+    """A mistake at a key: `("train", "epochs")` is train.epochs; a number counts within a list.
+
+    `in_shell` is what else to say where it was made in a `--set`.
+    """
 
     place: Place
     what: str
     mend: str = ""
+    in_shell: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Places:
     def mistakes(self, findings: Sequence[Finding]) -> list[Mistake]:
         """Say of each finding where it is, in the order of the file."""
         ordered = sorted(findings, key=lambda finding: self._line(finding.place))
-        return [Mistake(self.where(finding.place), finding.what, finding.mend) for finding in ordered]
+        return [Mistake(self.where(finding.place), finding.what, self._mend(finding)) for finding in ordered]
 
     def where(self, place: Place) -> str:
         """Name the spot of a key, or of the nearest table around it, in words."""
@@ -45,6 +49,10 @@ class Places:
             if place[: len(given)] == given or (given[: len(place)] == place and self._made_by_a_set(place)):
                 return f"--set {dotted(given)}"
         return f"{self.shown}, line {self._line(place)}"
+
+    def _mend(self, finding: Finding) -> str:
+        more = finding.in_shell if finding.place in self.sets else ""
+        return "; ".join(filter(None, (finding.mend, more)))
 
     def _made_by_a_set(self, place: Place) -> bool:
         """Whether a table above a `--set` is its work: one within a table of the file, or one the file has not."""
