@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpsearch import frames, paths
+from hpsearch import frames, paths, words
 from hpsearch.contenders import find
 from hpsearch.errors import ExperimentRefused
 from hpsearch.records import Verdict
@@ -26,7 +26,7 @@ class OpenedStudy:
 
     def __repr__(self) -> str:
         """Name the study, and say how many trials it has."""
-        return f"<study {self.name!r}: {len(self.facts.trials)} trials>"
+        return f"<study {self.name!r}: {words.count(len(self.facts.trials), 'trial')}>"
 
     def reload(self) -> None:
         """Forget what was read, so that the next look reads the ledger again."""

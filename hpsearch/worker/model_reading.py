@@ -35,7 +35,7 @@ def read_model(file: Path) -> Any:
 
             return keras.models.load_model(file, compile=False, safe_mode=True)
     except Exception as error:  # a file can make Keras stumble over anything
-        mend = "make or export it again; layers of your own have to be registered with Keras"
+        mend = "make or export it again; layers of your own are registered with Keras by importing their module first"
         message = f"{file}: the model cannot be loaded ({_reason(error)})\n  {mend}"
         raise StateDamaged(message) from error
 
