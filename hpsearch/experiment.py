@@ -94,7 +94,10 @@ class Data(Section):
     test: Annotated[float, Field(gt=0, lt=1)] | str | None = None
     """What tests, said as in `train`, or a second table ("csv"); a number is the share to hold out (else 0.2)."""
     size: Annotated[list[Annotated[int, Field(ge=1, le=16_384)]], Field(min_length=2, max_length=2)] | None = None
-    """[height, width]: what pictures are scaled to ("folder"), or how the pixels of a row lie ("csv", "npz")."""
+    """[height, width]: what pictures are scaled to ("folder"), or how the pixels of a row lie ("csv", "npz").
+
+    Pictures of other proportions are squeezed into it.
+    """
     transposed: bool = False
     """For sources "idx", "npz" and "csv": the images lie on their side, as EMNIST's official files do.
 

@@ -205,6 +205,9 @@ def test_transposed_images_are_stood_up(file: Path) -> None:
         (np.zeros((40, 6, 5, 9), np.uint8), {}, "is 40 × 6 × 5 × 9, not rows × height × width"),
         (np.zeros(40, np.uint8), {}, "is 40, not rows × height × width"),
         (IMAGES, {"size": [5, 6]}, "its images are 6 × 5, data.size says 5 × 6"),
+        (IMAGES[:, None], {"size": [5, 6]}, "its images are 6 × 5, data.size says 5 × 6"),
+        (IMAGES[..., None], {"size": [5, 6]}, "its images are 6 × 5, data.size says 5 × 6"),
+        (np.zeros((40, 3, 6, 5), np.uint8), {}, "grey ones\n  bring the colours to the end, x = numpy.moveaxis("),
     ],
 )
 def test_what_is_no_stack_of_grey_images_is_refused(

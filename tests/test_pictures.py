@@ -342,7 +342,8 @@ def test_classes_whose_names_two_systems_spell_in_two_forms_are_the_same(own: Pa
     [
         ({"train": "trian"}, "has no folder 'trian'\n  there are: test, train; mend data.train"),
         ({"test": "tset"}, "has no folder 'tset'"),
-        ({"train": "train/a"}, "holds no folders\n  put the pictures into a folder for each class"),
+        ({"train": "train/a"}, "holds no folders\n  put the pictures into a folder for each class, named by it"),
+        ({"test": "test/a"}, "class, named by it, or hold out a share of those that train: data.test = 0.2"),
     ],
 )
 def test_sides_that_are_not_there_are_said_with_what_there_is(options: dict[str, Any], words: str, own: Path) -> None:

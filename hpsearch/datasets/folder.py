@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpsearch.datasets.content import Labels
 
 MEND = "mend or remove these, or bring all pictures to one size with data.size = [height, width]"
-
+HELD_OUT = ", or hold out a share of those that train: data.test = 0.2"
 LOOKED_AT = 10  # classes, the first picture of each
 
 
@@ -102,7 +102,7 @@ class Folder:
         if test_side is None:
             return train, None
         names = {as_read(name): name for name in train}
-        test = {names.get(as_read(name), name): files for name, files in find_classes(test_side).items()}
+        test = {names.get(as_read(name), name): files for name, files in find_classes(test_side, HELD_OUT).items()}
         if strange := [name for name in test if name not in train]:
             shown = ", ".join(map(short, strange[:5]))
             message = f"{test_side}: classes that {train_side.name} has not: {shown}\n  mend the names"

@@ -59,7 +59,7 @@ def as_positions(part: Part, values: Sequence[int]) -> Part:
         shown = ", ".join(f"row {row}: {part.labels[row]}" for row in strange[:FIRST])
         message = (
             f"{part.source}: {len(strange):,} labels are none of the {len(values)} classes, {values[0]} … {values[-1]}"
-            f" ({shown})\n  mend these rows in the labels file"
+            f" ({shown})\n  mend these labels"
         )
         raise DataRefused(message)
     return replace(part, labels=np.searchsorted(known, part.labels).astype(np.int64))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HIGHEST = 255
 MOST_PIXELS = 1 << 24
 COLOURS = (2, 3, 4)
+COLOURED = "holds colour images; hpsearch trains on grey ones"
 MEND = "images are whole numbers from 0 to 255, or those divided by 255; labels are class numbers, from 0"
 GREY = "turn them grey: of values from 0 to 255, save (x[..., :3] @ [0.299, 0.587, 0.114]).round().astype('uint8')"
 ROUND = "nothing is rounded unasked: of numbers from 0 to 1, save (x * 255).round().astype('uint8')"
@@ -39,8 +40,10 @@ def height_width(images: Member, size: tuple[int, int] | None) -> tuple[int, int
         case (_, pixels):
             return as_square(pixels, size, str(images))
         case (_, _, _, channels) if channels in COLOURS:
-            what = f"holds colour images; hpsearch trains on grey ones\n  {GREY}"
-        case (_, height, width, *_) if size:
+            what = f"{COLOURED}\n  {GREY}"
+        case (_, channels, _, width) if channels in COLOURS and width > 1:
+            what = f"{COLOURED}\n  bring the colours to the end, x = numpy.moveaxis(x, 1, -1), and {GREY}"
+        case (_, 1, height, width) | (_, height, width, *_) if size:
             what = f"its images are {height} × {width}, data.size says {size[0]} × {size[1]}\n  mend data.size"
         case _:
             axes = " × ".join(f"{length:,}" for length in images.shape) or "a single value"

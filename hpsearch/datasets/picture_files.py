@@ -49,8 +49,11 @@ def left_out(folder: Path, train_side: Path, test_side: Path | None) -> list[str
     return [beside.name for beside in folders if not any(map(beside.samefile, read))]
 
 
-def find_classes(side: Path) -> Classes:
-    """The pictures of each class, both in the order in which people count; raise DataRefused for what is no picture."""
+def find_classes(side: Path, otherwise: str = "") -> Classes:
+    """The pictures of each class, both in the order in which people count; raise DataRefused for what is no picture.
+
+    `otherwise` is what else can be done about a side that holds no folders.
+    """
     faults = Faults(str(side), MEND)
     try:
         classes = {folder.name: _pictures(folder, faults) for folder in _folders(side, faults)}
@@ -58,7 +61,7 @@ def find_classes(side: Path) -> Classes:
         message = f"{error.filename or side}: cannot be read ({error.strerror})\n  make the folder readable for you"
         raise DataRefused(message) from error
     if not classes:
-        message = f"{side}: holds no folders\n  put the pictures into a folder for each class, named by it"
+        message = f"{side}: holds no folders\n  put the pictures into a folder for each class, named by it{otherwise}"
         raise DataRefused(message)
     faults.refuse()
     return classes

@@ -96,7 +96,8 @@ class Answerer:
         return (
             f"warning: the training images of {self.label} are framed neither as MNIST's nor as EMNIST's are:"
             " characters are shown to it otherwise than it learnt them, and it will read worse than its accuracy says"
-            "\n  frame training images so, and search again"
+            "\n  frame training images so, and search again; predict and play look for ink: pictures of anything else"
+            f" are read by an export, scaled to {self.shape[0]} × {self.shape[1]}"
         )
 
     def close(self) -> None:
