@@ -23,9 +23,9 @@ from hpsearch.protocols import Prepared
 from hpsearch.trial import How
 
 
-def of_bytes(size: float) -> Prepared:
+def of_bytes(size: float, name: str = "own") -> Prepared:
     """A prepared set whose training images take so many bytes."""
-    return Prepared(Path(), "own", "", ("a", "b"), (1000, 1000), int(size / 1e6), 1, "official")
+    return Prepared(Path(), name, "", ("a", "b"), (1000, 1000), int(size / 1e6), 1, "official")
 
 
 @pytest.mark.promise("64")
@@ -35,6 +35,12 @@ def test_images_that_take_more_than_half_of_the_memory_are_warned_of(share: floa
 
     assert bool(said) == warned
     assert ("warning: the images of own take" in said) == warned
+
+
+def test_images_of_ones_own_are_not_called_by_the_kind_of_their_file() -> None:
+    said = memory.heed(of_bytes(0.7 * machine.memory(), "csv"))
+
+    assert said.startswith("warning: your images (data.source = csv) take ")
 
 
 @pytest.mark.promise("64")

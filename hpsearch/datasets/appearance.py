@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Literal
 
+from hpsearch.datasets.content import images_of
 from hpsearch.datasets.prepared import PARTS, load
 from hpsearch.polarity import WHITE, Polarity, polarity_of, spread
 from hpsearch.protocols import Prepared
@@ -58,7 +59,7 @@ def _looks(prepared: Prepared, *, invert: bool | None) -> Iterator[str]:
     low, high = int(some.min()), int(some.max())
     if high - low < FAINTEST:
         yield (
-            f"warning: the images of {prepared.name} have values from {low} to {high}; black is 0, white is {WHITE}"
+            f"warning: {images_of(prepared.name)} have values from {low} to {high}; black is 0, white is {WHITE}"
             "\n  bring them to the whole range: so are the pictures that predict and play show to the model"
         )
     elif invert is None or some.mean() < WHITE / 2 or polarity_of(images) is Polarity.BRIGHT_ON_DARK:

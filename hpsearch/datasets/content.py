@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     Images = NDArray[np.uint8]
     Labels = NDArray[np.int64]
 
+OWN = {"csv", "folder", "idx", "npz"}  # sources of one's own files: their names say nothing of what these are
+
 
 @dataclass(frozen=True)
 class Part:
@@ -47,6 +49,11 @@ class About:
     classes: int | None
     licence: str
     origin: str
+
+
+def images_of(name: str) -> str:
+    """The images of a data set, in words to whoever has it prepared."""
+    return f"your images (data.source = {name})" if name in OWN else f"the images of {name}"
 
 
 def negative(images: "Images", wish: bool | None) -> "Images":

@@ -1,6 +1,7 @@
 """Compares what images take with the memory that is free, before it is taken."""
 
 from hpsearch import machine
+from hpsearch.datasets.content import images_of
 from hpsearch.errors import DataRefused
 from hpsearch.protocols import Prepared
 
@@ -30,6 +31,6 @@ def heed(prepared: Prepared) -> str:
     if needed < MUCH * free:
         return ""
     return (
-        f"warning: the images of {prepared.name} take {needed / 1e9:.1f} GB of the {free / 1e9:.1f} GB of memory"
+        f"warning: {images_of(prepared.name)} take {needed / 1e9:.1f} GB of the {free / 1e9:.1f} GB of memory"
         " that are free\n  fewer workers (workers.count) or fewer rows leave more for the trials"
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hpsearch import words
+from hpsearch.datasets.content import OWN
 from hpsearch.polarity import Polarity
 
 FEW_ROWS = 30  # of a class: its recall is unsure by more than ten points then
@@ -18,9 +19,10 @@ def limits(card: Card) -> list[str]:
 
 
 def _of_the_test(card: Card) -> Iterator[str]:
-    rows, name = card["data"]["test_rows"], words.clean(card["data"]["name"])
+    rows, name = card["data"]["test_rows"], card["data"]["name"]
+    whose = "its maker's own images" if name in OWN else words.clean(name)
     yield (
-        f"It was tested on the {rows:,} images of the test split of {name}, and on nothing else: "
+        f"It was tested on the {rows:,} images of the test split of {whose}, and on nothing else: "
         "how it reads other people, pens, cameras or scanners is not known."
     )
     if card["data"]["test_from"] != "official":
