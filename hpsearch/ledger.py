@@ -81,6 +81,7 @@ class Ledger:
         say: ledger_file.Say = _silent,
     ) -> None:
         """Open the file, for the writer after a look at all of it; make it if there is none."""
+        schema.refuse_old_sqlite()
         self._path, self._searched, self._say = path, searched, say
         self._rows, self._since, self._writes = 0, 0.0, False
         self._patience: float | None = None

@@ -6,8 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 from hpsearch import files
+from hpsearch.errors import HpsearchError
 from hpsearch.wal import PAGE
 
+OLDEST = (3, 37)  # of SQLite: the first that knows STRICT tables
 LITTLE_CACHE = "PRAGMA cache_size=64"
 """Pages, for who goes through a ledger once: the 2 MB that SQLite takes itself would stay with the thread's heap."""
 Step = Callable[[sqlite3.Connection], object]
@@ -21,6 +23,15 @@ def _first(db: sqlite3.Connection) -> None:
 
 STEPS: tuple[Step, ...] = (_first,)  # each brings the file one schema further, inside a transaction
 SCHEMA = len(STEPS)
+
+
+def refuse_old_sqlite() -> None:
+    """Raise HpsearchError where Python brings an SQLite that can neither make a ledger nor read one."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        there, needed = (".".join(map(str, version)) for version in (sqlite3.sqlite_version_info, OLDEST))
+        mend = "take another Python: those of uv, conda and python.org bring a newer one"
+        message = f"this Python brings SQLite {there}, and hpsearch needs {needed} or newer\n  {mend}"
+        raise HpsearchError(message)
 
 
 def create(path: Path) -> None:

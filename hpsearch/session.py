@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
-from hpsearch import cards, disk, files, paths, plugins
+from hpsearch import cards, disk, files, paths, plugins, schema
 from hpsearch.backup import Backup
 from hpsearch.beginning import Beginning
 from hpsearch.crew import Crew
@@ -60,6 +60,7 @@ class Session:
                 raise Interrupted(INTERRUPTED, leave.exit_code) from None
 
     def _run(self, leave: Leave) -> Verdict:
+        schema.refuse_old_sqlite()
         executor = make_executor(self._experiment)
         self._say_where(executor)
         with ExitStack() as stack:

@@ -10,7 +10,7 @@ from typing import get_args
 
 import filelock
 
-from hpsearch import cut_off, files, holding, paths
+from hpsearch import cut_off, files, holding, paths, schema
 from hpsearch.errors import ExperimentRefused, FolderUnusable, HpsearchError, RunningElsewhere
 from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
@@ -137,10 +137,12 @@ def _no_garbage() -> Iterator[None]:
 def held(folder: paths.Study, or_else: str = "", doing: str = holding.RUN) -> Iterator[None]:
     """Hold the study for this process alone; raise RunningElsewhere, naming the holder, when another has it.
 
-    Raises FolderUnusable when its folder cannot be made or written to, or is taken away meanwhile.
+    Raises FolderUnusable when its folder cannot be made or written to, or is taken away meanwhile, and HpsearchError,
+    before it is made, where Python brings too old an SQLite.
     `doing` is the command that holds it: one that is no run is no session of the study, and nobody takes it for one.
     `or_else` is what a person may do then, beside waiting for that process or stopping it.
     """
+    schema.refuse_old_sqlite()
     files.make(folder.folder)
     lock = _lock(folder)
     try:

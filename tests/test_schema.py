@@ -7,13 +7,18 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from hpsearch import schema
-from hpsearch.errors import NeedsNewer, StateDamaged
+from hpsearch.errors import HpsearchError, NeedsNewer, StateDamaged
+from hpsearch.experiment import Experiment
 from hpsearch.ledger import Ledger
+from hpsearch.paths import Project
+from hpsearch.session import Session
 from hpsearch.state import State
+from hpsearch.study import held
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("schema_*.db"))
 MIGRATE = """
@@ -110,3 +115,23 @@ def test_a_newer_ledger_is_refused_with_what_it_needs_and_left_alone(ledger, wri
 
     assert refused.value.exit_code == StateDamaged.exit_code == 4
     assert ledger.read_bytes() == before
+
+
+def begin(project):
+    experiment = Experiment.model_validate({"name": "a", "model": {"build": "m:f"}, "search": {"trials": 1}})
+    Session(experiment, SimpleNamespace(project=project)).run()
+
+
+def hold(project):
+    with held(project.study("a")):
+        pass
+
+
+@pytest.mark.parametrize("use", [begin, hold, lambda project: Ledger(project.study("a").ledger, writer=False)])
+def test_too_old_an_sqlite_is_told_before_anything_is_made(tmp_path, monkeypatch, use):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+
+    with pytest.raises(HpsearchError, match=r"^this Python brings SQLite 3\.34\.1, and hpsearch needs 3\.37"):
+        use(Project(tmp_path))
+
+    assert list(tmp_path.iterdir()) == []
