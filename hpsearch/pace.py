@@ -4,11 +4,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
-from hpsearch import files, provenance
+from hpsearch import files, paths, provenance
+from hpsearch.errors import FolderUnusable
 from hpsearch.experiment import Train
 from hpsearch.orders import Steps
 from hpsearch.protocols import Call
@@ -35,26 +35,40 @@ def _measured(asked: Sequence[str], call: Call, where: str) -> Steps:
     try:
         measured = machine_speeds(asked, call, where)
         paying = {variant for variant in asked if speeds.pays(measured[variant])}
-    except Exception:  # noqa: BLE001  # plain steps are right on every machine, whatever XLA or a full disk may raise
+    except Exception:  # noqa: BLE001  # plain steps are right on every machine, whatever XLA may raise
         return Steps()
     return Steps("XLA" in paying, "mixed_bfloat16" if "bfloat16" in paying else "float32")
 
 
 def machine_speeds(asked: Sequence[str], call: Call, where: str) -> speeds.Speeds:
-    """How fast steps are in these variants: as measured before on this machine under this TensorFlow, or now."""
+    """How fast steps are in these variants: as measured before on this machine under this TensorFlow, or now.
+
+    Where what is measured cannot be kept for the next study, it is of use to this one all the same.
+    """
     file = _file(where)
-    try:
-        known: speeds.Speeds = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
+    known = _kept(file) if file else {}
     if missing := [variant for variant in asked if variant not in known]:
         known |= call(speeds.measure, missing)
-        files.make(file.parent)
-        files.write_text(file, json.dumps(known, indent=2) + "\n")
+        if file:
+            with suppress(FolderUnusable):
+                files.make(file.parent)
+                files.write_text(file, json.dumps(known, indent=2) + "\n")
     return known
 
 
-def _file(where: str) -> Path:
+def _file(where: str) -> Path | None:
+    """Where the speeds of this machine are kept, if anywhere: None where there is neither HPSEARCH_DATA nor a home."""
     cards, tensorflow = SHARE.sub("", where), provenance.versions().get("tensorflow")
     about = [provenance.machine(), provenance.processor(), cards, tensorflow]
-    return user_cache_path("hpsearch") / f"speeds-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]}.json"
+    try:
+        return paths.cache() / f"speeds-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]}.json"
+    except FolderUnusable:
+        return None
+
+
+def _kept(file: Path) -> speeds.Speeds:
+    try:
+        known: speeds.Speeds = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known

@@ -1,7 +1,9 @@
 """Steps are compiled where it was asked for or measured to pay; a study keeps what its first session chose."""
 
 import json
+from pathlib import Path
 
+import platformdirs
 import pytest
 
 from hpsearch import pace
@@ -20,7 +22,7 @@ LONG = pace.SHORT  # images trained on in a fit
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HPSEARCH_DATA", str(tmp_path))
     return tmp_path
 
 
@@ -90,6 +92,22 @@ def test_a_card_is_measured_once_however_much_of_its_memory_is_free(call, calls)
         pace.settle(Train(compile="auto"), LONG, {}, call, capacity.words([card, card]))
 
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("place", ["a file", "no home"])
+def test_what_cannot_be_kept_for_the_next_study_is_of_use_to_this_one(monkeypatch, tmp_path, call, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    if place == "a file":
+        monkeypatch.setenv("HPSEARCH_DATA", str(tmp_path / "file" / "cache"))
+    else:
+        monkeypatch.delenv("HPSEARCH_DATA")
+        monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: Path("~/.cache", name))  # as older ones
+
+    chosen = pace.settle(Train(compile="auto"), LONG, {}, call)
+
+    assert chosen == Steps(xla=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_measurement_that_fails_leaves_plain_steps():
