@@ -53,7 +53,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Slot:
-    """Where one attempt at a time is made: on so many threads (0 is TensorFlow's own choice), and on a card or none.
+    """Where one attempt at a time is made: on so many threads (0 is all that may be had), and on a card or none.
 
     `card` is what CUDA_VISIBLE_DEVICES calls the card, `model` what people do; TensorFlow may take `memory` MiB
     (2**20 bytes) of it, None is as much as it likes.

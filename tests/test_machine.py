@@ -1,12 +1,16 @@
 """How much of the machine may be used: control groups limit it at every level, in both versions of their interface."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from hpsearch import control_groups, machine
 from hpsearch.executors import capacity
+from hpsearch.orders import Slot
+from hpsearch.predict import pipeline
+from hpsearch.worker import place
 
 GB, NONE = 10**9, 9223372036854771712  # what version 1 says where there is no limit
 STAT = "anon 1000000000\nactive_file 2000000000\ninactive_file 1000000000\n"
@@ -86,3 +90,22 @@ def test_a_group_that_is_full_leaves_one_worker(grouped):
 
 def test_where_there_are_no_control_groups_the_whole_machine_may_be_used(grouped):
     assert (machine.cores(), machine.memory()) == (64, 100 * GB)
+
+
+def test_what_is_not_training_takes_no_more_threads_than_a_quota_gives(grouped):
+    grouped("0::/\n", {"cpu.max": "200000 100000"})
+    asked = []
+    threading = SimpleNamespace(
+        set_intra_op_parallelism_threads=asked.append, set_inter_op_parallelism_threads=asked.append
+    )
+
+    place.bound(Slot(threads=0), SimpleNamespace(threading=threading, set_visible_devices=lambda *_: None))
+
+    assert asked == [2, 2]
+
+
+@pytest.mark.parametrize(("memory", "hands"), [(GB, 5), (GB // 10, 1), (100 * GB, 64)])
+def test_pictures_are_looked_at_by_no_more_processes_than_memory_holds(grouped, memory, hands):
+    grouped("0::/\n", {"memory.max": memory})
+
+    assert pipeline._hands() == hands

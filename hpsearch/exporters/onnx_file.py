@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpsearch import machine
+
 if TYPE_CHECKING:
     from hpsearch.protocols import Images, Reader
 
@@ -43,6 +45,8 @@ class OnnxFile:
         os.environ.setdefault(*NO_TELEMETRY)
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(folder / self.artefact, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = machine.cores()  # else a thread for each core of the machine, whosever it is
+        session = onnxruntime.InferenceSession(folder / self.artefact, options, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
         return lambda images: np.asarray(session.run(None, {name: images})[0])

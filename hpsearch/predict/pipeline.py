@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Answer = Reading | Unread
+LOOKER_BYTES = 200_000_000  # for a process that looks at pictures: 40 MB that it shares with none, and photographs
 
 
 def read_all(
@@ -29,7 +30,7 @@ def read_all(
     """
     manner = Manner(answerer.framing, answerer.shape, answerer.polarity, one)
     with (
-        closing(Lookers(machine.cores(), manner, answerer.method)) as lookers,
+        closing(Lookers(_hands(), manner, answerer.method)) as lookers,
         ThreadPoolExecutor(1, "answers") as aside,
     ):
         earlier: Future[list[Answer]] | None = None
@@ -44,6 +45,11 @@ def read_all(
         except BaseException:  # GeneratorExit among them: whoever prints the answers was interrupted
             answerer.close()  # so that nobody waits for an answer that nobody wants
             raise
+
+
+def _hands() -> int:
+    """How many processes may look at pictures: as many as cores and memory allow, but one."""
+    return max(1, min(machine.cores(), machine.memory() // LOOKER_BYTES))
 
 
 def _batches(sights: Iterator[Sight], least: int) -> Iterator[list[Sight]]:

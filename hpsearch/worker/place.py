@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from hpsearch import machine
 from hpsearch.cards import CUDA_BUILD
 from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
 from hpsearch.orders import Order, Recipe, Slot
@@ -58,8 +59,9 @@ def take(slot: Slot) -> None:
 
 def bound(slot: Slot, config: Any) -> None:
     """Set threads and memory by TensorFlow's `tf.config`."""
-    config.threading.set_intra_op_parallelism_threads(slot.threads)
-    config.threading.set_inter_op_parallelism_threads(slot.threads)
+    threads = slot.threads or machine.cores()  # TensorFlow's own choice heeds no quota of a control group
+    config.threading.set_intra_op_parallelism_threads(threads)
+    config.threading.set_inter_op_parallelism_threads(threads)
     if not slot.card:
         config.set_visible_devices([], "GPU")  # other makers' cards do not heed CUDA's variable
         return
