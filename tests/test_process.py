@@ -79,6 +79,46 @@ if __name__ == "__main__":
 """
 
 
+BEARING = """
+import sys
+from hpsearch.worker import ending, starting
+
+starting.PRELOAD, starting.PAUSES = sys.argv[1], ()
+
+def wait(line):
+    line.send("born")
+    line.recv()
+
+if __name__ == "__main__":
+    children = []
+    try:
+        for _ in range(2):
+            child, line = starting.fresh(wait)
+            children.append((child, line))
+            line.recv()
+    except ending.ChildDied as died:
+        print(died)
+    for child, _ in children:
+        child.join(5)
+        print("the first one", ending.how_it_died(child))
+"""
+ABORTS = "import os; os.abort()"
+BEARS_ONE = """
+import errno, os
+from hpsearch.worker.tether import die_with_parent
+
+die_with_parent()
+births = iter([os.fork])
+
+def fork():
+    for birth in births:
+        return birth()
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+os.fork = fork
+"""
+
+
 AS_THE_PROGRAM = """
 import os, sys
 from hpsearch.__main__ import main
@@ -338,6 +378,28 @@ def test_more_processes_start_than_a_shell_allows_open_files(tmp_path: Path) -> 
     said = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
     assert (said.stdout, said.stderr) == ("30\n", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+@pytest.mark.parametrize(
+    ("preload", "words"),
+    [
+        (ABORTS, "was killed by SIGABRT\n  see why: python -c 'import tensorflow' "),
+        (BEARS_ONE, "ended with exit code 1\n  if it could fork no more: raise ulimit -u, "),
+    ],
+    ids=["while it imports TensorFlow", "at a birth"],
+)
+def test_what_ended_the_process_that_others_are_forked_from_is_told(tmp_path: Path, preload: str, words: str) -> None:
+    (tmp_path / "bearing.py").write_text(BEARING, encoding="utf-8")
+    (tmp_path / "preloaded.py").write_text(preload, encoding="utf-8")
+
+    told = [sys.executable, str(tmp_path / "bearing.py"), "preloaded"]
+    environment = _without_tensorflow(tmp_path)
+    said = subprocess.run(told, env=environment, capture_output=True, text=True, timeout=60, check=False).stdout
+
+    assert said.startswith(f"no process could be started: the one that others are forked from {words}")
+    lost = "the first one was lost with the process it was forked from, which ended with exit code 1\n"
+    assert said.endswith(lost) == (preload == BEARS_ONE)
 
 
 @pytest.mark.promise("26")

@@ -18,6 +18,7 @@ forked_by: weakref.WeakKeyDictionary[BaseProcess, int] = weakref.WeakKeyDictiona
 UNKNOWN_CODE = 255  # what multiprocessing says when the process that could have told is gone itself
 DYING_SECONDS = 0.5  # by then a process whose pipes are closed is gone
 births = threading.Lock()  # held while a process is born, so that it is not taken for an orphan
+_codes: dict[int, int] = {}  # of those that others were forked from, by their numbers: multiprocessing tells nobody
 
 
 class ChildDied(HpsearchError):
@@ -35,7 +36,13 @@ def how_it_died(process: BaseProcess) -> str:
     if code is None:
         return "is still running"
     if nobody_knows(process):
-        return "was lost with the process it was forked from"
+        ended = forkserver_code(forked_by[process])
+        return "was lost with the process it was forked from" + (f", which {in_words(ended)}" if ended else "")
+    return in_words(code)
+
+
+def in_words(code: int) -> str:
+    """Say in words what a code of multiprocessing's means: minus the number of a signal, or a process's own."""
     if code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
@@ -82,6 +89,24 @@ def forkserver_pid() -> int | None:
 
     pid: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]  # noqa: SLF001  # it tells nobody else
     return pid
+
+
+def forkserver_code(number: int | None) -> int | None:
+    """What the process of this number, that others were forked from, ended with; None while it lives, or if unknown.
+
+    To be asked before multiprocessing begins another one: that throws the code away. It is remembered here.
+    """
+    until = time.monotonic() + DYING_SECONDS
+    while number and number not in _codes and time.monotonic() < until:
+        try:
+            ended = os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            break
+        if ended:
+            _codes[number] = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        else:
+            time.sleep(0.01)
+    return _codes.get(number or 0)
 
 
 def end_forkserver() -> None:

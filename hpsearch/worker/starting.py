@@ -22,6 +22,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from hpsearch import disk
 from hpsearch.errors import HpsearchError
 from hpsearch.worker import bounded, marks, orphans, tether
 from hpsearch.worker.ending import (
@@ -30,7 +31,9 @@ from hpsearch.worker.ending import (
     end_all,
     end_forkserver,
     forked_by,
+    forkserver_code,
     forkserver_pid,
+    in_words,
     marked,
     started,
 )
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 Method = Literal["forkserver", "spawn"]
 PRELOAD = "hpsearch.worker.preload"
 PAUSES = (0.1, 0.5, 2.0)  # seconds, before a process that could not be started is tried again
+AT_IMPORT = "see why: python -c 'import tensorflow' (it needs a processor with AVX, and memory)"
+AT_BIRTH = "if it could fork no more: raise ulimit -u, pids.max or the memory, or take fewer workers (workers.count)"
 _surroundings: dict[int | None, dict[str, str]] = {}  # by the number of what others are forked from: what it began with
 
 
@@ -116,11 +121,19 @@ def fresh(
         try:
             return _begin(method, output, target, arguments)
         except (OSError, EOFError) as error:
-            failed = error
+            failed, why = error, _why(method, error)
             if method == "forkserver" and isinstance(error, FileNotFoundError):
                 _give_up_forkserver()
-    message = f"no process could be started ({type(failed).__name__}: {failed})"
+    message = f"no process could be started: {why}"
     raise ChildDied(message) from failed
+
+
+def _why(method: Method, failed: Exception) -> str:
+    """Why no process could be started; to be asked before another try, which forgets how the last one ended."""
+    torn_off = method == "forkserver" and isinstance(failed, EOFError | ConnectionError)
+    if code := torn_off and forkserver_code(forkserver_pid()):
+        return f"the one that others are forked from {in_words(code)}\n  {AT_IMPORT if code < 0 else AT_BIRTH}"
+    return disk.in_a_sentence(failed) or f"{type(failed).__name__}: {failed}"
 
 
 def _give_up_forkserver() -> None:
