@@ -14,7 +14,7 @@ run: .venv/run.stamp
 	$(BIN)/hpsearch run $(EXPERIMENT)
 
 # For those who have no clone: dist/hpsearch-*.whl.
-wheel: .venv/pyvenv.cfg
+wheel: .venv/bin/pip
 	$(BIN)/pip wheel --no-deps --wheel-dir dist .
 
 test: .venv/dev.stamp
@@ -82,12 +82,16 @@ clean:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) has no venv module (on Debian: apt-get install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/run.stamp: .venv/pyvenv.cfg requirements.lock pyproject.toml
+# A .venv that uv made has no pip, nor one that was left half made.
+.venv/bin/pip: | .venv/pyvenv.cfg
+	@test -x $@ || $(BIN)/python -m ensurepip --default-pip
+
+.venv/run.stamp: .venv/pyvenv.cfg requirements.lock pyproject.toml | .venv/bin/pip
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@
 
-.venv/dev.stamp: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml
+.venv/dev.stamp: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml | .venv/bin/pip
 	$(BIN)/pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(BIN)/pip install --quiet --no-deps --editable .
 	touch $@

@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import click
@@ -65,6 +67,24 @@ def test_the_pip_lines_shown_are_those_of_the_makefile():
     for line in PIP_LINES:
         for word in line.replace("-r ", "--requirement ").replace("-e ", "--editable ").split():
             assert word in makefile
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_make_gives_a_venv_pip_that_uv_made_without(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "pyvenv.cfg").touch()
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$@" >asked\n')
+    python.chmod(0o755)
+    for name in ("requirements.lock", "pyproject.toml"):
+        (tmp_path / name).touch()
+
+    words, where = [shutil.which("make"), ".venv/run.stamp"], {"cwd": tmp_path, "env": {"PATH": "/usr/bin:/bin"}}
+    made = subprocess.run(words, **where, capture_output=True, text=True, check=False)
+
+    assert (tmp_path / "asked").read_text() == "-m ensurepip --default-pip\n"
+    assert "pip install" in made.stdout
 
 
 def test_the_tensorflow_named_for_cards_is_the_one_of_the_lock_file():
