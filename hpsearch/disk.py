@@ -43,7 +43,7 @@ def in_a_sentence(error: Exception) -> str:
         error = OSError(errno.EAGAIN, NO_THREAD)
     if not isinstance(error, OSError):
         return ""
-    if error.errno == errno.ENOENT and _is_nowhere():
+    if error.errno == errno.ENOENT and is_nowhere():
         return 'the folder that you are in was deleted\n  go to one that is there; where it was made again: cd "$PWD"'
     if of_the_machine(error) or error.errno in FAILING:
         return f"{error.filename or 'a file, or the output'}: cannot be written or read ({error.strerror})"
@@ -51,7 +51,7 @@ def in_a_sentence(error: Exception) -> str:
     return f"the system refused what was asked of it: {error.strerror}\n  {mend}" if mend else ""
 
 
-def _is_nowhere() -> bool:
+def is_nowhere() -> bool:
     """Whether the folder of the shell is gone, as it is in a terminal whose clone was removed and made again."""
     try:
         Path.cwd()

@@ -80,7 +80,7 @@ if __name__ == "__main__":
 
 
 BEARING = """
-import sys
+import os, sys
 from hpsearch.worker import ending, starting
 
 starting.PRELOAD, starting.PAUSES = sys.argv[1], ()
@@ -96,10 +96,12 @@ if __name__ == "__main__":
             child, line = starting.fresh(wait)
             children.append((child, line))
             line.recv()
+            for folder in sys.argv[2:]:
+                os.rmdir(folder)
     except ending.ChildDied as died:
         print(died)
     for child, _ in children:
-        child.join(5)
+        child.join(1)
         print("the first one", ending.how_it_died(child))
 """
 ABORTS = "import os; os.abort()"
@@ -400,6 +402,21 @@ def test_what_ended_the_process_that_others_are_forked_from_is_told(tmp_path: Pa
     assert said.startswith(f"no process could be started: the one that others are forked from {words}")
     lost = "the first one was lost with the process it was forked from, which ended with exit code 1\n"
     assert said.endswith(lost) == (preload == BEARS_ONE)
+
+
+def test_who_deletes_the_folder_of_the_shell_ends_no_process_with_it(tmp_path: Path) -> None:
+    (tmp_path / "bearing.py").write_text(BEARING, encoding="utf-8")
+    here = tmp_path / "here"
+    here.mkdir()
+
+    told = [sys.executable, str(tmp_path / "bearing.py"), starting.PRELOAD, str(here)]
+    environment = _without_tensorflow(tmp_path)
+    said = subprocess.run(
+        told, cwd=here, env=environment, capture_output=True, text=True, timeout=60, check=False
+    ).stdout
+
+    assert said.startswith("no process could be started: the folder that you are in was deleted\n")
+    assert said.endswith("the first one is still running\n")
 
 
 @pytest.mark.promise("26")

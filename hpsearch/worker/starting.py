@@ -122,7 +122,7 @@ def fresh(
             return _begin(method, output, target, arguments)
         except (OSError, EOFError) as error:
             failed, why = error, _why(method, error)
-            if method == "forkserver" and isinstance(error, FileNotFoundError):
+            if method == "forkserver" and isinstance(error, FileNotFoundError) and not disk.is_nowhere():
                 _give_up_forkserver()
     message = f"no process could be started: {why}"
     raise ChildDied(message) from failed
