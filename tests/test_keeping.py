@@ -1,5 +1,6 @@
 """Models are written so that what is read is the same; those of which that is not so are refused while it helps."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,12 @@ import keras
 import numpy as np
 import pytest
 
+from hpsearch.errors import FolderUnusable
+from hpsearch.worker.building import refuse_unkept
 from hpsearch.worker.judging import outputs
 from hpsearch.worker.keeping import NotKept, keep, own_kinds
 from hpsearch.worker.model_reading import read_model
+from hpsearch.worker.task import Task
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (40, 4, 4), np.uint8)
 
@@ -166,6 +170,16 @@ def test_a_full_disk_is_no_fault_of_the_model(tmp_path: Path) -> None:
 
     with pytest.raises(FileNotFoundError):
         keep(made, tmp_path / "gone" / "model.keras", IMAGES)
+
+
+def test_a_full_folder_for_temporary_files_is_no_fault_of_a_sample_build(
+    mounted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = mounted("size=4k")
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+
+    with pytest.raises(FolderUnusable, match=rf"^disk full: {disk}, (.|\n)*\n  or set TMPDIR"):
+        refuse_unkept(model(Times()), Task((4, 4), 3, ("a", "b", "c"), rows=60, epochs=2, batch_size=20))
 
 
 def test_own_parts_are_found_wherever_they_are() -> None:

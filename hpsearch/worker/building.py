@@ -6,7 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch import disk
+from hpsearch.errors import ExperimentRefused, FolderUnusable, Mistake
 from hpsearch.narrowing import narrow
 from hpsearch.space import Condition, Parameter, Value, Wish
 from hpsearch.worker import trying
@@ -80,11 +81,20 @@ def discover(
 
 
 def refuse_unkept(model: Any, task: Task) -> None:
-    """Save the model and ask what is loaded again, as the finals will; raise NotKept if it is another."""
+    """Save the model and ask what is loaded again, as the finals will.
+
+    Raises NotKept if it is another, FolderUnusable where the folder for temporary files has no room for it.
+    """
     from hpsearch.worker.keeping import keep
 
     with tempfile.TemporaryDirectory() as folder:
-        keep(model, Path(folder) / "model.keras", trying.images_of_noise(task, task.classes), wary=True)
+        try:
+            keep(model, Path(folder) / "model.keras", trying.images_of_noise(task, task.classes), wary=True)
+        except Exception as error:
+            if not disk.of_full_disk(error):
+                raise
+            message = f"{disk.disk_full(Path(folder).parent)}\n  or set TMPDIR to a folder on another disk"
+            raise FolderUnusable(message) from error
 
 
 class _Samples:
