@@ -4,7 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hpsearch import disk, file_systems, schema, wal
@@ -33,7 +33,8 @@ def to_read(path: Path) -> sqlite3.Connection:
 def to_write(path: Path, say: Say) -> sqlite3.Connection:
     """Open for writing, with a write-ahead log unless the file system is one that several machines share."""
     db = sqlite3.connect(path, isolation_level=None, timeout=TRY_SECONDS)
-    path.chmod(0o600)
+    with suppress(PermissionError):  # a mount that shows another owner; `files.write` made it so already
+        path.chmod(0o600)
     kind = file_systems.kind(path)
     wanted = "DELETE" if file_systems.is_shared(kind) else "WAL"
     mode = patiently(db, f"PRAGMA journal_mode={wanted}", say).fetchone()[0]

@@ -1,9 +1,12 @@
 """The ledger keeps what was written, in order, and says so when it does not."""
 
+import errno
 import json
 import math
+import os
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +64,16 @@ def test_a_model_from_before_warmups_were_told_has_none(path):
     (news,) = Ledger(path, writer=False).read()
 
     assert news.body.warmup_epochs == 0
+
+
+def test_a_ledger_on_a_mount_that_shows_another_owner_is_written_to(path, monkeypatch):
+    def refused(path, *_args, **_kind):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    written(path, ASKED)
+
+    assert [news.body for news in Ledger(path, writer=False).read()] == [ASKED]
 
 
 def test_a_reader_sees_only_what_is_committed(path):
