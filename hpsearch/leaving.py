@@ -2,9 +2,11 @@
 
 import errno
 import io
+import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is unknown to Windows
+ECHO_SECONDS = 0.2  # by then the SIGTERM has come that `timeout`, `uv run` or a batch system sends on a second way
 
 
 class AtOnce(KeyboardInterrupt):
@@ -25,6 +28,7 @@ class AtOnce(KeyboardInterrupt):
 class Leave:
     """Whether someone asked the program to stop, and with which exit code it should.
 
+    `asked` is when that was, in seconds of the monotonic clock.
     `politely` says that trials are under way, which get the time to stop; before and after, they are not waited for.
     `twice` says that someone who asked did not want to wait.
     """
@@ -32,6 +36,7 @@ class Leave:
     exit_code: int = 0
     politely: bool = False
     twice: bool = False
+    asked: float = -math.inf
 
     def __call__(self) -> bool:
         """Say whether it is time to leave."""
@@ -50,10 +55,13 @@ def told_to_leave() -> Iterator[Leave]:
     leave = Outlasting.leave = Leave()
 
     def heard(number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if number == signal.SIGTERM and leave.exit_code == 128 + number and now - leave.asked < ECHO_SECONDS:
+            return
         hung_up = number == getattr(signal, "SIGHUP", None)  # by the terminal and by its shell: twice means no hurry
         leave.twice = leave.twice or (leave() and not hung_up)
         if not leave():
-            leave.exit_code = 128 + number
+            leave.exit_code, leave.asked = 128 + number, now
         if leave.twice or not leave.politely:
             raise AtOnce
 

@@ -33,7 +33,7 @@ from hpsearch.datasets.pictures import opened
 from hpsearch.errors import Interrupted, RunningElsewhere
 from hpsearch.files import make
 from hpsearch.holding import Holder, read
-from hpsearch.leaving import AtOnce, Outlasting, told_to_leave
+from hpsearch.leaving import ECHO_SECONDS, AtOnce, Outlasting, told_to_leave
 from hpsearch.ledger import Ledger
 from hpsearch.paths import Project, Study
 from hpsearch.records import AttemptBegan, SessionEnded
@@ -214,6 +214,21 @@ def test_a_terminal_that_closes_and_a_shell_that_says_so_too_are_one_wish():
         os.kill(os.getpid(), signal.SIGHUP)
 
     assert leave.exit_code == 129
+
+
+@pytest.mark.promise("15")
+def test_a_sigterm_that_comes_on_two_ways_is_one_wish_and_a_later_one_another():
+    with told_to_leave() as leave:
+        leave.politely = True
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        told, leave.asked = leave.twice, leave.asked - ECHO_SECONDS
+
+        with pytest.raises(AtOnce):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert not told
+    assert leave.exit_code == 143
 
 
 @pytest.mark.promise("14")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from hpsearch import paths
+from hpsearch.leaving import ECHO_SECONDS
 
 if TYPE_CHECKING:
     from hpsearch.errors import RunningElsewhere
     from hpsearch.holding import Holder
 
 POLL_SECONDS, PROGRESS_SECONDS = 0.1, 5.0
-SECOND_WORD_SECONDS = 0.3  # so that two signals are heard as two
+SECOND_WORD_SECONDS = 2 * ECHO_SECONDS  # so that two signals are heard as two
 KILL_SECONDS = 5.0
 EPILOG = """\b
 Examples:
