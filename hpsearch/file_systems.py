@@ -9,6 +9,8 @@ from pathlib import Path
 IN_USER_SPACE = "fuse."  # before the names of those that no kernel has: fuse.glusterfs, fuse.ceph-fuse
 SHARED = (
     "nfs", "cifs", "smb", "9p", "afs", "afpfs", "ceph", "lustre", "gluster", "gpfs", "beegfs", "sshfs", "webdav",
+    "wekafs", "panfs", "pvfs2", "orangefs", "dvs", "gfs2", "ocfs2",  # of clusters
+    "juicefs", "quobyte", "mfs", "s3fs", "gcsfuse", "blobfuse", "rclone",  # in user space
     "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "fakeowner", "grpcfuse", "osxfs",  # by a host with its virtual machine
 )  # fmt: skip
 

@@ -385,6 +385,7 @@ def test_a_race_for_the_ledger_that_a_reader_lost_is_no_damage(tmp_path):
     [
         *((kind, True) for kind in ("nfs4", "cifs", "smbfs", "ceph", "fuse.ceph-fuse", "fuse.glusterfs", "fuse.sshfs")),
         *((kind, True) for kind in ("virtiofs", "fakeowner", "vboxsf", "prl_fs", "fuse.prl_fsd", "fuse.vmhgfs-fuse")),
+        *((kind, True) for kind in ("wekafs", "panfs", "fuse.juicefs", "fuse.mfs", "fuse.blobfuse2")),
         *((kind, False) for kind in ("ext4", "btrfs", "overlay", "apfs", "NTFS", "fuseblk", "fuse.mergerfs", "")),
     ],
 )
