@@ -4,6 +4,7 @@ nvidia-smi names cards by their UUID, which is kept, because CUDA counts them in
 """
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 CPU_BUILD = "'is_cuda_build', False"  # stands in tensorflow/python/platform/build_info.py
 CUDA_BUILD = 'pip install "tensorflow[and-cuda]==2.21.0"'  # of the version in the lock files
 INSTALL = f"pip uninstall -y tensorflow-cpu; {CUDA_BUILD}"  # both lie in the same folder of site-packages
+ELSEWHERE = "take one that NVIDIA builds for this kind of processor, as PyPI has none"  # Linux on ARM, as Grace is
 MEND = 'gpus = "auto" takes what cards there are, gpus = false trains on the processor'
 
 
@@ -78,6 +80,11 @@ def obstacle() -> str:
     except OSError:
         return ""
     return "the installed TensorFlow is made for the processor only" if CPU_BUILD in build else ""
+
+
+def install() -> str:
+    """How to come by a TensorFlow that knows cards."""
+    return INSTALL if platform.machine() == "x86_64" else ELSEWHERE
 
 
 def find() -> Found:

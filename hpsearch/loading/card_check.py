@@ -18,5 +18,5 @@ def card_findings(workers: Workers) -> list[Finding]:
     if mistake := cards.too_few(workers.gpus, cards.find()):
         return [Finding(PLACE, mistake.what, mistake.mend)]
     if obstacle := cards.obstacle():
-        return [Finding(PLACE, f"{obstacle}, so it can use no card", f"{cards.INSTALL}, or gpus = false")]
+        return [Finding(PLACE, f"{obstacle}, so it can use no card", f"{cards.install()}, or gpus = false")]
     return []

@@ -65,9 +65,11 @@ def bound(slot: Slot, config: Any) -> None:
     if not slot.card:
         config.set_visible_devices([], "GPU")  # other makers' cards do not heed CUDA's variable
         return
-    seen = config.list_physical_devices("GPU")
-    if len(seen) != len(slot.card.split(",")):
-        what = f"TensorFlow sees {len(seen) or 'no'} card where {slot.card} should be"
+    seen, wanted = config.list_physical_devices("GPU"), slot.card.split(",")
+    if len(seen) != len(wanted):
+        several = f"of the {len(wanted)} that should be there: {slot.card}"
+        there = several if len(wanted) > 1 else f"where {slot.card} should be"
+        what = f"TensorFlow sees {len(seen) or 'no'} card{'s' * (len(seen) > 1)} {there}"
         raise ExperimentRefused([Mistake("workers.gpus", what, MEND)])
     for card in seen if slot.memory else ():
         limit = config.LogicalDeviceConfiguration(memory_limit=slot.memory)
