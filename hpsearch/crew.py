@@ -55,6 +55,11 @@ class Crew:
         """The fits under way."""
         return list(self._running)
 
+    @property
+    def searching(self) -> bool:
+        """Whether fits of the search, rather than of the finals, are under way or wait to begin alone."""
+        return any(fit.kind == "search" for fit in (*self._running, *(fit for fit, _ in self._waiting)))
+
     def begin(self, fit: Fit, until: int | None = None) -> None:
         """Begin a fit, or go on with one that has a checkpoint; one that is suspected as soon as it is alone."""
         if self._running and self._suspected(fit):
@@ -126,10 +131,14 @@ class Crew:
         else:
             self._executor.answer(attempt, value)
 
-    def stop(self, reason: str, *, trial: int | None = None, at_once: bool = False) -> None:
-        """Stop the fits under way, or those of one trial."""
-        self._waiting = [(fit, until) for fit, until in self._waiting if trial not in {None, fit.trial}]
+    def stop(self, reason: str, *, trial: int | None = None, kind: str | None = None, at_once: bool = False) -> None:
+        """Stop the fits under way, or those of one trial, or of one kind."""
+
+        def meant(fit: Fit) -> bool:
+            return trial in {None, fit.trial} and kind in {None, fit.kind}
+
+        self._waiting = [(fit, until) for fit, until in self._waiting if not meant(fit)]
         for fit, attempt in self._running.items():
-            if trial in {None, fit.trial}:
+            if meant(fit):
                 self._stopped.setdefault(fit, reason)  # one that was pruned stays so when all is interrupted
                 self._executor.stop(attempt, reason, at_once=at_once)

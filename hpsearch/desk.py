@@ -1,6 +1,7 @@
 """Hands out the next fit, answers for its trial's values, and closes a trial when its fits have ended."""
 
 from collections.abc import Callable
+from itertools import islice
 from statistics import fmean, median_low
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from hpsearch.protocols import Guided, Tuner, Turn
 from hpsearch.race import Race
 from hpsearch.reached import reached
 from hpsearch.records import NO_FURTHER, Answered, Asked
+from hpsearch.shortlist import best_first
 from hpsearch.space import Parameter, Value, Values, once
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME, Course
 from hpsearch.study import Study
@@ -95,6 +97,17 @@ class Desk:
         fits.sort(key=lambda fit: self._study.state.cut_off.get(fit, 0), reverse=True)  # as in `_left`
         self._open[course.number] = fits[1:]
         return fits[0]
+
+    def certain_finalists(self) -> list[int]:
+        """The trials that are finalists whatever those under way come to, best first; none while more are to come.
+
+        Each trial under way can push at most one of the best out.
+        """
+        if not self._open or not self.reason or self.out_of_time:
+            return []
+        ended = (result.trial.number for result in best_first(self._study))
+        certain = self._study.experiment.final.finalists - len(self._open)
+        return list(islice((number for number in ended if number not in self._open), max(0, certain)))
 
     @property
     def out_of_time(self) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from statistics import fmean, median_low
 
@@ -10,15 +9,12 @@ from hpsearch import epoch_curves, provenance
 from hpsearch.conclusions import Standing
 from hpsearch.crew import INTERRUPTED, Crew
 from hpsearch.errors import Interrupted, NothingCompleted
+from hpsearch.final_fits import FinalFits
 from hpsearch.leaving import Leave
-from hpsearch.narrowing import narrow
-from hpsearch.orders import Question
 from hpsearch.protocols import Executor, Prepared
-from hpsearch.records import Answered, FinalistsChosen, Verdict
+from hpsearch.records import FinalistsChosen, Verdict
 from hpsearch.search import PATIENCE_SECONDS
-from hpsearch.seeds import derive
 from hpsearch.shortlist import cut_short, finalists
-from hpsearch.space import Parameter, Value
 from hpsearch.state import MOST_LOSSES
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Fit
@@ -37,6 +33,10 @@ class Finale:
     code: Code
     leave: Leave
 
+    def __post_init__(self) -> None:
+        """Begin none of their fits; the search may, for its idle hands."""
+        self.fits = FinalFits(self.study)
+
     def hold(self) -> Verdict:
         """Train the finalists, choose the winner, open the test split; what was done in earlier sessions stands.
 
@@ -47,7 +47,7 @@ class Finale:
         if self.study.state.verdict:
             return self.study.state.verdict
         if not self.study.state.opened:  # else a seed that failed could come through now, and change who won
-            self._make(self._final_fits(finalists))
+            self._make((fit, None) for fit in self.fits.of(finalists))
         ranking = self._ranking()
         models = self._models(ranking)
         self.leave.at_once_from_here()  # judging can be begun again: the models are listed first, and stay the same
@@ -73,54 +73,22 @@ class Finale:
         self.study.record(chosen, durable=True)
         return chosen.trials
 
-    def _final_fits(self, finalists: Sequence[int]) -> Iterator[tuple[Fit, int | None]]:
-        """Those of the slowest trial first: of what is made last, little is left when a hand finds nothing to do."""
-        seeds, folds = self._seeds(), range(self.study.experiment.data.folds or 1)
-        slowest_first = sorted(finalists, key=self._seconds_of_a_fit, reverse=True)
-        for trial, repeat, fold in product(slowest_first, seeds, folds):
-            yield Fit(trial, self._seed("final", trial, repeat, fold), "final", fold, repeat), None
-
-    def _seconds_of_a_fit(self, trial: int) -> float:
-        result = self.study.state.courses[trial].result
-        return result.seconds / max(1, len(result.scores)) if result else 0.0
-
-    def _seed(self, *words: object) -> int:
-        return derive(self.study.experiment.seed, *words)
-
     def _make(self, fits: Iterator[tuple[Fit, int | None]]) -> None:
-        cut_off = self.study.state.cut_off
-        due = (one for one in fits if not self._made(*one) and cut_off.get(one[0], 0) <= MOST_LOSSES)
+        cut_off, begun = self.study.state.cut_off, self.fits.early
+        due = (one for one in fits if one[0] not in begun and not self.fits.made(*one))
+        due = (one for one in due if cut_off.get(one[0], 0) <= MOST_LOSSES)
         waiting = sorted(due, key=lambda one: cut_off.get(one[0], 0), reverse=True)  # the first begin alone, see Crew
         while waiting or self.crew.running:
             while waiting and self.crew.free and not self.leave():
                 self.crew.begin(*waiting.pop(0))
             for event in self.crew.news(PATIENCE_SECONDS):
-                if isinstance(event, Question):
-                    self.crew.reply(event, self._default)
+                self.fits.hear(event, self.crew)
             if self.leave():
                 self.crew.stop(INTERRUPTED, at_once=True)
                 waiting = []
         if self.leave():
             message = "interrupted"
             raise Interrupted(message)
-
-    def _made(self, fit: Fit, until: int | None) -> bool:
-        """Whether a fit has come through, until that epoch, and its model, if it may be judged, is still there.
-
-        A HyperModel's own fit may have ended by itself before, as it would again.
-        """
-        end = self.study.state.finals.get(fit)
-        if end is None:
-            return False
-        enough = until is None or end.epochs == until or (end.epochs < until and bool(end.reason))
-        judged = fit.kind == "whole" or not self.study.experiment.data.folds
-        return enough and (not judged or self.study.paths.fit(fit.name).model.exists())
-
-    def _default(self, trial: int, asked: Parameter) -> Value:
-        """A branch that the search never took gets its default, within the experiment's [space]."""
-        parameter = narrow(asked, self.study.experiment.wishes)
-        self.study.record(Answered(trial, parameter, parameter.default))
-        return parameter.default
 
     def _ranking(self) -> list[Standing]:
         """The finalists that came through, each with a score a seed: who failed under fewest, then the best mean.
@@ -138,25 +106,22 @@ class Finale:
     def _standing(self, trial: int) -> Standing:
         folds, ends = self.study.experiment.data.folds or 1, self._ends(trial).items()
         scores = {(fit.repeat, fit.fold): end.score for fit, end in ends if end.score is not None}
-        by_seed = [[score for (repeat, _), score in scores.items() if repeat == seed] for seed in self._seeds()]
+        by_seed = [[score for (repeat, _), score in scores.items() if repeat == seed] for seed in self.fits.seeds]
         through = tuple(fmean(whole) for whole in by_seed if len(whole) == folds)
         return Standing(trial, through, scores, failed=len(by_seed) - len(through))
 
     def _ends(self, trial: int) -> dict[Fit, AttemptEnd]:
         """How a finalist's fits came out; by an earlier [final] it may have been trained on more seeds than now."""
-        opened, ends, seeds = self.study.state.opened, self.study.state.finals.items(), self._seeds()
+        opened, ends, seeds = self.study.state.opened, self.study.state.finals.items(), self.fits.seeds
         own = {fit: end for fit, end in ends if (fit.trial, fit.kind) == (trial, "final") and fit.repeat in seeds}
-        return {fit: end for fit, end in own.items() if opened or self._made(fit, None)}
-
-    def _seeds(self) -> range:
-        return range(self.study.experiment.final.seeds)
+        return {fit: end for fit, end in own.items() if opened or self.fits.made(fit)}
 
     def _models(self, ranking: list[Standing]) -> dict[Fit, Path]:
         """The models that the test split will judge: those it was opened for, if it was opened before."""
         winner, final = ranking[0].trial, self.study.experiment.final
         fits = [fit for standing in ranking for fit in self._ends(standing.trial)]
         if self.study.experiment.data.folds:
-            fits = self._whole_fits(winner, self._seeds())
+            fits = self._whole_fits(winner, self.fits.seeds)
         elif final.refit:
             fits += self._whole_fits(winner, range(1))
         if opened := self.study.state.opened:
@@ -175,11 +140,11 @@ class Finale:
         Once the test split was opened none is trained any more.
         """
         epochs = self._median_best_epoch(trial)
-        fits = [Fit(trial, self._seed("whole", trial, *([seed] if seed else [])), "whole", 0, seed) for seed in seeds]
+        fits = self.fits.whole(trial, seeds)
         if self.study.state.opened:
             return [fit for fit in fits if fit in self.study.state.finals]
         self._make(iter([(fit, epochs) for fit in fits]))
-        return [fit for fit in fits if self._made(fit, epochs)]
+        return [fit for fit in fits if self.fits.made(fit, epochs)]
 
     def _median_best_epoch(self, trial: int) -> int:
         return median_low([end.best_epoch for end in self._ends(trial).values() if end.best_epoch])

@@ -7,37 +7,39 @@ from hpsearch import race
 from hpsearch.crew import INTERRUPTED, Crew
 from hpsearch.desk import Desk
 from hpsearch.errors import HpsearchError, Interrupted, SameFailureRepeated
-from hpsearch.orders import Question
+from hpsearch.final_fits import FinalFits
+from hpsearch.orders import Event, Question
 from hpsearch.protocols import Pruner, Tuner
 from hpsearch.pruners.none import NoPruner
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
-from hpsearch.trial import AttemptEnd, Built, Measure, TrialResult
+from hpsearch.trial import AttemptEnd, Built, Fit, Measure, TrialResult
 
 PATIENCE_SECONDS = 0.2
 SAME_FAILURES = 3
 
 
-def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callable[[], bool]) -> str:
-    """Search until the budget is spent, and give the reason why it ended; raise Interrupted when told to leave."""
+def search(
+    study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callable[[], bool], finals: FinalFits | None = None
+) -> str:
+    """Search until the budget is spent, and give the reason why it ended; raise Interrupted when told to leave.
+
+    Hands for which no trial is left begin fits of `finals`, of trials that are finalists however the others end; some
+    may still be under way when the search is over.
+    """
     desk, pruning = Desk(study, tuner, race.taken_up(study, crew.splits)), _Pruning(study, pruner)
     study.clock.start()
     try:
         while True:
-            while crew.free and not leave() and (fit := desk.next_fit(crew.full)):
+            while crew.free and not leave() and (fit := desk.next_fit(crew.full) or _final(desk, finals)):
                 crew.begin(fit)
-            if not crew.running:
+            if not (crew.searching or (crew.running and leave())):
                 break
             for event in crew.news(PATIENCE_SECONDS):
-                match event:
-                    case Question():
-                        crew.reply(event, desk.answer)
-                    case Built() | Measure() if reason := pruning.hear(event):
-                        crew.stop(reason, trial=event.attempt.fit.trial, at_once=True)
-                    case AttemptEnd(attempt) if result := desk.fit_ended(event, pruning.reason(attempt.fit.trial)):
-                        crew.stop("the trial has ended", trial=result.trial.number, at_once=True)
-                        pruning.forget(result)
-                        _heed_failures(study, result)
+                if finals and event.attempt.fit.kind != "search":
+                    finals.hear(event, crew)
+                elif result := _hear(event, crew, desk, pruning):
+                    _heed_failures(study, result)
             _hurry(crew, desk, leave)
     finally:
         study.clock.stop()
@@ -51,11 +53,29 @@ def search(study: Study, tuner: Tuner, pruner: Pruner, crew: Crew, leave: Callab
     return desk.reason
 
 
+def _hear(event: Event, crew: Crew, desk: Desk, pruning: "_Pruning") -> TrialResult | None:
+    """Do what the event asks for; give the result of the trial that it ends, if it does."""
+    match event:
+        case Question():
+            crew.reply(event, desk.answer)
+        case Built() | Measure() if reason := pruning.hear(event):
+            crew.stop(reason, trial=event.attempt.fit.trial, at_once=True)
+        case AttemptEnd(attempt) if result := desk.fit_ended(event, pruning.reason(attempt.fit.trial)):
+            crew.stop("the trial has ended", trial=result.trial.number, at_once=True)
+            pruning.forget(result)
+            return result
+    return None
+
+
+def _final(desk: Desk, finals: FinalFits | None) -> Fit | None:
+    return finals.next(desk.certain_finalists()) if finals else None
+
+
 def _hurry(crew: Crew, desk: Desk, leave: Callable[[], bool]) -> None:
     if leave():
         crew.stop(INTERRUPTED, at_once=True)
     elif desk.out_of_time:
-        crew.stop(OUT_OF_TIME)
+        crew.stop(OUT_OF_TIME, kind="search")
 
 
 def _heed_failures(study: Study, result: TrialResult) -> None:

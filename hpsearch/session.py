@@ -163,7 +163,7 @@ class Session:
         tuner, pruner = make_minds(finale.study)
         finale.leave.politely = True
         try:
-            reason = search(finale.study, tuner, pruner, finale.crew, finale.leave)
+            reason = search(finale.study, tuner, pruner, finale.crew, finale.leave, finale.fits)
             self._around.say(f"the search is over: {reason}")
             verdict = finale.hold()
         except Interrupted:
