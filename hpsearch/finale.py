@@ -1,6 +1,6 @@
 """The finals: the best trials once more on fresh seeds, one winner, and one look at the test split."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median_low
@@ -24,7 +24,7 @@ from hpsearch.worker.unchanged import Code
 
 @dataclass
 class Finale:
-    """The finals of one study."""
+    """The finals of one study; `foresee` begins what makes their end sooner, once there is a hand without work."""
 
     study: Study
     crew: Crew
@@ -32,6 +32,7 @@ class Finale:
     data: Prepared
     code: Code
     leave: Leave
+    foresee: Callable[[], object] = bool
 
     def __post_init__(self) -> None:
         """Begin none of their fits; the search may, for its idle hands."""
@@ -50,6 +51,7 @@ class Finale:
             self._make((fit, None) for fit in self.fits.of(finalists))
         ranking = self._ranking()
         models = self._models(ranking)
+        self.foresee()
         self.leave.at_once_from_here()  # judging can be begun again: the models are listed first, and stay the same
         look = OneLook(self.study, self.executor, self.data, self.code)
         judgements = look.judge(models)
@@ -81,6 +83,8 @@ class Finale:
         while waiting or self.crew.running:
             while waiting and self.crew.free and not self.leave():
                 self.crew.begin(*waiting.pop(0))
+            if self.crew.free and not self.leave():
+                self.foresee()
             for event in self.crew.news(PATIENCE_SECONDS):
                 self.fits.hear(event, self.crew)
             if self.leave():

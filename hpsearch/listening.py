@@ -1,10 +1,11 @@
 """Lets those who only listen hear a study's story: the watcher at the terminal, and MLflow through its outbox."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
-from hpsearch.errors import first_line
+from hpsearch.errors import HpsearchError, first_line
 from hpsearch.outbox import Outbox
-from hpsearch.protocols import Executor, Made
+from hpsearch.protocols import Calling, Executor, Foreseeing, Made
 from hpsearch.records import Answered, Asked, AttemptBegan, News
 from hpsearch.study import Study
 
@@ -39,6 +40,13 @@ def follow(study: Study, executor: Executor, made: Made | None) -> Outbox | None
         return None
     outbox.start()
     return outbox
+
+
+def foresee(executor: Executor, made: Made | None) -> None:
+    """Have a process ready for what the tracker will have called at the end of the study."""
+    if isinstance(executor, Foreseeing) and isinstance(made, Calling):
+        with suppress(HpsearchError):  # where no process can be started now, it is tried again when there is a verdict
+            executor.foresee(*made.calls)
 
 
 def drain(outbox: Outbox | None, name: str, say: Callable[[str], None], patience: float = DRAIN_SECONDS) -> None:

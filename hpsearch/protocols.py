@@ -208,6 +208,17 @@ class Executor(Protocol):
         """End every process; attempts under way end without an event."""
 
 
+@runtime_checkable
+class Foreseeing(Executor, Protocol):
+    """An executor that can get ready for a call."""
+
+    def foresee(self, function: Callable[..., Any], ahead: Callable[[], object]) -> None:
+        """Have a process ready for the next call of this module-level function, and `ahead` called there meanwhile.
+
+        Asked for again before that call, it changes nothing.
+        """
+
+
 class Tracker(Protocol):
     """Listens to the story of a study; the search goes on whether it hears or not."""
 
@@ -246,6 +257,18 @@ class Made(Protocol):
 
     def __call__(self, call: Call) -> Tracker:
         """Make it; `call(function, *arguments)` is what it may have called in a fresh process."""
+
+
+@runtime_checkable
+class Calling(Made, Protocol):
+    """One whose tracker will have something called once there is a verdict, and knows already what.
+
+    `calls` is that function, and what it takes long to import, as a function without arguments.
+    """
+
+    @property
+    def calls(self) -> tuple[Callable[..., Any], Callable[[], object]]:
+        """Both at the top of a module, as `call` wants them."""
 
 
 class Exporter(Protocol):

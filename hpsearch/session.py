@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from hpsearch import cards, disk, files, paths, plugins, schema
 from hpsearch.backup import Backup
@@ -16,7 +17,7 @@ from hpsearch.finale import Finale
 from hpsearch.identity import Identity, refuse_if_opened
 from hpsearch.keeping import let_go_of_finals
 from hpsearch.leaving import AtOnce, Leave, told_to_leave
-from hpsearch.listening import DRAIN_SECONDS, drain, follow, told_again
+from hpsearch.listening import DRAIN_SECONDS, drain, follow, foresee, told_again
 from hpsearch.loading.part_checks import idle_parts
 from hpsearch.parts import make_dataset, make_executor, make_minds
 from hpsearch.protocols import Executor, Made, Prepared, Progress, Selective, Tracker
@@ -98,7 +99,8 @@ class Session:
                 drain(follow(study, executor, made), study.experiment.name, self._around.say)
                 return verdict
             splits, code = Beginning(study, identity, executor, self._around.say).open()
-            return self._search(Finale(study, Crew(study, executor, splits), executor, data, code, leave), made)
+            crew, ready = Crew(study, executor, splits), partial(foresee, executor, made)
+            return self._search(Finale(study, crew, executor, data, code, leave, ready), made)
 
     def _say_where(self, executor: Executor) -> None:
         if executor.where:

@@ -262,6 +262,16 @@ def test_every_attempt_has_a_process_of_its_own(local):
     assert len(set(pids)) == 5
 
 
+def test_a_call_for_which_the_process_that_was_ready_has_died_is_made_all_the_same(local):
+    executor = local(odd_jobs.honest)
+    executor.foresee(os.getpid, bool)
+    ready = executor._foreseen[os.getpid]
+    ready._process.kill()
+    ready._process.join(10)
+
+    assert executor.call(os.getpid) not in {os.getpid(), ready._process.pid}
+
+
 def test_closing_leaves_no_process_behind(local):
     executor = local(odd_jobs.honest, count=2, recipe=10_000)
     executor.submit(order(0, x=0.1))

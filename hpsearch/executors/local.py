@@ -55,6 +55,7 @@ class Local:
         self._ready: list[Hand] = []
         self._busy: dict[Attempt, Hand] = {}
         self._leaving: list[Hand] = []
+        self._foreseen: dict[Callable[..., Any], process.Fresh] = {}
 
     @property
     def where(self) -> str:
@@ -67,8 +68,19 @@ class Local:
 
     def call(self, function: Callable[..., Any], *arguments: Any, patience: float | None = None) -> Any:
         """Run a function in a fresh process, on a card if the hands are, with all threads; raise ChildDied."""
-        slot = replace(self.slots[0], threads=0)
-        return process.call(function, *arguments, method=self._method, slot=slot, patience=patience)
+        ready = self._foreseen.pop(function, None)
+        if ready and ready.dead:
+            ready.close()
+            ready = None
+        return (ready or self._fresh()).call(function, *arguments, patience=patience)
+
+    def foresee(self, function: Callable[..., Any], ahead: Callable[[], object]) -> None:
+        """Have a process ready for the next call of this function, and `ahead` called there meanwhile."""
+        if function not in self._foreseen:
+            self._foreseen[function] = self._fresh(ahead)
+
+    def _fresh(self, ahead: Callable[[], object] = bool) -> process.Fresh:
+        return process.Fresh(ahead, method=self._method, slot=replace(self.slots[0], threads=0))
 
     def open(self, recipe: Recipe) -> None:
         """Have processes wait for orders under this recipe; raise ExperimentRefused if TensorFlow misses a card."""
@@ -157,6 +169,8 @@ class Local:
 
     def close(self) -> None:
         """Kill every process that is left."""
+        while self._foreseen:
+            self._foreseen.popitem()[1].close()
         everyone = (*self._ready, *self._busy.values(), *self._leaving)
         for left in everyone:
             left.process.kill()  # all at once: a large one takes a while to give back its memory

@@ -17,12 +17,13 @@ import pytest
 from hpsearch.errors import HpsearchError
 from hpsearch.objective import Objective
 from hpsearch.orders import Event, Order, Question, Recipe
-from hpsearch.protocols import Executor
+from hpsearch.protocols import Executor, Foreseeing
 from hpsearch.space import Value
 from hpsearch.trial import Attempt, AttemptEnd, Built, Fit, How, Measure
 
 Task = Literal["brief", "endless", "deadly"]
 Open = Callable[[Task], Executor]
+READY = "HPSEARCH_TEST_OF_WHAT_IS_READY"
 ANSWER = 0.3125  # a binary fraction, so that a float32 gives it back unchanged
 PATIENCE = 90.0  # seconds
 BUILD = """
@@ -94,6 +95,18 @@ def living() -> set[object]:
     """Our threads, and the processes below ours; one that ended and was not waited for is none."""
     below = psutil.Process().children(recursive=True)
     return {*threading.enumerate(), *(one for one in below if one.is_running() and one.status() != "zombie")}
+
+
+def _get_ready() -> None:
+    os.environ[READY] = "yes"
+
+
+def _ready() -> bool:
+    return READY in os.environ
+
+
+def _fail() -> None:
+    raise ImportError(READY)
 
 
 class ExecutorContract:
@@ -274,6 +287,25 @@ class ExecutorContract:
         with pytest.raises(HpsearchError):
             executor.call(os._exit, 3)
 
+    def test_a_call_that_was_foreseen_is_made_once_where_what_it_needs_was_made_ready(self, opened: Open) -> None:
+        executor = opened("brief")
+        if not isinstance(executor, Foreseeing):
+            pytest.skip("it gets ready for no call")
+
+        executor.foresee(_ready, _get_ready)
+        executor.foresee(_ready, _get_ready)
+
+        assert [executor.call(_ready), executor.call(_ready)] == [True, False]
+
+    def test_a_call_that_was_foreseen_is_made_although_getting_ready_failed(self, opened: Open) -> None:
+        executor = opened("brief")
+        if not isinstance(executor, Foreseeing):
+            pytest.skip("it gets ready for no call")
+
+        executor.foresee(math.gcd, _fail)
+
+        assert executor.call(math.gcd, 12, 18) == 6
+
     @pytest.mark.parametrize("submitted", [False, True])
     def test_closing_leaves_no_process_and_no_thread(
         self, make: Callable[[Task], Executor], opened: Open, order: Callable[..., Order], *, submitted: bool
@@ -284,6 +316,8 @@ class ExecutorContract:
         if submitted:
             executor.submit(order())
             hear(executor, first(Measure))
+        if isinstance(executor, Foreseeing):
+            executor.foresee(math.gcd, bool)
 
         executor.close()
         executor.close()

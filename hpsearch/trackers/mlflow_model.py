@@ -32,6 +32,14 @@ class Winner:
     build: str = ""
 
 
+def import_all() -> None:
+    """Import what `log_model` needs, which takes it most of its time."""
+    import mlflow.models
+    import mlflow.tensorflow  # noqa: F401
+
+    from hpsearch.trackers.mlflow_store import client  # noqa: F401
+
+
 def log_model(uri: str, run_id: str, winner: Winner) -> str:
     """Log the model with signature and input example, unless the run has it; give its address.
 

@@ -1,8 +1,9 @@
 """Keeps the study's story in MLflow: a run for the study, a child run for each trial and each final fit."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hpsearch import files, paths, words
 from hpsearch.experiment import Experiment
@@ -20,7 +21,7 @@ from hpsearch.records import (
     TestOpened,
     Verdict,
 )
-from hpsearch.trackers import mlflow_moved
+from hpsearch.trackers import mlflow_model, mlflow_moved
 from hpsearch.trackers.mlflow_finals import Finals
 from hpsearch.trackers.mlflow_runs import STUDY, Runs
 from hpsearch.trackers.mlflow_store import (
@@ -58,6 +59,11 @@ class Made:
     def shown(self) -> str:
         """MLflow's address without what is secret in it."""
         return redacted(self._address)
+
+    @property
+    def calls(self) -> tuple[Callable[..., Any], Callable[[], object]]:
+        """What logs the winner's model, and what it imports."""
+        return mlflow_model.log_model, mlflow_model.import_all
 
     @property
     def _address(self) -> str:

@@ -23,6 +23,52 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 
 
+class Fresh:
+    """A fresh process that waits for the one function that it is to run.
+
+    It calls `ahead` while it waits: what that imports need not be waited for later. With a slot, TensorFlow is there
+    and uses no more than that.
+    """
+
+    def __init__(
+        self, ahead: Callable[[], object] = bool, *, method: Method | None = None, slot: Slot | None = None
+    ) -> None:
+        """Begin it; raise ChildDied where no process can be started."""
+        self._process, self._line = fresh(_serve, slot, ahead, method=method)
+
+    def call(self, function: Callable[..., Any], *arguments: Any, patience: float | None = None) -> Any:
+        """Run a module-level function in it; give back what it returns, raise what it raises.
+
+        An HpsearchError says so when TensorFlow cannot be imported. Raises ChildDied when the process ends without
+        either, or does not end in `patience` seconds.
+        """
+        with self._line:
+            try:
+                self._line.send((function, arguments))
+                told = _result(self._process, self._line, patience)
+            except (EOFError, OSError) as error:
+                if isinstance(error, TimeoutError):
+                    how = f"was not done after {patience:g} s"
+                else:
+                    self._process.join(5)
+                    how = how_it_died(self._process)
+                message = f"{function.__module__}.{function.__qualname__} gave no result: its process {how}"
+                raise ChildDied(message, how) from error
+            finally:
+                kill(self._process)
+        return outcome(*told)
+
+    @property
+    def dead(self) -> bool:
+        """Whether it has ended while it waited, as any process may be killed."""
+        return not self._process.is_alive()
+
+    def close(self) -> None:
+        """End it, where nothing was for it to do."""
+        kill(self._process)
+        self._line.close()
+
+
 def call(
     function: Callable[..., Any],
     *arguments: Any,
@@ -30,26 +76,8 @@ def call(
     slot: Slot | None = None,
     patience: float | None = None,
 ) -> Any:
-    """Run a module-level function in a fresh process; give back what it returns, raise what it raises.
-
-    With a slot, TensorFlow is there and uses no more than that; an HpsearchError says so when it cannot be imported.
-    Raises ChildDied when the process ends without either, or does not end in `patience` seconds.
-    """
-    process, connection = fresh(_answer, slot, function, arguments, method=method)
-    with connection:
-        try:
-            told = _result(process, connection, patience)
-        except (EOFError, OSError) as error:
-            if isinstance(error, TimeoutError):
-                how = f"was not done after {patience:g} s"
-            else:
-                process.join(5)
-                how = how_it_died(process)
-            message = f"{function.__module__}.{function.__qualname__} gave no result: its process {how}"
-            raise ChildDied(message, how) from error
-        finally:
-            kill(process)
-    return outcome(*told)
+    """Run a module-level function in a fresh process, as `Fresh.call` does."""
+    return Fresh(method=method, slot=slot).call(function, *arguments, patience=patience)
 
 
 def _result(process: BaseProcess, connection: "Connection[Any, Any]", patience: float | None) -> Any:
@@ -66,10 +94,14 @@ def _result(process: BaseProcess, connection: "Connection[Any, Any]", patience: 
     return connection.recv()
 
 
-def _answer(
-    connection: "Connection[Any, Any]", slot: Slot | None, function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> None:
+def _serve(connection: "Connection[Any, Any]", slot: Slot | None, ahead: Callable[[], object]) -> None:
     os.dup2(2, 1)  # standard output belongs to the coordinator's answers
+    with contextlib.suppress(Exception):  # what is amiss is told by the function that needs it
+        place.run(slot, ahead) if slot else ahead()
+    try:
+        function, arguments = connection.recv()
+    except EOFError:  # nothing was for it to do
+        return
     placed = partial(place.run, slot, function) if slot else function
     connection.send_bytes(attempt(placed, *arguments))
 
