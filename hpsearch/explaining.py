@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from hpsearch import words
 from hpsearch.as_optuna import plain_name
 from hpsearch.report.facts import Facts
-from hpsearch.report.figures import varying
-from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, Finding, Gathered, NeverHelped, completed, find
+from hpsearch.report.findings import (
+    FEWEST_TRIALS,
+    BoundHit,
+    Finding,
+    Gathered,
+    NeverHelped,
+    completed,
+    find,
+    took_several,
+)  # fmt: skip
 from hpsearch.report.idle import idle
 from hpsearch.report.importance import Weight, weigh
 from hpsearch.report.untold import often_varied
@@ -18,11 +26,12 @@ class Explanation:
     """What a study says of its parameters; `trials` completed ones bear it out, fewer than `needed` say nothing.
 
     Without `weights` no parameter can be told from chance, or there was nothing to weigh.
-    `unweighed` are parameters that vary, but that fewer than `needed` of them had, or had in any one of several ways.
+    `unweighed` are parameters that took several values, but that fewer than `needed` of them had, or had in any one of
+    several ways.
     `idle` are parameters whose share of the importance is small in nearly every draw, and on which no other one hangs,
     with the values that the best trial has; it takes fifty trials to say so.
-    `alone` is the one parameter that varies and that `needed` trials had, where there is no other: a share says nothing
-    of it.
+    `alone` is the one parameter that took several values and that `needed` trials had, where there is no other: a share
+    says nothing of it.
     """
 
     study: str
@@ -41,7 +50,8 @@ def explain(facts: Facts) -> Explanation:
     weights = weigh(facts) if len(done) >= FEWEST_TRIALS else ()
     weighed = {name for one in weights for name in (one.name, plain_name(one.name))}
     often = often_varied(facts)
-    rare = (name for name in varying(done) if name not in weighed and (weights or name not in often))
+    several = took_several(trial.values for trial in done)
+    rare = (name for name in several if name not in weighed and (weights or name not in often))
     return Explanation(
         facts.name, len(done), FEWEST_TRIALS, weights, tuple(sorted(rare)), find(facts), idle(facts, weights),
         "".join(often) if len(often) == 1 and not weights else "",

@@ -1,5 +1,6 @@
 """What a study's trials say of its parameters, and the experiment that follows from it."""
 
+import itertools
 import json
 import math
 import random
@@ -27,7 +28,8 @@ from hpsearch.records import Answered, Asked, SpaceFound
 from hpsearch.report.advice import advice
 from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.findings import BoundHit, Gathered, NeverHelped, find
-from hpsearch.report.importance import weigh
+from hpsearch.report.idle import idle
+from hpsearch.report.importance import Weight, weigh
 from hpsearch.space import Parameter
 from hpsearch.study import set_aside
 from hpsearch.trial import Status, Trial, TrialResult
@@ -149,6 +151,45 @@ def test_a_range_of_three_values_is_not_hit_by_chance():
     rows = [({"layers": number % 3 + 1}, 1 if number in {2, 5, 8, 0, 1} else 0.5) for number in range(25)]
 
     assert find(facts_of(rows, (layers,))) == ()
+
+
+def test_of_what_stood_still_in_a_grid_under_way_nothing_is_said():
+    points = itertools.product([256], [number / 10 for number in range(11)], [number / 10 for number in range(6)])
+    rows = [({"units": units, "noise": noise, "dropout": one}, noise) for units, noise, one in points]
+    facts = facts_of(rows[:60], (replace(UNITS, default=256, low=256), NOISE, DROPOUT))
+
+    said = explain(facts)
+
+    advised = advice(facts, said.weights)
+    assert {one.parameter.name for one in said.findings} == {"noise"}
+    assert {one.name for one in said.weights} == {"noise", "dropout"}
+    assert "units" not in {*said.idle, *said.unweighed}
+    assert not any("units" in line for line in advised)
+
+
+def test_a_range_is_not_narrowed_towards_where_nothing_was_tried():
+    rows = [({"units": (units := (256, 288)[number % 2])}, (units == 256) + number / 100) for number in range(80)]
+
+    (found,) = find(facts_of(rows, (UNITS,)))
+
+    assert (type(found), found.low, found.high) == (Gathered, 32, 256)
+    assert space_of(found)["units"] == {"min": 32, "max": 384, "step": 32}
+
+
+def test_where_a_tuner_gathered_it_takes_more_than_that_the_best_lie_there_too():
+    draw = random.Random(0)
+    rows = [({"noise": draw.uniform(0.9, 1) if number % 10 else draw.random()}, draw.random()) for number in range(60)]
+
+    assert find(facts_of(rows, (NOISE,))) == ()
+
+
+def test_what_was_tried_in_a_part_of_its_range_is_not_fixed():
+    rows = [
+        ({"units": 32 + 32 * (number % 8), "kind": "ab"[number % 2], "noise": number / 60}, 1) for number in range(60)
+    ]
+    weights = [Weight(name, 0.01, 0.0, 0.02) for name in ("units", "kind", "noise")]
+
+    assert list(idle(facts_of(rows), weights)) == ["noise"]
 
 
 def test_the_order_of_trials_that_score_alike_is_no_finding():

@@ -81,11 +81,10 @@ def test_where_scores_have_nothing_to_do_with_values_the_report_says_that_no_par
         assert re.search(r"What mattered(</h2>\s*<p>|\n\n)No parameter can be told from chance yet\.", text)
 
 
-def test_the_same_study_weighs_the_same_twice(noise):
+def test_the_same_study_weighs_the_same_twice():
     facts = gather(large_story(80))
 
     assert weigh(facts) == weigh(facts) != ()
-    assert weigh(noise) == weigh(noise)
 
 
 def folds(*scores, ended):

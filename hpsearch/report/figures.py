@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from hpsearch.as_optuna import plain_name
 from hpsearch.objective import Objective
 from hpsearch.report import timeline
 from hpsearch.report.facts import Facts, Point, TrialFacts
+from hpsearch.report.findings import took_several
 from hpsearch.report.importance import Weight
 from hpsearch.space import Parameter, Value
 
@@ -49,15 +51,9 @@ def rounded(number: float | None) -> float | None:
 
 def varying(trials: Iterable[TrialFacts]) -> list[str]:
     """The names of the parameters that took more than one value, or that some trials did not have, as they came up."""
-    seen: dict[str, set[tuple[str, Value]]] = {}
-    held: dict[str, int] = {}
-    count = 0
-    for trial in trials:
-        count += bool(trial.values)
-        for name, value in trial.values.items():
-            seen.setdefault(name, set()).add((type(value).__name__, value))
-            held[name] = held.get(name, 0) + 1
-    return [name for name, values in seen.items() if len(values) > 1 or held[name] < count]
+    rows = [trial.values for trial in trials if trial.values]
+    held, several = Counter(name for values in rows for name in values), took_several(rows)
+    return [name for name, many in held.items() if name in several or many < len(rows)]
 
 
 def _parameters(facts: Facts, trials: Sequence[TrialFacts], ranked: Sequence[str]) -> Iterable[dict[str, Any]]:

@@ -1,24 +1,24 @@
 """Finds what a study's completed trials say of its parameters: what hit a bound, what never helped.
 
-The best fifth of the trials (five at least) is held against chance: a finding that chance alone gives more often than
-once in a hundred times, were a parameter of no matter and its values drawn evenly, is none.
+The best fifth of the trials (five at least) is held against all that were completed, by the values that these had: a
+finding that chance alone gives more often than once in a hundred times, were the scores dealt out by lot among them,
+is none. So nothing is found of a parameter that stood still, nor because a tuner did not draw evenly.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Literal
 
 from hpsearch.report.facts import Facts, TrialFacts
-from hpsearch.space import Parameter, Value, same
+from hpsearch.space import Parameter, Value, Values, same
 from hpsearch.trial import Status
 
 FEWEST_TRIALS = 10
 BEST_SHARE, FEWEST_BEST = 0.2, 5
 EDGE = 0.15  # of a range: what lies nearer to its bound lies at it
 CHANCE = 0.01
-SLACK = 1e-6  # of a step, for what floating point did on the way
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,10 @@ class NeverHelped:
 
 @dataclass(frozen=True)
 class Gathered:
-    """All of the best trials that have the parameter lie in a small part of its range, from `low` to `high`."""
+    """All of the best trials that have the parameter lie in a small part of its range, from `low` to `high`.
+
+    Where nothing was tried beyond them the part goes on to the bound of the range.
+    """
 
     parameter: Parameter
     low: float
@@ -79,9 +82,27 @@ def find(facts: Facts) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for parameter in facts.parameters:
         if parameter.name not in several:
-            hits = list(_bounds_hit(parameter, best))
-            found += [*hits, *_never_helped(parameter, done, best), *(() if hits else _gathered(parameter, best))]
+            hits = list(_bounds_hit(parameter, done, best))
+            found += [*hits, *_never_helped(parameter, done, best), *(() if hits else _gathered(parameter, done, best))]
     return tuple(found)
+
+
+def took_several(rows: Iterable[Values]) -> set[str]:
+    """The names of the parameters that took more than one value."""
+    seen: dict[str, set[tuple[str, Value]]] = {}
+    for values in rows:
+        for name, value in values.items():
+            seen.setdefault(name, set()).add((type(value).__name__, value))  # True == 1 == 1.0, but are three values
+    return {name for name, values in seen.items() if len(values) > 1}
+
+
+def tried_throughout(parameter: Parameter, done: Sequence[TrialFacts]) -> bool:
+    """Whether trials had each of its choices, or values at both ends of its range."""
+    if choices := _choices(parameter):
+        given = [trial.values[parameter.name] for trial in done if parameter.name in trial.values]
+        return all(any(same(value, choice) for value in given) for choice in choices)
+    places = _places(parameter, done)
+    return bool(places) and min(places) <= EDGE and max(places) >= 1 - EDGE
 
 
 def place(parameter: Parameter, value: float) -> float:
@@ -107,83 +128,66 @@ def _numbers(parameter: Parameter, trials: Sequence[TrialFacts]) -> list[float]:
     return [float(value) for value in given if parameter.low < parameter.high and parameter.contains(value)]
 
 
-def _bounds_hit(parameter: Parameter, best: Sequence[TrialFacts]) -> Iterator[BoundHit]:
-    places = [place(parameter, number) for number in _numbers(parameter, best)]
+def _places(parameter: Parameter, trials: Sequence[TrialFacts]) -> list[float]:
+    return [place(parameter, number) for number in _numbers(parameter, trials)]
+
+
+def _choices(parameter: Parameter) -> tuple[Value, ...]:
+    """What there is to choose from; () for a number."""
+    return parameter.choices or (False, True) if parameter.kind in {"choice", "boolean"} else ()
+
+
+def _bounds_hit(parameter: Parameter, done: Sequence[TrialFacts], best: Sequence[TrialFacts]) -> Iterator[BoundHit]:
+    tried, places = _places(parameter, done), _places(parameter, best)
     sides: tuple[tuple[Literal["low", "high"], float, float], ...] = (("low", 0.0, EDGE), ("high", 1 - EDGE, 1.0))
     many = len(places)
     for end, first, last in sides:
-        hits = sum(first <= one <= last for one in places)
-        if many >= FEWEST_BEST and 2 * hits > many and _at_least(hits, many, _share(parameter, first, last)) < CHANCE:
+        there, hits = (sum(first <= one <= last for one in some) for some in (tried, places))
+        if many >= FEWEST_BEST and 2 * hits > many and _at_least(hits, many, there, len(tried)) < CHANCE:
             yield BoundHit(parameter, end, hits, many)
 
 
-def _steps(parameter: Parameter) -> float:
-    """How many steps a range has; infinitely many where it has no grid."""
-    low, high = float(parameter.low or 0), float(parameter.high or 0)
-    if parameter.sampling != "linear":
-        return math.log(high / low) / math.log(parameter.step) if parameter.step else math.inf
-    step = parameter.step or (1 if parameter.kind == "int" else 0)
-    return (high - low) / step if step else math.inf
+def _at_least(hits: int, drawn: int, those: int, of: int) -> float:
+    """How often chance draws `hits` of `those`, or more, where it draws so many of so many (hypergeometric).
 
-
-def _share(parameter: Parameter, first: float, last: float) -> float:
-    """The share of a range's even draws that lie between two places of it, both included.
-
-    Of a grid of three values, each end has a third.
+    By logarithms, for there may be thousands.
     """
-    steps = _steps(parameter)
-    if not math.isinf(steps):
-        inside = math.floor(last * steps + SLACK) - math.ceil(first * steps - SLACK) + 1
-        return max(1, inside) / (math.floor(steps + SLACK) + 1)
-    return last - first if parameter.kind == "float" else _share_of_integers(parameter, first, last)
+    ways = _log_ways(of, drawn)
+    each = range(max(hits, drawn + those - of), min(drawn, those) + 1)
+    return math.fsum(math.exp(_log_ways(those, n) + _log_ways(of - those, drawn - n) - ways) for n in each)
 
 
-def _share_of_integers(parameter: Parameter, first: float, last: float) -> float:
-    """The same for integers on a logarithmic scale, of which a small one is drawn more often than its place is wide.
-
-    As Optuna draws them: a logarithm from half below the range to half above it, rounded. KerasTuner rounds down what
-    it draws up to one above; that differs little.
-    """
-    low, high = float(parameter.low or 0), float(parameter.high or 0)
-    if parameter.sampling == "reverse_log":
-        first, last = 1 - last, 1 - first
-    least = math.ceil(low * (high / low) ** first - SLACK)
-    most = math.floor(low * (high / low) ** last + SLACK)
-    return math.log((most + 0.5) / (least - 0.5)) / math.log((high + 0.5) / (low - 0.5))
-
-
-def _at_least(hits: int, of: int, chance: float) -> float:
-    """How often chance alone gives so many hits, or more (binomial); by logarithms, for there may be thousands."""
-    if chance >= 1:
-        return 1.0
-    yes, no, ways = math.log(chance), math.log1p(-chance), math.lgamma(of + 1)
-    logs = (ways - math.lgamma(n + 1) - math.lgamma(of - n + 1) + n * yes + (of - n) * no for n in range(hits, of + 1))
-    return math.fsum(map(math.exp, logs))
+def _log_ways(of: int, drawn: int) -> float:
+    """The logarithm of how many ways there are to draw so many of so many."""
+    return math.lgamma(of + 1) - math.lgamma(drawn + 1) - math.lgamma(of - drawn + 1)
 
 
 def _never_helped(
     parameter: Parameter, done: Sequence[TrialFacts], best: Sequence[TrialFacts]
 ) -> Iterator[NeverHelped]:
-    if parameter.kind not in {"choice", "boolean"}:
-        return
     given, helpful = (
         [one.values[parameter.name] for one in some if parameter.name in one.values] for some in (done, best)
     )
     many = len(helpful)
-    for choice in parameter.choices or (False, True):
+    for choice in _choices(parameter):
         tried = sum(same(value, choice) for value in given)
         if many < FEWEST_BEST or not tried or any(same(value, choice) for value in helpful):
             continue
-        if math.comb(len(given) - tried, many) / math.comb(len(given), many) < CHANCE:
+        if _at_least(many, many, len(given) - tried, len(given)) < CHANCE:
             yield NeverHelped(parameter, choice, tried, many)
 
 
-def _gathered(parameter: Parameter, best: Sequence[TrialFacts]) -> Iterator[Gathered]:
-    numbers = _numbers(parameter, best)
-    if len(numbers) < FEWEST_BEST:
+def _gathered(parameter: Parameter, done: Sequence[TrialFacts], best: Sequence[TrialFacts]) -> Iterator[Gathered]:
+    tried, numbers = _numbers(parameter, done), _numbers(parameter, best)
+    many = len(numbers)
+    if many < FEWEST_BEST:
         return
-    places = [place(parameter, number) for number in numbers]
-    many, share = len(places), min(1.0, _share(parameter, min(places), max(places)))
-    # Of so many even draws, all lie in one part of this share with this chance (the distribution of their range).
-    if many * share ** (many - 1) - (many - 1) * share**many < CHANCE:
-        yield Gathered(parameter, min(numbers), max(numbers), many)
+    low, high = min(numbers), max(numbers)
+    within = sum(low <= one <= high for one in tried)
+    beyond = len(tried) - within
+    # In this part all of the best lie with the first chance; in it or another that holds no more of those tried, with
+    # the second one: the distribution of the range of a sample, without replacement.
+    if _at_least(many, many, within, len(tried)) * (1 + many * beyond / within) < CHANCE:
+        low = low if min(tried) < low else float(parameter.low or 0)
+        high = high if max(tried) > high else float(parameter.high or 0)
+        yield Gathered(parameter, low, high, many)

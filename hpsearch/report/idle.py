@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hpsearch.report.facts import Facts, TrialFacts
-from hpsearch.report.findings import completed
+from hpsearch.report.findings import completed, tried_throughout
 from hpsearch.report.importance import Weight
 from hpsearch.space import Values
 
@@ -15,13 +15,15 @@ def idle(facts: Facts, weights: Sequence[Weight]) -> Values:
     """The parameters of little weight on which no other one hangs, each with the value that the best trial has.
 
     {} where too few trials are completed. A name that was asked for in several ways is left out: each has a weight of
-    its own, and the one of a branch that none of the best took has none.
+    its own, and the one of a branch that none of the best took has none. So is what was tried in a part of its range
+    alone: what the rest does is not known.
     """
     done = completed(facts)
     if len(done) < ENOUGH:
         return {}
     best, several = done[0].values, facts.several
-    names = [one.name for one in weights if one.high < LITTLE and one.name not in several]
+    partly = {one.name for one in facts.parameters if not tried_throughout(one, done)}
+    names = [one.name for one in weights if one.high < LITTLE and one.name not in several | partly]
     return {name: best[name] for name in names if name in best and not _opens(name, done)}
 
 

@@ -2,9 +2,10 @@
 
 PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255; for conditional spaces arXiv:2601.20800) asks how far the values of
 the best trials differ from those of all trials. Only completed trials are looked at, and of parameters those that
-enough of them had: three values drawn again and again look as if they told much. The shares add up to one, also of
-what differs by chance: so they are told only where the values of the best third differ by more than they do when the
-scores are shuffled among the trials.
+took several values and that enough of them had: three values drawn again and again look as if they told much, and so
+does one that all have, since the even distribution that is taken for granted weighs more among few trials. The shares
+add up to one, also of what differs by chance: so they are told only where the values of the best third differ by more
+than they do when the scores are shuffled among the trials.
 """
 
 import copy
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from hpsearch.as_optuna import frozen_trials
 from hpsearch.objective import Objective
 from hpsearch.report.facts import Facts
-from hpsearch.report.findings import FEWEST_TRIALS
+from hpsearch.report.findings import FEWEST_TRIALS, took_several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ class Weight:
 
 
 def weigh(facts: Facts) -> tuple[Weight, ...]:
-    """The weights of the parameters that vary and that ten completed trials had, largest first.
+    """The weights of the parameters that took several values and that ten completed trials had, largest first.
 
     () where one alone did, whose share is all there is whatever it does; where none did; or where none can be told from
     chance.
@@ -54,7 +55,7 @@ def weigh(facts: Facts) -> tuple[Weight, ...]:
 
     trials = [trial for trial in frozen_trials(facts) if trial.state == TrialState.COMPLETE]
     held = Counter(name for trial in trials for name in trial.params)
-    names = {name for name, count in held.items() if count >= FEWEST_TRIALS}
+    names = {name for name in took_several(trial.params for trial in trials) if held[name] >= FEWEST_TRIALS}
     objective = Objective.parse(facts.objective)
     if len(names) < 2 or _by_chance(trials, names, objective):  # noqa: PLR2004  # a share is one of several
         return ()

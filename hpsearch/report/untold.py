@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hpsearch.report.facts import Facts
-from hpsearch.report.figures import varying
-from hpsearch.report.findings import FEWEST_TRIALS, completed
+from hpsearch.report.findings import FEWEST_TRIALS, completed, took_several
 from hpsearch.report.importance import Weight
 
 UNTOLD = "No parameter can be told from chance yet."
@@ -17,7 +16,7 @@ def untold(facts: Facts, weights: Sequence[Weight]) -> str:
 
 
 def often_varied(facts: Facts) -> list[str]:
-    """The names of the parameters that vary and that ten completed trials had."""
-    done = completed(facts)
-    held = Counter(name for trial in done for name in trial.values)
-    return [name for name in varying(done) if held[name] >= FEWEST_TRIALS]
+    """The names of the parameters that took several values, and that ten completed trials had."""
+    rows = [trial.values for trial in completed(facts)]
+    held, several = Counter(name for values in rows for name in values), took_several(rows)
+    return [name for name, many in held.items() if name in several and many >= FEWEST_TRIALS]
