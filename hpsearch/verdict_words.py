@@ -1,5 +1,6 @@
 """Puts a verdict into words: how accurate the winner is and how surely, whether it is a tie, what was luck."""
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
@@ -87,10 +88,38 @@ def tie(verdict: Verdict, metric: str) -> str:
     behind = [one for one in others if one not in (*verdict.ties, *ahead, *failed)]
     said = _tied(verdict, metric)
     if behind:
-        said.append(f"{_trials(behind)} fell behind, and not by chance")
+        said.append(f"{_trials(verdict, behind)} fell behind, and not by chance")
     if ahead:
-        said.append(f"{_trials(ahead)} did better on the test split; but validation chooses, or the test would be none")
+        better = f"{_trials(verdict, ahead)} did better on the test split"
+        said.append(f"{better}; but validation chooses, or the test would be none")
     return "; ".join(said)
+
+
+def apart(verdict: Verdict, trial: int) -> str:
+    """By which figure a finalist is told apart from the winner, or is not; "" where only the winner was judged.
+
+    Such as "0.0031 behind, 95 % interval -0.0012 to 0.0074".
+    """
+    found = _beside(verdict, trial)
+    if found is None or found.difference is None:
+        return _sureness(verdict, trial)
+    return f"{abs(found.difference):.4f} {'behind' if found.difference >= 0 else 'ahead'}, {_sureness(verdict, trial)}"
+
+
+def _sureness(verdict: Verdict, trial: int) -> str:
+    """The interval of that figure; of single models McNemar's p, for all pairs of finalists that came through."""
+    found = _beside(verdict, trial)
+    if found is None:
+        return ""
+    if found.difference is None or found.interval is None:
+        pairs = math.comb(sum(bool(one.scores) for one in verdict.finalists), 2)
+        return f"McNemar's p = {min(1.0, found.p * pairs):.2g}"
+    low, high = sorted(math.copysign(1, found.difference) * bound for bound in found.interval)
+    return f"95 % interval {low:.4f} to {high:.4f}"
+
+
+def _beside(verdict: Verdict, trial: int) -> Comparison | None:
+    return next((one for one in verdict.comparisons if one.trial == trial), None)
 
 
 def _tied(verdict: Verdict, metric: str) -> list[str]:
@@ -99,14 +128,15 @@ def _tied(verdict: Verdict, metric: str) -> list[str]:
     near = [trial for trial, one in tied.items() if _near(verdict, one, metric)]
     by, said = words.clean(metric, LONGEST_METRIC), []
     if near:
-        alike = f"a tie with {_trials(near)}"
+        alike = f"a tie with {_trials(verdict, near)}"
         free = f"{alike}: nothing here says which is better, so take the one you like"
         other = f"{alike} in accuracy (by {by} the winner is ahead, which is not tested)"
         said.append(free if is_accuracy(metric) else other)
     for trial, one in tied.items():
         if trial not in near:
             behind = f"{words.score(_lag(verdict, one))} behind in {'accuracy' if one.test_accuracies else by}"
-            said.append(f"trial {trial} is {behind}, but too unsurely to tell the two apart")
+            sure = f" ({sureness})" if (sureness := _sureness(verdict, trial)) else ""
+            said.append(f"trial {trial} is {behind}{sure}, but too unsurely to tell the two apart")
     return said
 
 
@@ -202,5 +232,6 @@ def by_name(verdict: Verdict, metric: str, judged: Mapping[str, int | None], ope
     return {name: line for name, line in said.items() if line}
 
 
-def _trials(numbers: Sequence[int]) -> str:
-    return " and ".join(f"trial {number}" for number in numbers)
+def _trials(verdict: Verdict, numbers: Sequence[int]) -> str:
+    told = ((f"trial {number}", apart(verdict, number)) for number in numbers)
+    return " and ".join(f"{trial} ({figure})" if figure else trial for trial, figure in told)

@@ -211,7 +211,7 @@ def _drawn_finals(draw: random.Random, classes: int) -> list[Any]:
     verdict = Verdict(
         0, "final-0000-r1-f0", (Finalist(0, (0.86, 0.861), (0.85, 0.853)), Finalist(1, (0.85, 0.859), (0.846, 0.851))),
         130 * classes, 0.8512, {**rows, "macro avg": mean, "weighted avg": mean}, tuple(map(tuple, counts)), names,
-        interval=(0.8431, 0.8589), comparisons=(Comparison(1, 40, 31, 0.34),), ties=(1,), optimism=0.008,
+        interval=(0.8431, 0.8589), comparisons=(Comparison(1, 40, 31, 0.34, 0.003, (-0.002, 0.008)),), ties=(1,), optimism=0.008,
     )  # fmt: skip
     fits = [body for repeat in (0, 1) for body in fit_story(Fit(0, 7, "final", repeat=repeat), [0.8, 0.86])]
     return [FinalistsChosen((0, 1)), *fits, records.TestOpened({"final-0000-r1-f0": "0" * 64}), verdict]

@@ -586,5 +586,8 @@ def test_a_verdict_names_what_was_searched_for_where_that_is_no_accuracy():
     assert said[0] == (
         "winner: trial 1, val_f1 0.8500, expected accuracy 0.8000 over 2 seeds (95 % interval 0.7000 to 0.9000)"
     )
-    assert said[2] == "a tie with trial 2 in accuracy (by val_f1 the winner is ahead, which is not tested)"
+    assert said[2] == (
+        "a tie with trial 2 (0.0000 behind, 95 % interval -0.1000 to 0.1000) in accuracy "
+        "(by val_f1 the winner is ahead, which is not tested)"
+    )
     assert "so take the one you like" in sentences(verdict, "val_accuracy", {}, 1)[2]

@@ -61,7 +61,11 @@ def test_the_page_has_every_part_that_the_study_has_something_for():
     assert ids == wanted.split()
     assert set(re.findall(r'<a href="#(\w+)"', text)) == set(ids) - {"winner"}
     assert "95 % interval 0.8431 to 0.8589" in text
-    assert "a tie; 40 images only the winner read right, 31 only this one (p = 0.34)" in text
+    beside = (
+        "a tie; 0.0030 behind, 95 % interval -0.0020 to 0.0080; 40 images only the winner read right, 31 only this one"
+    )
+    assert beside in text
+    assert "a tie with trial 1 (0.0030 behind, 95 % interval -0.0020 to 0.0080): nothing here says" in text
 
 
 def test_the_head_says_when_the_study_was():

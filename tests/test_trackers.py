@@ -299,9 +299,9 @@ def test_a_verdict_names_ties_and_those_who_fell_behind_or_did_better():
 
     said = verdict_words.tie(verdict, "val_accuracy").split("; ")
 
-    assert said[0].startswith("a tie with trial 1:")
-    assert said[1] == "trial 2 fell behind, and not by chance"
-    assert said[2].startswith("trial 3 did better on the test split")
+    assert said[0].startswith("a tie with trial 1 (0.0010 behind, 95 % interval -0.0100 to 0.0120):")
+    assert said[1] == "trial 2 (0.1000 behind, 95 % interval 0.0500 to 0.1500) fell behind, and not by chance"
+    assert said[2] == "trial 3 (0.1000 ahead, 95 % interval 0.0500 to 0.1500) did better on the test split"
 
 
 @pytest.mark.parametrize(
@@ -318,6 +318,17 @@ def test_a_tie_far_behind_the_winner_is_not_said_to_do_as_well(metric, other, sa
     verdict = Verdict(0, "final-0000-r0-f0", (winner, other), 9, 0.97, {}, (), (), interval=(0.96, 0.98), ties=(3,))
 
     assert verdict_words.tie(verdict, metric) == f"{said}, but too unsurely to tell the two apart"
+
+
+def test_the_figure_that_does_not_decide_stands_beside_a_tie_far_behind():
+    finalists = (Finalist(0, (0.97,) * 3, (0.97, 0.969, 0.971)), Finalist(3, (0.97, 0.1, 0.97), (0.969, 0.1, 0.97)))
+    compared = (Comparison(3, 9, 8, 1.0, 0.2903, (-0.5, 1.0)),)
+    verdict = Verdict(
+        0, "final-0000-r0-f0", finalists, 9, 0.97, {}, (), (), interval=(0.96, 0.98), comparisons=compared, ties=(3,)
+    )
+
+    said = "trial 3 is 0.2903 behind in accuracy (95 % interval -0.5000 to 1.0000), but too unsurely"
+    assert verdict_words.tie(verdict, "val_accuracy").startswith(said)
 
 
 @pytest.mark.parametrize("other", [Finalist(3, (0.96,), (0.961, 0.961)), Finalist(3, (0.961,), ())])
@@ -339,14 +350,14 @@ def test_plain_lines_tell_of_finalists_that_failed_under_some_seeds():
 
 def test_a_finalist_of_one_seed_that_did_better_is_not_said_to_have_fallen_behind():
     finalists = tuple(Finalist(number, (0.9,), (0.9,)) for number in range(4))
-    compared = (Comparison(1, 4, 5, 1.0), Comparison(2, 50, 4, 0.0), Comparison(3, 4, 50, 0.0))
+    compared = (Comparison(1, 4, 5, 1.0), Comparison(2, 50, 4, 1e-4), Comparison(3, 4, 50, 1e-4))  # of six pairs
     verdict = Verdict(0, "final-0000-r0-f0", finalists, 100, 0.9, {}, (), (), (0.8, 0.95), "model", compared, (1,))
 
     said = verdict_words.tie(verdict, "val_accuracy").split("; ")
 
-    assert said[0].startswith("a tie with trial 1:")
-    assert said[1] == "trial 2 fell behind, and not by chance"
-    assert said[2].startswith("trial 3 did better on the test split")
+    assert said[0].startswith("a tie with trial 1 (McNemar's p = 1):")
+    assert said[1] == "trial 2 (McNemar's p = 0.0006) fell behind, and not by chance"
+    assert said[2] == "trial 3 (McNemar's p = 0.0006) did better on the test split"
 
 
 @pytest.mark.parametrize(("optimism", "told"), [(-0.002, "0.0020 worse than"), (0.0, "as good as")])

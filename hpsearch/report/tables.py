@@ -59,10 +59,11 @@ def finalists(facts: Facts) -> Iterator[dict[str, Any]]:
 
 def _beside(verdict: Verdict, finalist: Finalist) -> str:
     said = ["the winner" if finalist.trial == verdict.winner else "", verdict_words.failed(finalist)]
-    said.append("a tie" if finalist.trial in verdict.ties else "")
+    said += ["a tie" if finalist.trial in verdict.ties else "", verdict_words.apart(verdict, finalist.trial)]
     if found := next((one for one in verdict.comparisons if one.trial == finalist.trial), None):
-        counts = f"{found.only_winner_right} images only the winner read right, {found.only_other_right} only this one"
-        said.append(f"{counts} (p = {found.p:.2g})")
+        said.append(
+            f"{found.only_winner_right} images only the winner read right, {found.only_other_right} only this one"
+        )
     return "; ".join(filter(None, said))
 
 
