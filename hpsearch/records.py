@@ -158,9 +158,9 @@ class Verdict:
     `report` is scikit-learn's classification report as plain data (precision, recall, f1-score, support
     for every class, None for one without rows, and averages over the others); `confusion` counts true classes in rows,
     predicted ones in columns; both, and `model_accuracy`, are of the one exported model. What the chosen configuration
-    is expected to reach on new images, trained under a new seed, is `expected_accuracy`, and `interval` holds it 95
-    times in 100. Where only one of its models was judged `interval_of` is "model": the interval then says nothing of
-    other seeds.
+    is expected to reach on new images, in the mean over trainings under new seeds, is `expected_accuracy`, and
+    `interval` holds that mean 95 times in 100; a single training may lie outside. Where only one of its models was
+    judged `interval_of` is "model": the interval then says nothing of other seeds.
     `ties` are the finalists that the data do not tell apart from the winner.
     `optimism` is how much better the search's best trial scored there than, on average, in the finals;
     `bootstrap_optimism` how much of the best score of all trials was luck, by bootstrap over the trials.

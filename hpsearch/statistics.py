@@ -61,7 +61,7 @@ def parts(rights: Rights, wanted: int | None = None) -> Parts:
 
 
 def expected_accuracy(rights: Rights, others: Sequence[Rights] = ()) -> Interval:
-    """Where the expected accuracy on new images lies of a configuration trained under a new seed.
+    """Where a configuration's accuracy on new images lies in the mean over all seeds; not that of a single training.
 
     `others` are the rights of the finalists among which it was chosen by these very models; some of their seeds may
     have failed, and then what they had beside it is brought to as many seeds as the winner has. Three seeds alone say

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, stdev
 
 from hpsearch import words
 from hpsearch.objective import is_accuracy
@@ -14,20 +14,33 @@ SMALL = 0.01  # scores, of whose differences four decimals show little
 
 
 def accuracy(verdict: Verdict) -> str:
-    """The headline, such as "0.9698 over 3 seeds (95 % interval 0.9641 to 0.9746)"."""
+    """The headline: the expected accuracy, and what stands behind it."""
     return f"{words.score(verdict.expected_accuracy)}{surety(verdict)}"
 
 
 def surety(verdict: Verdict) -> str:
-    """What stands behind the accuracy: over how many seeds it is, and how sure."""
+    """Over how many seeds the accuracy is, how sure, and how far a single training may be from it.
+
+    Such as " over 3 seeds (95 % interval 0.9641 to 0.9746, of their mean; seeds differ by 0.0021)".
+    """
     winner = _winner(verdict)
-    judged = len(winner.test_accuracies) if winner else 0
-    over = f" over {judged} seeds" if judged > 1 else ""
+    judged = winner.test_accuracies if winner else ()
+    over = f" over {len(judged)} seeds" if len(judged) > 1 else ""
     if verdict.interval is None:
         return over
     low, high = map(words.score, verdict.interval)
-    alone = ", of this one model" if verdict.interval_of == "model" else ""
-    return f"{over} (95 % interval {low} to {high}{alone})"
+    differ = seeds_differ_by(judged)
+    alone = verdict.interval_of == "model" or differ is None
+    of = "this one model" if alone else f"their mean; seeds differ by {differ:.4f}"
+    return f"{over} (95 % interval {low} to {high}, of {of})"
+
+
+def seeds_differ_by(accuracies: Sequence[float]) -> float | None:
+    """The standard deviation, from seed to seed, of what a model reads rightly; None of one seed, which tells none.
+
+    It is that of single trainings, where an interval of their mean says nothing of a single one.
+    """
+    return stdev(accuracies) if len(accuracies) > 1 else None
 
 
 def _winner(verdict: Verdict) -> Finalist | None:

@@ -55,7 +55,7 @@ def described(study: str, trial: int, values: Values, data: Prepared) -> dict[st
 
 
 def figures(verdict: Verdict) -> dict[str, object]:
-    """What a manifest says of how good the winner is: this very model, and its configuration under a new seed."""
+    """What a manifest says of how good the winner is: this very model, and its configuration over seeds."""
     return {
         "rows": verdict.test_rows,
         "model_accuracy": verdict.model_accuracy,

@@ -584,7 +584,8 @@ def test_a_verdict_names_what_was_searched_for_where_that_is_no_accuracy():
     said = sentences(verdict, "val_f1", {}, 1)
 
     assert said[0] == (
-        "winner: trial 1, val_f1 0.8500, expected accuracy 0.8000 over 2 seeds (95 % interval 0.7000 to 0.9000)"
+        "winner: trial 1, val_f1 0.8500, expected accuracy 0.8000 over 2 seeds "
+        "(95 % interval 0.7000 to 0.9000, of their mean; seeds differ by 0.1414)"
     )
     assert said[2] == (
         "a tie with trial 2 (0.0000 behind, 95 % interval -0.1000 to 0.1000) in accuracy "

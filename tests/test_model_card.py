@@ -128,7 +128,7 @@ def test_of_a_finalist_that_was_not_chosen_the_mean_over_its_seeds_is_told(
     assert "It is not the model that its study chose." in found["limits"]
     assert not any("seed gives" in line or "validation rows" in line for line in found["limits"])
     text = page(found)
-    assert f"is expected to read {mean:.4f}, by the mean over 3 seeds." in text
+    assert f"is expected to read {mean:.4f} in the mean, by 3 seeds, which differ by 0.0200." in text
     assert "A Keras model that reads images, not the one that its study chose." in text
 
 
@@ -218,7 +218,11 @@ def test_of_the_winner_the_interval_is_told_too(project: paths.Project) -> None:
     found = card(project, "tiny")
 
     assert found["figures"]["configuration"]["interval"] == (0.7, 0.9)
-    assert "(95 % interval 0.7000 to 0.9000), by the mean over 3 seeds." in page(found)
+    assert found["figures"]["configuration"]["seeds_differ_by"] == pytest.approx(0.02)
+    assert (
+        "is expected to read 0.8000 in the mean (95 % interval 0.7000 to 0.9000, of that mean; a single training may "
+        "lie outside), by 3 seeds, which differ by 0.0200."
+    ) in page(found)
     assert not any("study chose" in line for line in found["limits"])
 
 

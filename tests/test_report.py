@@ -124,7 +124,9 @@ def test_the_terminal_shows_the_winner_and_what_failed():
     show(gather(asked_story()), Console(file=out, width=100))
 
     text = " ".join(out.getvalue().split())
-    assert "winner: trial 0, expected accuracy 0.8000 over 2 seeds (95 % interval 0.6800 to 0.8700)" in text
+    assert (
+        "winner: trial 0, expected accuracy 0.8000 over 2 seeds (95 % interval 0.6800 to 0.8700, of their mean" in text
+    )
     assert "a tie with trial 1: nothing here says which is better" in text
     assert "0.0100 better than its configuration's mean over fresh seeds; 0.0200 of luck was to be expected" in text
     assert "this test split has judged 1 model" in text

@@ -107,8 +107,12 @@ def _configuration(case: Case, judged: Sequence[float]) -> dict[str, Any] | None
     if case.verdict:
         told = figures(case.verdict)
         refit = told["trained_on_validation_rows"]
-        seeds = max(1, len(judged))
-        return {**{key: told[key] for key in EXPECTED}, "seeds": seeds, "model_has_validation_rows": refit}
+        return {
+            **{key: told[key] for key in EXPECTED},
+            "seeds": max(1, len(judged)),
+            "seeds_differ_by": verdict_words.seeds_differ_by(judged),
+            "model_has_validation_rows": refit,
+        }
     if not judged:
         return None
     several = len(judged) > 1
@@ -117,6 +121,7 @@ def _configuration(case: Case, judged: Sequence[float]) -> dict[str, Any] | None
         "interval": None,
         "interval_of": "configuration" if several else "model",
         "seeds": len(judged),
+        "seeds_differ_by": verdict_words.seeds_differ_by(judged),
         "model_has_validation_rows": False,
     }
 

@@ -57,14 +57,22 @@ def _accuracy(card: Card) -> Iterator[str]:
     if told is None:
         yield _untested(card)
         return
-    alone = ", of its one judged model" if told["interval_of"] == "model" else ""
-    low, high = told["interval"] or (None, None)
-    between = "" if low is None else f" (95 % interval {low:.4f} to {high:.4f}{alone})"
-    over = f", by the mean over {words.count(told['seeds'], 'seed')}" if told["seeds"] > 1 else ""
+    several, differ = told["seeds"] > 1, told["seeds_differ_by"]
+    mean, over = (" in the mean", f", by {told['seeds']} seeds, which differ by {differ:.4f}") if several else ("", "")
     yield (
         f"**Its configuration**, trained again under another seed, is expected to read "
-        f"{told['expected_accuracy']:.4f}{between}{over}{f', but it {failed}' if failed else ''}."
+        f"{told['expected_accuracy']:.4f}{mean}{_between(told)}{over}{f', but it {failed}' if failed else ''}."
     )
+
+
+def _between(told: Card) -> str:
+    """The interval of a configuration's accuracy, and of what it is one; "" where there is none."""
+    if told["interval"] is None:
+        return ""
+    low, high = told["interval"]
+    alone = told["interval_of"] == "model"
+    of = "its one judged model" if alone else "that mean; a single training may lie outside"
+    return f" (95 % interval {low:.4f} to {high:.4f}, of {of})"
 
 
 def _untested(card: Card) -> str:

@@ -9,9 +9,11 @@ from hpsearch.report.facts import Facts
 from hpsearch.report.terminal import by_name
 
 MEANING = (
-    "The share of new images, of the same kind, that a model with its values is expected to read right "
-    "after a fresh training."
+    "The share of new images, of the same kind, that models with its values are expected to read right, in the mean "
+    "over fresh trainings. "
 )
+OF_THE_MEAN = "So is the interval: a single training may lie outside."
+OF_A_MODEL = "The interval is that of one model: what another seed gives is not known."
 
 
 def when(facts: Facts) -> str:
@@ -46,7 +48,8 @@ def answer(facts: Facts) -> tuple[str, str, str] | None:
     if verdict := facts.verdict:
         sure = f"{verdict_words.surety(verdict)}, on {verdict.test_rows:,} test images"
         what = f"expected accuracy of the winner, trial {verdict.winner}{sure}"
-        return words.score(verdict.expected_accuracy), what, MEANING
+        of = OF_A_MODEL if verdict.interval_of == "model" else OF_THE_MEAN
+        return words.score(verdict.expected_accuracy), what, MEANING + (of if verdict.interval else "")
     if facts.best:
         return words.score(facts.best.score), f"{_metric(facts)} of trial {facts.best.number}, which leads so far", ""
     return None
