@@ -99,9 +99,12 @@ def tie(verdict: Verdict, metric: str) -> str:
     failed = _failed_more(verdict)
     ahead = [one.trial for one in verdict.comparisons if _ahead(one, (*verdict.ties, *failed))]
     behind = [one for one in others if one not in (*verdict.ties, *ahead, *failed)]
+    of_one_seed = [one.trial for one in verdict.comparisons if one.interval is None and one.trial in behind]
     said = _tied(verdict, metric)
-    if behind:
-        said.append(f"{_trials(verdict, behind)} fell behind, and not by chance")
+    if fell := [one for one in behind if one not in of_one_seed]:
+        said.append(f"{_trials(verdict, fell)} fell behind, and not by chance")
+    for one in of_one_seed:
+        said.append(f"the model of {_trials(verdict, [one])} reads fewer of these images, which another seed may turn")
     if ahead:
         better = f"{_trials(verdict, ahead)} did better on the test split"
         said.append(f"{better}; but validation chooses, or the test would be none")
