@@ -375,6 +375,19 @@ def test_luck_that_came_out_below_none_is_none():
     assert verdict_words.luck(verdict).endswith("; no luck was to be expected")
 
 
+def test_in_mlflow_an_interval_has_the_name_of_that_of_which_it_is_one():
+    of_one = Verdict(0, "f", (), 9, 0.9, {}, (), (), (0.8, 0.95), "model")
+
+    found = [
+        set(mlflow_verdict.headline(verdict)) for verdict in (of_one, replace(of_one, interval_of="configuration"))
+    ]
+
+    assert [one - {"model_accuracy", "expected_accuracy"} for one in found] == [
+        {"one_model_accuracy_low", "one_model_accuracy_high"},
+        {"expected_accuracy_low", "expected_accuracy_high"},
+    ]
+
+
 def test_small_scores_are_told_in_digits_that_show_something_of_them():
     finalists = (Finalist(0, (3.1e-5, 3.3e-5), (0.9, 0.91)), Finalist(1, (4.0e-5,), ()))
     verdict = Verdict(0, "f", finalists, 9, 0.9, {}, (), (), optimism=2.5e-6, bootstrap_optimism=1e-6)

@@ -17,10 +17,14 @@ from hpsearch.trackers.pictures import draw_confusion
 
 
 def headline(verdict: Verdict) -> dict[str, float]:
-    """The exported model's accuracy on the test split, and what is expected of its configuration, with its interval."""
+    """The exported model's accuracy on the test split, and what is expected of its configuration.
+
+    The interval has the name of that of which it is one: the narrow one of a single model knows nothing of other seeds.
+    """
     found = {"model_accuracy": verdict.model_accuracy, "expected_accuracy": verdict.expected_accuracy}
     if verdict.interval:
-        found["expected_accuracy_low"], found["expected_accuracy_high"] = verdict.interval
+        of = "one_model" if verdict.interval_of == "model" else "expected"
+        found[f"{of}_accuracy_low"], found[f"{of}_accuracy_high"] = verdict.interval
     return found
 
 
