@@ -163,8 +163,9 @@ class Verdict:
     judged `interval_of` is "model": the interval then says nothing of other seeds.
     `ties` are the finalists that the data do not tell apart from the winner.
     `optimism` is how much better the search's best trial scored there than, on average, in the finals;
-    `bootstrap_optimism` how much of the best score of all trials was luck, by bootstrap over the trials.
-    Both are in the units of the objective, and positive when the search was too hopeful.
+    `bootstrap_optimism` how much of the best score of the completed trials was luck, by bootstrap over these.
+    Both are in the units of the objective, and positive when the search was too hopeful. `left_out` trials were dropped
+    on the way by their scores, of whose luck the bootstrap knows nothing, so that it tells too little.
     `refit` says that the exported model was trained on the validation rows too (`final.refit`): its accuracy
     stands beside no validation score, and may be compared with no other model's here.
     """
@@ -183,6 +184,7 @@ class Verdict:
     ties: tuple[int, ...] = ()
     optimism: float | None = None
     bootstrap_optimism: float | None = None
+    left_out: int = 0
     refit: bool = False
 
     @property

@@ -12,8 +12,9 @@ from hpsearch.predictions import Predictions, keep
 from hpsearch.protocols import Executor, Prepared
 from hpsearch.records import Finalist, TestOpened, Verdict
 from hpsearch.shortlist import candidates
+from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
-from hpsearch.trial import Fit
+from hpsearch.trial import Fit, Status
 from hpsearch.worker.judging import Judgement, judgement, read_test
 from hpsearch.worker.rows import open_arrays
 from hpsearch.worker.unchanged import Code
@@ -119,10 +120,12 @@ class OneLook:
         objective, repeats = experiment.objective, experiment.data.repeats
         if not searched:  # time let no trial have all its folds
             return verdict
+        pruned = self.study.state.with_status(Status.PRUNED)
         return replace(
             verdict,
             optimism=conclusions.optimism(objective, searched[0], standings),
             bootstrap_optimism=conclusions.luck(objective, searched, standings, experiment.seed, repeats),
+            left_out=sum(result.reason != OUT_OF_TIME for result in pruned),
         )
 
 

@@ -199,6 +199,8 @@ def luck(verdict: Verdict) -> str:
     if verdict.bootstrap_optimism is None:
         return line
     expected = _size(max(0.0, verdict.bootstrap_optimism), verdict)  # of few trials the bootstrap may err to below none
+    if verdict.left_out:
+        return f"{line}; at least {expected} of luck was to be expected" if float(expected) else line
     return f"{line}; {f'{expected} of' if float(expected) else 'no'} luck was to be expected"
 
 

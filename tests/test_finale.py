@@ -100,6 +100,7 @@ def hold(tmp_path):
         luck=0.002,
         seconds=(1.0, 1.0, 1.0, 1.0),
         out_of_time=False,
+        pruned=(),
         diverges=(),
         **sections,
     ):
@@ -111,7 +112,8 @@ def hold(tmp_path):
             study.record(Asked(Trial(number)))
             result = TrialResult(Trial(number, {"x": number}), Status.COMPLETED, score, 2, seconds[number])
             cut = replace(result, status=Status.PRUNED, reason=OUT_OF_TIME, scores={"fold_1": score})
-            study.record(cut if out_of_time else result)
+            dropped = replace(result, status=Status.PRUNED, reason="below the median")
+            study.record(cut if out_of_time else dropped if number in pruned else result)
         executor = Lucky(study.paths.fits, luck, diverging(diverges))
         splits = Splits(experiment, data.folder / "train" / "labels.npy", study.paths.splits)
         finale = Finale(study, Crew(study, executor, splits), executor, data, Code(tmp_path, {}), Leave())
@@ -161,6 +163,13 @@ def test_the_optimism_is_the_best_score_less_its_configurations_mean(hold):
     assert verdict.bootstrap_optimism == pytest.approx(0, abs=0.004)
 
 
+def test_trials_that_a_pruner_dropped_are_counted_as_those_of_whose_luck_nothing_is_known(hold):
+    _, _, verdict, _ = hold(pruned=(2, 3))
+
+    assert verdict.bootstrap_optimism is not None
+    assert verdict.left_out == 2
+
+
 def test_where_time_let_no_trial_have_all_its_folds_nothing_is_said_of_optimism(hold):
     _, _, verdict, _ = hold(scores=(0.96, 0.95), data={"folds": 2}, out_of_time=True)
 
@@ -172,7 +181,7 @@ def test_of_a_best_trial_that_time_cut_short_nothing_is_said_of_optimism(hold):
     study, _, verdict, _ = hold(out_of_time=True)
 
     assert study.state.finalists[0] == 0
-    assert verdict.optimism is None
+    assert (verdict.optimism, verdict.left_out) == (None, 0)
 
 
 def test_a_loss_that_is_too_low_is_optimism_too(hold):

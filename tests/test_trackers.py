@@ -375,6 +375,15 @@ def test_luck_that_came_out_below_none_is_none():
     assert verdict_words.luck(verdict).endswith("; no luck was to be expected")
 
 
+@pytest.mark.parametrize(
+    ("expected", "told"), [(0.002, "; at least 0.0020 of luck was to be expected"), (0.0, " over fresh seeds")]
+)
+def test_where_trials_were_dropped_the_luck_told_is_the_least(expected, told):
+    verdict = Verdict(0, "f", (), 9, 0.9, {}, (), (), optimism=0.003, bootstrap_optimism=expected, left_out=2)
+
+    assert verdict_words.luck(verdict).endswith(told)
+
+
 def test_in_mlflow_an_interval_has_the_name_of_that_of_which_it_is_one():
     of_one = Verdict(0, "f", (), 9, 0.9, {}, (), (), (0.8, 0.95), "model")
 
