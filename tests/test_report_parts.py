@@ -375,6 +375,14 @@ def test_what_matters_little_is_to_be_fixed_and_few_trials_ask_for_more():
     assert "run 10 or more" in told_of(trials[:3])
 
 
+def test_where_trials_were_pruned_nobody_is_told_to_run_as_many_as_were_run():
+    few = [scored(number, number / 100) for number in range(4)]
+
+    (said,) = advice(Facts(trials=few, counts={"completed": 4, "pruned": 20}), ())
+
+    assert said.endswith("; 10 must come to their end, and 4 of 24 did: raise search.trials.")
+
+
 def test_what_opens_another_parameter_is_not_to_be_fixed_though_it_matters_little():
     trials = [
         scored(number, number / 100, **({"l1": 1, "deep": 2} if number % 2 else {"l1": 0})) for number in range(60)

@@ -8,6 +8,7 @@ from hpsearch.report.findings import FEWEST_TRIALS, BoundHit, NeverHelped, best_
 from hpsearch.report.idle import idle
 from hpsearch.report.importance import Weight
 from hpsearch.report.new_bounds import widened
+from hpsearch.trial import Status
 
 FAILED = 0.2
 
@@ -23,7 +24,11 @@ def advice(facts: Facts, weights: Sequence[Weight]) -> list[str]:
 
 
 def _too_few(facts: Facts, done: int) -> list[str]:
-    wanted = "" if facts.ended_by_tuner else f"; run {FEWEST_TRIALS} or more (search.trials)"
+    trials = facts.counts.get(Status.COMPLETED, 0) + facts.counts.get(Status.PRUNED, 0)
+    enough = f"run {FEWEST_TRIALS} or more (search.trials)"
+    if trials > done:  # so many were begun already, perhaps more than ten
+        enough = f"{FEWEST_TRIALS} must come to their end, and {done} of {trials} did: raise search.trials"
+    wanted = "" if facts.ended_by_tuner else f"; {enough}"
     return [f"With {words.count(done, 'completed trial')} nothing can be said of single parameters{wanted}."]
 
 
@@ -58,7 +63,7 @@ def _epochs(facts: Facts, best: Sequence[TrialFacts]) -> Iterator[str]:
     if most and len(last) > len(best) / 2:
         yield (
             f"Train longer (train.epochs): {len(last)} of the best {len(best)} trials were at their best in the last "
-            f"of {words.count(most, 'epoch')}."
+            f"of {words.count(most, 'epoch')} (usual where the learning rate falls to the end)."
         )
 
 
