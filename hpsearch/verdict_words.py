@@ -146,7 +146,7 @@ def _tied(verdict: Verdict, metric: str) -> list[str]:
     if near:
         alike = f"a tie with {_trials(verdict, near)}"
         free = f"{alike}: nothing here says which is better, so take the one you like"
-        other = f"{alike} in accuracy (by {by} the winner is ahead, which is not tested)"
+        other = f"{alike} in accuracy (by {by} the winner ranks first; how surely is not tested)"
         said.append(free if is_accuracy(metric) else other)
     for trial, one in tied.items():
         if trial not in near:
@@ -195,7 +195,9 @@ def luck(verdict: Verdict) -> str:
         return ""
     size, which = _size(abs(verdict.optimism), verdict), "better" if verdict.optimism >= 0 else "worse"
     how = f"{size} {which} than" if float(size) else "as good as"
-    line = f"the best score of the search was {how} its configuration's mean over fresh seeds"
+    alone = max((len(one.scores) for one in verdict.finalists), default=0) == 1
+    again = "its configuration's score under a fresh seed" if alone else "its configuration's mean over fresh seeds"
+    line = f"the best score of the search was {how} {again}"
     if verdict.bootstrap_optimism is None:
         return line
     expected = _size(max(0.0, verdict.bootstrap_optimism), verdict)  # of few trials the bootstrap may err to below none

@@ -598,6 +598,6 @@ def test_a_verdict_names_what_was_searched_for_where_that_is_no_accuracy():
     )
     assert said[2] == (
         "a tie with trial 2 (0.0000 behind, 95 % interval -0.1000 to 0.1000) in accuracy "
-        "(by val_f1 the winner is ahead, which is not tested)"
+        "(by val_f1 the winner ranks first; how surely is not tested)"
     )
     assert "so take the one you like" in sentences(verdict, "val_accuracy", {}, 1)[2]

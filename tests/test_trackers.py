@@ -369,6 +369,12 @@ def test_a_search_that_was_not_too_hopeful_is_told_of_as_well(optimism, told):
     assert f"was {told} its configuration's mean" in verdict_words.luck(verdict)
 
 
+def test_of_one_seed_there_is_no_mean_to_tell_of():
+    verdict = Verdict(0, "f", (Finalist(0, (0.9,), (0.9,)),), 9, 0.9, {}, (), (), optimism=0.002)
+
+    assert verdict_words.luck(verdict).endswith("was 0.0020 better than its configuration's score under a fresh seed")
+
+
 def test_luck_that_came_out_below_none_is_none():
     verdict = Verdict(0, "f", (), 9, 0.9, {}, (), (), optimism=0.0005, bootstrap_optimism=-0.0001)
 
