@@ -116,8 +116,8 @@ class Race:
         if found.share <= margin:
             return ""
         return (
-            f"{AFTER.format(found.fits, self._count)} {100 * found.share:.2f} % behind trial {leader.number} "
-            f"on the same {found.images:,} images, where chance explains {100 * margin:.2f} %"
+            f"{AFTER.format(found.fits, self._count)} {100 * found.share:.2f} points behind trial {leader.number} "
+            f"on the same {found.images:,} images, where chance explains {100 * margin:.2f}"
         )
 
     def _leads(self, leader: Leader) -> Iterator[paired.Lead]:

@@ -12,7 +12,7 @@ from hpsearch.shortlist import candidates, finalists, ranked
 from hpsearch.study import Study
 from hpsearch.trial import Status, Trial, TrialResult
 
-DROPPED = "after {} of 3 fits 2.00 % behind trial 2 on the same 400 images, where chance explains 1.00 %"
+DROPPED = "after {} of 3 fits 2.00 points behind trial 2 on the same 400 images, where chance explains 1.00"
 
 
 def result(number, *folds, reason=None):

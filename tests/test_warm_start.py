@@ -110,7 +110,7 @@ def test_a_trial_that_only_time_cut_short_may_be_among_the_best():
 
 def test_a_trial_that_a_race_dropped_comes_before_those_that_it_is_better_than():
     folds = EXPERIMENT.model_copy(update={"data": EXPERIMENT.data.model_copy(update={"folds": 2})})
-    reason = "after 1 of 2 fits 2.00 % behind trial 1 on the same 400 images, where chance explains 1.00 %"
+    reason = "after 1 of 2 fits 2.00 points behind trial 1 on the same 400 images, where chance explains 1.00"
     ends = [((0.5, 0.5), ""), ((0.9, 0.8), ""), ((0.8,), reason)]
     bodies = []
     for number, (scores, why) in enumerate(ends):
