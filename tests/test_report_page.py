@@ -114,6 +114,22 @@ def test_a_study_without_finals_has_its_leader_for_an_answer():
     assert "0.5000</b>" in page(facts)
 
 
+def test_the_score_of_a_leader_says_that_the_best_of_many_is_lucky():
+    facts = gather(
+        told([*began(), *(Asked(Trial(0)), Asked(Trial(1))), *trial_story(0, [0.5]), *trial_story(1, [0.4])])
+    )
+
+    assert head.answer(facts)[2] == "It is the best of 2, and part of that is luck."
+
+
+def test_the_score_of_a_winner_that_the_race_had_dropped_says_over_how_many_fits_it_is():
+    facts = gather(large_story(40))
+    facts.experiment = {**facts.experiment, "data": {"folds": 5, "repeats": 1}}
+    facts.best.scores = {"fold_1": 0.9, "fold_2": 0.92}
+
+    assert [what for _, what in head.figures(facts) if what.endswith(" in the search, over 2 of 5 fits")]
+
+
 def ended(trials, status, score=None, failure=None):
     results = [TrialResult(Trial(number, {"rate": 0.1}), status, score, failure=failure) for number in range(trials)]
     return [body for result in results for body in (Asked(Trial(result.trial.number)), result)]

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from hpsearch import verdict_words, words
 from hpsearch.records import Verdict
-from hpsearch.report.facts import Facts
+from hpsearch.report.facts import Facts, TrialFacts
 from hpsearch.report.terminal import by_name
+from hpsearch.trial import Status
 
 MEANING = (
     "The share of new images, of the same kind, that models with its values are expected to read right, in the mean "
@@ -51,8 +52,13 @@ def answer(facts: Facts) -> tuple[str, str, str] | None:
         of = OF_A_MODEL if verdict.interval_of == "model" else OF_THE_MEAN
         return words.score(verdict.expected_accuracy), what, MEANING + (of if verdict.interval else "")
     if facts.best:
-        return words.score(facts.best.score), f"{_metric(facts)} of trial {facts.best.number}, which leads so far", ""
+        what = f"{_metric(facts)} of trial {facts.best.number}, which leads so far"
+        return words.score(facts.best.score), what, _lucky(facts.counts.get(Status.COMPLETED, 0))
     return None
+
+
+def _lucky(trials: int) -> str:
+    return f"It is the best of {trials}, and part of that is luck." if trials > 1 else ""
 
 
 def figures(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -60,9 +66,17 @@ def figures(facts: Facts) -> Iterator[tuple[str, str]]:
     if facts.verdict:
         yield from _of_the_model(facts.verdict)
         if facts.best:
-            yield words.score(facts.best.score), f"{_metric(facts)} of trial {facts.best.number} in the search"
+            what = f"{_metric(facts)} of trial {facts.best.number} in the search{_over_few(facts, facts.best)}"
+            yield words.score(facts.best.score), what
     if facts.pruning and facts.pruning.stopped_trials:
         yield f"{100 * facts.pruning.share:.0f} %", "of the epochs spared by pruning"
+
+
+def _over_few(facts: Facts, trial: TrialFacts) -> str:
+    """Over how many of its fits a score is, of a trial that was dropped before it had them all; "" of a whole one."""
+    data = facts.experiment.get("data", {})
+    fits = (data.get("folds") or 1) * (data.get("repeats") or 1)
+    return f", over {len(trial.scores)} of {fits} fits" if 0 < len(trial.scores) < fits else ""
 
 
 def _of_the_model(verdict: Verdict) -> Iterator[tuple[str, str]]:
