@@ -57,12 +57,12 @@ def test_the_best_of_a_study_is_the_completed_trial_that_is_shown_to_lead(projec
     assert line["best"] == gather(outcomes(project, "tiny")).best.score
 
 
-def test_the_best_of_a_finished_study_is_its_winner(project):
+def test_the_best_of_a_study_does_not_fall_where_another_trial_wins(project):
     begin(project, "tiny", 0.6, 0.7, 0.9, after=[*finals(), SessionEnded(finished=True, reason="enough")])
 
     line = listed()["tiny"]
 
-    assert (line["best"], line["state"]) == (0.6, "finished")
+    assert (line["best"], line["state"]) == (0.7, "finished")
     assert line["expected_accuracy"] == pytest.approx(0.8)
 
 

@@ -61,12 +61,14 @@ def _line_or_trouble(project: paths.Project, name: str) -> dict[str, Any] | None
 
 
 def _line(name: str, facts: "Facts") -> dict[str, Any]:
+    """What a study came to; `best` is the search's best score, which does not fall where another trial wins."""
+    leader = facts.leader or facts.best
     return {
         "study": name,
         "state": _standing(facts),
         "trials": sum(trial.over for trial in facts.trials),
         "objective": facts.objective if facts.experiment else "",
-        "best": facts.best.score if facts.best else None,
+        "best": leader.score if leader else None,
         "expected_accuracy": facts.verdict.expected_accuracy if facts.verdict else None,
         "searched_seconds": round(facts.searched),
     }

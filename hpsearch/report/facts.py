@@ -97,6 +97,11 @@ class Facts:
         """The winner, or before the finals the completed trial that leads."""
         if self.verdict:
             return next(trial for trial in self.trials if trial.number == self.verdict.winner)
+        return self.leader
+
+    @property
+    def leader(self) -> TrialFacts | None:
+        """The completed trial that scored best in the search, whoever won."""
         return next((trial for trial in self.trials if trial.status == Status.COMPLETED), None)
 
     @property
