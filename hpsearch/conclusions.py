@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from hpsearch.objective import Objective
-from hpsearch.records import Comparison
+from hpsearch.records import Comparison, FoldComparison
 from hpsearch.seeds import derive
 from hpsearch.trial import Fit, Status, TrialResult
 
@@ -75,39 +75,47 @@ def _compare(winner: Standing, other: Standing, pairs: int) -> Comparison:
     return Comparison(told.trial, told.only_winner_right, told.only_other_right, told.p, gap, bounds)
 
 
+def fold_comparisons(
+    objective: Objective, standings: Sequence[Standing], folds: int, image: float = 0.0
+) -> tuple[FoldComparison, ...]:
+    """The winner beside each other finalist, on the folds that both came through, if these are two or more.
+
+    `image` is what one image counts in the score of a fold, if it is an accuracy.
+    """
+    from hpsearch import statistics
+
+    winner, *others = standings
+    pairs, found = len(list(combinations(standings, 2))), []
+    for other in others:
+        shared = [place for place in winner.by_fold if place in other.by_fold]
+        gaps = [objective.sign * (winner.by_fold[place] - other.by_fold[place]) for place in shared]
+        if len(gaps) >= TWO:
+            found.append(FoldComparison(other.trial, *statistics.fold_difference(gaps, folds, pairs, image)))
+    return tuple(found)
+
+
 def ties(
-    standings: Sequence[Standing], compared: Sequence[Comparison], folds: int | None, image: float = 0.0
+    standings: Sequence[Standing], compared: Sequence[Comparison], on_folds: Sequence[FoldComparison] | None = None
 ) -> tuple[int, ...]:
     """The finalists that the data do not tell apart from the winner.
 
     They are told apart by the test split over all seeds; by the validation scores of the same folds where only the
     winner was judged; by the two median models where there is but one seed. Who failed under more seeds than the
-    winner is told apart by that. `image` is what one image counts in the score of a fold, if it is an accuracy.
+    winner is told apart by that.
     """
-    from hpsearch import statistics
-
-    winner = standings[0]
-    others = [other for other in standings[1:] if other.failed <= winner.failed]
     pairs = len(list(combinations(standings, 2)))
-    if not folds:
-        alike = {one.trial for one in compared if _holds_nought(one.interval, one.p, pairs)}
-        return tuple(other.trial for other in others if other.trial in alike)
-    tied = []
-    for other in others:
-        shared = [place for place in winner.by_fold if place in other.by_fold]
-        gaps = [winner.by_fold[place] - other.by_fold[place] for place in shared]
-        if len(gaps) < TWO:  # the others failed under one or the other, and nothing tells the two apart
-            tied.append(other.trial)
-            continue
-        _, (low, high) = statistics.fold_difference(gaps, folds, pairs, image)
-        tied += [other.trial] if low <= 0 <= high else []
-    return tuple(tied)
+    others = [other.trial for other in standings[1:] if other.failed <= standings[0].failed]
+    if on_folds is not None:
+        told_apart = {one.trial for one in on_folds if not one.interval[0] <= 0 <= one.interval[1]}
+        return tuple(other for other in others if other not in told_apart)
+    alike = {one.trial for one in compared if _holds_nought(one, pairs)}
+    return tuple(other for other in others if other in alike)
 
 
-def _holds_nought(bounds: "Interval | None", p: float, pairs: int) -> bool:
+def _holds_nought(one: Comparison, pairs: int) -> bool:
     from hpsearch.statistics import OUTSIDE
 
-    return bounds[0] <= 0 <= bounds[1] if bounds else p * pairs >= OUTSIDE
+    return one.interval[0] <= 0 <= one.interval[1] if one.interval else one.p * pairs >= OUTSIDE
 
 
 def optimism(objective: Objective, leader: TrialResult, standings: Sequence[Standing]) -> float | None:

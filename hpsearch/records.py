@@ -136,6 +136,19 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class FoldComparison:
+    """The winner beside another finalist on the validation rows of the same folds, where the winner alone was judged.
+
+    `difference` says how much better the winner scores, in the mean, and `interval` between which bounds; the bounds of
+    all comparisons hold together 95 times in 100.
+    """
+
+    trial: int
+    difference: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class TestLooked:
     """Models beside those of the finals were shown the test split (SHA-256 of each model file, by fit name)."""
 
@@ -186,6 +199,7 @@ class Verdict:
     bootstrap_optimism: float | None = None
     left_out: int = 0
     refit: bool = False
+    fold_comparisons: tuple[FoldComparison, ...] = ()
 
     @property
     def expected_accuracy(self) -> float:

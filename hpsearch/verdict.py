@@ -10,7 +10,7 @@ from hpsearch.datasets.prepared import test_digests
 from hpsearch.objective import is_accuracy
 from hpsearch.predictions import Predictions, keep
 from hpsearch.protocols import Executor, Prepared
-from hpsearch.records import Finalist, TestOpened, Verdict
+from hpsearch.records import Finalist, FoldComparison, TestOpened, Verdict
 from hpsearch.shortlist import candidates
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
@@ -104,16 +104,24 @@ class OneLook:
         return ordered[len(ordered) // 2]
 
     def _with_surety(self, verdict: Verdict, standings: Sequence[Standing]) -> Verdict:
-        compared, folds = conclusions.comparisons(standings), self.study.experiment.data.folds
-        image = (folds or 0) / self.data.train_rows if is_accuracy(self.study.experiment.objective.metric) else 0.0
+        compared, on_folds = conclusions.comparisons(standings), self._on_folds(standings)
         sure = replace(
             verdict,
             interval=conclusions.interval(standings),
             interval_of="configuration" if len(standings[0].rights) > 1 else "model",
             comparisons=compared,
-            ties=conclusions.ties(standings, compared, folds, image),
+            fold_comparisons=on_folds or (),
+            ties=conclusions.ties(standings, compared, on_folds),
         )
         return self._with_optimism(sure, standings)
+
+    def _on_folds(self, standings: Sequence[Standing]) -> tuple[FoldComparison, ...] | None:
+        """None in a study without folds."""
+        objective, folds = self.study.experiment.objective, self.study.experiment.data.folds
+        if not folds:
+            return None
+        image = folds / self.data.train_rows if is_accuracy(objective.metric) else 0.0
+        return conclusions.fold_comparisons(objective, standings, folds, image)
 
     def _with_optimism(self, verdict: Verdict, standings: Sequence[Standing]) -> Verdict:
         experiment, searched = self.study.experiment, candidates(self.study)

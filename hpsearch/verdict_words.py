@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 from hpsearch import words
 from hpsearch.objective import is_accuracy
-from hpsearch.records import Comparison, Finalist, Verdict
+from hpsearch.records import Comparison, Finalist, FoldComparison, Verdict
 
 MOST_NAMED = 5  # studies in one sentence
 LONGEST_METRIC = 40  # signs
@@ -112,9 +112,9 @@ def tie(verdict: Verdict, metric: str) -> str:
 
 
 def apart(verdict: Verdict, trial: int) -> str:
-    """By which figure a finalist is told apart from the winner, or is not; "" where only the winner was judged.
+    """By which figure a finalist is told apart from the winner, or is not; "" where there is none.
 
-    Such as "0.0031 behind, 95 % interval -0.0012 to 0.0074".
+    Such as "0.0031 behind, 95 % interval -0.0012 to 0.0074": in accuracy, or in the scores of folds.
     """
     found = _beside(verdict, trial)
     if found is None or found.difference is None:
@@ -125,17 +125,18 @@ def apart(verdict: Verdict, trial: int) -> str:
 def _sureness(verdict: Verdict, trial: int) -> str:
     """The interval of that figure; of single models McNemar's p, for all pairs of finalists that came through."""
     found = _beside(verdict, trial)
-    if found is None:
-        return ""
-    if found.difference is None or found.interval is None:
+    if isinstance(found, Comparison) and found.interval is None:
         pairs = math.comb(sum(bool(one.scores) for one in verdict.finalists), 2)
         return f"McNemar's p = {min(1.0, found.p * pairs):.2g}"
+    if found is None or found.difference is None or found.interval is None:
+        return ""
     low, high = sorted(math.copysign(1, found.difference) * bound for bound in found.interval)
     return f"95 % interval {low:.4f} to {high:.4f}"
 
 
-def _beside(verdict: Verdict, trial: int) -> Comparison | None:
-    return next((one for one in verdict.comparisons if one.trial == trial), None)
+def _beside(verdict: Verdict, trial: int) -> Comparison | FoldComparison | None:
+    known: tuple[Comparison | FoldComparison, ...] = (*verdict.comparisons, *verdict.fold_comparisons)
+    return next((one for one in known if one.trial == trial), None)
 
 
 def _tied(verdict: Verdict, metric: str) -> list[str]:

@@ -278,6 +278,18 @@ def test_finalists_that_failed_under_different_seeds_are_not_told_apart(hold, mo
     assert len(verdict.ties) == 1
 
 
+def test_with_folds_the_figure_that_tells_finalists_apart_stands_beside_them(hold):
+    _, _, verdict, _ = hold(data={"folds": 2})
+
+    assert [one.trial for one in verdict.fold_comparisons] == [one.trial for one in verdict.finalists[1:]]
+    for one in verdict.fold_comparisons:
+        low, high = one.interval
+        assert low < one.difference < high
+        assert (low <= 0 <= high) == (one.trial in verdict.ties)
+        figure = f"{one.difference:.4f} behind"
+        assert figure in "\n".join(sentences(verdict, "val_accuracy", {}, 1))
+
+
 def test_with_folds_the_winner_is_trained_on_all_rows_under_each_seed(hold):
     study, executor, verdict, _ = hold(data={"folds": 2})
 
