@@ -204,8 +204,12 @@ class Verdict:
     @property
     def expected_accuracy(self) -> float:
         """The winner's mean test accuracy over its judged models: one a seed, or just the exported one."""
-        judged = next((one.test_accuracies for one in self.finalists if one.trial == self.winner), ())
-        return fmean(judged) if judged else self.model_accuracy
+        return fmean(self.won.test_accuracies) if self.won and self.won.test_accuracies else self.model_accuracy
+
+    @property
+    def won(self) -> Finalist | None:
+        """The winner among the finalists."""
+        return next((one for one in self.finalists if one.trial == self.winner), None)
 
 
 @dataclass(frozen=True)

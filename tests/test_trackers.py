@@ -12,7 +12,7 @@ from rich.console import Console
 from stories import began, half_fixed
 from test_mlflow import EXPERIMENT, finals, fit_story, told, trial_story, whole_story
 
-from hpsearch import verdict_words
+from hpsearch import tie_words, verdict_words
 from hpsearch.class_report import worst_pairs
 from hpsearch.cli.run import _Place
 from hpsearch.experiment import Experiment
@@ -297,7 +297,7 @@ def test_a_verdict_names_ties_and_those_who_fell_behind_or_did_better():
         0, "final-0000-r0-f0", finalists, 100, 0.9, {}, (), (), (0.8, 0.95), "configuration", comparisons, (1,)
     )
 
-    said = verdict_words.tie(verdict, "val_accuracy").split("; ")
+    said = tie_words.tie(verdict, "val_accuracy").split("; ")
 
     assert said[0].startswith("a tie with trial 1 (0.0010 behind, 95 % interval -0.0100 to 0.0120):")
     assert said[1] == "trial 2 (0.1000 behind, 95 % interval 0.0500 to 0.1500) fell behind, and not by chance"
@@ -317,7 +317,7 @@ def test_a_tie_far_behind_the_winner_is_not_said_to_do_as_well(metric, other, sa
     winner = Finalist(0, (0.97,), (0.97, 0.969, 0.971))
     verdict = Verdict(0, "final-0000-r0-f0", (winner, other), 9, 0.97, {}, (), (), interval=(0.96, 0.98), ties=(3,))
 
-    assert verdict_words.tie(verdict, metric) == f"{said}, but too unsurely to tell the two apart"
+    assert tie_words.tie(verdict, metric) == f"{said}, but too unsurely to tell the two apart"
 
 
 def test_the_figure_that_does_not_decide_stands_beside_a_tie_far_behind():
@@ -328,7 +328,7 @@ def test_the_figure_that_does_not_decide_stands_beside_a_tie_far_behind():
     )
 
     said = "trial 3 is 0.2903 behind in accuracy (95 % interval -0.5000 to 1.0000), but too unsurely"
-    assert verdict_words.tie(verdict, "val_accuracy").startswith(said)
+    assert tie_words.tie(verdict, "val_accuracy").startswith(said)
 
 
 @pytest.mark.parametrize("other", [Finalist(3, (0.96,), (0.961, 0.961)), Finalist(3, (0.961,), ())])
@@ -336,7 +336,7 @@ def test_a_tie_within_the_winners_interval_may_be_taken_instead(other):
     winner = Finalist(0, (0.97,), (0.97, 0.97))
     verdict = Verdict(0, "final-0000-r0-f0", (winner, other), 9, 0.97, {}, (), (), interval=(0.96, 0.98), ties=(3,))
 
-    assert verdict_words.tie(verdict, "val_accuracy").endswith("so take the one you like")
+    assert tie_words.tie(verdict, "val_accuracy").endswith("so take the one you like")
 
 
 def test_plain_lines_tell_of_finalists_that_failed_under_some_seeds():
@@ -353,7 +353,7 @@ def test_of_finalists_of_one_seed_it_is_their_models_that_are_said_to_differ():
     compared = (Comparison(1, 4, 5, 1.0), Comparison(2, 50, 4, 1e-4), Comparison(3, 4, 50, 1e-4))  # of six pairs
     verdict = Verdict(0, "final-0000-r0-f0", finalists, 100, 0.9, {}, (), (), (0.8, 0.95), "model", compared, (1,))
 
-    said = verdict_words.tie(verdict, "val_accuracy").split("; ")
+    said = tie_words.tie(verdict, "val_accuracy").split("; ")
 
     assert said[0].startswith("a tie with trial 1 (McNemar's p = 1):")
     assert said[1] == (

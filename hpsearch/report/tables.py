@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from hpsearch import verdict_words, words
+from hpsearch import tie_words, verdict_words, words
 from hpsearch.class_report import AVERAGES, worst_pairs
 from hpsearch.records import Finalist, Verdict
 from hpsearch.report import timeline
@@ -59,7 +59,7 @@ def finalists(facts: Facts) -> Iterator[dict[str, Any]]:
 
 def _beside(verdict: Verdict, finalist: Finalist) -> str:
     said = ["the winner" if finalist.trial == verdict.winner else "", verdict_words.failed(finalist)]
-    said += ["a tie" if finalist.trial in verdict.ties else "", verdict_words.apart(verdict, finalist.trial)]
+    said += ["a tie" if finalist.trial in verdict.ties else "", tie_words.apart(verdict, finalist.trial)]
     if found := next((one for one in verdict.comparisons if one.trial == finalist.trial), None):
         said.append(
             f"{found.only_winner_right} images only the winner read right, {found.only_other_right} only this one"

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from hpsearch import verdict_words, words
+from hpsearch import tie_words, verdict_words, words
 from hpsearch.class_report import AVERAGES, COLUMNS, report_rows, report_text
 from hpsearch.experiment import Experiment
 from hpsearch.records import Verdict
@@ -71,7 +71,7 @@ def note(
     pruning: str = "",
 ) -> str:
     """The study's description in Markdown; `pruning` says in words what was spared, if a pruner was at work."""
-    told = (verdict_words.failures(verdict), verdict_words.tie(verdict, experiment.objective.metric))
+    told = (verdict_words.failures(verdict), tie_words.tie(verdict, experiment.objective.metric))
     finalists = [
         f"| {finalist.trial}{' ★' if finalist.trial == verdict.winner else ''} | {_mean(finalist.scores)} "
         f"| {_mean(finalist.test_accuracies)} |"

@@ -3,7 +3,7 @@
 from statistics import fmean
 from typing import TextIO
 
-from hpsearch import verdict_words, words
+from hpsearch import tie_words, verdict_words, words
 from hpsearch.objective import Objective
 from hpsearch.records import Answered, FinalistsChosen, News, SessionBegan, SpaceFound, TestOpened, Verdict
 from hpsearch.trial import AttemptEnd, Fit, How, Status, TrialResult
@@ -80,7 +80,7 @@ class PlainLines:
         if failures := verdict_words.failures(verdict):
             self._say(failures)
         if verdict.ties:
-            self._say(verdict_words.tie(verdict, self._objective.metric))
+            self._say(tie_words.tie(verdict, self._objective.metric))
 
     def _say(self, line: str) -> None:
         if not self._silent:
