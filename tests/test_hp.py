@@ -162,3 +162,20 @@ def test_a_build_model_from_a_keras_tuner_tutorial_runs_unchanged() -> None:
 
     assert [layer.units for layer in model.layers if hasattr(layer, "units")] == [64, 32, 10]
     assert hp.values == answers
+
+
+ENDLESS = {
+    "Choice": {"values": [2.0, 4.0, float("inf")]},
+    "Fixed": {"value": float("nan")},
+    "Float": {"min_value": 0.0, "max_value": float("inf")},
+    "Boolean": {"parent_name": "mode", "parent_values": [float("-inf")]},
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_what_is_not_finite_is_refused_where_it_is_asked_for(kind: str) -> None:
+    hp = AskingHyperParameters(lambda parameter: parameter.default)
+    hp.Choice("mode", [0.0, 1.0])
+
+    with pytest.raises(ValueError, match=r"'bound' is asked for with (inf|nan|-inf); take a finite number"):
+        getattr(hp, kind)("bound", **ENDLESS[kind])

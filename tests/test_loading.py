@@ -168,6 +168,10 @@ BAD = [
     (GOOD + "[space]\nlr = {min = 3, max = 1}\n", 11, "min 3 is more than max 1"),
     (GOOD + '[space]\nlr = {min = 0.0, max = 1.0, sampling = "log"}\n', 11, "log sampling cannot begin at 0.0"),
     (GOOD + "[space]\nlr = {min = nan, max = inf}\n", 11, "space.lr.min is nan, but must be a finite number"),
+    *(
+        (GOOD + f"[space]\nlr = {wish}\n", 11, f"space.lr is {wish}, but must be a finite number, or a list of such")
+        for wish in ("nan", "[0.1, inf]")
+    ),
     (GOOD + "[space]\n\nlr = {min = 1, max = 2, stepp = 1}\n", 12, "a range has no key 'stepp'|did you mean 'step'?"),
     (GOOD + "[space]\nlr = 2020-01-01\n", 11, "space.lr is the date or time 2020-01-01"),
     (GOOD + "[space]\nlr = []\n", 11, "space.lr is an empty list"),

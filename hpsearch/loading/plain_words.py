@@ -1,5 +1,6 @@
 """Turns pydantic's errors about an experiment into sentences of the file's own words."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time
@@ -92,6 +93,7 @@ ELSEWHERE = {  # words of KerasTuner, Optuna and Keras for what has another word
     "learning_rate": "build_model says it; what it asks hp for, [space] may narrow",
 }
 PLAIN = "a plain value, a list of plain values, or a range {min = …, max = …}"
+FINITE = "a finite number, or a list of such"
 LONGEST = 60
 
 
@@ -158,7 +160,7 @@ def _finding(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> Fi
 def _in_space(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> Finding | None:
     whole, value = place[:2], value_at(said, place[:2])
     if not isinstance(value, dict):
-        return _unlike(whole, value, PLAIN)
+        return _unlike(whole, value, FINITE if _endless(value) else PLAIN)
     if "Range" not in error["loc"]:
         return None
     if error["type"] == "missing":
@@ -167,6 +169,11 @@ def _in_space(error: "ErrorDetails", place: Place, said: Mapping[str, Any]) -> F
         return Finding(place, f"a range has no key {place[-1]!r}", hint(str(place[-1]), list(Range.model_fields)))
     wanted = "a finite number" if place[-1] in {"min", "max", "step"} else _wanted(error, place)
     return _unlike(place, value_at(said, place), wanted)
+
+
+def _endless(value: Any) -> bool:
+    numbers = value if isinstance(value, list) else [value]
+    return any(isinstance(number, float) and not math.isfinite(number) for number in numbers)
 
 
 def _unlike(place: Place, value: Any, wanted: str) -> Finding:

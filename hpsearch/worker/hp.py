@@ -1,5 +1,6 @@
 """KerasTuner's `hp`, whose every value is asked for while `build_model` runs."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,11 +44,12 @@ class AskingHyperParameters(HyperParameters):  # type: ignore[misc]  # keras_tun
         return {one.name: self.values[one.name] for one in self.space if self.is_active(one)}
 
     def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
-        if hyperparameter.name not in self.values and self.is_active(hyperparameter):
+        parameter = to_parameter(hyperparameter)  # of an inactive one, too: so it is refused in the line that asks
+        if parameter.name not in self.values and self.is_active(hyperparameter):
             if self.begun:
-                message = f"fit asks for {hyperparameter.name!r} when its training has begun; let it ask before"
+                message = f"fit asks for {parameter.name!r} when its training has begun; let it ask before"
                 raise ValueError(message)
-            self.values[hyperparameter.name] = self._ask(to_parameter(hyperparameter))
+            self.values[parameter.name] = self._ask(parameter)
             overwrite = False
         return super()._register(hyperparameter, overwrite)
 
@@ -68,7 +70,20 @@ class Decimals(kt.Float):  # type: ignore[misc]  # keras_tuner has no types
 
 
 def to_parameter(hp: Any) -> Parameter:
-    """Turn one of KerasTuner's hyperparameters into plain data; raise TypeError for a kind that is not its own."""
+    """Turn one of KerasTuner's hyperparameters into plain data.
+
+    Raises TypeError for a kind that is not its own, ValueError for infinity and NaN, which no ledger's JSON can say.
+    """
+    parameter = _translated(hp)
+    conditions = [value for condition in parameter.conditions for value in condition.values]
+    for value in [parameter.default, parameter.low, parameter.high, parameter.step, *parameter.choices, *conditions]:
+        if isinstance(value, float) and not math.isfinite(value):
+            message = f"{parameter.name!r} is asked for with {value}; take a finite number (1e30 bounds nothing either)"
+            raise ValueError(message)
+    return parameter
+
+
+def _translated(hp: Any) -> Parameter:
     conditions = tuple(Condition(condition.name, _plain(condition.values)) for condition in hp.conditions)
     match hp:
         case kt.Fixed():
