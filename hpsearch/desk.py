@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from itertools import islice
 from statistics import fmean, median_low
-from typing import Any, TypeVar
 
 from hpsearch import grid, words
+from hpsearch.consulting import Consulted
 from hpsearch.fits import part, search_fits
 from hpsearch.keeping import Keeping
 from hpsearch.narrowing import narrow
-from hpsearch.protocols import Guided, Tuner, Turn
+from hpsearch.protocols import Tuner, Turn
 from hpsearch.race import Race
 from hpsearch.reached import reached
 from hpsearch.records import NO_FURTHER, Answered, Asked
@@ -18,9 +18,6 @@ from hpsearch.space import Parameter, Value, Values, once
 from hpsearch.state import MOST_LOSSES, OUT_OF_TIME, Course
 from hpsearch.study import Study
 from hpsearch.trial import AttemptEnd, Failure, Fit, How, Status, Trial, TrialResult
-from hpsearch.worker.ending import ChildDied
-
-Said = TypeVar("Said")
 
 
 class Desk:
@@ -28,7 +25,8 @@ class Desk:
 
     def __init__(self, study: Study, tuner: Tuner, race: Race | None) -> None:
         """Begin with the trials that an earlier session left unfinished."""
-        self._study, self._tuner, self._race, self._keeping = study, tuner, race, Keeping(study)
+        self._study, self._tuner, self._race = study, Consulted(study, tuner), race
+        self._keeping = Keeping(study)
         self._open: dict[int, list[Fit]] = {}
         self._cut_short: dict[Fit, AttemptEnd] = {}  # by the spent time
         left = (course for course in study.state.taken_up() if not self._closed_late(course))
@@ -84,7 +82,7 @@ class Desk:
         if wanted is not None and number >= wanted:
             self.reason = words.count(wanted, "trial")
             return None
-        match self._consult(self._tuner.ask, number):
+        match self._tuner.ask(number):
             case Trial() as trial:
                 self._study.record(Asked(trial))  # durable with the beginning of its first fit, which comes next
                 return self._first_fit(self._study.state.courses[number])
@@ -132,10 +130,9 @@ class Desk:
         if parameter.kind == "fixed":
             return parameter.default
         known = self._planned(course.number).get(parameter.name)
-        if known is None or not isinstance(self._tuner, Guided) or not grid.fits(parameter, known):
-            return self._consult(self._tuner.suggest, course.number, parameter)
-        self._consult(self._tuner.note, course.number, parameter, known)
-        return known
+        if known is not None and grid.fits(parameter, known) and self._tuner.note(course.number, parameter, known):
+            return known
+        return self._tuner.suggest(course.number, parameter)
 
     def _planned(self, number: int) -> Values:
         planned = self._study.state.planned
@@ -162,24 +159,7 @@ class Desk:
             self._race.hear(result)
         self._keeping.tidy(result)
         if result.reason != OUT_OF_TIME:
-            try:
-                self._tuner.tell(result)
-            except ChildDied:
-                self._begin_tuner_anew()
-
-    def _consult(self, ask: Callable[..., Said], *arguments: Any) -> Said:
-        """What the tuner says; where its process died it is begun anew, unless it dies again and again."""
-        for _ in range(MOST_LOSSES):
-            try:
-                return ask(*arguments)
-            except ChildDied:
-                self._begin_tuner_anew()
-        return ask(*arguments)
-
-    def _begin_tuner_anew(self) -> None:
-        """Have it remember all that the ledger holds, as the next session's would."""
-        self._tuner.close()
-        self._tuner.begin(self._study.brief(self._study.remembered()))
+            self._tuner.tell(result)
 
     def close_for_time(self) -> None:
         """Where time is out: close the trials that it caught, by what their fits have come to.
