@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -825,6 +826,31 @@ def test_a_tuner_whose_process_dies_whatever_is_done_ends_the_search_with_the_ca
 
     with pytest.raises(ChildDied, match="its process was killed"):
         go(study, splits, Instant(), Deadly())
+
+
+@pytest.mark.parametrize("answer", [np.float32(0.5), 1.5, float("nan"), "0.5", True, None, [0.5], np.zeros(2)])
+def test_a_value_that_its_parameter_does_not_take_ends_the_search_and_names_the_tuner(begin, answer):
+    study, splits = begin()
+    tuner = Dice()
+    tuner.suggest = lambda number, parameter: answer
+
+    said = rf"the tuner '.*' answered {re.escape(repr(answer))} for 'x', which is a number of Python's own"
+    with pytest.raises(HpsearchError, match=said):
+        go(study, splits, Instant(), tuner)
+
+    assert not any(isinstance(news.body, Answered) for news in study.ledger.read())
+
+
+@pytest.mark.parametrize("answer", [None, Trial(7), 0])
+def test_a_tuner_that_answers_neither_its_trial_nor_a_turn_ends_the_search_and_is_named(begin, answer):
+    study, splits = begin()
+    tuner = Dice()
+    tuner.ask = lambda number: answer
+
+    with pytest.raises(
+        HpsearchError, match=r"the tuner 'keras-tuner\.random' answered .* for trial 0, which is Trial\(0\)"
+    ):
+        go(study, splits, Instant(), tuner)
 
 
 def session(study, **searched):
