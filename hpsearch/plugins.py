@@ -1,13 +1,18 @@
 """Finds parts by name through entry points; a part is imported only when it is used."""
 
 import inspect
+import traceback
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
-from hpsearch.errors import ExperimentRefused, Mistake
+from hpsearch.disk import in_a_sentence
+from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
 from hpsearch.nearest import hint
+
+HERE = Path(__file__).parent
 
 
 @cache
@@ -31,7 +36,7 @@ def part(socket: str, name: str, where: str = "installed parts") -> Any:
     """Import a part; raise ExperimentRefused when there is none of that name, or when it cannot be imported or made."""
     if mistake := unknown(socket, name, where):
         raise ExperimentRefused([mistake])
-    entry, called = _parts(socket)[name], f"the {socket.removesuffix('s')} {name!r}"
+    entry, called = _parts(socket)[name], _called(socket, name)
     try:
         found = entry.load()
     except Exception as error:  # anybody's package may bring a part
@@ -60,7 +65,7 @@ def takes_any(factory: Any) -> bool:
 
 
 def make(socket: str, name: str, given: Mapping[str, Any], where: str = "options") -> Any:
-    """Make a part with options from an experiment; raise ExperimentRefused when they are not its own."""
+    """Make a part with options from an experiment; raise ExperimentRefused when they are not its own, or it fails."""
     factory = part(socket, name, where)
     takes = options(factory)
     mistakes = [
@@ -75,9 +80,36 @@ def make(socket: str, name: str, given: Mapping[str, Any], where: str = "options
         return factory(**given)
     except (TypeError, ValueError) as error:
         raise ExperimentRefused([Mistake(where, f"{name}: {error}")]) from error
+    except Exception as error:
+        if not _is_its_own(socket, name, error):
+            raise
+        what = f"{_called(socket, name)} cannot be made: {type(error).__name__}: {error}"
+        raise ExperimentRefused([Mistake(where, what, _lines(error))]) from error
 
 
 def brought(parts: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The packages beside hpsearch that bring these parts, named by socket and name, with their versions."""
     packages = [_parts(socket)[name].dist for socket, name in parts if name in _parts(socket)]
     return {package.name: package.version for package in packages if package and package.name != "hpsearch"}
+
+
+def _called(socket: str, name: str) -> str:
+    return f"the {socket.removesuffix('s')} {name!r}"
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.value.partition(":")[0].partition(".")[0]
+
+
+def _is_its_own(socket: str, name: str, error: Exception) -> bool:
+    """Whether an error is a mistake of a part that another package brings."""
+    entry = _parts(socket).get(name)
+    ours = entry is None or _package(entry) == HERE.name
+    return not (ours or isinstance(error, HpsearchError) or in_a_sentence(error))
+
+
+def _lines(error: BaseException) -> str:
+    """The lines beside hpsearch's own that led to an error, in the order in which they were run."""
+    frames = traceback.extract_tb(error.__traceback__)
+    others = [frame for frame in frames if not Path(frame.filename).is_relative_to(HERE)]
+    return "\n  ".join(f"{frame.filename}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in others)

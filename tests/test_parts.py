@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from chaos import HERE, ROOT, RUN, Arena
 
 from hpsearch import plugins
+from hpsearch.__main__ import main
 from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import Experiment
 from hpsearch.parts import make_dataset
@@ -34,6 +36,28 @@ def installed(tmp_path: Path) -> Path:
         "\n".join([f"[{group}]", *(f"{key} = {at}" for key, at in parts.items())])
     )
     return folder
+
+
+@pytest.fixture
+def bring(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has this process find a part of that code, `Near` in a module `near`, as a part of a socket."""
+
+    def bring(code: str, socket: str = "tuners") -> None:
+        (installed / "near.py").write_text(code)
+        (installed / "near-1.dist-info" / "entry_points.txt").write_text(f"[hpsearch.{socket}]\nnear = near:Near\n")
+        monkeypatch.delitem(sys.modules, "near", raising=False)
+        monkeypatch.syspath_prepend(installed)
+        monkeypatch.setattr(plugins, "_parts", getattr(plugins._parts, "__wrapped__", plugins._parts))
+
+    return bring
+
+
+def experiment(folder: Path, words: str) -> Path:
+    """A file of an experiment, with these lines in its [search] or, behind a heading, elsewhere."""
+    (folder / "space.py").write_text("def build(hp):\n    return None\n")
+    file = folder / "x.toml"
+    file.write_text(f'name = "x"\nmodel.build = "space:build"\n[search]\n{words}\n')
+    return file
 
 
 def test_the_tuner_of_the_page_passes_the_suite_as_the_page_has_it(installed: Path) -> None:
@@ -113,10 +137,8 @@ def test_a_part_that_is_broken_takes_no_list_of_others_away(installed: Path, tmp
     assert re.search(r"\(0, 0\) keras", done.stdout)
 
 
-def test_a_part_that_takes_any_option_is_given_it(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (installed / "near.py").write_text("class Near:\n    def __init__(self, **options): self.options = options\n")
-    monkeypatch.syspath_prepend(installed)
-    monkeypatch.setattr(plugins, "_parts", plugins._parts.__wrapped__)
+def test_a_part_that_takes_any_option_is_given_it(bring: Callable[..., None]) -> None:
+    bring("class Near:\n    def __init__(self, **options): self.options = options\n")
 
     assert plugins.make("tuners", "near", {"keep": 0.8}).options == {"keep": 0.8}
     assert plugins.options(plugins.part("tuners", "near")) == {}
@@ -139,3 +161,28 @@ def test_a_data_set_that_takes_any_option_is_made_with_what_was_said_by_kept_exp
 def test_a_part_that_no_experiment_names_is_told_of_as_an_installed_one() -> None:
     with pytest.raises(ExperimentRefused, match=r"^installed parts: there is no dataset 'mnst'"):
         plugins.part("datasets", "mnst")
+
+
+FAILING = "class Near:\n    def {}(self, near=1):\n        return {{}}['lr']\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "socket", "words", "code", "says"),
+    [
+        ("__init__", "tuners", 'tuner = "near"', 2, "the tuner 'near' cannot be made: KeyError: 'lr'"),
+    ],
+)
+def test_a_check_names_the_part_that_went_wrong(
+    bring: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    method: str, socket: str, words: str, code: int, says: str,
+) -> None:  # fmt: skip
+    bring(FAILING.format(method), socket)
+    given = "\ntuner_options = { near = 1 }" if method == "__init__" else ""
+
+    ended = main(["check", str(experiment(tmp_path, f"trials = 2\n{words}{given}"))])
+
+    said = capsys.readouterr().err
+    assert ended == code
+    assert says in said
+    assert f"near.py, line 3, in {method}" in said
+    assert "Traceback" not in said
