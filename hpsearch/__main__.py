@@ -35,7 +35,7 @@ def _answer(words: list[str] | None) -> int:
         from hpsearch.disk import in_a_sentence
 
         if not (said := in_a_sentence(error)):
-            return _show_all()
+            return _show_all(error)
         _close_output(said)
         return UNWRITABLE
     return code
@@ -76,10 +76,16 @@ def _hear_no_more() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _show_all() -> int:
+def _show_all(error: Exception) -> int:
     import traceback
 
+    from hpsearch.errors import HpsearchError
+    from hpsearch.plugins import foreign_line
+
     traceback.print_exc()
+    if line := foreign_line(error):
+        print(f"{line}: a package beside hpsearch went wrong: tell its authors, with the lines above", file=sys.stderr)  # noqa: T201
+        return HpsearchError.exit_code
     print("hpsearch itself went wrong: please report this with the lines above", file=sys.stderr)  # noqa: T201
     return OUR_MISTAKE
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hpsearch import plugins
-from hpsearch.datasets.prepared import find_kept
+from hpsearch.datasets.prepared import find_kept, prepare
 from hpsearch.executors.limits import Limits
 from hpsearch.experiment import Experiment
 from hpsearch.loading.part_checks import source_options
@@ -31,8 +31,7 @@ def data_once_more(experiment: Experiment, digest: str, progress: Progress) -> P
     Where they are not kept, those that the source has: they may be others.
     """
     source = experiment.data.source
-    prepared: Prepared = find_kept(digest, source) or make_dataset(experiment).prepare(progress)
-    return prepared
+    return find_kept(digest, source) or prepare(source, make_dataset(experiment), progress)
 
 
 def make_minds(study: Study) -> tuple[Tuner, Pruner]:
@@ -41,6 +40,8 @@ def make_minds(study: Study) -> tuple[Tuner, Pruner]:
     tuner: Tuner = plugins.make("tuners", wanted.tuner, wanted.tuner_options, "search.tuner_options")
     pruner: Pruner = plugins.make("pruners", wanted.pruner, wanted.pruner_options, "search.pruner_options")
     brief = study.brief(study.hand_over())
-    tuner.begin(brief)
-    pruner.begin(brief)
+    with plugins.blaming("tuners", wanted.tuner, "it began"):
+        tuner.begin(brief)
+    with plugins.blaming("pruners", wanted.pruner, "it began"):
+        pruner.begin(brief)
     return tuner, pruner

@@ -2,17 +2,19 @@
 
 import inspect
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from hpsearch.disk import in_a_sentence
-from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake
+from hpsearch.errors import ExperimentRefused, HpsearchError, Mistake, first_line
 from hpsearch.nearest import hint
 
 HERE = Path(__file__).parent
+SOCKETS = ("tuners", "pruners", "datasets", "executors", "exporters")
 
 
 @cache
@@ -85,6 +87,32 @@ def make(socket: str, name: str, given: Mapping[str, Any], where: str = "options
             raise
         what = f"{_called(socket, name)} cannot be made: {type(error).__name__}: {error}"
         raise ExperimentRefused([Mistake(where, what, _lines(error))]) from error
+
+
+@contextmanager
+def blaming(socket: str, name: str, when: str) -> Iterator[None]:
+    """Within, a part is at work: what one of another package raises is told as its own, by an HpsearchError.
+
+    Mistakes of hpsearch's own parts go on as they are, and so does what is meant for a person, or the machine refuses.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_its_own(socket, name, error):
+            raise
+        what = f"{_called(socket, name)} went wrong when {when}: {type(error).__name__}: {first_line(str(error))}"
+        message = f"{what}\n  {_lines(error)}"
+        raise HpsearchError(message) from error
+
+
+def foreign_line(error: BaseException) -> str:
+    """The line of a package that brings parts which an error came from; "" where it came from hpsearch's own."""
+    packages = {_package(entry) for socket in SOCKETS for entry in _parts(socket).values()}
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package in packages | {HERE.name}:  # others are the tools of these
+            return "" if package == HERE.name else f"{frame.f_code.co_filename}, line {line}"
+    return ""
 
 
 def brought(parts: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from itertools import islice
 
-from hpsearch import race
+from hpsearch import plugins, race
 from hpsearch.crew import INTERRUPTED, Crew
 from hpsearch.desk import Desk
 from hpsearch.errors import HpsearchError, Interrupted, SameFailureRepeated
 from hpsearch.final_fits import FinalFits
 from hpsearch.orders import Event, Question
-from hpsearch.protocols import Pruner, Tuner
+from hpsearch.protocols import Pruner, Pruning, Tuner
 from hpsearch.pruners.none import NoPruner
 from hpsearch.state import OUT_OF_TIME
 from hpsearch.study import Study
@@ -120,6 +120,7 @@ class _Pruning:
 
     def __init__(self, study: Study, pruner: Pruner) -> None:
         self._pruner, self._metric = pruner, study.experiment.objective.metric
+        self._name = study.experiment.search.pruner
         self._reasons: dict[int, str] = {}
         self._warmups: dict[int, int] = {}
         if isinstance(pruner, NoPruner):  # there may be hundreds of thousands of measures
@@ -146,7 +147,11 @@ class _Pruning:
                 return self.reason(fit.trial)
 
     def _hear_score(self, trial: int, epoch: int, score: float) -> None:
-        pruning = self._pruner.hear(trial, epoch, score)
+        with plugins.blaming("pruners", self._name, f"it heard of epoch {epoch} of trial {trial}"):
+            pruning = self._pruner.hear(trial, epoch, score)
+        if pruning and not isinstance(pruning, Pruning):
+            message = f"the pruner {self._name!r} answered {pruning!r} to an epoch: it gives a Pruning, or None"
+            raise HpsearchError(message)
         if pruning and epoch >= self._warmups.get(trial, 0):
             self._reasons.setdefault(trial, pruning.reason)
 

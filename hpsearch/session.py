@@ -10,7 +10,7 @@ from hpsearch import cards, disk, files, paths, plugins, schema
 from hpsearch.backup import Backup
 from hpsearch.beginning import Beginning
 from hpsearch.crew import Crew
-from hpsearch.datasets import appearance, memory
+from hpsearch.datasets import appearance, memory, prepared
 from hpsearch.errors import FolderUnusable, Interrupted, RunningElsewhere, StateDamaged, first_line
 from hpsearch.experiment import Experiment
 from hpsearch.finale import Finale
@@ -76,7 +76,7 @@ class Session:
             stack.callback(study.close)
             stack.callback(self._forget_if_empty, study)
             source = make_dataset(self._experiment)
-            data = source.prepare(self._around.progress)
+            data = prepared.prepare(self._experiment.data.source, source, self._around.progress)
             study.ledger.refuse_if_gone()
             for warning in (memory.heed(data), source.left_out() if isinstance(source, Selective) else ""):
                 if warning:

@@ -7,16 +7,20 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
 from chaos import HERE, ROOT, RUN, Arena
+from instant import X
 
-from hpsearch import plugins
+from hpsearch import paths, plugins
 from hpsearch.__main__ import main
-from hpsearch.errors import ExperimentRefused
+from hpsearch.consulting import Consulted
+from hpsearch.errors import DataRefused, ExperimentRefused, HpsearchError
 from hpsearch.experiment import Experiment
 from hpsearch.parts import make_dataset
+from hpsearch.study import Study
 
 DOCS = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
 NEAR, SUITE = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
@@ -166,10 +170,35 @@ def test_a_part_that_no_experiment_names_is_told_of_as_an_installed_one() -> Non
 FAILING = "class Near:\n    def {}(self, near=1):\n        return {{}}['lr']\n"
 
 
+def test_what_a_part_raises_is_told_with_its_name_and_its_lines(bring: Callable[..., None], installed: Path) -> None:
+    bring(FAILING.format("suggest"))
+    near = plugins.make("tuners", "near", {})
+
+    with pytest.raises(HpsearchError) as told, plugins.blaming("tuners", "near", "it was asked for 'lr'"):
+        near.suggest()
+
+    first, *_, last = str(told.value).splitlines()
+    assert first == "the tuner 'near' went wrong when it was asked for 'lr': KeyError: 'lr'"
+    assert last == f"  {installed / 'near.py'}, line 3, in suggest: return {{}}['lr']"
+
+
+def test_what_is_meant_for_a_person_or_comes_from_our_own_part_is_told_as_it_is(bring: Callable[..., None]) -> None:
+    bring(FAILING.format("suggest"))
+
+    for name, error in (
+        ("near", DataRefused("no images")), ("near", OSError(ENOSPC, "No space left")), ("optuna.tpe", KeyError("lr")),
+    ):  # fmt: skip
+        with pytest.raises(type(error)) as told, plugins.blaming("tuners", name, "it was asked for 'lr'"):
+            raise error
+        assert told.value is error
+
+
 @pytest.mark.parametrize(
     ("method", "socket", "words", "code", "says"),
     [
         ("__init__", "tuners", 'tuner = "near"', 2, "the tuner 'near' cannot be made: KeyError: 'lr'"),
+        ("idle", "pruners", 'pruner = "near"', 1, "the pruner 'near' went wrong when it was asked whether it is idle"),
+        ("outline", "datasets", '[data]\nsource = "near"', 0, "the dataset 'near' went wrong when it was asked"),
     ],
 )
 def test_a_check_names_the_part_that_went_wrong(
@@ -186,3 +215,30 @@ def test_a_check_names_the_part_that_went_wrong(
     assert says in said
     assert f"near.py, line 3, in {method}" in said
     assert "Traceback" not in said
+
+
+def test_what_went_wrong_in_a_package_beside_hpsearch_is_not_told_as_hpsearchs_mistake(
+    bring: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring("class Near:\n    def __class_getitem__(cls, key):\n        return {}[key]\n", "executors")
+    near = plugins.part("executors", "near")
+    monkeypatch.setattr(plugins, "known", lambda socket: near["lr"])
+
+    ended = main(["data", "list"])
+
+    said = capsys.readouterr().err
+    assert ended == 1
+    assert re.search(r"near\.py, line 3: a package beside hpsearch went wrong: tell its authors", said)
+    assert "hpsearch itself" not in said
+
+
+def test_a_tuner_that_goes_wrong_while_a_trial_asks_it_is_named(bring: Callable[..., None], tmp_path: Path) -> None:
+    bring(NEAR.replace("dice = random", "raise KeyError(parameter.name)\n        dice = random"))
+    near = plugins.make("tuners", "near", {})
+    wanted = Experiment.model_validate({"name": "a", "model": {"build": "m:b"}, "search": {"tuner": "near"}})
+    study = Study(wanted, paths.Study(tmp_path))
+
+    near.begin(study.brief(()))
+
+    with pytest.raises(HpsearchError, match=r"^the tuner 'near' went wrong when it was asked for 'x': KeyError: 'x'\n"):
+        Consulted(study, near).suggest(0, X)

@@ -853,6 +853,15 @@ def test_a_tuner_that_answers_neither_its_trial_nor_a_turn_ends_the_search_and_i
         go(study, splits, Instant(), tuner)
 
 
+def test_a_pruner_that_answers_no_pruning_ends_the_search_and_is_named(begin):
+    study, splits = begin()
+    pruner = Lenient()
+    pruner.hear = lambda trial, epoch, score: "stop it"
+
+    with pytest.raises(HpsearchError, match="the pruner 'none' answered 'stop it' to an epoch"):
+        go(study, splits, Instant(), pruner=pruner)
+
+
 def session(study, **searched):
     wanted = study.experiment.model_copy(update={"search": study.experiment.search.model_copy(update=searched)})
     study.record(SessionBegan("a", wanted.model_dump(mode="json"), {}, (), {}))

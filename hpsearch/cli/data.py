@@ -73,11 +73,12 @@ def list_(*, as_json: bool) -> None:
 @as_json
 def get(*, name: str, as_json: bool, **options: Any) -> None:
     """Fetch, verify and prepare the data set NAME."""
+    from hpsearch.datasets.prepared import prepare
     from hpsearch.protocols import Selective
 
     source = _made(name, _given(options))
     with _shown_progress() as progress:
-        prepared: Prepared = source.prepare(progress)
+        prepared = prepare(name, source, progress)
     if isinstance(source, Selective) and (warning := source.left_out()):
         complain(warning)
     said = _told(prepared)
@@ -137,14 +138,14 @@ def show(*, name: str, out: Path | None, **options: Any) -> None:
 
 def _prepared(name: str, given: dict[str, Any]) -> "list[Prepared]":
     """Those kept under the name; with options, the one that they make."""
-    from hpsearch.datasets.prepared import all_prepared
+    from hpsearch.datasets.prepared import all_prepared, prepare
     from hpsearch.errors import DataRefused
 
     needs = _required(name)
     if given:
         source = _made(name, given)
         with _shown_progress() as progress:
-            return [source.prepare(progress)]
+            return [prepare(name, source, progress)]
     if not (kept := all_prepared(name)):
         words = "".join(f" {_option(key)} {key.upper()}" for key in needs)
         message = f"{name} is not prepared yet\n  hpsearch data get {name}{words}"

@@ -6,11 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from hpsearch import paths
+from hpsearch import paths, plugins
 from hpsearch.datasets.content import negative
-from hpsearch.errors import DataRefused
+from hpsearch.errors import DataRefused, HpsearchError, first_line
 from hpsearch.polarity import WHITE
-from hpsearch.protocols import Prepared
+from hpsearch.protocols import Dataset, Prepared, Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,16 @@ class SplitDigests(NamedTuple):
     split: str
     images: str
     negative: str
+
+
+def prepare(name: str, source: Dataset, progress: Progress) -> Prepared:
+    """Have the data set of that name prepared; raise what it raises, HpsearchError where it goes wrong."""
+    with plugins.blaming("datasets", name, "it prepared its images"):
+        prepared = source.prepare(progress)
+    if not isinstance(prepared, Prepared):
+        message = f"the dataset {name!r} prepared {first_line(repr(prepared))}, which is no Prepared"
+        raise HpsearchError(message)
+    return prepared
 
 
 def read_manifest(folder: Path) -> Prepared:

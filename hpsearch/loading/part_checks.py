@@ -7,7 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args
 
 from hpsearch import plugins
-from hpsearch.errors import ExperimentRefused, HpsearchError
+from hpsearch.errors import ExperimentRefused, HpsearchError, first_line
 from hpsearch.experiment import Data, Experiment
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
@@ -77,12 +77,19 @@ def idle_parts(experiment: Experiment) -> Iterator[str]:
     ):
         if hasattr(plugins.part(f"{kind}s", name), Forecasting.idle.__name__):
             part = plugins.make(f"{kind}s", name, options, f"search.{kind}_options")
-            if why := part.idle(brief):
+            with plugins.blaming(f"{kind}s", name, "it was asked whether it is idle"):
+                why = part.idle(brief)
+            if why:
                 yield f"the {kind} {name} will {does} no trial: {why}"
 
 
 def _outline(data: Data) -> Outline | None:
-    outline: Outline | None = plugins.make("datasets", data.source, source_options(data)).outline()
+    source = plugins.make("datasets", data.source, source_options(data))
+    with plugins.blaming("datasets", data.source, "it was asked for its outline"):
+        outline: Outline | None = source.outline()
+    if outline is not None and not isinstance(outline, Outline):
+        message = f"the dataset {data.source!r} gave {first_line(repr(outline))} for its outline, which is no Outline"
+        raise HpsearchError(message)
     return outline
 
 
