@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hpsearch.errors import ExperimentRefused, Mistake
 from hpsearch.grid import Number, at, place
-from hpsearch.nearest import hint
+from hpsearch.nearest import hint, nearest
 from hpsearch.space import Bounds, Parameter, Sampling, Value, Wish, same
 
 BEYOND = 2**63
@@ -53,7 +53,7 @@ def _refuse_unless_among(parameter: Parameter, wish: Wish) -> Parameter:
     else:
         granted = value in wish if isinstance(wish, list) else value == wish
     if not granted:
-        raise _refusal(parameter, f"build_model fixes it to {parameter.default!r}", "change it there")
+        raise _refusal(parameter, f"build_model fixes it to {_written(parameter.default)}", "change it there")
     return parameter
 
 
@@ -78,14 +78,13 @@ def _granted(parameter: Parameter, wish: Value) -> Value:
         choice for choice in parameter.choices if choice == wish and isinstance(choice, bool) == isinstance(wish, bool)
     ]
     if not alike:
-        mend = hint(str(wish), list(map(str, parameter.choices)))
-        raise _refusal(parameter, f"{wish!r} is none of its choices", mend)
+        raise _refusal(parameter, f"{_written(wish)} is none of its choices", _nearest_choice(parameter, wish))
     return alike[0]
 
 
 def _number(parameter: Parameter, wish: Value) -> Number:
     if isinstance(wish, bool | str):
-        raise _refusal(parameter, f"{wish!r} is not a number", f"build_model asks for {_bounds(parameter)}")
+        raise _refusal(parameter, f"{_written(wish)} is not a number", f"build_model asks for {_bounds(parameter)}")
     if parameter.kind == "float":
         return float(wish)
     if wish != int(wish):
@@ -97,7 +96,7 @@ def _number(parameter: Parameter, wish: Value) -> Number:
 
 def _bounded(parameter: Parameter, wish: Bounds) -> Parameter:
     if parameter.kind not in {"int", "float"}:
-        choices = ", ".join(map(str, parameter.choices)) or "none"
+        choices = ", ".join(map(_written, parameter.choices)) or "none"
         raise _refusal(parameter, "it is chosen, not measured", f"give a list out of {choices}")
     low, high = _number(parameter, wish.min), _number(parameter, wish.max)
     sampling = wish.sampling or parameter.sampling
@@ -135,3 +134,20 @@ def _refusal(parameter: Parameter, what: str, mend: str) -> ExperimentRefused:
 def _bounds(parameter: Parameter) -> str:
     noun = "a whole number" if parameter.kind == "int" else "a number"
     return f"{noun} from {parameter.low} to {parameter.high}"
+
+
+def _nearest_choice(parameter: Parameter, wish: Value) -> str:
+    """The choices, before them the one that was meant: true for "True", 32 for "32"."""
+    known = {_bare(choice): _written(choice) for choice in parameter.choices}
+    near = [known[name] for name in nearest(_bare(wish), list(known))]
+    asked = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{asked}known: {', '.join(known.values()) or 'none'}"
+
+
+def _written(value: Value) -> str:
+    """A value as an experiment file has it."""
+    return repr(value) if isinstance(value, str) else _bare(value)
+
+
+def _bare(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -127,19 +127,23 @@ def test_a_choice_that_is_not_there_is_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("parameter", "wish", "says"),
     [
-        (ACTIVATION, Bounds(min=1, max=2), "give a list out of relu, elu, tanh"),
+        (ACTIVATION, Bounds(min=1, max=2), "give a list out of 'relu', 'elu', 'tanh'"),
         (ACTIVATION, [], "empty"),
         (ACTIVATION, "gelu", "none of its choices"),
         (UNITS, Bounds(min=9, max=3), "min 9 is above max 3"),
         (UNITS, Bounds(min=9.5, max=30), "9.5 is not a whole number"),
         (UNITS, Bounds(min=9, max=30, step=0), "step 0 leads nowhere"),
         (UNITS, "many", "'many' is not a number"),
-        (UNITS, True, "True is not a number"),
+        (UNITS, True, "true is not a number"),
         (RATE, Bounds(min=0, max=1), "log sampling cannot begin at 0.0"),
         (RATE, Bounds(min=1, max=9, step=1), "step 1 leads nowhere"),
         *((UNITS, wish, "64 bits") for wish in (2**63, [1, -(10**400)], Bounds(min=1, max=2**63))),
         *((RATE, wish, "64 bits") for wish in (10**400, Bounds(min=1e-320, max=1e308, step=0.1, sampling="linear"))),
-        (NORM, 1, "1 is none of its choices"),
+        (NORM, 1, "1 is none of its choices\n  known: false, true"),
+        (NORM, "true", "'true' is none of its choices\n  did you mean true? known: false, true"),
+        (NORM, "True", "'True' is none of its choices\n  did you mean true?"),
+        (searched_batch_size((32, 64)), "32", "'32' is none of its choices\n  did you mean 32? known: 32, 64"),
+        (Parameter("kernel", "choice", "3", choices=("3", "5")), 3, "3 is none of its choices\n  did you mean '3'?"),
         *(
             (Parameter("depth", "fixed", 3), wish, "build_model fixes it to 3")
             for wish in (4, [4, 5], Bounds(min=4, max=9))

@@ -293,7 +293,7 @@ def test_a_wish_that_only_some_trials_show_to_be_impossible_fails_these_alone(be
     failure = study.state.failures[0]
     assert by_kind == {("a", Status.COMPLETED), ("b", Status.FAILED)}
     assert failure.kind == "space wish"
-    assert failure.message == "space.rare: 'e' is none of its choices\n  known: c, d"
+    assert failure.message == "space.rare: 'e' is none of its choices\n  known: 'c', 'd'"
 
 
 @pytest.mark.promise("27")
