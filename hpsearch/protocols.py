@@ -49,7 +49,11 @@ class Brief:
 
 
 class Tuner(Protocol):
-    """Chooses the points of the space."""
+    """Chooses the points of the space.
+
+    One that comes to an end in whatever space, as a grid does, has `ends = True` in its class: an experiment may name
+    it without saying how many trials there are.
+    """
 
     def begin(self, brief: Brief) -> None:
         """Take in the space and the history; called before anything else, and again after a call raised ChildDied."""

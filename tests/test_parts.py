@@ -242,3 +242,9 @@ def test_a_tuner_that_goes_wrong_while_a_trial_asks_it_is_named(bring: Callable[
 
     with pytest.raises(HpsearchError, match=r"^the tuner 'near' went wrong when it was asked for 'x': KeyError: 'x'\n"):
         Consulted(study, near).suggest(0, X)
+
+
+def test_a_tuner_that_ends_by_itself_needs_no_number_of_trials(bring: Callable[..., None], tmp_path: Path) -> None:
+    bring(f"{NEAR}\n    ends = True\n")
+
+    assert main(["check", str(experiment(tmp_path, 'tuner = "near"'))]) == 0

@@ -9,13 +9,13 @@ from hpsearch.dividing import Strata, hindrance
 from hpsearch.errors import ExperimentRefused
 from hpsearch.experiment import RACED, Experiment, Range
 from hpsearch.loading.metric_names import metric_findings
+from hpsearch.loading.part_checks import ends_by_itself
 from hpsearch.loading.plain_words import shown
 from hpsearch.loading.toml_places import Finding, Place, dotted
 from hpsearch.narrowing import narrow
 from hpsearch.protocols import Outline
 from hpsearch.space import BATCH_SIZE, searched_batch_size
 
-ENDS_BY_ITSELF = {"keras-tuner.grid"}
 ADDRESS = re.compile(r"^(?:databricks|uc|[a-z][a-z0-9+.-]*://.*|databricks(?:-uc)?:.*)$", re.DOTALL)
 
 
@@ -92,7 +92,7 @@ def _race(experiment: Experiment) -> Iterator[Finding]:
 
 def _end(experiment: Experiment) -> Iterator[Finding]:
     search = experiment.search
-    if search.trials is None and search.time is None and search.tuner not in ENDS_BY_ITSELF:
+    if search.trials is None and search.time is None and not ends_by_itself(search.tuner):
         yield Finding(
             ("search",), "the search has no end: neither trials nor time is given", 'add trials = 20 or time = "30m"'
         )

@@ -67,6 +67,14 @@ def is_guided(tuner: str) -> bool:
     return hasattr(plugins.part("tuners", tuner), Guided.note.__name__)
 
 
+def ends_by_itself(tuner: str) -> bool:
+    """Whether the tuner of this name ends a search where it has no further point; not for one that cannot be had."""
+    try:
+        return bool(getattr(plugins.part("tuners", tuner), "ends", False))
+    except ExperimentRefused:  # which is told elsewhere
+        return False
+
+
 def idle_parts(experiment: Experiment) -> Iterator[str]:
     """Warn of a tuner that will learn from no trial, and of a pruner that will stop none, as far as they can tell."""
     wanted = experiment.search

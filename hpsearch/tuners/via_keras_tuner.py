@@ -82,6 +82,7 @@ class Grid(_Remote):
     """
 
     kind = "grid"
+    ends = True
 
 
 def serve(line: Any, kind: str, brief: Brief) -> None:
