@@ -51,8 +51,11 @@ def part(socket: str, name: str, where: str = "installed parts") -> Any:
 
 
 def options(factory: Any) -> dict[str, inspect.Parameter]:
-    """The options a part takes, by its own signature."""
-    takes = inspect.signature(factory).parameters
+    """The options a part takes, by its own signature; annotations that are text are read, where they can be."""
+    try:
+        takes = inspect.signature(factory, eval_str=True).parameters
+    except Exception:  # noqa: BLE001  # the text may name what is imported for type checkers only, or be anything
+        takes = inspect.signature(factory).parameters
     return {key: one for key, one in takes.items() if one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}}
 
 

@@ -248,3 +248,31 @@ def test_a_tuner_that_ends_by_itself_needs_no_number_of_trials(bring: Callable[.
     bring(f"{NEAR}\n    ends = True\n")
 
     assert main(["check", str(experiment(tmp_path, 'tuner = "near"'))]) == 0
+
+
+ANNOTATED = """
+from __future__ import annotations
+from typing import Optional
+
+class Near:
+    def __init__(self, a: float = 1, b: float | None = None, c: Optional[float] = None): pass
+"""
+
+
+def test_options_of_the_wrong_kind_are_refused_though_annotations_are_text(
+    bring: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bring(ANNOTATED)
+    words = 'trials = 2\ntuner = "near"\ntuner_options = { a = "1", b = true, c = "0.8" }'
+
+    ended = main(["check", str(experiment(tmp_path, words))])
+
+    said = capsys.readouterr().err
+    assert ended == 2
+    assert re.findall(r"search\.tuner_options\.(.) is .*, but must be a number", said) == ["a", "b", "c"]
+
+
+def test_annotations_that_nobody_can_read_are_no_hindrance(bring: Callable[..., None]) -> None:
+    bring("class Near:\n    def __init__(self, keep: 'Nowhere' = 1): self.keep = keep\n")
+
+    assert plugins.make("tuners", "near", {"keep": 0.8}).keep == 0.8

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
-from typing import Any, get_args
+from typing import Any, Union, get_args, get_origin
 
 from hpsearch import plugins
 from hpsearch.errors import ExperimentRefused, HpsearchError, first_line
@@ -189,14 +189,15 @@ def _wrong_kinds(table: Place, given: Mapping[str, Any], takes: Mapping[str, ins
     for key, value in given.items():
         kind = _kind(takes[key].annotation) if key in takes else None
         fits = type(value) is kind or (kind is float and type(value) is int)
-        if kind in PLAIN and not fits:
+        wanted = next((words for plain, words in PLAIN.items() if kind is plain), "")  # others may have no hash
+        if wanted and not fits:
             place = (*table, key)
-            yield Finding(place, f"{dotted(place)} is {shown(value)}, but must be {PLAIN[kind]}")
+            yield Finding(place, f"{dotted(place)} is {shown(value)}, but must be {wanted}")
 
 
 def _kind(annotation: Any) -> Any:
     """The type of an option that may also be None, which no TOML can say; any other annotation as it is."""
-    if not isinstance(annotation, UnionType):
+    if get_origin(annotation) not in {Union, UnionType}:
         return annotation
     kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
     return kinds[0] if len(kinds) == 1 else annotation
