@@ -64,12 +64,13 @@ class OpenedStudy:
     def winner_model(self) -> Any:
         """Load the winner as a keras.Model for prediction; TensorFlow is imported now, if it was not before.
 
-        It takes float32 images in 0 … 1, in the shape that `best/manifest.json` tells. A model with layers of the
-        project's own needs their module imported first. Raises what `model_file` raises.
+        It takes float32 images in 0 … 1, in the shape that `best/manifest.json` tells. What Keras is set to (a dtype
+        policy, say) and the names it has given stay as they are. A model with layers of the project's own needs
+        their module imported first. Raises what `model_file` raises.
         """
-        from hpsearch.worker.model_reading import read_model
+        from hpsearch.worker.model_reading import read_tested
 
-        return read_model(self.model_file)
+        return read_tested(self.model_file)
 
 
 def open_study(name: str, root: str | Path | None = None) -> OpenedStudy:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from keras import layers
 
+from hpsearch.errors import StateDamaged
 from hpsearch.orders import Slot
 from hpsearch.worker import process
-from hpsearch.worker.model_reading import read_model
+from hpsearch.worker.model_reading import read_model, read_tested
 
 HARMLESS = ["an honest model", "a loss that is os.system"]  # how a model was trained is not read at all
 Outcome = tuple[dict[str, hostile_models.Opened], int, list[str]]
@@ -146,3 +147,25 @@ def test_an_honest_model_predicts_as_before(name: str, tmp_path: Path) -> None:
     read = read_model(tmp_path / "model.keras")
 
     np.testing.assert_array_equal(read(images, training=False), model(images, training=False))
+
+
+def test_keras_keeps_its_state_while_a_tested_model_is_read(tmp_path: Path) -> None:
+    stacked(layers.Flatten()).save(tmp_path / "model.keras")
+    keras.utils.clear_session()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        first = layers.Dense(3).name
+
+        read_tested(tmp_path / "model.keras")
+
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        assert layers.Dense(3).name != first
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_a_tested_model_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.keras").write_bytes(b"half")
+
+    with pytest.raises(StateDamaged, match="File is not a zip file"):
+        read_tested(tmp_path / "model.keras")

@@ -1,12 +1,15 @@
 """Reads a `.keras` file that may be anything: what it claims is believed only where its bytes bear it out.
 
 Keras's safe mode keeps foreign code out, but a file of some kilobytes could still take gigabytes: by the shape of an
-array that is nowhere stored, or by a layer of a billion units. So nothing is built that has more values than the file.
+array that is nowhere stored, or by a layer of a billion units. So nothing is built that has more values than the file,
+but in `read_tested`.
 """
 
 import json
 import math
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,17 +26,40 @@ SECONDS = 60  # of processor time
 
 
 def read_model(file: Path) -> Any:
-    """Load a model for prediction, running no code from the file; raise StateDamaged if it is not whole and honest."""
+    """Load a model for prediction, running no code from the file; raise StateDamaged if it is not whole and honest.
+
+    For processes of their own: Keras forgets its state, and who computes for more than a minute is ended.
+    """
+    with _in_words(file):
+        config, values = _looked_into(file)
+        with limited_time(SECONDS):
+            _refuse_larger(config, values)
+            return _loaded(file)
+
+
+def read_tested(file: Path) -> Any:
+    """Load a model whose SHA-256 the ledger has, in whatever process: Keras forgets nothing, and no limit is set.
+
+    No code from the file is run. Raises StateDamaged if it is not whole.
+    """
+    with _in_words(file):
+        _looked_into(file)
+        return _loaded(file)
+
+
+def _loaded(file: Path) -> Any:
+    import keras
+
+    return keras.models.load_model(file, compile=False, safe_mode=True)
+
+
+@contextmanager
+def _in_words(file: Path) -> Iterator[None]:
     if file.suffix != ".keras" or not file.is_file():
         message = f"{file}: there is no model file here\n  it is a local file whose name ends in .keras"
         raise StateDamaged(message)
     try:
-        config, values = _looked_into(file)
-        with limited_time(SECONDS):
-            _refuse_larger(config, values)
-            import keras
-
-            return keras.models.load_model(file, compile=False, safe_mode=True)
+        yield
     except Exception as error:  # a file can make Keras stumble over anything
         mend = "make or export it again; layers of your own are registered with Keras by importing their module first"
         message = f"{file}: the model cannot be loaded ({_reason(error)})\n  {mend}"
