@@ -99,7 +99,11 @@ class Pruner(Protocol):
         """Take in the objective; called once, before anything else."""
 
     def hear(self, trial: int, epoch: int, score: float) -> Pruning | None:
-        """Hear the objective's metric after an epoch (of the first fit, if it has several) and say whether to stop."""
+        """Hear the objective's metric after an epoch (of the first fit, if it has several) and say whether to stop.
+
+        Nothing is stopped before its third epoch, nor while no other trial was heard. An epoch may be heard again. A
+        trial whose scores are NaN or infinite is worse than all others, whichever way is up, and is stopped in time.
+        """
 
 
 class Forecasting(Protocol):
@@ -139,6 +143,7 @@ class Prepared:
 
     `folder`/train/ holds images.npy (uint8, rows × height × width) and labels.npy (int64, rows);
     `folder`/test/ the same for the test split. `digest` is a SHA-256 over arrays and class names.
+    `name` is that of the source's entry point, by which `hpsearch data` finds what is prepared.
     `test_from` says where the test split is from: "official" or "content-hash".
     """
 
@@ -154,7 +159,10 @@ class Prepared:
 
 
 class Dataset(Protocol):
-    """A named source of images with labels."""
+    """A named source of images with labels.
+
+    `hpsearch data list` tells what its class has for `about`, an `hpsearch.datasets.content.About`, if it has one.
+    """
 
     def outline(self) -> Outline | None:
         """Tell what is known without reading or fetching the images; None if nothing is."""
