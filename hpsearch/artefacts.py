@@ -13,7 +13,7 @@ from hpsearch.errors import FormatUnusable, HpsearchError, NotExported, first_li
 from hpsearch.exported import files_in, read_export
 from hpsearch.formats import exporter
 from hpsearch.worker.judging import BATCH_ROWS, Judgement, class_probabilities, judgement
-from hpsearch.worker.measuring import BATCH, medians
+from hpsearch.worker.measuring import medians, so_many, timed_together
 from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.own_layers import own_layers
 from hpsearch.worker.quiet import silence
@@ -30,13 +30,17 @@ STREAMS = (1, 2)  # TensorFlow's converters, MLflow and the runtimes all talk
 
 @dataclass(frozen=True)
 class Checked:
-    """What an exported model showed on the test split, beside Keras's own; times are medians in milliseconds."""
+    """What an exported model showed on the test split, beside Keras's own.
+
+    Times are medians in milliseconds, of one image and of `batch` images at once.
+    """
 
     accuracy: float
     test_rows: int
     largest_difference: float
     bytes: int
     single_ms: float
+    batch: int
     batch_ms: float
 
 
@@ -84,10 +88,11 @@ def check(folder: Path, name: str, test: Path, wanted: Path) -> Checked:
     with _as_unusable(name, "its own runtime cannot run it", folder), silence(*STREAMS):
         read = exporter(name).load(folder)
         given = _probabilities(name, read, images, expected)
-        (single,), (batch,) = (medians([_call(read, np.array(images[:rows]))]) for rows in (1, BATCH))
+        together = timed_together(images.shape[1:])
+        (one,), (many,) = (medians([_call(read, so_many(images, rows))]) for rows in (1, together))
     size = sum(file.stat().st_size for file in ([artefact] if artefact.is_file() else files_in(artefact)))
     accuracy, difference = float((given.argmax(axis=1) == labels).mean()), float(np.abs(given - expected).max())
-    return Checked(accuracy, len(labels), difference, size, single, batch)
+    return Checked(accuracy, len(labels), difference, size, one, together, many)
 
 
 def _probabilities(name: str, read: "Reader", images: "Images", wanted: "Probabilities") -> "Probabilities":

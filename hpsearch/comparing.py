@@ -18,7 +18,7 @@ from hpsearch.predictions import recall
 from hpsearch.protocols import Prepared, Progress
 from hpsearch.statistics import accuracy_of_one, mcnemar
 from hpsearch.worker import process
-from hpsearch.worker.measuring import Measured, measure
+from hpsearch.worker.measuring import Measured, measure, timed_together
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,7 @@ class Comparison:
     """All of it; `looked` says how many models have been shown the test split by now, of each study: see `looks`.
 
     `test_digest` is the SHA-256 of the split as the first model is shown it; those in `inverted` are shown its images'
-    negatives, as `data.invert` makes them.
+    negatives, as `data.invert` makes them. `batch` is the number of images at once that each `batch_ms` is of.
     """
 
     models: tuple[Compared, ...]
@@ -81,6 +81,7 @@ class Comparison:
     test_digest: str
     inverted: tuple[str, ...]
     looked: Mapping[str, int | None]
+    batch: int
 
 
 def compare(project: paths.Project, contenders: Sequence[Contender], progress: Progress) -> Comparison:
@@ -113,7 +114,8 @@ def compare(project: paths.Project, contenders: Sequence[Contender], progress: P
     studies = dict.fromkeys(one.folder.folder.name for one in contenders)
     looked = looks.of_split(project, {digest for split in splits for digest in split}, first=list(studies))
     inverted = tuple(name for name, its in zip(names, splits, strict=True) if its != splits[0])
-    return Comparison(models, _pairs(names, rights), len(labels), splits[0].split, inverted, looked)
+    together = timed_together(prepared[0].shape)
+    return Comparison(models, _pairs(names, rights), len(labels), splits[0].split, inverted, looked, together)
 
 
 def _refuse_twins(contenders: Sequence[Contender]) -> None:

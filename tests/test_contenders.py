@@ -82,7 +82,7 @@ def test_models_that_learnt_from_unlike_rows_are_shown_with_a_word_of_it(others,
         for name, rows in (("one", "all rows"), ("other", others))
     ]
 
-    _show(Comparison(tuple(models), (), 100, "", (), {}))
+    _show(Comparison(tuple(models), (), 100, "", (), {}, 128))
 
     told = "trained on unlike rows: one on all rows, other on all but one of 5 folds"
     assert (told in capsys.readouterr().out) == (others != "all rows")

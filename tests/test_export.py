@@ -121,6 +121,7 @@ def test_every_format_gives_what_the_model_gives(exported: Path) -> None:
         assert said["largest_difference"] <= (0.2 if name == "litert-int8" else 1e-5)
         assert said["accuracy"] == pytest.approx(read.manifest["test"]["model_accuracy"], abs=0.01)
         assert min(said["bytes"], said["single_ms"], said["batch_ms"]) > 0
+        assert said["batch"] == 128
     assert (read.shape, len(read.class_names)) == ((16, 16), 10)
     assert read.framing in {"mnist", "emnist"}
     assert "likeness.npz" in read.manifest["files"]

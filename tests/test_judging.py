@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hpsearch.worker.judging import judgement, outputs, predict, reader
+from hpsearch.worker.measuring import so_many, timed_together
 
 IMAGES = np.zeros((6, 4, 4), np.uint8)
 IMAGES[3:] = 255
@@ -72,6 +73,18 @@ def test_small_images_are_judged_512_at_once_and_large_ones_fewer(side, rows):
     found = outputs(model, np.zeros((520, side, side), np.uint8))
 
     assert found[:, 0].tolist() == rows
+
+
+@pytest.mark.parametrize(("side", "together"), [(28, 128), (128, 128), (512, 8), (4096, 1)])
+def test_no_more_images_are_timed_together_than_are_judged_so(side, together):
+    assert timed_together((side, side)) == together
+
+
+def test_as_many_images_are_timed_as_is_told_though_there_are_fewer():
+    timed = so_many(IMAGES, 128)
+
+    assert timed.shape == (128, 4, 4)
+    assert timed[::3].reshape(-1).tolist() == ([0] * 16 + [255] * 16) * 21 + [0] * 16
 
 
 def test_a_model_is_judged_as_one_graph_which_does_not_keep_what_each_layer_gave():

@@ -194,10 +194,10 @@ def test_a_format_that_gives_something_else_is_refused(sigmoid: Subject, exporte
 def test_one_image_of_few_that_a_format_reads_otherwise_refuses_no_export() -> None:
     rows = 40
 
-    refuse_unlike("litert-int8", artefacts.Checked(38 / rows, rows, 0.3, 9, 1.0, 1.0), 39 / rows)
+    refuse_unlike("litert-int8", artefacts.Checked(38 / rows, rows, 0.3, 9, 1.0, 128, 1.0), 39 / rows)
 
     with pytest.raises(NotExported, match="accuracy is"):
-        refuse_unlike("litert-int8", artefacts.Checked(37 / rows, rows, 0.3, 9, 1.0, 1.0), 39 / rows)
+        refuse_unlike("litert-int8", artefacts.Checked(37 / rows, rows, 0.3, 9, 1.0, 128, 1.0), 39 / rows)
 
 
 HOSTILE = [
@@ -227,7 +227,7 @@ def bars(text: str) -> list[int]:
 
 
 def card(names: Sequence[str]) -> dict[str, object]:
-    checked = artefacts.Checked(0.9, 40, 1e-7, 1000, 0.1, 0.2)
+    checked = artefacts.Checked(0.9, 40, 1e-7, 1000, 0.1, 128, 0.2)
     return {
         "study": names[0], "trial": 1, "values": dict.fromkeys(("a", "b"), names[1]), "won": True, "weights": 7,
         "class_names": list(names), "input": {"shape": [4, 4], "ink": "bright on dark"}, "model": {"sha256": "0" * 64},

@@ -94,6 +94,7 @@ def test_winners_and_kept_trials_are_compared_on_one_test_split(project):
     for one in first["models"]:
         assert one["interval"][0] < one["model_accuracy"] < one["interval"][1]
         assert min(one["parameters"], one["bytes"], one["single_ms"], one["batch_ms"]) > 0
+    assert first["batch"] == 128
     assert [(pair["one"], pair["other"]) for pair in first["pairs"]] == [
         ("digits", f"digits:{other}"), ("digits", "second"), (f"digits:{other}", "second"),
     ]  # fmt: skip

@@ -72,7 +72,6 @@ def _show(comparison: "Comparison") -> None:
     from hpsearch import words
     from hpsearch.cli.output import say, table
     from hpsearch.verdict_words import looks
-    from hpsearch.worker.measuring import BATCH
 
     head = (
         "model",
@@ -82,7 +81,7 @@ def _show(comparison: "Comparison") -> None:
         "weights",
         "file",
         "one image",
-        f"{BATCH} images",
+        words.count(comparison.batch, "image"),
         "training",
     )
     rows = [

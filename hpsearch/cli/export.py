@@ -65,10 +65,11 @@ def _progress(what: str) -> None:
 
 
 def _show(exported: "Exported") -> None:
+    from hpsearch import words
     from hpsearch.cli.output import say, table
-    from hpsearch.worker.measuring import BATCH
 
-    head = ("format", "file", "accuracy", "largest difference", "size", "one image", f"{BATCH} images")
+    (together,) = {one["batch"] for one in exported.manifest["formats"].values()}
+    head = ("format", "file", "accuracy", "largest difference", "size", "one image", words.count(together, "image"))
     rows = [
         (
             name, one["path"], f"{one['accuracy']:.4f}", f"{one['largest_difference']:.1e}",

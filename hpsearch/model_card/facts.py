@@ -16,7 +16,7 @@ from hpsearch.state import State
 from hpsearch.statistics import accuracy_of_one
 from hpsearch.winner import figures
 from hpsearch.worker.judging import Judgement
-from hpsearch.worker.measuring import BATCH
+from hpsearch.worker.measuring import timed_together
 
 MOST_PAIRS = 10
 EXPECTED = ("expected_accuracy", "interval", "interval_of")
@@ -72,7 +72,11 @@ def gather(case: Case) -> dict[str, Any]:
         "most_confused": _confused(case),
         "weights": case.parameters,
         "formats": manifest["formats"],
-        "measured_on": {"processor": provenance.processor(), "cpus": provenance.machine()["cpus"], "batch": BATCH},
+        "measured_on": {
+            "processor": provenance.processor(),
+            "cpus": provenance.machine()["cpus"],
+            "batch": timed_together(case.data.shape),
+        },
         "training": _training(case),
         "checked_with": provenance.versions(),
     }

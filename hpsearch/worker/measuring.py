@@ -11,16 +11,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hpsearch.worker.judging import predict
+from hpsearch.worker.judging import BATCH_ROWS, predict
 from hpsearch.worker.model_reading import read_model
 from hpsearch.worker.own_layers import own_layers
-from hpsearch.worker.rows import image_shape
+from hpsearch.worker.rows import image_shape, rows_at_once
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BATCH = 128  # images
+MOST_TOGETHER = 128  # images
 CALLS, SECONDS, WARM_CALLS = 300, 3.0, 3  # at most so many calls of each model, in at most so many seconds of all
 
 
@@ -54,8 +54,8 @@ def measure(
             stack.enter_context(own_layers(root, build))
         models = [read_model(file) for file in files]
     single, batch = (
-        medians([_call(model, _sample(folder, rows)) for model, folder in zip(models, data, strict=True)])
-        for rows in (1, BATCH)
+        medians([_call(model, _sample(folder, most)) for model, folder in zip(models, data, strict=True)])
+        for most in (1, MOST_TOGETHER)
     )
     predicted = [
         predict(model, _images(folder, "test"))[0] if wanted else None
@@ -67,6 +67,18 @@ def measure(
     ]
 
 
+def timed_together(shape: Sequence[int]) -> int:
+    """How many images of a shape go through a model at once when that is timed: 128, or no more than are judged so."""
+    return min(MOST_TOGETHER, rows_at_once(BATCH_ROWS, shape))
+
+
+def so_many(images: "NDArray[np.uint8]", rows: int) -> "NDArray[np.uint8]":
+    """The first of these images (rows × height × width), and again from the first on where there are fewer."""
+    import numpy as np
+
+    return np.asarray(images[np.arange(rows) % len(images)])
+
+
 def _images(data: Path, part: str) -> "NDArray[np.uint8]":
     import numpy as np
 
@@ -74,10 +86,12 @@ def _images(data: Path, part: str) -> "NDArray[np.uint8]":
     return images
 
 
-def _sample(data: Path, rows: int) -> "NDArray[np.float32]":
+def _sample(data: Path, most: int) -> "NDArray[np.float32]":
     import numpy as np
 
-    return np.asarray(_images(data, "train")[:rows], dtype=np.float32) / np.float32(255)
+    images = _images(data, "train")
+    rows = min(most, timed_together(images.shape[1:]))
+    return np.divide(so_many(images, rows), 255, dtype=np.float32)
 
 
 def _bytes(model: Any) -> int:
