@@ -1,5 +1,6 @@
 """The images of characters are made as the makers of the training images made theirs."""
 
+import tracemalloc
 from functools import cache
 from typing import Any
 
@@ -63,6 +64,21 @@ def in_the_middle(image: Any, side: int) -> Any:
 
 def test_images_without_ink_are_framed_as_mnist() -> None:
     assert recipe_of(np.zeros((3, 28, 28), np.uint8))[0] is Framing.MNIST
+
+
+def test_the_recipe_of_large_images_is_found_without_copies_of_them_all() -> None:
+    one = np.zeros((512, 512), np.uint8)
+    one[200:300, 220:270] = 255
+    images = np.broadcast_to(one, (200, *one.shape))
+
+    tracemalloc.start()
+    try:
+        recipe_of(images)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < images.nbytes / 2
 
 
 def test_framing_a_mnist_image_again_gives_it_back_unless_its_strokes_are_thin() -> None:

@@ -7,6 +7,7 @@ region of interest is placed in the middle of a square with 2 pixels around it, 
 interpolation, its range stretched to 0 … 255.
 """
 
+import math
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ BOX = 20  # the longest side of a character in MNIST
 ORIGINAL = 45
 BLUR, BORDER = 1.0, 2
 FINE = 4  # strokes are measured, and widened, at four times MNIST's resolution
-MOST_FRAMED = 300  # images that are framed again to tell the two apart
+MOST_FRAMED, LEAST_FRAMED = 300, 20  # images that are framed again to tell the two apart: fewer of large ones
+MOST_PIXELS = MOST_FRAMED * 128 * 128  # that they have together, where so few do not have more
 # The cosine between an image and what its recipe makes of it. Its median is 1.00 for MNIST, 0.93 for EMNIST; where
 # characters fill the image it is 0.75, and a perceptron reads 78 % of what it is shown then instead of 94 %.
 ALIKE = 0.85
@@ -59,19 +61,27 @@ def frame(
 def recipe_of(images: "NDArray[np.uint8]", polarity: Polarity = Polarity.BRIGHT_ON_DARK) -> tuple[Framing, bool]:
     """The recipe that makes of the characters in raw images (rows × height × width) most nearly these images again.
 
-    And whether it does so: if not, it shows a model characters otherwise than this learnt them. Of 300 images or a few
-    more; without ink it is MNIST's.
+    And whether it does so: if not, it shows a model characters otherwise than this learnt them. Of 300 images at most,
+    fewer of large ones, each by itself; without ink it is MNIST's.
     """
     import numpy as np
 
-    looked_at = images[:: max(1, len(images) // MOST_FRAMED)]
-    bright = [polarity.turned(image) for image in looked_at]
-    inked = [np.where(image > FAINT, image, 0) for image in bright if (image > FAINT).any()]
-    if not inked:
+    most = min(MOST_FRAMED, max(LEAST_FRAMED, MOST_PIXELS // math.prod(images.shape[1:])))
+    places = np.linspace(0, len(images) - 1, min(most, len(images))).astype(int)
+    alike = [found for place in places if (found := _alike(polarity.turned(images[place])))]
+    if not alike:
         return Framing.MNIST, True
-    alike = {kind: np.median([_cosine(one, frame(one, kind, one.shape)) for one in inked]) for kind in Framing}
-    nearest = max(Framing, key=alike.__getitem__)
-    return nearest, bool(alike[nearest] >= ALIKE)
+    medians = {kind: np.median([found[kind] for found in alike]) for kind in Framing}
+    nearest = max(Framing, key=medians.__getitem__)
+    return nearest, bool(medians[nearest] >= ALIKE)
+
+
+def _alike(image: "NDArray[np.uint8]") -> dict[Framing, float]:
+    """How nearly each recipe makes an image with bright ink again; nothing of one without ink."""
+    import numpy as np
+
+    ink = np.where(image > FAINT, image, 0)
+    return {kind: _cosine(ink, frame(ink, kind, ink.shape)) for kind in Framing} if ink.any() else {}
 
 
 def _cosine(one: "NDArray[np.uint8]", other: "NDArray[np.uint8]") -> float:
