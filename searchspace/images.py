@@ -17,7 +17,8 @@ def augmented(hp: HyperParameters, x: keras.KerasTensor) -> keras.KerasTensor:
     """Turn, shift and zoom every image by chance, anew in each epoch, if `hp` says so; only while training.
 
     The network never sees the same image twice, so it can learn longer before it knows them by heart.
-    What comes in from beyond the edge is black. `x` has the shape (rows, height, width, channels).
+    What comes in from beyond the edge is as the edge is there: black round MNIST's digits, white round ink on paper.
+    `x` has the shape (rows, height, width, channels).
     """
     if not hp.Boolean("augment", default=False):
         return x
@@ -27,11 +28,11 @@ def augmented(hp: HyperParameters, x: keras.KerasTensor) -> keras.KerasTensor:
         zoom = hp.Choice("zoom", [0.0, 0.05, 0.1], default=0.1)
     height, width = x.shape[1:3]
     if degrees:
-        x = layers.RandomRotation(degrees / FULL_TURN, fill_mode="constant")(x, **UNLESS_TOLD)
+        x = layers.RandomRotation(degrees / FULL_TURN, fill_mode="nearest")(x, **UNLESS_TOLD)
     if zoom:
-        x = layers.RandomZoom(zoom, fill_mode="constant")(x, **UNLESS_TOLD)
+        x = layers.RandomZoom(zoom, fill_mode="nearest")(x, **UNLESS_TOLD)
     if pixels:
-        x = layers.RandomTranslation(pixels / height, pixels / width, fill_mode="constant")(x, **UNLESS_TOLD)
+        x = layers.RandomTranslation(pixels / height, pixels / width, fill_mode="nearest")(x, **UNLESS_TOLD)
     return x
 
 

@@ -152,10 +152,13 @@ def test_images_are_turned_zoomed_and_shifted_anew_at_each_look_but_only_in_trai
     images[:, 8:20, 10:18] = 1.0
 
     first, second, judged = (np.asarray(seen(images, training=training)) for training in (True, True, False))
+    on_paper = np.asarray(seen(1 - images, training=True))
 
     assert (first != second).any(axis=(1, 2, 3)).all()  # another look
     assert (first[:1] != first[1:]).any(axis=(1, 2, 3)).all()  # each image in its own way
-    assert not first[:, 0, 0].any()  # what comes in from outside is black
+    for rim in ((0, slice(None)), (-1, slice(None)), (slice(None), 0), (slice(None), -1)):
+        assert not first[:, *rim].any()  # what comes in from outside is as the rim: black, or paper
+        np.testing.assert_allclose(on_paper[:, *rim], 1, atol=1e-6)
     np.testing.assert_array_equal(judged[..., 0], images)
 
 
