@@ -115,7 +115,7 @@ SLIPS: list[tuple[Words, int, str]] = [
     (("compare", "a", "b", "--picture", "nosuch/m.png"), 2, "nosuch/m.png: nothing can be written there"),
     ((*GET, "folder", "--folder", "nosuch"), 9, "nosuch: there is no such folder"),
     ((*GET, "folder", "--folder", "images"), 9, "images: holds no folders|a folder for each class"),
-    ((*GET, "folder", "--folder", "."), 9, "experiments/small.toml: no picture (known: .bmp .jpeg"),
+    ((*GET, "folder", "--folder", "."), 9, "experiments/small.toml: no picture (known: .bmp .jfif .jpeg"),
     ((*GET, "folder", "--folder", "~nosuchuser/pictures"), 9, "~nosuchuser/pictures: there is no such folder"),
     ((*GET, "csv", "--file", "~nosuchuser/a.csv"), 9, "~nosuchuser/a.csv: there is no such file"),
     ((*GET, "npz", "--file", "~nosuchuser/a.npz"), 9, "~nosuchuser/a.npz: there is no such file"),

@@ -210,14 +210,24 @@ def test_a_wrong_word_ends_the_command_before_a_model_is_loaded(model):
 
 
 def test_a_folder_is_read_to_its_depths_in_the_order_of_names(tmp_path):
-    for name in ("b/2.png", "b/10.JPG", "a.png", "c.txt", ".hidden/x.png", "b/.y.png"):
+    for name in ("b/2.png", "b/10.JPG", "a.png", "c.txt", ".hidden/x.png", "b/.y.png", "e.jfif"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     (tmp_path / "d").symlink_to(tmp_path / "b", target_is_directory=True)
 
     found = [source.file.relative_to(tmp_path) for source in sources([str(tmp_path)], tmp_path, io.BytesIO())]
 
-    assert list(map(str, found)) == ["a.png", "b/10.JPG", "b/2.png"]
+    assert list(map(str, found)) == ["a.png", "b/10.JPG", "b/2.png", "e.jfif"]
+
+
+@pytest.mark.parametrize("name", ["a.HEIC", "a.heif", "a.avif", "a.gif"])
+def test_pictures_of_kinds_that_are_not_read_are_found_in_a_folder_so_that_they_are_told_of(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+
+    refuse_strangers([str(tmp_path)])
+    found = [source.file.name for source in sources([str(tmp_path)], tmp_path, io.BytesIO())]
+
+    assert found == [name]
 
 
 def test_too_much_on_standard_input_is_named_and_the_others_are_answered(model, tmp_path):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
-ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".tif", ".tiff"})
 MOST_PIXELS = 64_000_000  # below Image.MAX_IMAGE_PIXELS, at which Pillow only begins to warn
 MOST_BYTES = 200_000_000
 MOST_SCANS = 100  # of a JPEG; a progressive one has about ten, and each takes a walk over all pixels

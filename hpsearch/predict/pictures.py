@@ -35,6 +35,7 @@ OTHER_KINDS = (
     (re.compile(rb"....ftypavi[fs]", re.DOTALL), "AVIF"),
     (re.compile(rb"\s*<(?:!DOCTYPE html|html)", re.IGNORECASE), "HTML"),
 )
+OTHER_ENDINGS = frozenset({".avif", ".gif", ".heic", ".heif"})  # of pictures that cameras and browsers leave in folders
 KNOWN = "take a PNG, JPEG, WebP, BMP or TIFF"
 
 

@@ -13,7 +13,7 @@ from hpsearch import files
 from hpsearch.datasets.pictures import ENDINGS
 from hpsearch.drawings import is_drawing
 from hpsearch.errors import ExperimentRefused
-from hpsearch.predict.pictures import MOST_BYTES
+from hpsearch.predict.pictures import MOST_BYTES, OTHER_ENDINGS
 
 STDIN = "-"
 
@@ -79,7 +79,10 @@ def _received(stdin: BinaryIO, file: Path) -> Path:
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    """The pictures at any depth, folder by folder; links to folders are not followed, hidden files left out."""
+    """The pictures at any depth, folder by folder; links to folders are not followed, hidden files left out.
+
+    Those of kinds that are not read are among them: whoever looks at them says so.
+    """
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
@@ -90,5 +93,5 @@ def _inside(folder: Path) -> Iterator[Path]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _inside(Path(entry))
-        elif Path(entry.name).suffix.lower() in ENDINGS and entry.is_file():
+        elif Path(entry.name).suffix.lower() in ENDINGS | OTHER_ENDINGS and entry.is_file():
             yield Path(entry)
