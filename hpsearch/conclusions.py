@@ -43,16 +43,21 @@ class Standing:
 
         return np.stack(list(self.rights.values()), axis=1)
 
+    @property
+    def varied(self) -> bool:
+        """Whether two images or more were shown to two models or more."""
+        return len(self.rights) >= TWO and len(self.table) >= TWO
+
 
 def interval(standings: Sequence[Standing]) -> "Interval":
-    """Where the winner's expected accuracy lies; of its one model's accuracy where only one was judged."""
+    """Where the winner's expected accuracy lies; its one model's accuracy where one model, or one image, was judged."""
     from hpsearch import statistics
 
     winner = standings[0]
-    if len(winner.rights) < TWO:
-        right = winner.table[:, 0]
+    if not winner.varied:
+        right = winner.rights[winner.median or next(iter(winner.rights))]
         return statistics.accuracy_of_one(int(right.sum()), len(right))
-    others = [other.table for other in standings[1:] if len(other.rights) >= TWO]
+    others = [other.table for other in standings[1:] if other.varied]
     return statistics.expected_accuracy(winner.table, others)
 
 
@@ -69,7 +74,7 @@ def _compare(winner: Standing, other: Standing, pairs: int) -> Comparison:
     ours, theirs = (one.rights[one.median] for one in (winner, other) if one.median)
     only_winner, only_other = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     told = Comparison(other.trial, only_winner, only_other, statistics.mcnemar(only_winner, only_other))
-    if min(len(winner.rights), len(other.rights)) < TWO:
+    if not (winner.varied and other.varied):
         return told
     gap, bounds = statistics.difference(winner.table, other.table, pairs)
     return Comparison(told.trial, told.only_winner_right, told.only_other_right, told.p, gap, bounds)

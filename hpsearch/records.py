@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from hpsearch.space import Parameter, Value, Values
-from hpsearch.trial import Attempt, AttemptEnd, Built, Measure, Trial, TrialResult
+from hpsearch.trial import STRICT, Attempt, AttemptEnd, Built, Measure, Trial, TrialResult
 
 LEFT = "interrupted"  # how the reasons of sessions begin that were left or killed
 NO_FURTHER = "the tuner found no further point"  # how they begin where the tuner ended the search
@@ -99,6 +99,8 @@ class TestOpened:
 class TestCurve:
     """The test accuracies of one final fit after each of its epochs, from the weights listed at the opening."""
 
+    __pydantic_config__ = STRICT
+
     fit: str
     accuracies: tuple[float, ...]
 
@@ -110,6 +112,8 @@ class Finalist:
     `median_fit` names the fit that stands for it where one model is wanted; "" when none of its models was judged.
     `failed_seeds` counts those under which it failed, and which have no score.
     """
+
+    __pydantic_config__ = STRICT
 
     trial: int
     scores: tuple[float, ...]
@@ -127,6 +131,8 @@ class Comparison:
     is, over all seeds of each, and between which bounds; the bounds of all comparisons hold together 95 times in 100.
     """
 
+    __pydantic_config__ = STRICT
+
     trial: int
     only_winner_right: int
     only_other_right: int
@@ -142,6 +148,8 @@ class FoldComparison:
     `difference` says how much better the winner scores, in the mean, and `interval` between which bounds; the bounds of
     all comparisons hold together 95 times in 100.
     """
+
+    __pydantic_config__ = STRICT
 
     trial: int
     difference: float
@@ -173,7 +181,7 @@ class Verdict:
     predicted ones in columns; both, and `model_accuracy`, are of the one exported model. What the chosen configuration
     is expected to reach on new images, in the mean over trainings under new seeds, is `expected_accuracy`, and
     `interval` holds that mean 95 times in 100; a single training may lie outside. Where only one of its models was
-    judged `interval_of` is "model": the interval then says nothing of other seeds.
+    judged, or by one image, `interval_of` is "model": the interval then says nothing of other seeds.
     `ties` are the finalists that the data do not tell apart from the winner.
     `optimism` is how much better the search's best trial scored there than, on average, in the finals;
     `bootstrap_optimism` how much of the best score of the completed trials was luck, by bootstrap over these.
@@ -182,6 +190,8 @@ class Verdict:
     `refit` says that the exported model was trained on the validation rows too (`final.refit`): its accuracy
     stands beside no validation score, and may be compared with no other model's here.
     """
+
+    __pydantic_config__ = STRICT
 
     winner: int
     model_fit: str

@@ -108,7 +108,7 @@ class OneLook:
         sure = replace(
             verdict,
             interval=conclusions.interval(standings),
-            interval_of="configuration" if len(standings[0].rights) > 1 else "model",
+            interval_of="configuration" if standings[0].varied else "model",
             comparisons=compared,
             fold_comparisons=on_folds or (),
             ties=conclusions.ties(standings, compared, on_folds),

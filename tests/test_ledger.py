@@ -12,7 +12,8 @@ import pytest
 
 from hpsearch.errors import StateDamaged
 from hpsearch.ledger import Ledger, checksum
-from hpsearch.records import Answered, Asked, FinalistsChosen
+from hpsearch.records import Answered, Asked, Comparison, Finalist, FinalistsChosen, FoldComparison, Verdict
+from hpsearch.records import TestCurve as Curve
 from hpsearch.space import Condition, Parameter
 from hpsearch.trial import Attempt, Built, Fit, Measure, Trial
 
@@ -52,6 +53,22 @@ def test_numbers_that_json_does_not_know_survive(path):
 
     assert math.isnan(news.body.metrics["loss"])
     assert news.body.metrics["val_loss"] == -math.inf
+
+
+def test_a_verdict_with_numbers_that_json_does_not_know_can_be_read_again(path):
+    finalist, compared = Finalist(1, (math.inf,), (math.nan,)), Comparison(2, 1, 1, 1.0, math.nan, (math.nan, math.inf))
+    bodies = [
+        Curve("final-0001-r0-f0", (math.nan,)),
+        Verdict(
+            1, "final-0001-r0-f0", (finalist,), 1, math.nan, {}, (), (), interval=(math.nan, math.inf),
+            comparisons=(compared,), fold_comparisons=(FoldComparison(2, math.nan, (math.nan, math.inf)),),
+            optimism=-math.inf,
+        ),
+    ]  # fmt: skip
+
+    written(path, *bodies)
+
+    assert [repr(news.body) for news in Ledger(path, writer=False).read()] == list(map(repr, bodies))
 
 
 def test_a_model_from_before_warmups_were_told_has_none(path):

@@ -13,7 +13,7 @@ from hpsearch import conclusions, statistics
 from hpsearch.conclusions import Standing
 from hpsearch.luck import SHARES, luck_of_the_best, pooled_deviation
 from hpsearch.objective import Objective
-from hpsearch.trial import Status, Trial, TrialResult
+from hpsearch.trial import Fit, Status, Trial, TrialResult
 from interval_coverage import run
 from simulated_finals import Setting, simulate
 
@@ -203,6 +203,20 @@ def test_accuracies_that_differ_alike_in_every_fold_are_not_taken_for_certain():
 
     assert low < 0 < high
     assert 0 < sure[0] < 0.05 < sure[1]
+
+
+def test_by_one_test_image_no_two_configurations_are_told_apart():
+    def read(trial, *rights):
+        by_fit = {Fit(trial, seed, "final"): np.array([right]) for seed, right in enumerate(rights)}
+        return Standing(trial, tuple(map(float, rights)), rights=by_fit, median=list(by_fit)[1])
+
+    standings = [read(0, False, True, True), read(1, True, False, True)]
+
+    (compared,) = conclusions.comparisons(standings)
+
+    assert (compared.p, compared.difference, compared.interval) == (1.0, None, None)
+    assert conclusions.ties(standings, [compared], None) == (1,)
+    assert conclusions.interval(standings) == statistics.accuracy_of_one(1, 1)
 
 
 def test_the_deviation_within_groups_lets_their_means_differ():
