@@ -20,6 +20,9 @@ from written import file_of, page, seven
 
 from hpsearch.drawings import is_drawing, mark
 from hpsearch.errors import ExperimentRefused
+from hpsearch.predict.reading import Guess, Reading
+from hpsearch.predict.showing import Drawings
+from hpsearch.predict.sights import Character, Picture
 from hpsearch.predict.sources import refuse_strangers, sources
 
 MANY = 4000  # some eight seconds' work: whoever is slow to interrupt it is still in time
@@ -116,6 +119,19 @@ def test_a_picture_comes_by_standard_input_and_what_was_seen_is_drawn(model, tmp
     (drawn,) = (tmp_path / "seen").iterdir()
     assert drawn.name == "-.seen.png"
     assert Image.open(drawn).size[0] > 200
+
+
+def test_what_was_seen_is_drawn_in_its_shape(tmp_path):
+    (tmp_path / "seven.png").write_bytes(file_of(seven()))
+    wide = Character((0, 0, 9, 9), np.zeros((20, 40), np.uint8))
+    picture = Picture("seven.png", Image.open(tmp_path / "seven.png").size, (wide,), dark_on_light=True)
+    reading = Reading(picture, (Guess((0, 0, 9, 9), (("7", 1.0),), None),))
+
+    drawn = np.asarray(Image.open(Drawings(tmp_path / "seen").draw(reading, tmp_path / "seven.png")))
+
+    tile = drawn[:112, -120:-8].max(axis=2) == 0
+    assert tile[:56].all()
+    assert not tile[56:].any()
 
 
 def test_drawings_take_the_place_of_earlier_ones_and_of_nothing_else(model, tmp_path):

@@ -83,7 +83,7 @@ def _boxed(reading: Reading, file: Path) -> "Image.Image":
 
 
 def _tiles(reading: Reading) -> "Image.Image":
-    """Each character's image as the model was shown it, with what it reads below."""
+    """Each character's image as the model was shown it, in its shape, with what it reads below."""
     from PIL import Image, ImageDraw
 
     characters, line = reading.picture.characters, TILE + 4 * GAP
@@ -92,7 +92,8 @@ def _tiles(reading: Reading) -> "Image.Image":
     pen = ImageDraw.Draw(sheet)
     for place, (character, guess) in enumerate(zip(characters, reading.guesses, strict=True)):
         left, top = place % across * (TILE + GAP), place // across * line
-        enlarged = Image.fromarray(character.image).resize((TILE, TILE), Image.Resampling.NEAREST)
+        height, width = (max(1, round(side * TILE / max(character.image.shape))) for side in character.image.shape)
+        enlarged = Image.fromarray(character.image).resize((width, height), Image.Resampling.NEAREST)
         sheet.paste(enlarged.convert("RGB"), (left, top))
         name, share = guess.shown[0]
         words = f"{name}  {share:.1%}"
