@@ -610,6 +610,26 @@ def test_the_digest_hears_the_content_alone(own: Path, tmp_path: Path) -> None:
     assert prepare(folder=copy).digest == prepare(folder=own).digest
 
 
+def test_files_that_were_moved_are_kept_once(own: Path, tmp_path: Path) -> None:
+    first = prepare(folder=own)
+
+    second = prepare(folder=own.rename(tmp_path / "moved"))
+
+    assert second.folder != first.folder
+    assert all((second.folder / file).samefile(first.folder / file) for file in stored.FILES)
+    shutil.rmtree(first.folder)
+    stored.verify(second)
+
+
+def test_files_that_were_moved_are_kept_anew_where_what_was_kept_is_damaged(own: Path, tmp_path: Path) -> None:
+    images = prepare(folder=own).folder / "train" / "images.npy"
+    images.write_bytes(images.read_bytes()[:-1] + b"!")
+
+    second = prepare(folder=own.rename(tmp_path / "moved"))
+
+    stored.verify(second)
+
+
 @pytest.mark.parametrize("lost", ["manifest.json", "test/labels.npy"])
 def test_a_folder_that_lacks_something_is_not_taken_for_a_whole_one(lost: str, own: Path) -> None:
     first = prepare(folder=own)

@@ -19,6 +19,7 @@ from hpsearch.datasets.prepared import (
     PARTS,
     VERSION,
     digest_of,
+    find_kept,
     is_sound,
     load,
     named,
@@ -108,10 +109,12 @@ def _fill(temporary: Path, content: Content) -> None:
     new = temporary / NEW
     arrays = named("train", content.train.images, content.train.labels)
     arrays |= named("test", content.test.images, content.test.labels)
+    prepared = _described(new, content, digest_of(arrays, content.class_names))
+    twin = find_kept(prepared.digest, content.name)
     for file, array in arrays.items():
         (new / file).parent.mkdir(parents=True, exist_ok=True)
-        _save(new / file, array)
-    prepared = _described(new, content, digest_of(arrays, content.class_names))
+        if not (twin and _linked(twin.folder / file, new / file)):
+            _save(new / file, array)
     sizes = {file: (new / file).stat().st_size for file in FILES}
     said = {"version": VERSION, "bytes": sizes, **asdict(replace(prepared, folder=Path()))}
     del said["folder"]
@@ -130,6 +133,18 @@ def _described(folder: Path, content: Content, digest: str) -> Prepared:
         test_from=content.test_from,
         licence=content.licence,
     )
+
+
+def _linked(kept: Path, new: Path) -> bool:
+    """Give a file that is kept a second name, so that files that were only moved take no more room; False if it cannot.
+
+    It cannot on some file systems, nor where the file is another person's.
+    """
+    try:
+        new.hardlink_to(kept)
+    except OSError:
+        return False
+    return True
 
 
 def _save(path: Path, array: "np.ndarray[Any, Any]") -> None:
