@@ -67,9 +67,9 @@ class Folder:
             "files": [[marks_of_many(files) for files in side.values()] for side in (train, test or {})],
             "classes": list(train),
             "size": self._size,
-            **told_apart_by(None if test else share_of(self._test)),
-            "allow_empty_class": self._allow_empty_class,
-            **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
+            **told_apart_by(
+                None if test else share_of(self._test), allow_empty_class=self._allow_empty_class, invert=self._invert
+            ),
         }
         return storing.keep_once(
             "folder", identity, lambda: self._collect(train, test, progress), allow_empty_class=self._allow_empty_class

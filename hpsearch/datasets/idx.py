@@ -58,9 +58,9 @@ class Idx:
         identity = {
             "files": [marks(path) for path in files if path],
             "transposed": self._transposed,
-            **told_apart_by(None if test else share_of(self._test)),
-            "allow_empty_class": self._allow_empty_class,
-            **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
+            **told_apart_by(
+                None if test else share_of(self._test), allow_empty_class=self._allow_empty_class, invert=self._invert
+            ),
         }
         return storing.keep_once(
             "idx", identity, lambda: self._collect(train, test, mapping, progress),

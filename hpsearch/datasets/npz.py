@@ -60,9 +60,9 @@ class Npz:
             "arrays": [(pair.images.name, pair.labels.name) for pair in (train, test) if pair],
             "size": self._size,
             "transposed": self._transposed,
-            **told_apart_by(None if test else share_of(self._share)),
-            "allow_empty_class": self._allow_empty_class,
-            **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
+            **told_apart_by(
+                None if test else share_of(self._share), allow_empty_class=self._allow_empty_class, invert=self._invert
+            ),
         }
         return storing.keep_once(
             "npz", identity, lambda: self._collect(train, test, mapping, progress),

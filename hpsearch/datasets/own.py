@@ -27,9 +27,11 @@ def share_of(test: str | float | None) -> float:
     return test if isinstance(test, float) else DEFAULT_SHARE
 
 
-def told_apart_by(share: float | None) -> dict[str, float | None]:
-    """What of a set's identity decides which rows are held out; `share` is None where there are test files."""
-    return {"share": share} if share is None else {"share": share, "rule": RULE}
+def told_apart_by(share: float | None, *, allow_empty_class: bool, invert: bool) -> dict[str, float | None]:
+    """What of a set's identity all sources have; `share` is None where there are test files."""
+    rule = {} if share is None else {"rule": RULE}
+    turned = {"invert": True} if invert else {}  # the mark of earlier sets stays what it was
+    return {"share": share, **rule, "allow_empty_class": allow_empty_class, **turned}
 
 
 def not_read(where: Path, beside: Sequence[str], taken: str, *, tested: bool, mend: str) -> str:

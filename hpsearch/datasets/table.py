@@ -59,9 +59,9 @@ class Csv:
             "files": [marks(path) for path in (self._file, test, mapping) if path],
             "size": self._size,
             "transposed": self._transposed,
-            **told_apart_by(None if test else share_of(self._test)),
-            "allow_empty_class": self._allow_empty_class,
-            **({"invert": True} if self._invert else {}),  # the mark of earlier sets stays what it was
+            **told_apart_by(
+                None if test else share_of(self._test), allow_empty_class=self._allow_empty_class, invert=self._invert
+            ),
         }
         return storing.keep_once(
             "csv", identity, lambda: self._collect(test, mapping, progress), allow_empty_class=self._allow_empty_class
