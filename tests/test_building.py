@@ -653,6 +653,29 @@ def test_a_sample_trains_on_no_more_images_at_once_than_its_trials_will(project:
     assert fly(Sample(project(mine__space=COUNTED), "mine.space:build", task, 1, {}, "val_loss")).parameters == ()
 
 
+@pytest.mark.parametrize(("classes", "rows"), [(3, 5), (32, 34), (33, 32), (1000, 32)])
+def test_a_sample_of_many_classes_trains_on_a_few_images_and_the_last_class_is_among_them(
+    classes: int, rows: int
+) -> None:
+    import keras
+
+    trained: list[int] = []
+
+    class Noting(keras.Sequential):
+        def train_step(self, data: Any) -> Any:
+            trained.extend(data[1].numpy().tolist())
+            return super().train_step(data)
+
+    task = replace(TASK, classes=classes, class_names=tuple(map(str, range(classes))))
+    model = Noting([keras.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(classes, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+
+    trying.one_epoch(lambda _: model, AskingHyperParameters(lambda _: 1, task), model)
+
+    assert len(trained) == rows
+    assert max(trained) == classes - 1
+
+
 EAGER = """
 import keras
 

@@ -89,7 +89,7 @@ def refuse_unkept(model: Any, task: Task) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         try:
-            keep(model, Path(folder) / "model.keras", trying.images_of_noise(task, task.classes), wary=True)
+            keep(model, Path(folder) / "model.keras", trying.images_of_noise(task), wary=True)
         except Exception as error:
             if not disk.of_full_disk(error):
                 raise

@@ -105,7 +105,7 @@ def _one_epoch(sample: Sample, found: "Discovered") -> tuple[Iterable[str], list
 
             raise ExperimentRefused([not_whole(error, sample.root)]) from error
     refuse_other_width(output_shape(model, image_shape(sample.task.image_shape, model)), sample.task.classes)
-    noise = trying.images_of_noise(sample.task, sample.task.classes)
+    noise = trying.images_of_noise(sample.task)
     building.refuse_unkept(model, sample.task)
     doubts = [*doubting.one_seed(begun, alike=found.alike), *doubting.scaled_twice(model)]
     if not own:

@@ -52,7 +52,7 @@ def rebuild(root: Path, remains: Remains, target: Path) -> None:
         function = find_build(root, remains.build)
     try:
         model = building.build(function, hp)
-        rows = trying.rows_of_noise(remains.task, remains.task.classes)
+        rows = trying.rows_of_noise(remains.task, trying.FEW)
         shaped = fitted(rows, model)  # which builds one that has no Input layer
         batch = shaped.batch(rows.train[:1])
         for step in (batch, (*batch, np.ones(1, np.float32))):  # it may have been trained with weights of classes

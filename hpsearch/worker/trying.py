@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from hpsearch.worker.rows import Rows
 
+FEW = 32  # rows, that do where there are more classes
 MORE = 2  # rows than classes: as many as these, or a single one, fit wrongly shaped labels by being broadcast
 DIVIDED = 10  # images a class that a HyperModel's own fit has, which may divide them among classes or folds
 
@@ -30,7 +31,8 @@ def one_epoch(
     from hpsearch.worker import loops
 
     model.run_eagerly = True  # a few steps are sooner done than traced
-    rows = rows_of_noise(hp.task, hp.task.classes + MORE, weights, validates=validates)
+    count = FEW if hp.task.classes > FEW else hp.task.classes + MORE
+    rows = rows_of_noise(hp.task, count, weights, validates=validates)
     return loops.make_loop(model, rows, batch_size=hp.task.batch_size, seed=0, loop="fit").epoch(1)
 
 
@@ -44,17 +46,18 @@ def begin_fit(build: Build, hp: Any, model: Any, weights: tuple[float, ...], *, 
 
 
 def rows_of_noise(task: Task, count: int, weights: tuple[float, ...] = (), *, validates: bool = True) -> "Rows":
-    """So many rows of all classes to train and, unless told otherwise, to validate on."""
+    """So many rows, of the last class and those before it, to train and, unless told otherwise, to validate on."""
     import numpy as np
 
     from hpsearch.worker.rows import Rows
 
-    rows, labels = np.arange(count), np.arange(count) % task.classes
+    rows = np.arange(count)
+    labels = task.classes - 1 - rows % task.classes
     weighed = np.asarray(weights, np.float32)[labels] if weights else None
     return Rows(images_of_noise(task, count), labels, rows, rows if validates else rows[:0], weighed)
 
 
-def images_of_noise(task: Task, count: int) -> "NDArray[np.uint8]":
+def images_of_noise(task: Task, count: int = FEW) -> "NDArray[np.uint8]":
     """So many images: of blank ones, a model that divides by a maximum would make what is no number."""
     import numpy as np
 
