@@ -299,6 +299,26 @@ def test_a_test_table_that_is_not_there_is_named(file: Path) -> None:
         prepare(file, test="tset.csv")
 
 
+def test_a_table_for_another_purpose_that_lies_beside_is_told_of(tmp_path: Path) -> None:
+    for name in (
+        "mnist_train.csv",
+        "mnist_train.csv.gz",
+        "mnist_Test.csv.gz",
+        "mnist_valid.csv",
+        "test.csv",
+        "mnist.csv",
+    ):
+        (tmp_path / name).touch()
+    table, test = tmp_path / "mnist_train.csv", "mnist_Test.csv.gz"
+
+    assert Csv(table).left_out() == (
+        f"warning: {tmp_path}: not read: mnist_Test.csv.gz, mnist_valid.csv\n  images to validate and to test on are "
+        'taken from mnist_train.csv; data.test = "mnist_Test.csv.gz" would test on it, if it has labels'
+    )
+    assert "not read: mnist_valid.csv\n  images to validate on are taken" in Csv(table, test=test).left_out()
+    assert Csv(tmp_path / "mnist.csv").left_out() == ""
+
+
 FIELD = st.integers(0, 260).map(str) | st.integers(0, 12_000).map(str) | st.sampled_from(["", " 3", "x", "07", "1.0"])
 
 

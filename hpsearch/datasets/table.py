@@ -1,5 +1,6 @@
 """One's own images in tables of comma-separated values, as Kaggle has MNIST and EMNIST."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,8 @@ from hpsearch.datasets.content import About, Content, Part, negative
 from hpsearch.datasets.faults import Faults
 from hpsearch.datasets.idx_pair import as_positions
 from hpsearch.datasets.mapping import class_names, find_mapping
-from hpsearch.datasets.own import as_size, as_test, assemble, marks, share_of, told_apart_by
+from hpsearch.datasets.own import as_size, as_test, assemble, marks, not_read, share_of, told_apart_by
+from hpsearch.datasets.picture_files import PARTS
 from hpsearch.datasets.places import refuse_unless_file
 from hpsearch.datasets.scratch import Scratch
 from hpsearch.datasets.table_lines import Block
@@ -67,6 +69,15 @@ class Csv:
             "csv", identity, lambda: self._collect(test, mapping, progress), allow_empty_class=self._allow_empty_class
         )
 
+    def left_out(self) -> str:
+        """Warn of tables named as this one, such as `…_test.csv`: what tests or validates is taken from this one."""
+        test = self._test_file()
+        beside = [name for name in _named_alike(self._file) if not (test and name == test.name)]
+        return not_read(
+            self._file.parent, beside, self._file.name, tested=test is not None,
+            mend=f'data.test = "{beside[0]}" would test on it, if it has labels' if beside else "",
+        )  # fmt: skip
+
     def _test_file(self) -> Path | None:
         """The table to test on, if there is one; raise DataRefused unless the tables are there, and are two."""
         test = self._file.parent / expanded(self._test) if isinstance(self._test, str) else None
@@ -110,6 +121,24 @@ class Csv:
                 raise DataRefused(message)
             shape = layout.shape[::-1] if self._transposed else layout.shape
             return Part(scratch.mapped((rows, *shape)), together, str(path), self._invert)
+
+
+def _named_alike(file: Path) -> list[str]:
+    """The tables beside this one that are named as it is, but for a word such as train or test."""
+    own = _words(file)
+    try:
+        beside = sorted(path for path in file.parent.iterdir() if _words(path) != own)
+    except OSError:  # a folder that may not be listed
+        return []
+    return [path.name for path in beside if _whatever_for(_words(path)) == _whatever_for(own)]
+
+
+def _words(file: Path) -> list[str]:
+    return re.split(r"[-._ ]", file.name.lower().removesuffix(".gz"))
+
+
+def _whatever_for(words: list[str]) -> list[str]:
+    return ["" if word in PARTS else word for word in words]
 
 
 def _refuse_one_label(rows: Part) -> None:
