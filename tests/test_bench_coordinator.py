@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -29,6 +31,7 @@ def test_the_scale_benchmark_follows_trials_through_the_real_parts_and_resumes_t
     assert out.with_suffix(".png").exists()
 
 
+@pytest.mark.long
 def test_the_bound_benchmark_compares_what_begins_alike_and_makes_no_pair_twice(tmp_path):
     words = ["--trials", 30, "--look-back", 25, "--seeds", 1, "--objectives", "bowl", "--out", tmp_path]
 

@@ -250,6 +250,7 @@ def test_hpsearch_begins_at_random_where_its_side_says_so(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_a_peer_of_optunas_can_begin_with_the_defaults_of_the_space(tmp_path):
     code = (
         "import optuna; from sides import training; from sides.job import Job; "

@@ -250,7 +250,9 @@ def test_a_signal_that_came_while_trials_were_under_way_counts_when_none_is_any_
 
 
 @pytest.mark.promise("15")
-@pytest.mark.parametrize(("words", "unbuffered"), [(["--plain"], ""), (["--plain"], "1"), ([], "")])
+@pytest.mark.parametrize(
+    ("words", "unbuffered"), [(["--plain"], ""), pytest.param(["--plain"], "1", marks=pytest.mark.long), ([], "")]
+)
 def test_a_job_that_its_shell_left_behind_goes_on_when_the_terminal_closes(tmp_path, words, unbuffered):
     more = {"TERM": "xterm-256color", "PYTHONUNBUFFERED": unbuffered}
     arena = chaos.Arena(tmp_path / "project", trials=4, epoch_seconds=0.05, more=more)

@@ -103,8 +103,15 @@ def rightly(out: str) -> int:
     return sum(one["text"] == one["picture"][-5] for one in told)
 
 
-@pytest.mark.parametrize("ink", ["dark", "bright"])
-@pytest.mark.parametrize("study", ["paper", "turned"])
+@pytest.mark.parametrize(
+    ("study", "ink"),
+    [
+        ("paper", "bright"),
+        ("turned", "dark"),
+        pytest.param("paper", "dark", marks=pytest.mark.long),
+        pytest.param("turned", "bright", marks=pytest.mark.long),
+    ],
+)
 def test_a_model_of_dark_ink_and_one_of_turned_images_read_pictures_as_others_do(
     turned: Path, pages: Path, study: str, ink: str
 ) -> None:

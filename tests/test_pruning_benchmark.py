@@ -111,6 +111,7 @@ def test_with_folds_a_trials_curve_is_that_of_its_first_fit_which_a_pruner_hears
     assert found == [Curve((0.5, 0.6, 0.7))]
 
 
+@pytest.mark.long
 def test_a_result_is_judged_again_from_its_curves(tmp_path):
     curves = [{"scores": one.scores, "warmup": one.warmup} for one in straight(20, epochs=5)]
     result = {
