@@ -97,15 +97,16 @@ class Desk:
         return fits[0]
 
     def certain_finalists(self) -> list[int]:
-        """The trials that are finalists whatever those under way come to, best first; none while more are to come.
+        """The trials that stay finalists while others end, best first; none while more trials are to come.
 
-        Each trial under way can push at most one of the best out.
+        Each trial under way can push one of the best out, and as a rule no more: not where it has the values of one
+        that it then stands for, nor where as the new leader it changes the places of those that the race dropped.
         """
-        if not self._open or not self.reason or self.out_of_time:
+        certain = self._study.experiment.final.finalists - len(self._open)
+        if certain <= 0 or not self._open or not self.reason or self.out_of_time:
             return []
         ended = (result.trial.number for result in best_first(self._study))
-        certain = self._study.experiment.final.finalists - len(self._open)
-        return list(islice((number for number in ended if number not in self._open), max(0, certain)))
+        return list(islice((number for number in ended if number not in self._open), certain))
 
     @property
     def out_of_time(self) -> bool:

@@ -24,8 +24,8 @@ def search(
 ) -> str:
     """Search until the budget is spent, and give the reason why it ended; raise Interrupted when told to leave.
 
-    Hands for which no trial is left begin fits of `finals`, of trials that are finalists however the others end; some
-    may still be under way when the search is over.
+    Hands for which no trial is left begin fits of `finals`, see `Desk.certain_finalists`; some may still be under way
+    when the search is over.
     """
     desk, pruning = Desk(study, tuner, race.taken_up(study, crew.splits)), _Pruning(study, pruner)
     study.clock.start()

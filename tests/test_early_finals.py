@@ -8,7 +8,6 @@ from hpsearch import files, paths
 from hpsearch.crew import Crew
 from hpsearch.errors import Interrupted
 from hpsearch.experiment import Experiment
-from hpsearch.final_fits import FinalFits
 from hpsearch.finale import Finale
 from hpsearch.leaving import Leave
 from hpsearch.protocols import Turn
@@ -152,7 +151,30 @@ def test_a_final_that_fails_early_is_tried_again_by_the_next_session_alone(begin
 
     _, every = began(study)
     assert len(every) == len(set(every)) == 6
-    assert not FinalFits(study).early
+    assert len(study.state.finals) == 4
+
+    finale = go(study, splits, Long())
+    finale._make((fit, None) for fit in finale.fits.of(finalists(study)))
+
+    assert len(study.state.finals) == 6
+
+
+def test_a_final_begun_early_of_a_trial_for_which_a_twin_comes_to_stand_counts_for_nothing(begin):
+    class Twins(Ladder):
+        def suggest(self, number, parameter):
+            return super().suggest(0 if number == LAST else number, parameter)
+
+    study, splits = begin()
+
+    finale = go(study, splits, Long(lambda values, epoch: float(values["x"]) + epoch / 1000), Twins())
+    chosen = finale._finalists()
+    finale._make((fit, None) for fit in finale.fits.of(chosen))
+    for fit in study.state.finals:
+        files.write_text(files.make(study.paths.fit(fit.name).model.parent) / "model.keras", "")
+
+    assert {fit.trial for fit in began(study)[0]} == {0, 1}
+    assert chosen == (LAST, 1, 2)
+    assert {standing.trial for standing in finale._ranking()} == set(chosen)
 
 
 def test_time_that_is_out_stops_the_search_and_none_of_the_finals(begin):
